@@ -1,0 +1,1 @@
+"""Doors to other systems, one folder a dialect (wire, client, facade)."""

@@ -1,0 +1,1 @@
+"""The national axis' HTTP dialect (VXP, "XrdAdapter"): wire, client, facade, simulator."""

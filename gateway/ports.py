@@ -1,0 +1,525 @@
+"""The Protocols between the programs and everything that has a door to the outside.
+
+Programs, adapters and the web speak through these; only `gateway.app` knows the classes behind
+them. Values crossing a port are frozen dataclasses; times are aware UTC; digests are lower-case hex
+SHA-256. Nothing here does anything.
+"""
+
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+from gateway.domain.envelope import Header
+from gateway.trust.report import VerificationReport
+
+# ---------------------------------------------------------------- clock, ids
+
+
+class Clock(Protocol):
+    """Time and what we know of its truth (TIM-01)."""
+
+    def now(self) -> datetime:
+        """Return the aware UTC instant."""
+        ...
+
+    def offset(self) -> timedelta | None:
+        """Return how far we are known to be off true time; None when unknown."""
+        ...
+
+
+class Ids(Protocol):
+    """Fresh identifiers; ordered by time so that indexes stay warm."""
+
+    def new(self) -> str:
+        """Return a UUIDv7 as 36 characters."""
+        ...
+
+
+# ---------------------------------------------------------------- blobs
+
+
+@dataclass(frozen=True, slots=True)
+class BlobInfo:
+    """A stored blob: its name (SHA-256 hex) and size."""
+
+    sha256: str
+    size_bytes: int
+
+
+class BlobWriter(Protocol):
+    """One blob being written. Nothing exists under its name before `finish` returned."""
+
+    def write(self, data: bytes) -> None:
+        """Append; quick, no fsync."""
+        ...
+
+    async def finish(self) -> BlobInfo:
+        """Make it durable (file and folder fsynced) and return its name."""
+        ...
+
+    def abort(self) -> None:
+        """Drop it; safe to call after `finish`."""
+        ...
+
+
+class Blobs(Protocol):
+    """Content-addressed bytes. Putting an existing blob renews its age and durability."""
+
+    def writer(self) -> BlobWriter:
+        """Begin a blob."""
+        ...
+
+    async def put(self, data: bytes) -> BlobInfo:
+        """Store a small blob durably."""
+        ...
+
+    def chunks(self, sha256: str) -> Iterable[bytes]:
+        """Read in chunks of at most 256 KiB, blocking; RejectedError(NOT_FOUND) when absent."""
+        ...
+
+    def stream(self, sha256: str) -> AsyncIterator[bytes]:
+        """Read in chunks of at most 256 KiB without blocking the loop."""
+        ...
+
+    def local(self, sha256: str) -> AbstractAsyncContextManager[Path]:
+        """Lend the blob as a local read-only file."""
+        ...
+
+    def size(self, sha256: str) -> int | None:
+        """Return the size in bytes, None when absent."""
+        ...
+
+
+# ---------------------------------------------------------------- callers
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """An authenticated system and the agencies (canonical codes) it speaks for."""
+
+    system_id: str
+    speaks_for: frozenset[str]
+
+
+class Callers(Protocol):
+    """Who may call. A change made by another process is seen within a second."""
+
+    def by_api_key(self, api_key: str) -> Caller | None:
+        """Return the caller behind a bearer key, None when unknown, disabled or expired."""
+        ...
+
+    def shared_secrets(self, system_id: str) -> tuple[Caller, tuple[bytes, ...]] | None:
+        """Return the caller and its valid HMAC secrets (two during rotation), None if unknown."""
+        ...
+
+
+# ---------------------------------------------------------------- the front door
+
+
+MessageKind = Literal["edoc", "status"]
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """The answer to a submission, committed and fsynced before it is returned.
+
+    Args:
+        id: Consignment id.
+        document_id: Identifier on the wire; "" while it waits for a verdict.
+        answer_json: The body of the 202, exactly the same for every repeat.
+        replayed: True when this repeats an earlier answer.
+    """
+
+    id: str
+    document_id: str
+    answer_json: str
+    replayed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SubmitOptions:
+    """How a submission came and what it asks for.
+
+    Args:
+        via: Door it came through: `api`, `vxp`, `form`, `spool`.
+        idempotency_key: The caller's key, scoped to the caller; None without one.
+        all_or_nothing: One bad recipient refuses all.
+        declared_from: Sender the transport names (VXP `from`), None when it names none.
+        check_sha256: Called with the hex SHA-256 of the received bytes before anything is
+            decided; raises RejectedError to refuse.
+    """
+
+    via: str = "api"
+    idempotency_key: str | None = None
+    all_or_nothing: bool = False
+    declared_from: str | None = None
+    check_sha256: Callable[[str], None] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FormFile:
+    """One uploaded file of a form submission, main document first."""
+
+    name: str
+    content_type: str
+    chunks: AsyncIterator[bytes]
+    description: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class InboxItem:
+    """Something waiting for an agency: a document or a status report.
+
+    Args:
+        id: Arrival id or status id; the axis protocol's docId.
+        cursor: Position in the feed, growing, never skipped; 0 when not sequenced yet.
+        kind: `edoc` or `status`.
+        sender: Canonical code of the sender.
+        sender_written: Code as the sender wrote it.
+        recipient: Canonical code of the agency it is for.
+        recipient_written: Code it was addressed under.
+        document_id: Business key.
+        title: Subject, or the status text.
+        notation: Number and notation.
+        state: Arrival state name.
+        at_gateway_at: When it was committed here.
+        taken_at: When it entered the agency's system, None before.
+    """
+
+    id: str
+    cursor: int
+    kind: MessageKind
+    sender: str
+    sender_written: str
+    recipient: str
+    recipient_written: str
+    document_id: str
+    title: str
+    notation: str
+    state: str
+    at_gateway_at: datetime
+    taken_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Packet:
+    """Bytes to hand out: edXML packet or an attachment."""
+
+    sha256: str
+    size_bytes: int
+    name: str
+    content_type: str
+    chunks: AsyncIterator[bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class SentItem:
+    """One delivery of what a system sent, as the axis protocol's sent list shows it."""
+
+    consignment_id: str
+    delivery_id: str
+    kind: MessageKind
+    sender: str
+    recipient: str
+    document_id: str
+    title: str
+    notation: str
+    state: str
+    state_text: str
+    last_status: str
+    sent_at: datetime
+    received_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class AgencyRow:
+    """An agency as the catalogue publishes it; `legacy_code` is the old notation, if any."""
+
+    code: str
+    name: str
+    legacy_code: str = ""
+    parent: str = ""
+    mail: str = ""
+    status: str = "active"
+    connected: bool = True
+
+
+class FrontDoor(Protocol):
+    """What every door offers an agency's system. Business logic lives behind it, once.
+
+    Every method raises RejectedError (never retry) or UnavailableError (try again).
+    """
+
+    async def submit(
+        self, caller: Caller, packet: AsyncIterator[bytes], options: SubmitOptions
+    ) -> Accepted:
+        """Take an edXML document. Returns only after commit and fsync."""
+        ...
+
+    async def submit_form(
+        self,
+        caller: Caller,
+        header: Header,
+        files: AsyncIterator[FormFile],
+        options: SubmitOptions,
+    ) -> Accepted:
+        """Take a document as fields and files. Returns only after commit and fsync."""
+        ...
+
+    async def report(
+        self, caller: Caller, packet: AsyncIterator[bytes], options: SubmitOptions
+    ) -> str:
+        """Take an edXML status message from a recipient (or 13 from an issuer); return its id."""
+        ...
+
+    async def waiting(
+        self,
+        caller: Caller,
+        kind: MessageKind,
+        *,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        limit: int = 1000,
+    ) -> Sequence[InboxItem]:
+        """List what is offered to the caller's agencies and not yet taken, oldest first."""
+        ...
+
+    async def fetch(self, caller: Caller, item_id: str) -> Packet:
+        """Hand out the strict edXML packet of a waiting or taken item (document or status)."""
+        ...
+
+    async def acknowledge(
+        self, caller: Caller, item_id: str, *, done: bool, note: str = ""
+    ) -> None:
+        """Record that the agency's system has it (`done`), or could not use it (`note` why).
+
+        Safe to repeat. `done` is the moment the document entered the system (RCV-06).
+        """
+        ...
+
+    async def sent(
+        self, caller: Caller, consignment_id: str | None, kind: MessageKind, *, limit: int = 1000
+    ) -> Sequence[SentItem]:
+        """List deliveries of what the caller sent, newest first."""
+        ...
+
+    async def agencies(self) -> Sequence[AgencyRow]:
+        """Return the catalogue."""
+        ...
+
+
+# ---------------------------------------------------------------- adapters
+
+
+@dataclass(frozen=True, slots=True)
+class Parcel:
+    """What an adapter takes to a peer: finished bytes, their hash, and how to address them."""
+
+    transfer_id: str
+    kind: MessageKind
+    sender: str
+    recipients: tuple[str, ...]
+    document_id: str
+    sha256: str
+    size_bytes: int
+    open: Callable[[], AsyncIterator[bytes]]
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """The peer has it, under its own key."""
+
+    peer_doc_id: str
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Busy:
+    """Not now: anything that may pass. Unknown trouble is Busy plus an alert, never final."""
+
+    reason: str
+    retry_after_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """Never: the peer named a business error (rules C7). The same parcel will not pass."""
+
+    reason: str
+    code: str = ""
+
+
+Outcome = Taken | Busy | Refused
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """One item a peer offers us."""
+
+    peer_doc_id: str
+    kind: MessageKind
+    sender: str = ""
+    recipients: tuple[str, ...] = ()
+    status: str = ""
+    created_at: datetime | None = None
+
+
+class Adapter(Protocol):
+    """A door to one peer. Never raises for what the peer does: it returns an Outcome, or raises
+    UnavailableError from the collecting side (an unreadable answer is not an empty list).
+    """
+
+    name: str
+
+    async def deliver(self, parcel: Parcel, *, deadline: datetime) -> Outcome:
+        """Hand one parcel over."""
+        ...
+
+    async def listing(self, kind: MessageKind) -> Sequence[Listed]:
+        """Return what waits for us there."""
+        ...
+
+    def fetch(self, item: Listed) -> AsyncIterator[bytes]:
+        """Stream the packet of one listed item."""
+        ...
+
+    async def acknowledge(self, item: Listed, *, done: bool, note: str = "") -> None:
+        """Tell the peer that the item is ours (after our commit) or unusable."""
+        ...
+
+    async def agencies(self) -> Sequence[AgencyRow]:
+        """Return the peer's catalogue."""
+        ...
+
+    async def probe(self) -> None:
+        """Raise UnavailableError when the peer does not answer."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of connections."""
+        ...
+
+
+# ---------------------------------------------------------------- verification
+
+
+class Verifier(Protocol):
+    """Signature verification in processes of its own, killed when they hang."""
+
+    async def verify(
+        self, path: Path, *, sha256: str, size_bytes: int, at: datetime
+    ) -> VerificationReport:
+        """Return a report for one file; never raises for what the file does.
+
+        A file over the size limit is indeterminate (too large); a killed worker is indeterminate
+        (verifier failed).
+        """
+        ...
+
+    async def close(self) -> None:
+        """Stop the workers."""
+        ...
+
+
+# ---------------------------------------------------------------- the ledger
+
+Row = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Insert:
+    """Add one row."""
+
+    table: str
+    values: Row
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """Change the rows matching `where` (equality); `expect` rows must change, else conflict."""
+
+    table: str
+    where: Row
+    values: Row
+    expect: int | None = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Absent:
+    """Guard: no row matches, else the change set is refused with the row that does."""
+
+    table: str
+    where: Row
+
+
+@dataclass(frozen=True, slots=True)
+class Present:
+    """Guard: a row matches, else the change set is refused."""
+
+    table: str
+    where: Row
+
+
+@dataclass(frozen=True, slots=True)
+class NextNumber:
+    """Take the next number of a counter (DID-01, DID-04): gap-free, never reused.
+
+    The counter row is `(agency, year, series)`; the number is given to `then` under `name`.
+    """
+
+    name: str
+    agency: str
+    year: int
+    series: str
+
+
+Change = Insert | Update
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeSet:
+    """Rows and guards that hold or fail together, in one transaction.
+
+    Guards are checked inside the transaction, in order, before any row; then the numbers are
+    taken; then `rows`; then the rows `then(numbers)` returns. A refused set leaves no trace and
+    consumes no number.
+    """
+
+    rows: tuple[Change, ...] = ()
+    guards: tuple[Absent | Present, ...] = ()
+    numbers: tuple[NextNumber, ...] = ()
+    then: Callable[[Mapping[str, int]], Sequence[Change]] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """The set is durable. `numbers` are those taken."""
+
+    numbers: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Conflict:
+    """The set was refused: the guard or update that failed, and the row in the way, if any."""
+
+    failed: Absent | Present | Update | Insert
+    row: Row | None = None
+
+
+class Ledger(Protocol):
+    """The only truth. Append-only events, unique keys, gap-free numbers."""
+
+    async def commit(self, change: ChangeSet) -> Committed | Conflict:
+        """Apply one change set; returns after fsync. UnavailableError when it cannot commit."""
+        ...
+
+    def one(self, query: str, **params: object) -> Row | None:
+        """Return the one row of a named query, or None."""
+        ...
+
+    def all(self, query: str, **params: object) -> Sequence[Row]:
+        """Return all rows of a named query (`gateway.store.queries`)."""
+        ...

@@ -1,0 +1,1 @@
+"""Cryptography behind our own types; given evidence, opens no socket."""

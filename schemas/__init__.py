@@ -1,0 +1,1 @@
+"""Our own XSDs of the edXML forms, one folder a version; see SOURCES.md."""
