@@ -113,7 +113,9 @@ CATALOGUE: Final[dict[Reason, ReasonRow]] = {
     Reason.ILLEGAL_TRANSITION: ReasonRow(
         409, 22, "Trạng thái không cho phép thao tác này", "The state does not allow this"
     ),
-    Reason.UNAVAILABLE: ReasonRow(503, 20, "Tạm thời không phục vụ được", "Temporarily unavailable"),
+    Reason.UNAVAILABLE: ReasonRow(
+        503, 20, "Tạm thời không phục vụ được", "Temporarily unavailable"
+    ),
     Reason.OVERLOADED: ReasonRow(429, 20, "Hệ thống đang quá tải", "Too many requests"),
     Reason.INTERNAL: ReasonRow(500, 20, "Lỗi của hệ thống", "Our own failure"),
 }
@@ -151,11 +153,21 @@ class UnavailableError(GatewayError):
         self.retry_after_s = retry_after_s
 
 
-class ConfigurationError(GatewayError):
-    """The operator must change something; we refuse to start."""
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One fault of the settings: key path (`http.port`), what to do in Vietnamese and English."""
 
-    def __init__(self, public: str) -> None:
+    where: str
+    vi: str
+    en: str
+
+
+class ConfigurationError(GatewayError):
+    """The operator must change something; we refuse to start. `faults` are all of them at once."""
+
+    def __init__(self, public: str, faults: tuple[Fault, ...] = ()) -> None:
         super().__init__(Reason.INTERNAL, public)
+        self.faults = faults
 
 
 class IntegrityError(GatewayError):
