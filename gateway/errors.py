@@ -6,7 +6,7 @@ file that calls the library (`raise … from exc`). `public` texts are safe to s
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final
+from typing import Any, Final
 
 
 class Reason(StrEnum):
@@ -136,7 +136,18 @@ class GatewayError(Exception):
 
 
 class RejectedError(GatewayError):
-    """The sender must change something; the same request will never succeed."""
+    """The sender must change something; the same request will never succeed.
+
+    Args:
+        reason: Stable code from the catalogue.
+        public: What a stranger may read.
+        findings: Everything that is wrong, at once (`domain.finding.Finding`; this module is below
+            the domain and does not name it).
+    """
+
+    def __init__(self, reason: Reason, public: str = "", *, findings: tuple[Any, ...] = ()) -> None:
+        super().__init__(reason, public)
+        self.findings = findings
 
 
 class UnavailableError(GatewayError):

@@ -150,6 +150,7 @@ class SubmitOptions:
         declared_from: Sender the transport names (VXP `from`), None when it names none.
         check_sha256: Called with the hex SHA-256 of the received bytes before anything is
             decided; raises RejectedError to refuse.
+        secrecy: Level the form declares, 0 for none; anything else is quarantined (SEC-01).
     """
 
     via: str = "api"
@@ -157,6 +158,7 @@ class SubmitOptions:
     all_or_nothing: bool = False
     declared_from: str | None = None
     check_sha256: Callable[[str], None] | None = None
+    secrecy: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -431,10 +433,11 @@ Row = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Insert:
-    """Add one row."""
+    """Add one row; with `ignore`, a row already there is left as it is."""
 
     table: str
     values: Row
+    ignore: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -445,6 +448,16 @@ class Update:
     where: Row
     values: Row
     expect: int | None = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Delete:
+    """Remove the rows matching `where`; a tuple as value means any of these. Only for work
+    tables (outbox, blob_ref): facts are never deleted.
+    """
+
+    table: str
+    where: Row
 
 
 @dataclass(frozen=True, slots=True)
@@ -476,7 +489,7 @@ class NextNumber:
     series: str
 
 
-Change = Insert | Update
+Change = Insert | Update | Delete
 
 
 @dataclass(frozen=True, slots=True)
@@ -505,7 +518,7 @@ class Committed:
 class Conflict:
     """The set was refused: the guard or update that failed, and the row in the way, if any."""
 
-    failed: Absent | Present | Update | Insert
+    failed: Absent | Present | Change
     row: Row | None = None
 
 
@@ -516,11 +529,11 @@ class Ledger(Protocol):
         """Apply one change set; returns after fsync. UnavailableError when it cannot commit."""
         ...
 
-    def one(self, query: str, **params: object) -> Row | None:
-        """Return the one row of a named query, or None."""
+    async def one(self, query: str, **params: object) -> Row | None:
+        """Return the first row of a named query, or None."""
         ...
 
-    def all(self, query: str, **params: object) -> Sequence[Row]:
+    async def all(self, query: str, **params: object) -> Sequence[Row]:
         """Return all rows of a named query (`gateway.store.queries`)."""
         ...
 
