@@ -7,13 +7,9 @@ state, so a crash leaves nothing behind: the ledger holds the one current state 
 
 `hold` is a flag beside the state, and a recall (thu hồi) is a record of its own, because both would
 need a way back to "the state before".
-
-The enums are `StrEnum`: two tables may share a value (`cancelled`), so never mix states of two
-tables in one mapping.
 """
 
 from collections.abc import Mapping
-from enum import StrEnum, auto
 from typing import Any, Final
 
 from gateway.domain.machine import (
@@ -27,6 +23,18 @@ from gateway.domain.machine import (
     settled,
     state_text,
     stays,
+)
+from gateway.domain.states import (
+    ArrivalEvent,
+    ArrivalState,
+    ConsignmentEvent,
+    ConsignmentState,
+    DeliveryEvent,
+    DeliveryState,
+    RecallEvent,
+    RecallState,
+    TransferEvent,
+    TransferState,
 )
 
 __all__ = [
@@ -57,151 +65,6 @@ __all__ = [
     "settled",
     "state_text",
 ]
-
-
-class ConsignmentState(StrEnum):
-    """One sending to many recipients (lượt gửi)."""
-
-    ACCEPTED = auto()
-    RELEASED = auto()
-    CLOSED = auto()
-    CANCELLED = auto()
-    REFUSED = auto()
-    QUARANTINED = auto()
-
-
-class ConsignmentEvent(StrEnum):
-    """What can happen to a consignment."""
-
-    VERDICT_KNOWN = auto()
-    REFUSED = auto()
-    CANCELLED = auto()
-    ALL_SETTLED = auto()
-    REOPENED = auto()
-    DAMAGE_FOUND = auto()
-    SECRECY_FOUND = auto()
-    CLEARED = auto()
-
-
-class DeliveryState(StrEnum):
-    """The part of a consignment for one agency (phần gửi cho một đơn vị nhận)."""
-
-    NOT_CONNECTED = auto()
-    PENDING = auto()
-    SENDING = auto()
-    DEFERRED = auto()
-    HANDED_OVER = auto()
-    ARRIVED = auto()
-    ACCEPTED = auto()
-    ASSIGNED = auto()
-    IN_PROGRESS = auto()
-    DONE = auto()
-    RETURNED = auto()
-    FAILED = auto()
-    CANCELLED = auto()
-    RECALLED = auto()
-
-
-class DeliveryEvent(StrEnum):
-    """What can happen to a delivery; `STATUS_nn` are the exchange status codes (rules C6)."""
-
-    ATTEMPT_BEGAN = auto()
-    PEER_TOOK = auto()
-    PEER_BUSY = auto()
-    PEER_REFUSED = auto()
-    PROGRAM_DIED = auto()
-    DUE_AGAIN = auto()
-    GAVE_UP = auto()
-    CANCELLED = auto()
-    REQUEUED = auto()
-    BOUNCED = auto()
-    CONNECTED = auto()
-    STATUS_01 = auto()
-    STATUS_02 = auto()
-    STATUS_03 = auto()
-    STATUS_04 = auto()
-    STATUS_05 = auto()
-    STATUS_06 = auto()
-    RECALL_AGREED = auto()
-
-
-class TransferState(StrEnum):
-    """One consignment on its way to one next hop (lượt chuyển): parcel, attempts, lease."""
-
-    WAITING = auto()
-    SENDING = auto()
-    DEFERRED = auto()
-    DONE = auto()
-    FAILED = auto()
-    CANCELLED = auto()
-
-
-class TransferEvent(StrEnum):
-    """What can happen to a transfer."""
-
-    ATTEMPT_BEGAN = auto()
-    PEER_TOOK = auto()
-    PEER_BUSY = auto()
-    PEER_REFUSED = auto()
-    PROGRAM_DIED = auto()
-    DUE_AGAIN = auto()
-    GAVE_UP = auto()
-    CANCELLED = auto()
-    REQUEUED = auto()
-    RECEIPT_CAME = auto()
-    BOUNCED = auto()
-
-
-class ArrivalState(StrEnum):
-    """A document that came in for one agency (văn bản đến)."""
-
-    ENTERED = auto()
-    CHECKED = auto()
-    OFFERED = auto()
-    TAKEN = auto()
-    ACCEPTED = auto()
-    ASSIGNED = auto()
-    IN_PROGRESS = auto()
-    DONE = auto()
-    RETURNED = auto()
-    RECALLED = auto()
-    QUARANTINED = auto()
-
-
-class ArrivalEvent(StrEnum):
-    """What can happen to an arrival; `STATUS_nn` are posted by the receiving agency."""
-
-    CHECKS_DONE = auto()
-    OFFERED = auto()
-    TAKEN = auto()
-    DAMAGE_FOUND = auto()
-    SECRECY_FOUND = auto()
-    CLEARED = auto()
-    STATUS_01 = auto()
-    STATUS_02 = auto()
-    STATUS_03 = auto()
-    STATUS_04 = auto()
-    STATUS_05 = auto()
-    STATUS_06 = auto()
-    RECALL_AGREED = auto()
-    RECALL_DECLINED = auto()
-
-
-class RecallState(StrEnum):
-    """The sender's wish to take a document back from one agency (yêu cầu thu hồi)."""
-
-    ASKED = auto()
-    AGREED = auto()
-    DECLINED = auto()
-
-
-class RecallEvent(StrEnum):
-    """Answers to a recall: 13 again, 15, 16."""
-
-    ASKED_AGAIN = auto()
-    AGREED = auto()
-    DECLINED = auto()
-
 
 # ---------------------------------------------------------------- consignment
 
