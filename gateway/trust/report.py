@@ -1,7 +1,7 @@
 """VerificationReport: what we can say about the signatures of one file, as plain values.
 
-The seam between the verifier and everyone who reads verdicts. `to_json` is stable: the same facts
-give the same bytes.
+The seam between the verifier and everyone who reads verdicts. `gateway.trust.render.to_json` is
+stable: the same facts give the same bytes.
 """
 
 from dataclasses import dataclass
@@ -80,6 +80,9 @@ class SignatureFacts:
             `not-analysed`.
         algorithm: `sha256 rsa 2048`.
         notes: Remarks about this signature.
+        claimed_at: Time the signer wrote, unproven; None when there is none.
+        time_authority: Common name of the time-stamp's certificate, or "".
+        level: `PAdES-B-LT`, `PKCS7-B-T`, `timestamp` or "".
     """
 
     field: str
@@ -97,6 +100,9 @@ class SignatureFacts:
     later_changes: str
     algorithm: str
     notes: tuple[Note, ...] = ()
+    claimed_at: datetime | None = None
+    time_authority: str = ""
+    level: str = ""
 
 
 @dataclass(frozen=True, slots=True)
