@@ -1,0 +1,220 @@
+"""Checks between settings: listeners and TLS, peers and agencies, keys that must fit. Reads only.
+
+Each check is one function that yields faults; all of them run, also on what is left of settings
+with faulty keys, so that an operator sees everything at once.
+"""
+
+import ipaddress
+import ssl
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from gateway.config.sections import Agency, Settings
+from gateway.errors import ConfigurationError, Fault
+
+
+def cross_faults(settings: Settings, raw: Mapping[str, Any]) -> list[Fault]:
+    """Return the faults between keys.
+
+    Args:
+        settings: The settings, or what is left of them.
+        raw: The tables as they were written, for names that faulty entries still declare.
+    """
+    faults: list[Fault] = []
+    for checker in (_listeners, _plain_listeners, _clock, _formats):
+        faults += checker(settings)
+    faults += _peers(settings, raw)
+    faults += _agencies(settings, raw)
+    faults += _keys(settings)
+    return faults
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether a listener on `host` is reached from this machine only."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+def _listeners(settings: Settings) -> Iterator[Fault]:
+    http = settings.http
+    if (http.tls_cert is None) != (http.tls_key is None):
+        lacking = "http.tls_cert" if http.tls_cert is None else "http.tls_key"
+        yield Fault(
+            lacking,
+            "tls_cert và tls_key phải đi cùng nhau",
+            "tls_cert and tls_key must be given together",
+        )
+    elif http.tls_cert is None and not is_loopback(http.host):
+        yield Fault(
+            "http.host",
+            f"lắng nghe ngoài máy này ({http.host}) phải có TLS: đặt http.tls_cert và http.tls_key",
+            f"a listener off this machine ({http.host}) needs TLS: set http.tls_cert and tls_key",
+        )
+    elif http.tls_cert is not None and http.tls_key is not None and http.tls_cert.is_file():
+        try:
+            ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(http.tls_cert, http.tls_key)
+        except OSError as exc:  # ssl.SSLError is one
+            yield Fault(
+                "http.tls_cert",
+                f"chứng thư và khóa TLS không dùng được: {exc}",
+                f"the TLS certificate and key cannot be used: {exc}",
+            )
+
+
+def _plain_listeners(settings: Settings) -> Iterator[Fault]:
+    taken = {(settings.http.host, settings.http.port): "http.port"}
+    for index, facade in enumerate(settings.http.plain_facades):
+        where = f"http.plain_facade[{index}]"
+        for at, network in enumerate(facade.networks):
+            if network.prefixlen == 0:
+                yield Fault(
+                    f"{where}.networks[{at}]",
+                    "cổng không mã hóa không được mở cho mọi địa chỉ; ghi rõ các dải trong VPN",
+                    "a plain listener is never open to all: name the ranges inside the VPN",
+                )
+        other = taken.get((facade.host, facade.port))
+        if other and facade.port:
+            yield Fault(f"{where}.port", f"trùng với {other}", f"is the same as {other}")
+        taken[facade.host, facade.port] = f"{where}.port"
+
+
+def _clock(settings: Settings) -> Iterator[Fault]:
+    if settings.clock.hold_over < settings.clock.max_offset:
+        yield Fault(
+            "clock.hold_over",
+            "không được nhỏ hơn clock.max_offset",
+            "must not be less than clock.max_offset",
+        )
+
+
+def _formats(settings: Settings) -> Iterator[Fault]:
+    for extension in sorted(set(settings.formats.allow) & set(settings.formats.deny)):
+        yield Fault(
+            "formats.allow",
+            f'"{extension}" vừa được phép vừa bị từ chối',
+            f'"{extension}" is both allowed and denied',
+        )
+
+
+def _peers(settings: Settings, raw: Mapping[str, Any]) -> Iterator[Fault]:
+    ids = [name for name in _declared(raw, "peer", "id") if name]
+    for name in sorted({name for name in ids if ids.count(name) > 1}):
+        yield Fault("peer", f'id "{name}" dùng nhiều lần', f'the id "{name}" is used twice')
+    if "local" in ids:
+        yield Fault("peer", 'id không được là "local"', 'no peer may be called "local"')
+    roads: dict[str, str] = {}
+    for peer in settings.peers:
+        if peer.reaches_all and len(peer.codes_behind) > 1:
+            yield Fault(
+                "peer.codes_behind",
+                f'"{peer.id}": "*" phải đứng một mình',
+                f'"{peer.id}": "*" stands alone',
+            )
+        for code in peer.codes_behind:
+            other = roads.setdefault(code, peer.id)
+            if other != peer.id:
+                yield Fault(
+                    "peer.codes_behind",
+                    f'"{code}" có ở cả "{other}" và "{peer.id}"',
+                    f'"{code}" is behind both "{other}" and "{peer.id}"',
+                )
+
+
+def _agencies(settings: Settings, raw: Mapping[str, Any]) -> Iterator[Fault]:
+    peers = set(_declared(raw, "peer", "id"))
+    seen: dict[str, int] = {}
+    for index, agency in enumerate(settings.agencies):
+        where = f"agency[{index}]"
+        for code in filter(None, (agency.code, agency.legacy_code)):
+            first = seen.setdefault(code, index)
+            if first != index:
+                yield Fault(
+                    f"{where}.code",
+                    f"{code} đã khai báo ở agency[{first}]",
+                    f"{code} is already given in agency[{first}]",
+                )
+        yield from _agency(agency, where, peers)
+
+
+def _agency(agency: Agency, where: str, peers: set[str]) -> Iterator[Fault]:
+    if agency.connected not in {"", "local"} | peers:
+        yield Fault(
+            f"{where}.connected",
+            f'không có [[peer]] nào tên "{agency.connected}"',
+            f'there is no [[peer]] called "{agency.connected}"',
+        )
+    if agency.console and agency.connected != "local":
+        yield Fault(
+            f"{where}.console",
+            'chỉ cơ quan có connected = "local" mới làm việc trên trang này',
+            'only an agency with connected = "local" works in the console',
+        )
+    # ID-05 (QĐ20): a closed code is not given away; who took over is told.
+    if agency.successor and agency.status != "closed":
+        yield Fault(
+            f"{where}.successor",
+            'chỉ dùng khi status = "closed"',
+            'only with status = "closed"',
+        )
+    if agency.successor == agency.code:
+        yield Fault(f"{where}.successor", "không được là chính nó", "must be another agency")
+
+
+def _declared(raw: Mapping[str, Any], table: str, key: str) -> list[str]:
+    rows = raw.get(table)
+    if not isinstance(rows, list):
+        return []
+    return [str(row.get(key, "")) for row in rows if isinstance(row, dict)]
+
+
+# ---------------------------------------------------------------- keys
+
+
+def _keys(settings: Settings) -> Iterator[Fault]:
+    from gateway.secrets import read_key_file, read_secret_file
+
+    # Only what is there: a missing file is told by its own key.
+    if settings.secrets.key_file.is_file():
+        try:
+            read_key_file(settings.secrets.key_file)
+        except ConfigurationError as exc:
+            yield Fault(
+                "secrets.key_file",
+                f"phải là khóa 32 byte dạng base64: {exc.public}",
+                f"must be 32 bytes in base64: {exc.public}",
+            )
+    for index, peer in enumerate(settings.peers):
+        if peer.secret_file.is_file():
+            try:
+                read_secret_file(peer.secret_file)
+            except ConfigurationError as exc:
+                yield Fault(
+                    f"peer[{index}].secret_file",
+                    f"phải là một dòng chữ: {exc.public}",
+                    f"must be one line of text: {exc.public}",
+                )
+    yield from _receipt_key(settings)
+
+
+def _receipt_key(settings: Settings) -> Iterator[Fault]:
+    from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+    from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+    path = settings.receipts.key_file
+    if not path.is_file():
+        return
+    try:
+        key = load_pem_private_key(path.read_bytes(), password=None)
+    except (OSError, ValueError, TypeError, UnsupportedAlgorithm):
+        key = None
+    if not isinstance(key, Ed25519PrivateKey):
+        yield Fault(
+            "receipts.key_file",
+            f"{path} không phải khóa riêng Ed25519 dạng PEM không mật khẩu",
+            f"{path} is not an Ed25519 private key in PEM without password",
+        )
