@@ -1,0 +1,180 @@
+"""`vanlien init` and `vanlien check-config`: a gateway's folder, and whether its settings hold.
+
+`init` refuses a folder that is not empty before touching anything. It writes the settings file
+last: a crash leaves a folder without `vanlien.toml`, which nothing will serve and which can be
+removed. Keys are never overwritten.
+"""
+
+import os
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+
+from gateway.cli.frame import OK, USAGE, UsageFault, emit, examples
+
+CONFIG_NAME: Final = "vanlien.toml"
+DEFAULT_CODE: Final = "00.37.W00"
+FOLDERS: Final = ("keys", "trust", "data", "data/blobs")
+JsonOption = Annotated[
+    bool, typer.Option("--json", help="Trả lời bằng một đối tượng JSON. / JSON.")
+]
+ConfigOption = Annotated[
+    Path,
+    typer.Option("--config", help="Tệp cấu hình. / Settings file.", envvar="VANLIEN_CONFIG"),
+]
+
+
+def register(app: typer.Typer) -> None:
+    """Add `init` and `check-config`."""
+    app.command(
+        "init",
+        epilog=examples(
+            "vanlien init /srv/vanlien",
+            "vanlien init /srv/vanlien --code 00.37.W00 --name 'Trục liên thông tỉnh Lạng Sơn'",
+        ),
+    )(init)
+    app.command(
+        "check-config",
+        epilog=examples(
+            "vanlien check-config --config /srv/vanlien/vanlien.toml",
+            exits="0 cấu hình đúng / settings hold",
+        ),
+    )(check_config)
+
+
+def init(
+    directory: Annotated[
+        Path, typer.Argument(metavar="DIR", help="Thư mục mới hoặc rỗng. / New or empty folder.")
+    ],
+    code: Annotated[
+        str, typer.Option("--code", help="Mã trung tâm liên thông. / Code of this hub.")
+    ] = DEFAULT_CODE,
+    name: Annotated[
+        str, typer.Option("--name", help="Tên hiển thị. / Name shown.")
+    ] = "Cổng liên thông văn bản",
+    as_json: JsonOption = False,
+) -> int:
+    """Tạo cấu hình, khóa và sổ cái. / Write settings, keys and a ledger ready to serve."""
+    _refuse_unless_empty(directory)
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    directory.chmod(0o700)
+    created = _make_folders_and_keys(directory)
+
+    from gateway.config import load, sample
+
+    config = directory / CONFIG_NAME
+    draft = directory / f".{CONFIG_NAME}.draft"
+    text = sample({"gateway.code": _toml_text(code), "gateway.name": _toml_text(name)})
+    draft.write_text(text, encoding="utf-8")
+    try:
+        settings = load(draft, {})
+        from gateway.app import create_ledger
+
+        create_ledger(settings)
+    except BaseException:
+        draft.unlink(missing_ok=True)
+        raise
+    draft.chmod(0o600)
+    _sync(draft)
+    draft.rename(config)
+    _sync(directory)
+
+    created += ["data/ledger.sqlite", CONFIG_NAME]
+    next_steps = [
+        f"vanlien check-config --config {config}",
+        f"vanlien system add he-thong-1 --speaks-for H37.02 --config {config}",
+        f"vanlien serve --config {config}",
+    ]
+    human = "\n".join(
+        (
+            f"Đã tạo cổng liên thông tại {directory} / Gateway created in {directory}",
+            *(f"  {item}" for item in created),
+            "Tiếp theo / Next:",
+            *(f"  $ {step}" for step in next_steps),
+        )
+    )
+    payload = {"directory": str(directory), "config": str(config), "created": created}
+    emit({**payload, "next": next_steps}, human, as_json)
+    return OK
+
+
+def check_config(
+    config: ConfigOption = Path(CONFIG_NAME),
+    as_json: JsonOption = False,
+) -> int:
+    """Kiểm tra cấu hình, báo mọi lỗi một lần. / Check the settings; tell every fault at once."""
+    from gateway.config import check
+
+    faults = check(config)
+    payload = {
+        "config": str(config),
+        "ok": not faults,
+        "faults": [{"where": f.where, "vi": f.vi, "en": f.en} for f in faults],
+    }
+    if not faults:
+        emit(payload, f"{config}: cấu hình đúng / settings hold", as_json)
+        return OK
+    lines = [f"{config}: {len(faults)} lỗi / fault(s)"]
+    lines += [f"  {f.where}: {f.vi} / {f.en}" for f in faults]
+    emit(payload, "\n".join(lines), as_json)
+    return USAGE
+
+
+def _refuse_unless_empty(directory: Path) -> None:
+    if directory.is_symlink() or (directory.exists() and not directory.is_dir()):
+        raise UsageFault(f"{directory} không phải là thư mục", f"{directory} is not a folder")
+    try:
+        occupied = directory.exists() and next(directory.iterdir(), None) is not None
+    except OSError as exc:
+        raise UsageFault(
+            f"không đọc được {directory}: {exc.strerror}",
+            f"cannot read {directory}: {exc.strerror}",
+        ) from exc
+    if occupied:
+        raise UsageFault(
+            f"{directory} không rỗng; chọn thư mục mới, không có gì bị thay đổi",
+            f"{directory} is not empty; choose a new folder, nothing was touched",
+        )
+
+
+def _make_folders_and_keys(directory: Path) -> list[str]:
+    from gateway.secrets import create_key_file, write_private
+
+    for folder in FOLDERS:
+        (directory / folder).mkdir(mode=0o700)
+    create_key_file(directory / "keys/secrets.key")
+    private, public = _receipt_keys()
+    write_private(directory / "keys/receipts.pem", private)
+    (directory / "keys/receipts.pub.pem").write_bytes(public)
+    return ["keys/secrets.key", "keys/receipts.pem", "keys/receipts.pub.pem", "trust/"]
+
+
+def _receipt_keys() -> tuple[bytes, bytes]:
+    """Return a fresh Ed25519 pair: private PKCS#8 PEM, public PEM."""
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+    from cryptography.hazmat.primitives.serialization import (
+        Encoding,
+        NoEncryption,
+        PrivateFormat,
+        PublicFormat,
+    )
+
+    key = Ed25519PrivateKey.generate()
+    private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    public = key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    return private, public
+
+
+def _toml_text(text: str) -> str:
+    import json
+
+    return json.dumps(text, ensure_ascii=False)  # a JSON string is a TOML basic string
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
