@@ -9,8 +9,8 @@ Only the composition root and the command line read settings (import-linter watc
 
 from gateway.config.load import ENV_PREFIX, check, load
 from gateway.config.page import reference, sample
+from gateway.config.partners import Agency, Peer
 from gateway.config.sections import (
-    Agency,
     Blobs,
     ClockCheck,
     Formats,
@@ -20,17 +20,15 @@ from gateway.config.sections import (
     LedgerSection,
     Log,
     Numbering,
-    OfficeHours,
-    Peer,
     PlainFacade,
     Policy,
     Receipts,
     Retry,
     Secrets,
     Settings,
-    Times,
     Verify,
 )
+from gateway.config.times import OfficeHours, Times
 
 __all__ = [
     "ENV_PREFIX",

@@ -9,7 +9,8 @@ import ssl
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from gateway.config.sections import Agency, Settings
+from gateway.config.partners import Agency
+from gateway.config.sections import Settings
 from gateway.errors import ConfigurationError, Fault
 
 

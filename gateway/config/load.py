@@ -64,7 +64,7 @@ def _examine(path: Path, environ: Mapping[str, str]) -> tuple[Settings | None, l
         settings = Settings.model_validate(raw.values, context=context)
     except ValidationError as exc:
         errors = exc.errors(include_url=False)
-        faults = raw.faults + [_fault(error, raw) for error in errors]
+        faults = raw.faults + [_fault(error, raw) for error in errors if not _echo(error, errors)]
         # Checks across sections still run, on what is left without the faulty keys.
         left = _survivor(raw.values, errors, context)
         return None, faults + (cross_faults(left, raw.values) if left else [])
@@ -155,6 +155,14 @@ def where_text(place: Sequence[str | int]) -> str:
     return text
 
 
+def _echo(error: ErrorDetails, errors: Sequence[ErrorDetails]) -> bool:
+    """Tell a list that is "too short" only because its items are faulty themselves."""
+    place = error["loc"]
+    return error["type"] == "too_short" and any(
+        len(other["loc"]) > len(place) and other["loc"][: len(place)] == place for other in errors
+    )
+
+
 def _fault(error: ErrorDetails, raw: _Raw) -> Fault:
     place = error["loc"]
     context = {**error.get("ctx", {}), "key": str(place[-1]) if place else ""}
@@ -165,12 +173,17 @@ def _fault(error: ErrorDetails, raw: _Raw) -> Fault:
 
 
 def _known_keys(place: Sequence[str | int]) -> list[str]:
+    model = _submodel_at(place)
+    fields = model.model_fields if model is not None else {}
+    return [info.alias or name for name, info in fields.items()]
+
+
+def _submodel_at(place: Sequence[str | int]) -> type[BaseModel] | None:
     model: type[BaseModel] | None = Settings
     for part in place:
         if isinstance(part, str) and model is not None:
             model = _submodel(model, part)
-    fields = model.model_fields if model is not None else {}
-    return [info.alias or name for name, info in fields.items()]
+    return model
 
 
 def _submodel(model: type[BaseModel], key: str) -> type[BaseModel] | None:
@@ -184,15 +197,35 @@ def _submodel(model: type[BaseModel], key: str) -> type[BaseModel] | None:
 
 # ---------------------------------------------------------------- what is left
 
+# Values for required keys that are missing or faulty, so that checks between keys can still run.
+# They name nothing an operator could have written, and differ by index.
+_STAND_INS: Final[Mapping[Place, Any]] = {
+    ("gateway", "code"): "0",
+    ("http", "plain_facade", "host"): "127.0.0.1",
+    ("http", "plain_facade", "port"): 0,
+    ("http", "plain_facade", "networks"): ["127.0.0.0/8"],
+    ("peer", "id"): "stand-in-{index}",
+    ("peer", "endpoint"): "http://stand-in",
+    ("peer", "system_id"): "stand-in",
+    ("peer", "secret_file"): "stand-in",
+    ("peer", "codes_behind"): ["0.{index}"],
+    ("agency", "code"): "0.{index}",
+    ("agency", "name"): "stand-in",
+}
+
 
 def _survivor(
     values: Mapping[str, Any], errors: Sequence[ErrorDetails], context: Mapping[str, Any]
 ) -> Settings | None:
-    """Return the settings without their faulty keys, or None when too little is left."""
+    """Return the settings with every faulty key at its default or stand-in.
+
+    Items of lists of tables keep their index. None when what was written is beyond that.
+    """
     left = copy.deepcopy(dict(values))
-    for _ in range(8):
-        for error in sorted(errors, key=_later_first):
-            _drop(left, error["loc"], missing=error["type"] == "missing")
+    for _ in range(4):
+        places = {error["loc"]: error["type"] == "missing" for error in errors}
+        for place in sorted(places, key=_later_first):
+            _heal(left, place, missing=places[place])
         try:
             return Settings.model_validate(left, context={**context, "look": False})
         except ValidationError as exc:
@@ -200,26 +233,33 @@ def _survivor(
     return None
 
 
-def _later_first(error: ErrorDetails) -> list[tuple[int, str]]:
-    """Order so that a later item of a list goes before an earlier one keeps its index."""
-    return [(-part, "") if isinstance(part, int) else (0, part) for part in error["loc"]]
+def _later_first(place: Place) -> list[tuple[int, str]]:
+    """Order so that taking an item out of a list leaves the indexes still to come in place."""
+    return [(-part, "") if isinstance(part, int) else (0, part) for part in place]
 
 
-def _drop(values: dict[str, Any], place: Place, *, missing: bool) -> None:
-    if place == ("gateway", "code"):
-        if not isinstance(values.get("gateway"), dict):
-            values["gateway"] = {}
-        values["gateway"]["code"] = "H37"  # a stand-in, seen by no one
-        return
-    # A missing key cannot be dropped: what lacks it goes as a whole.
-    node, parents = place[:-1] if missing else place, list[tuple[Any, str | int]]()
-    at: Any = values
-    for part in node:
-        parents.append((at, part))
+def _heal(values: dict[str, Any], place: Place, *, missing: bool) -> None:
+    holder: Any = values
+    for part in place[:-1]:
         try:
-            at = at[part]
+            holder = holder[part]
         except (KeyError, IndexError, TypeError):
             return
-    if parents:
-        holder, key = parents[-1]
-        del holder[key]
+    key = place[-1]
+    if missing:
+        indexes = [part for part in place if isinstance(part, int)]
+        stand_in = _STAND_INS.get(tuple(part for part in place if isinstance(part, str)))
+        holder[key] = _numbered(stand_in, indexes[-1] if indexes else 0)
+    elif isinstance(holder, list) and isinstance(key, int) and key < len(holder):
+        if _submodel_at(place[:-1]) is not None:
+            holder[key] = {}  # a row that is no table
+        else:
+            del holder[key]
+    elif isinstance(holder, dict):
+        holder.pop(key, None)
+
+
+def _numbered(value: Any, index: int) -> Any:
+    if isinstance(value, list):
+        return [_numbered(item, index) for item in value]
+    return value.format(index=index) if isinstance(value, str) else value

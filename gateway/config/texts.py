@@ -101,7 +101,10 @@ def texts(
     if row is None:
         return f"giá trị sai ({english})", english
     values = {name: _plain(value) for name, value in context.items()}
-    vi, en = (text.format_map(values) for text in row)
+    en = row[1].format_map(values)
+    if isinstance(values.get("expected"), str):
+        values["expected"] = str(values["expected"]).replace(" or ", " hoặc ")
+    vi = row[0].format_map(values)
     shown = _shown(kind, given)
     return vi + (f"; đang là {shown}" if shown else ""), en + (f"; it is {shown}" if shown else "")
 

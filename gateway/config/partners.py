@@ -1,0 +1,129 @@
+"""Who we exchange with, as settings: [[peer]] and [[agency]]. Pure values."""
+
+from datetime import timedelta
+from typing import Annotated, Final, Literal
+
+from pydantic import BeforeValidator
+
+from gateway.config.base import REQUIRED, Section, duration, field
+from gateway.config.kinds import (
+    Code,
+    CodePrefix,
+    Duration,
+    Endpoint,
+    Id,
+    IdOrNothing,
+    SecretFile,
+    Size,
+    parse_size,
+)
+
+_ZERO: Final = timedelta(0)
+
+
+def _listed(value: object) -> object:
+    return [value] if isinstance(value, str) else value
+
+
+class Peer(Section):
+    """Hệ thống ở đầu bên kia: trục, cổng khác. / A system at the other end: axis, gateway."""
+
+    id: Id = field(
+        REQUIRED, "Tên gọi trong cổng này.", "Name within this gateway.", sample='"truc-qg"'
+    )
+    dialect: Literal["vxp"] = field("vxp", "Giao thức.", "Protocol.")
+    endpoint: Endpoint = field(
+        REQUIRED,
+        "Địa chỉ gốc.",
+        "Base address.",
+        sample='"https://truc.example.vn/XrdAdapter/adapter"',
+    )
+    system_id: str = field(
+        REQUIRED,
+        "Mã hệ thống do bên kia cấp.",
+        "System id the other end gave us.",
+        sample='"00.37.W00"',
+        min_length=1,
+    )
+    secret_file: SecretFile = field(
+        REQUIRED,
+        "Tệp chứa khóa HMAC do bên kia cấp, một dòng.",
+        "File with the HMAC secret the other end gave us, one line.",
+        sample='"keys/truc-qg.secret"',
+    )
+    poll_every: Duration = field(
+        duration("60 s"),
+        "Chu kỳ hỏi văn bản mới.",
+        "How often to ask for mail.",
+        ge=duration("100 ms"),
+    )
+    timeout: Duration = field(
+        duration("120 s"), "Thời gian chờ một lần gọi.", "Deadline of one call.", gt=_ZERO
+    )
+    max_in_flight: int = field(
+        4, "Số lần gửi đồng thời.", "Parcels under way at once.", ge=1, le=256
+    )
+    max_bytes: Size = field(
+        parse_size("500 MiB"),
+        "Gói tin lớn nhất bên kia nhận; kiểm tra trước khi nhận văn bản.",
+        "Largest packet the other end takes; checked before acceptance.",
+        ge=1024,
+    )
+    hash_form: Literal["unpadded", "padded"] = field(
+        "unpadded",
+        "Dạng mã băm gửi đi: unpadded như bộ SDK, padded là hex đầy đủ.",
+        "Form of the hash we send: unpadded as the SDK does, padded is full hex.",
+    )
+    receipt_01_by: Literal["gateway", "recipient"] = field(
+        "gateway",
+        "Ai gửi hồi báo 01: cổng này, hoặc hệ thống bên nhận.",
+        "Who sends receipt 01: this gateway, or the recipient's system.",
+    )
+    max_code_length: int = field(
+        35,
+        "Mã đơn vị dài nhất bên kia nhận (ID-10); dài hơn thì cảnh báo, không cắt.",
+        "Longest agency code the other end takes (ID-10); longer ones warn, never cut.",
+        ge=1,
+        le=255,
+    )
+    codes_behind: Annotated[tuple[CodePrefix, ...], BeforeValidator(_listed)] = field(
+        REQUIRED,
+        'Các cơ quan ở phía bên kia: danh sách mã đầu, hoặc "*" cho mọi mã không thuộc cổng này.',
+        'Agencies reached through it: code prefixes, or "*" for every code that is not ours.',
+        sample='"*"',
+        min_length=1,
+    )
+
+    @property
+    def reaches_all(self) -> bool:
+        """Whether every code that is not ours is reached through this peer."""
+        return "*" in self.codes_behind
+
+
+class Agency(Section):
+    """Cơ quan khai báo sẵn khi khởi động. / An agency seeded at start."""
+
+    code: Code = field(REQUIRED, "Mã định danh.", "Code.", sample='"H37.02"')
+    name: str = field(REQUIRED, "Tên.", "Name.", sample='"Sở Nội vụ tỉnh Lạng Sơn"', min_length=1)
+    legacy_code: Code | None = field(
+        None, "Mã cũ (13 ký tự).", "Old code (13 characters).", sample='"000.00.02.H37"'
+    )
+    parent: Code | None = field(None, "Mã cơ quan cấp trên.", "Code above.", sample='"H37"')
+    mail: str = field("", "Thư điện tử.", "Mail address.")
+    connected: IdOrNothing = field(
+        "local",
+        'Nối ở đâu: "local", tên một peer, hoặc "" (không liên thông).',
+        'Where it is: "local", the id of a peer, or "" (not connected).',
+    )
+    console: bool = field(
+        False,
+        "Làm việc trên trang của cổng này (sổ đến ở đây).",
+        "Works in our console (the arrival register is here).",
+    )
+    numbered_by: Literal["gateway", "own-system"] = field(
+        "gateway", "Ai cấp số định danh.", "Who counts its identifiers."
+    )
+    successor: Code | None = field(
+        None, "Mã tiếp nhận khi đã đóng (ID-05).", "Code that took over (ID-05).", sample='"H37.05"'
+    )
+    status: Literal["active", "locked", "closed"] = field("active", "Trạng thái.", "Status.")
