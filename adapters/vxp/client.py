@@ -1,0 +1,445 @@
+"""Our side of the national axis: hands parcels over, lists, fetches, acknowledges.
+
+Promises: every call has fresh signed headers; a parcel is streamed, so memory does not grow with
+it; delivering never raises for what the peer does; "empty" and "unreadable" are different answers;
+a lost answer after sending is Busy, because doubt means send again (the receiver drops
+duplicates). The secret is never logged nor shown. A crash leaves nothing behind here: attempts and
+outcomes are the caller's rows.
+"""
+
+import asyncio
+import contextlib
+import hashlib
+import ssl
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final, Literal, cast
+
+import aiohttp
+from multidict import CIMultiDict
+
+from adapters.vxp import answers, wire
+from gateway.errors import IntegrityError, Reason, UnavailableError
+from gateway.ports import (
+    AgencyRow,
+    Busy,
+    Clock,
+    Listed,
+    MessageKind,
+    Outcome,
+    Parcel,
+    Refused,
+    Taken,
+)
+
+# Answers of downloadEdoc after which getEdoc is tried: the peer does not offer the former.
+_NOT_OFFERED: Final = frozenset({404, 405, 500, 501})
+_TROUBLE: Final = (aiohttp.ClientError, OSError, TimeoutError, asyncio.IncompleteReadError)
+
+
+@dataclass(frozen=True, slots=True)
+class VxpSettings:
+    """What an axis connection needs besides the secret.
+
+    Args:
+        name: Name of the peer in our routes and logs.
+        endpoint: Base address, `http://host:8080/XrdAdapter/adapter`.
+        system_id: Id given at registration.
+        hash_form: How `hash-file` is written; `unpadded` is what the Java kit sends.
+        name_recipients: Send the header `to` (the .NET kit does, the Java example does not).
+        connect_s: Longest wait for a connection.
+        silence_s: Longest silence of the peer while data should flow.
+        max_answer_bytes: Largest JSON answer, catalogue included.
+        max_packet_bytes: Largest packet fetched.
+        connections: Most connections at once.
+    """
+
+    name: str
+    endpoint: str
+    system_id: str
+    hash_form: wire.HashForm = "unpadded"
+    name_recipients: bool = True
+    connect_s: float = 10.0
+    silence_s: float = 60.0
+    max_answer_bytes: int = 64 * 1024 * 1024
+    max_packet_bytes: int = 512 * 1024 * 1024
+    connections: int = 10
+
+
+class _Upload:
+    """A parcel on its way: its bytes and the final CRLF, but never the end of a damaged one.
+
+    `failure` keeps what went wrong on our side; the HTTP library would call it a lost connection.
+    """
+
+    def __init__(self, parcel: Parcel) -> None:
+        self._parcel = parcel
+        self.failure: Exception | None = None
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        """Yield the body of sendEdoc."""
+        try:
+            async for chunk in self._checked():
+                yield chunk
+        except Exception as exc:
+            self.failure = exc
+            raise
+
+    async def _checked(self) -> AsyncIterator[bytes]:
+        parcel = self._parcel
+        digest = hashlib.sha256()
+        passed = 0
+        last = b""
+        async for chunk in parcel.open():
+            if last:
+                yield last
+            digest.update(chunk)
+            passed += len(chunk)
+            last = chunk
+            if passed > parcel.size_bytes:
+                break
+        if passed != parcel.size_bytes or digest.hexdigest() != parcel.sha256:
+            raise IntegrityError(
+                f"transfer {parcel.transfer_id}: the stored bytes do not match their hash"
+            )
+        yield last + wire.CRLF
+
+
+class VxpAdapter:
+    """The Adapter to one axis (trục liên thông văn bản).
+
+    Args:
+        settings: Where and how.
+        secret: Shared secret.
+        clock: Gives the time written into the headers.
+        ssl_context: For an https endpoint with its own trust; None = the system's.
+    """
+
+    def __init__(
+        self,
+        settings: VxpSettings,
+        secret: bytes,
+        clock: Clock,
+        *,
+        ssl_context: ssl.SSLContext | None = None,
+    ) -> None:
+        self.name = settings.name
+        self._settings = settings
+        self._secret = secret
+        self._clock = clock
+        self._ssl: ssl.SSLContext | Literal[True] = ssl_context or True
+        self._session: aiohttp.ClientSession | None = None
+
+    def __repr__(self) -> str:
+        return f"VxpAdapter({self.name!r}, {self._settings.endpoint!r})"
+
+    async def close(self) -> None:
+        """Close the connections; the adapter may be used again afterwards."""
+        session, self._session = self._session, None
+        if session is not None:
+            await session.close()
+
+    # ------------------------------------------------------------ delivering
+
+    async def deliver(self, parcel: Parcel, *, deadline: datetime) -> Outcome:
+        """Hand one parcel over (sendEdoc).
+
+        Raises:
+            IntegrityError: The parcel's bytes are not those its hash and size name (and whatever
+                else `parcel.open` raises).
+        """
+        left_s = (deadline - self._clock.now()).total_seconds()
+        if left_s <= 0:
+            return Busy("quá hạn trước khi gửi / the deadline passed before sending")
+        upload = _Upload(parcel)
+        try:
+            async with asyncio.timeout(left_s):
+                status, body = await self._send(parcel, upload)
+        except _TROUBLE as exc:
+            if upload.failure is not None:
+                raise upload.failure from exc
+            return Busy(f"mất liên lạc với trục / no answer from the axis ({_kind(exc)})")
+        except UnavailableError as exc:
+            return Busy(exc.public)
+        return _outcome(status, body)
+
+    async def _send(self, parcel: Parcel, upload: _Upload) -> tuple[int, bytes]:
+        parameters = {
+            "servicetype": wire.SERVICE_TYPE,
+            "messagetype": parcel.kind,
+            "hash-file": wire.file_hash(parcel.sha256, self._settings.hash_form),
+            "from": parcel.sender,
+        }
+        if self._settings.name_recipients and parcel.recipients:
+            parameters["to"] = wire.compact(list(parcel.recipients))
+        headers = self._headers(parameters, wire.BINARY_TYPE)
+        headers["Content-Length"] = str(parcel.size_bytes + len(wire.CRLF))
+        async with self._open("POST", "sendEdoc", headers, upload.chunks()) as response:
+            return response.status, await self._bounded(response)
+
+    # ------------------------------------------------------------ collecting
+
+    async def listing(self, kind: MessageKind) -> Sequence[Listed]:
+        """Return what waits for us there, each item once.
+
+        Raises:
+            UnavailableError: No answer, or none that can be read; never an empty list instead.
+        """
+        answer = await self._ask(
+            "getReceivedEdocList", {"servicetype": wire.SERVICE_TYPE, "messagetype": kind}
+        )
+        found: dict[str, Listed] = {}
+        table = answers.rows(answer)
+        for row in table:
+            doc_id = answers.text_of(row, "docId", "docid", "DocId")
+            if doc_id:
+                found.setdefault(doc_id, _listed(doc_id, kind, row))
+        if table and not found:
+            raise answers.unreadable("no row of the list has a docId")
+        return tuple(found.values())
+
+    async def fetch(self, item: Listed) -> AsyncIterator[bytes]:
+        """Stream the packet of one listed item; after an error what was yielded is void.
+
+        downloadEdoc is preferred because it streams; a peer that does not offer it is asked by
+        getEdoc, whose base64 is decoded while it arrives.
+
+        Raises:
+            UnavailableError: Not there, cut off, unreadable, too large, or no packet.
+        """
+        passed = 0
+        async with contextlib.aclosing(self._packet(item.peer_doc_id)) as chunks:
+            async for chunk in chunks:
+                passed += len(chunk)
+                if passed > self._settings.max_packet_bytes:
+                    limit = self._settings.max_packet_bytes
+                    raise UnavailableError(
+                        Reason.UNAVAILABLE, f"the packet is larger than {limit} bytes"
+                    )
+                yield chunk
+        if not passed:
+            raise answers.unreadable("the packet is empty")
+
+    async def acknowledge(self, item: Listed, *, done: bool, note: str = "") -> None:
+        """Tell the peer that the item is ours, or unusable and why (ASCII on this wire).
+
+        Raises:
+            UnavailableError: The peer did not confirm; the item may be listed again.
+        """
+        parameters = {"docId": item.peer_doc_id, "status": "done" if done else "fail"}
+        if not done:
+            parameters["description"] = wire.ascii_only(note) or "khong doc duoc goi tin"
+        answer = await self._ask("updateStatus", parameters, b"{}")
+        if not answer.ok:
+            raise answers.unreadable(f"updateStatus answers {answer.code}: {answer.text}")
+
+    async def agencies(self) -> Sequence[AgencyRow]:
+        """Return the axis's catalogue with both notations.
+
+        Integration centres (W00) are in it, not connected: they are systems, not recipients.
+
+        Raises:
+            UnavailableError: No answer, or none that can be read.
+        """
+        plain = answers.rows(await self._ask("getAgenciesList", {}))
+        try:
+            current = answers.rows(await self._ask("getAgenciesListQD20", {"level": "1"}))
+        except UnavailableError:  # an older axis: the plain list stands alone
+            current = []
+        aliases = {answers.text_of(row, "code"): answers.text_of(row, "code102") for row in current}
+        codes = {answers.text_of(row, "id"): answers.text_of(row, "code") for row in plain}
+        found: dict[str, AgencyRow] = {}
+        for row in (*plain, *current):
+            code = answers.text_of(row, "code")
+            if code and code not in found:
+                parent = answers.text_of(row, "pid", "pcode")
+                found[code] = _agency(code, row, aliases.get(code, ""), codes.get(parent, parent))
+        return tuple(found.values())
+
+    async def probe(self) -> None:
+        """Raise UnavailableError when the peer does not answer, or not to our credentials."""
+        parameters = {"servicetype": wire.SERVICE_TYPE, "messagetype": "edoc"}
+        answer = await self._ask("countReceiveEdoc", parameters, b"{}")
+        if not answer.ok:
+            raise answers.unreadable(f"the peer answers {answer.code}: {answer.text}")
+
+    # ------------------------------------------------------------ one call
+
+    def _headers(self, parameters: Mapping[str, str], content_type: str) -> CIMultiDict[str]:
+        """Return fresh signed headers."""
+        try:
+            return CIMultiDict(
+                wire.signed_headers(
+                    self._settings.system_id,
+                    self._secret,
+                    self._clock.now(),
+                    parameters,
+                    content_type,
+                )
+            )
+        except ValueError as exc:
+            raise UnavailableError(
+                Reason.UNAVAILABLE, f"the axis protocol cannot carry this call: {exc}"
+            ) from exc
+
+    def _open(
+        self,
+        method: str,
+        operation: str,
+        headers: CIMultiDict[str],
+        data: bytes | AsyncIterator[bytes] | None,
+    ) -> Any:
+        if self._session is None:
+            self._session = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(limit=self._settings.connections),
+                timeout=aiohttp.ClientTimeout(
+                    total=None,
+                    connect=self._settings.connect_s,
+                    sock_connect=self._settings.connect_s,
+                    sock_read=self._settings.silence_s,
+                ),
+                cookie_jar=aiohttp.DummyCookieJar(),
+                trust_env=False,
+            )
+        url = f"{self._settings.endpoint.rstrip('/')}/{operation}"
+        return self._session.request(
+            method, url, headers=headers, data=data, allow_redirects=False, ssl=self._ssl
+        )
+
+    async def _ask(
+        self, operation: str, parameters: Mapping[str, str], data: bytes = b""
+    ) -> answers.Answer:
+        """Make one small call and read its JSON answer."""
+        headers = self._headers(parameters, wire.JSON_TYPE)
+        try:
+            async with self._open("POST", operation, headers, data) as response:
+                body = await self._bounded(response)
+                status = response.status
+        except _TROUBLE as exc:
+            raise UnavailableError(
+                Reason.UNAVAILABLE, f"{operation}: no answer from the axis ({_kind(exc)})"
+            ) from exc
+        if status != 200:
+            raise answers.unreadable(f"{operation}: HTTP {status}")
+        return answers.read(body)
+
+    async def _bounded(self, response: aiohttp.ClientResponse) -> bytes:
+        body = bytearray()
+        async for chunk in response.content.iter_any():
+            body += chunk
+            if len(body) > self._settings.max_answer_bytes:
+                raise answers.unreadable("the answer is too long")
+        return bytes(body)
+
+    async def _packet(self, doc_id: str) -> AsyncGenerator[bytes, None]:
+        """Stream a packet by downloadEdoc, else by getEdoc."""
+        parameters = {"docId": doc_id, "filePath": "xml"}
+        try:
+            headers = self._headers(parameters, wire.JSON_TYPE)
+            async with self._open("GET", "downloadEdoc", headers, None) as response:
+                if response.status == 200:
+                    async with contextlib.aclosing(_raw(response)) as chunks:
+                        async for chunk in chunks:
+                            yield chunk
+                        return
+                if response.status not in _NOT_OFFERED:
+                    raise answers.unreadable(f"downloadEdoc: HTTP {response.status}")
+        except _NoPacketError:
+            pass
+        except _TROUBLE as exc:
+            raise UnavailableError(
+                Reason.UNAVAILABLE, f"downloadEdoc was cut off ({_kind(exc)})"
+            ) from exc
+        async with contextlib.aclosing(self._base64_packet(parameters)) as chunks:
+            async for chunk in chunks:
+                yield chunk
+
+    async def _base64_packet(self, parameters: Mapping[str, str]) -> AsyncGenerator[bytes, None]:
+        headers = self._headers(parameters, wire.JSON_TYPE)
+        try:
+            async with self._open("POST", "getEdoc", headers, b"{}") as response:
+                if response.status != 200:
+                    raise answers.unreadable(f"getEdoc: HTTP {response.status}")
+                async for chunk in answers.decoded(response.content.iter_any()):
+                    yield chunk
+        except _TROUBLE as exc:
+            raise UnavailableError(
+                Reason.UNAVAILABLE, f"getEdoc was cut off ({_kind(exc)})"
+            ) from exc
+
+
+class _NoPacketError(Exception):
+    """downloadEdoc answered something that is no packet; nothing was yielded yet."""
+
+
+async def _raw(response: aiohttp.ClientResponse) -> AsyncGenerator[bytes, None]:
+    """Yield a raw packet; an HTML page or a JSON answer in its place is none."""
+    chunks = response.content.iter_any()
+    head = b""
+    async for chunk in chunks:
+        head += chunk
+        if len(head) >= 512:
+            break
+    start = head.removeprefix(b"\xef\xbb\xbf").lstrip().lower()
+    if not start or start.startswith((b"{", b"<html", b"<!doctype html")):
+        raise _NoPacketError
+    yield head
+    async for chunk in chunks:
+        yield chunk
+
+
+def _outcome(status: int, body: bytes) -> Outcome:
+    """Turn an answer to sendEdoc into an outcome (ID-09, SND-15)."""
+    if status == 413:
+        return Refused("gói tin quá lớn với trục / the axis refuses its size", "10")
+    if status != 200:
+        return Busy(f"trục trả lời HTTP {status} / the axis answers HTTP {status}")
+    try:
+        answer = answers.read(body)
+    except UnavailableError as exc:
+        return Busy(exc.public)
+    if answer.ok:
+        doc_id = answers.text_of(answer.body, "DocId", "docId", "docid")
+        if not doc_id:
+            return Busy("trục nhận nhưng không trả DocId / accepted without a DocId")
+        return Taken(doc_id, answer.text)
+    words = f"{answer.code}: {answer.text}".strip()
+    if answer.refuses:
+        return Refused(words, answer.refusal_code)
+    return Busy(f"trục báo lỗi / the axis reports {words}")
+
+
+def _listed(doc_id: str, kind: MessageKind, row: Mapping[str, Any]) -> Listed:
+    told = answers.text_of(row, "messageType").lower()
+    to = row.get("to")
+    codes = wire.read_codes(
+        wire.compact(to) if isinstance(to, list) else answers.text_of(row, "to")
+    )
+    return Listed(
+        doc_id,
+        cast("MessageKind", told) if told in {"edoc", "status"} else kind,
+        sender=answers.text_of(row, "from"),
+        recipients=codes,
+        status=answers.text_of(row, "status"),
+        created_at=wire.read_date(answers.text_of(row, "created_time", "createdTime")),
+    )
+
+
+def _agency(code: str, row: Mapping[str, Any], alias: str, parent: str) -> AgencyRow:
+    legacy = alias or answers.text_of(row, "oldCode", "code102")
+    centre = code.upper().endswith(".W00")
+    return AgencyRow(
+        code,
+        answers.text_of(row, "name"),
+        legacy_code="" if legacy == code else legacy,
+        parent=parent,
+        mail=answers.text_of(row, "mail"),
+        status="hub" if centre else "active",
+        connected=not centre,
+    )
+
+
+def _kind(exc: BaseException) -> str:
+    """Return what kind of trouble it was; addresses and headers stay out."""
+    return type(exc).__name__
