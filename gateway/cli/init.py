@@ -11,18 +11,11 @@ from typing import Annotated, Final
 
 import typer
 
+from gateway.cli.common import CONFIG_NAME, ConfigOption, JsonOption
 from gateway.cli.frame import OK, USAGE, UsageFault, emit, examples
 
-CONFIG_NAME: Final = "vanlien.toml"
 DEFAULT_CODE: Final = "00.37.W00"
 FOLDERS: Final = ("keys", "trust", "data", "data/blobs")
-JsonOption = Annotated[
-    bool, typer.Option("--json", help="Trả lời bằng một đối tượng JSON. / JSON.")
-]
-ConfigOption = Annotated[
-    Path,
-    typer.Option("--config", help="Tệp cấu hình. / Settings file.", envvar="VANLIEN_CONFIG"),
-]
 
 
 def register(app: typer.Typer) -> None:

@@ -1,0 +1,243 @@
+"""`vanlien agency`: the catalogue of agencies as this gateway sees it.
+
+Each change is one audited transaction. `import` checks the whole file first and tells every fault
+with its line; rows then go in one by one, and running it again finishes what a crash left.
+"""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+
+from gateway.cli import common
+from gateway.cli.common import CONFIG_NAME, ConfigOption, JsonOption, ReasonOption
+from gateway.cli.frame import OK, USAGE, UsageFault, emit, examples
+from gateway.ports import AgencyRecord
+
+CodeArgument = Annotated[str, typer.Argument(metavar="CODE", help="Mã định danh. / Agency code.")]
+_STATUS_VI = {"active": "hoạt động", "locked": "tạm khóa", "closed": "đã đóng"}
+
+
+def register(app: typer.Typer) -> None:
+    """Add `agency add|list|close|lock|unlock|alias|import`."""
+    group = typer.Typer(help="Danh mục cơ quan. / The catalogue of agencies.")
+    group.command(
+        "add",
+        epilog=examples(
+            "vanlien agency add H37.02 --name 'Sở Nội vụ' --legacy-code 000.00.02.H37 --console",
+            "vanlien agency add G22 --name 'Văn phòng Chính phủ' --connected truc-qg",
+        ),
+    )(add)
+    group.command("list", epilog=examples("vanlien agency list --json"))(list_agencies)
+    group.command(
+        "close",
+        epilog=examples("vanlien agency close H37.25 --successor H37.02 --reason 'Sáp nhập'"),
+    )(close)
+    group.command("lock", epilog=examples("vanlien agency lock H37.02 --reason 'Tạm dừng'"))(lock)
+    group.command("unlock", epilog=examples("vanlien agency unlock H37.02 --reason 'Nối lại'"))(
+        unlock
+    )
+    group.command("alias", epilog=examples("vanlien agency alias 02.H37 H37.02"))(alias)
+    group.command("import", epilog=examples("vanlien agency import danh-muc.csv --dry-run"))(
+        import_csv
+    )
+    app.add_typer(group, name="agency")
+
+
+def add(
+    code: CodeArgument,
+    *,
+    name: Annotated[str, typer.Option("--name", help="Tên cơ quan. / Name.")],
+    legacy_code: Annotated[str, typer.Option(help="Mã cũ, 13 ký tự. / Old code.")] = "",
+    parent: Annotated[str, typer.Option(help="Mã cấp trên. / Code above.")] = "",
+    mail: Annotated[str, typer.Option(help="Thư điện tử. / Mail.")] = "",
+    connected: Annotated[
+        str, typer.Option(help='"local", tên peer, hoặc "" (không liên thông). / Where it is.')
+    ] = "local",
+    console: Annotated[
+        bool,
+        typer.Option("--console", help="Làm việc trên trang của cổng. / Works in our console."),
+    ] = False,
+    numbered_by: Annotated[
+        Literal["gateway", "own-system"], typer.Option(help="Ai cấp số. / Who counts.")
+    ] = "gateway",
+    config: ConfigOption = Path(CONFIG_NAME),
+    as_json: JsonOption = False,
+) -> int:
+    """Thêm hoặc sửa một cơ quan. / Add an agency, or change it."""
+    from gateway.cli.agency_csv import record_faults
+
+    record = AgencyRecord(
+        code=code,
+        name=" ".join(name.split()),
+        legacy_code=legacy_code,
+        parent=parent,
+        mail=mail,
+        connected=connected,
+        console=console,
+        numbered_by=numbered_by,
+    )
+    for vi, en in record_faults(record, _peers(config)):
+        raise UsageFault(vi, en)
+    with common.opened(config) as store:
+        outcome = store.put_agency(record, by=common.actor())
+    word = {"added": "đã thêm", "changed": "đã sửa", "same": "không đổi"}[outcome]
+    emit({"code": code, "result": outcome}, f"{code}: {word} / {outcome}", as_json)
+    return OK
+
+
+def list_agencies(config: ConfigOption = Path(CONFIG_NAME), as_json: JsonOption = False) -> int:
+    """Liệt kê danh mục, kể cả mã đã đóng. / List all, closed ones too."""
+    with common.opened(config) as store:
+        agencies = store.agencies()
+    columns = ("Mã", "Tên", "Mã cũ", "Nối ở", "Cấp số", "Trạng thái", "Kế thừa", "Tên gọi khác")
+    human = common.table("Cơ quan / Agencies", columns, [_cells(a) for a in agencies])
+    emit({"agencies": [_json(a) for a in agencies]}, human, as_json)
+    return OK
+
+
+def close(
+    code: CodeArgument,
+    reason: ReasonOption,
+    successor: Annotated[
+        str, typer.Option("--successor", help="Mã tiếp nhận. / Code that takes over.")
+    ] = "",
+    config: ConfigOption = Path(CONFIG_NAME),
+    as_json: JsonOption = False,
+) -> int:
+    """Đóng mã vĩnh viễn; tra cứu vẫn được. / Close a code for good; look-up still works."""
+    # ID-05 (QĐ20): the code is closed, never given to another, its history still resolves.
+    return _set_status(
+        code, "closed", successor=successor, reason=reason, config=config, as_json=as_json
+    )
+
+
+def lock(
+    code: CodeArgument,
+    reason: ReasonOption,
+    config: ConfigOption = Path(CONFIG_NAME),
+    as_json: JsonOption = False,
+) -> int:
+    """Tạm khóa: không gửi đến được. / Lock: nothing can be sent to it."""
+    return _set_status(code, "locked", successor="", reason=reason, config=config, as_json=as_json)
+
+
+def unlock(
+    code: CodeArgument,
+    reason: ReasonOption,
+    config: ConfigOption = Path(CONFIG_NAME),
+    as_json: JsonOption = False,
+) -> int:
+    """Mở khóa. / Unlock."""
+    return _set_status(code, "active", successor="", reason=reason, config=config, as_json=as_json)
+
+
+def alias(
+    alias_code: Annotated[
+        str, typer.Argument(metavar="ALIAS", help="Cách viết khác. / Other spelling.")
+    ],
+    code: CodeArgument,
+    config: ConfigOption = Path(CONFIG_NAME),
+    as_json: JsonOption = False,
+) -> int:
+    """Cho một mã khác cùng chỉ một cơ quan. / Let another code mean an agency."""
+    with common.opened(config) as store:
+        row = store.put_alias(alias_code, code, by=common.actor())
+    emit(_json(row), f"{alias_code} → {row.code} ({row.name})", as_json)
+    return OK
+
+
+def import_csv(
+    file: Annotated[
+        Path,
+        typer.Argument(metavar="CSV", exists=True, dir_okay=False, readable=True, help="Tệp CSV."),
+    ],
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Chỉ kiểm tra và so sánh. / Check and compare only.")
+    ] = False,
+    config: ConfigOption = Path(CONFIG_NAME),
+    as_json: JsonOption = False,
+) -> int:
+    """Nhập danh mục từ CSV, báo mọi lỗi một lần. / Import a catalogue; every fault at once."""
+    from gateway.cli.agency_csv import read_csv
+
+    records, faults = read_csv(file, _peers(config))
+    if faults:
+        lines = [f"{file}: {len(faults)} lỗi, chưa nhập gì / fault(s), nothing imported"]
+        lines += [f"  dòng/line {f.line}: {f.vi} / {f.en}" for f in faults]
+        payload = {"ok": False, "faults": [asdict(f) for f in faults]}
+        emit(payload, "\n".join(lines), as_json)
+        return USAGE
+    counts = {"added": 0, "changed": 0, "same": 0}
+    with common.opened(config) as store:
+        known = {agency.code: agency for agency in store.agencies()}
+        for record in records:
+            if dry_run:
+                outcome = _difference(known.get(record.code), record)
+            else:
+                outcome = store.put_agency(record, by=common.actor())
+            counts[outcome] += 1
+    would = "sẽ " if dry_run else ""
+    human = (
+        f"{file}: {would}thêm {counts['added']}, {would}sửa {counts['changed']}, "
+        f"không đổi {counts['same']} / added, changed, same"
+    )
+    emit({"ok": True, "dry_run": dry_run, **counts}, human, as_json)
+    return OK
+
+
+# ---------------------------------------------------------------- pieces
+
+
+def _set_status(
+    code: str,
+    status: Literal["active", "locked", "closed"],
+    *,
+    successor: str,
+    reason: str,
+    config: Path,
+    as_json: bool,
+) -> int:
+    why = common.stated(reason)
+    with common.opened(config) as store:
+        row = store.set_agency_status(
+            code, status, successor=successor, reason=why, by=common.actor()
+        )
+    then = f", kế thừa / successor {row.successor}" if row.successor else ""
+    emit(_json(row), f"{row.code}: {_STATUS_VI[row.status]} / {row.status}{then}", as_json)
+    return OK
+
+
+def _peers(config: Path) -> frozenset[str]:
+    from gateway.config import load
+
+    return frozenset(peer.id for peer in load(config).peers)
+
+
+def _difference(
+    known: AgencyRecord | None, record: AgencyRecord
+) -> Literal["added", "changed", "same"]:
+    if known is None:
+        return "added"
+    aliases = set(known.aliases) | set(record.aliases)
+    same = asdict(known) | {"aliases": aliases} == asdict(record) | {"aliases": aliases}
+    return "same" if same and aliases == set(known.aliases) else "changed"
+
+
+def _cells(agency: AgencyRecord) -> Sequence[object]:
+    return (
+        agency.code,
+        agency.name,
+        agency.legacy_code,
+        agency.connected or "không liên thông",
+        "cổng" if agency.numbered_by == "gateway" else "hệ thống riêng",
+        _STATUS_VI[agency.status],
+        agency.successor,
+        ", ".join(agency.aliases),
+    )
+
+
+def _json(agency: AgencyRecord) -> dict[str, Any]:
+    return asdict(agency) | {"aliases": list(agency.aliases)}

@@ -1,0 +1,85 @@
+"""Pieces that several commands share: options, the acting person, tables, the open ledger.
+
+Nothing here keeps state. Heavy modules are imported where used.
+"""
+
+import os
+from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+
+from gateway.cli.frame import UsageFault
+from gateway.ports import AdminStore
+
+CONFIG_NAME: Final = "vanlien.toml"
+JsonOption = Annotated[
+    bool,
+    typer.Option("--json", help="Trả lời bằng một đối tượng JSON. / Answer as one JSON object."),
+]
+ConfigOption = Annotated[
+    Path,
+    typer.Option("--config", help="Tệp cấu hình. / Settings file.", envvar="VANLIEN_CONFIG"),
+]
+ReasonOption = Annotated[
+    str, typer.Option("--reason", help="Lý do, ghi vào nhật ký. / Why; kept in the audit log.")
+]
+_VIETNAM: Final = timezone(timedelta(hours=7))
+
+
+def opened(config: Path) -> AbstractContextManager[AdminStore]:
+    """Open the ledger behind a settings file for administration."""
+    from gateway.app import open_admin
+
+    return open_admin(config)
+
+
+def actor() -> str:
+    """Return who is at the keyboard, for the audit log; behind sudo, the one who called it."""
+    import pwd
+
+    behind = os.environ.get("SUDO_USER")
+    if behind:
+        return behind
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:  # a container may run under a number without a name
+        return f"uid {os.getuid()}"
+
+
+def stated(reason: str) -> str:
+    """Return a reason that says something, or refuse."""
+    text = " ".join(reason.split())
+    if not text:
+        raise UsageFault("--reason phải nêu lý do", "--reason must say why")
+    return text
+
+
+def registrable(code: str) -> str:
+    """Return a code that may be registered (ID-03), or refuse."""
+    from gateway.domain.identifiers import registration_findings
+
+    for finding in registration_findings(code):
+        raise UsageFault(finding.vi, finding.en)
+    return code
+
+
+def local_iso(at: datetime | None) -> str | None:
+    """Return an instant as TIM-01 writes it: ISO 8601 with `+07:00`, to the second."""
+    return None if at is None else at.astimezone(_VIETNAM).isoformat(timespec="seconds")
+
+
+def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> object:
+    """Return a table for people; cells are shown as they are, never read as markup."""
+    from rich.table import Table
+    from rich.text import Text
+
+    grid = Table(title=Text(title), title_justify="left", show_lines=False)
+    for column in columns:
+        grid.add_column(Text(column), overflow="fold")
+    for row in rows:
+        grid.add_row(*(Text("" if cell is None else str(cell)) for cell in row))
+    return grid
