@@ -1,0 +1,86 @@
+"""The measures of the gateway, in a registry of their own, and their Prometheus text.
+
+`gateway.observe` counts beside each fact; nobody else touches these. Labels are few and bounded:
+peers, lanes, routes, codes. Counters start at zero with the process: nothing here is evidence.
+"""
+
+import functools
+import re
+from collections.abc import Mapping
+from typing import Any, Final
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
+REGISTRY: Final = CollectorRegistry()
+
+
+def _counter(name: str, text: str, *labels: str) -> Counter:
+    return Counter(f"vanlien_{name}", text, labels, registry=REGISTRY)
+
+
+def _histogram(name: str, text: str, buckets: tuple[float, ...], *labels: str) -> Histogram:
+    return Histogram(f"vanlien_{name}", text, labels, buckets=buckets, registry=REGISTRY)
+
+
+@functools.cache
+def of(metric: Any, *labels: str) -> Any:
+    """Return the metric's child for these labels; looking it up by `labels()` costs three times."""
+    return metric.labels(*labels)
+
+
+_QUICK: Final = (0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+_SLOW: Final = (0.1, 0.5, 1.0, 5.0, 15.0, 60.0, 300.0, 1800.0, 7200.0, 43200.0, 86400.0)
+
+accepted = _counter("documents_accepted", "Documents accepted", "via")
+replayed = _counter("documents_replayed", "Repeats answered with the earlier answer", "via")
+accept_s = _histogram("accept_seconds", "Time from first byte to commit", _QUICK)
+refused = _counter("documents_refused", "Documents refused", "via", "reason")
+numbered = _counter("documents_numbered", "Documents given their identifier")
+quarantined = _counter("quarantined", "Documents and arrivals quarantined", "reason")
+attempts = _counter("attempts", "Delivery attempts by outcome", "peer", "outcome")
+lane_wait = _histogram("lane_wait_seconds", "Wait in a lane before an attempt", _SLOW, "lane")
+transfer_s = _histogram("transfer_seconds", "Time an attempt took", _QUICK, "peer")
+arrivals = _counter("arrivals", "Arrivals by what became of them", "outcome")
+statuses = _counter("statuses", "Status reports", "direction", "code")
+collect_failed = _counter("collect_failed", "Failed collections", "peer")
+collected = _counter("collected", "Items collected", "peer")
+verified_s = _histogram("verification_seconds", "Time to verify one file", _QUICK, "verdict")
+verifier_killed = _counter("verifier_killed", "Verifier processes killed", "reason")
+clock_offset = Gauge("vanlien_clock_offset_seconds", "Known clock offset", registry=REGISTRY)
+clock_warnings = _counter("clock_warnings", "Times the clock was doubted", "state")
+standing = Gauge("vanlien_standing_warning", "Standing warnings", ("what",), registry=REGISTRY)
+alarms = _counter("alarms", "Broken invariants and damage", "what")
+requests = _counter("requests", "HTTP requests answered", "method", "route", "status")
+request_s = _histogram("request_seconds", "Time to answer a request", _QUICK, "route")
+in_flight = Gauge("vanlien_requests_in_flight", "Requests being handled", registry=REGISTRY)
+auth_failed = _counter("auth_failed", "Requests without valid credentials", "route")
+
+KNOWN_CODES: Final = frozenset({"01", "02", "03", "04", "05", "06", "13", "15", "16"})
+_GAUGE: Final = re.compile(
+    r"([a-zA-Z_][a-zA-Z0-9_]*)(\{[a-z_]+=\"[^\"\\\n{}]*\"(?:,[a-z_]+=\"[^\"\\\n{}]*\")*\})?"
+)
+
+
+def render(gauges: Mapping[str, float]) -> bytes:
+    """Return everything in the Prometheus text form.
+
+    Args:
+        gauges: More gauges, `name` or `name{label="value"}` to value; `vanlien_` is put in front.
+            A name that is not of this form is left out.
+    """
+    families: dict[str, list[str]] = {}
+    for key, value in gauges.items():
+        match = _GAUGE.fullmatch(key)
+        if match is None:
+            continue
+        name = "vanlien_" + match[1].removeprefix("vanlien_")
+        families.setdefault(name, []).append(f"{name}{match[2] or ''} {float(value)!r}")
+    lines = [
+        line for name, rows in families.items() for line in (f"# TYPE {name} gauge", *rows, "")
+    ]
+    return (
+        generate_latest(REGISTRY)
+        + "\n".join(line for line in lines if line).encode()
+        + (b"\n" if lines else b"")
+    )

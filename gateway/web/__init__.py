@@ -1,0 +1,1 @@
+"""The HTTP API: parse, call one port, render. Business logic lives behind the ports."""

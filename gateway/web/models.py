@@ -1,0 +1,302 @@
+"""What the API answers, as models: the source of the OpenAPI document's schemas.
+
+Answers are rendered as the ports give them, not through these models (speed); tests hold both
+together. The shapes are those `ports.Desk` promises. Every text field may be empty; times are
+ISO 8601 `+07:00`. Pure.
+"""
+
+from datetime import date
+from typing import Any, Literal
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+from gateway.domain.envelope import Header
+from gateway.trust.report import VerificationReport
+
+
+class _Answer(BaseModel):
+    """An answer may grow fields; those named here stay."""
+
+    model_config = ConfigDict(frozen=True)
+
+
+class FindingOut(_Answer):
+    """Phát hiện: what a rule saw, where (XPath, file name or JSON pointer), and what to do."""
+
+    rule: str = Field(examples=["MD-01"])
+    severity: Literal["error", "warning", "note"]
+    where: str
+    vi: str
+    en: str
+    refusal: str = Field(description="R01…R14, or empty")
+
+
+class RepairOut(_Answer):
+    """A known fault of a partner that was read all the same."""
+
+    code: str
+    where: str
+    was: str
+    vi: str
+    en: str
+
+
+class AttachmentOut(_Answer):
+    """Tệp đính kèm: one file, unwrapped."""
+
+    index: int
+    name: str
+    safe_name: str
+    content_type: str
+    description: str
+    size_bytes: int
+    sha256: str
+    verdict: str | None
+
+
+class AttemptOut(_Answer):
+    """One attempt to hand the transfer over."""
+
+    n: int
+    began_at: AwareDatetime
+    ended_at: AwareDatetime | None
+    outcome: str | None
+    detail: str | None
+
+
+class DeliveryOut(_Answer):
+    """Phần gửi cho một cơ quan: what happened for one recipient."""
+
+    id: str
+    agency: str
+    name: str
+    addressed_as: list[str]
+    state: str
+    state_text: str
+    reason: str | None
+    hop: str | None
+    left_at: AwareDatetime | None
+    acknowledged_at: AwareDatetime | None
+    at_gateway_at: AwareDatetime | None
+    entered_system_at: AwareDatetime | None
+    last_status: str | None
+    attempts: list[AttemptOut]
+
+
+class NumberOut(_Answer):
+    """Year and ordinal of issue (DID-01)."""
+
+    year: int
+    ordinal: int
+
+
+class DocumentSummary(_Answer):
+    """Văn bản đi, without its header."""
+
+    id: str
+    document_id: str
+    version: int
+    state: str
+    sender: str
+    subject: str
+    code: str
+    promulgation_date: date | None
+    type_name: str
+    urgency: int
+    business_type: int
+    number: NumberOut | None
+    sha256: str
+    size_bytes: int
+    accepted_at: AwareDatetime
+    issued_at: AwareDatetime | None
+    sent_at: AwareDatetime | None
+    verification: str = Field(description="Verdict of the signatures, or `pending`")
+    legal_class: str | None
+    findings: list[FindingOut]
+    repairs: list[RepairOut]
+    attachments: list[AttachmentOut]
+    deliveries: list[DeliveryOut]
+
+
+class Document(DocumentSummary):
+    """Văn bản đi: one sending to its recipients."""
+
+    header: Header
+
+
+class Documents(_Answer):
+    """A page of documents, newest first; `next` goes into `after`."""
+
+    items: list[DocumentSummary]
+    next: str | None
+
+
+class ArrivalSummary(_Answer):
+    """Văn bản đến, without its header."""
+
+    id: str
+    cursor: int
+    agency: str
+    addressed_as: str
+    sender: str
+    sender_name: str
+    document_id: str
+    version: int
+    state: str
+    state_text: str
+    subject: str
+    code: str
+    promulgation_date: date | None
+    type_name: str
+    urgency: int
+    business_type: int
+    at_gateway_at: AwareDatetime
+    entered_system_at: AwareDatetime | None
+    received_at_legal: AwareDatetime | None
+    arrival_number: int | None
+    verification: str
+    legal_class: str | None
+    findings: list[FindingOut]
+    repairs: list[RepairOut]
+    attachments: list[AttachmentOut]
+    source: str
+
+
+class Arrival(ArrivalSummary):
+    """Văn bản đến: one document for one agency."""
+
+    header: Header
+
+
+class Inbox(_Answer):
+    """A page of the feed, oldest first; `next` goes into `after` and never skips anything."""
+
+    items: list[ArrivalSummary]
+    next: int
+
+
+class EventOut(_Answer):
+    """Something that happened; kept for ever."""
+
+    at: AwareDatetime
+    type: str
+    subject: str
+    data: dict[str, Any]
+
+
+class Events(_Answer):
+    """Everything that happened, oldest first."""
+
+    items: list[EventOut]
+
+
+class Inclusion(_Answer):
+    """Proof that an entry is a leaf of the tree."""
+
+    tree_size: int
+    leaf_index: int
+    hashes: list[str]
+    root: str
+
+
+class ReceiptEntry(_Answer):
+    """Hồi báo: one entry of the receipt log; index and proof follow once it is sequenced."""
+
+    index: int | None
+    entry_id: str
+    at: AwareDatetime
+    kind: str
+    body: Any
+    entry_hash: str
+    prev_hash: str | None
+    chain_hash: str | None
+    inclusion: Inclusion | None
+
+
+class Receipts(_Answer):
+    """Receipts of one document, with what is needed to check them offline."""
+
+    entries: list[ReceiptEntry]
+    tree_head: str | None = Field(description="Signed tree head, JWS")
+    acceptance: str | None = Field(description="Acceptance receipt, JWS")
+
+
+class FileReport(_Answer):
+    """The signature report of one file."""
+
+    index: int
+    name: str
+    report: VerificationReport | None
+
+
+class Verification(_Answer):
+    """Kết quả kiểm tra chữ ký số of every file."""
+
+    verdict: str
+    legal_class: str | None
+    files: list[FileReport]
+
+
+class RecipientResult(_Answer):
+    """What became of one recipient at acceptance."""
+
+    agency: str
+    state: str
+    reason: str | None
+
+
+class AcceptedOut(_Answer):
+    """The answer to a submission; repeats get the same bytes."""
+
+    id: str
+    document_id: str = Field(description="Empty while the verdict is pending")
+    state: str
+    deliveries: list[RecipientResult]
+    receipt: str | None = Field(description="Acceptance receipt, JWS")
+    verification: str | None = Field(None, description="`pending` when the verdict is awaited")
+
+
+class AgencyOut(_Answer):
+    """Cơ quan, tổ chức of the catalogue."""
+
+    code: str
+    name: str
+    legacy_code: str
+    parent: str
+    mail: str
+    status: str
+    connected: bool
+
+
+class Agencies(_Answer):
+    """The catalogue."""
+
+    items: list[AgencyOut]
+
+
+class Live(_Answer):
+    """The process runs; `at` is its clock."""
+
+    live: bool
+    at: AwareDatetime
+
+
+class Ready(_Answer):
+    """Whether documents can be taken, and each check's `ok` or reason."""
+
+    ready: bool
+    checks: dict[str, str]
+
+
+class Problem(_Answer):
+    """RFC 9457 problem: title in Vietnamese, `title_en` beside it, every finding at once."""
+
+    type: str
+    title: str
+    title_en: str
+    status: int
+    detail: str
+    detail_vi: str
+    reason: str
+    request_id: str
+    findings: list[FindingOut]

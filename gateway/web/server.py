@@ -1,0 +1,366 @@
+"""The HTTP server: one frame around every request, and a listener that closes gracefully.
+
+The frame gives each request an id, refuses what is too much, turns every error into problem+json
+and writes one closing line. A request that was committed before the process died is answered by its
+repeat (same Idempotency-Key); one that was not has left nothing.
+
+Order of the checks on a request: (1) room, (2) keys in the address, (3) credentials, (4) room of
+this caller, (5) the handler: parameters, body, the port.
+"""
+
+import asyncio
+import ssl
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from importlib import metadata
+from typing import Any, Final, cast
+
+from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError, LineTooLong
+
+from gateway import observe
+from gateway.errors import GatewayError, Reason, RejectedError, UnavailableError
+from gateway.ports import Callers, Clock, Desk, FrontDoor, Ids
+from gateway.web import auth, openapi, problems
+from gateway.web.body import Limits
+from gateway.web.documents import Documents
+from gateway.web.inbox import InboxRoutes
+from gateway.web.ops import Ops
+from gateway.web.problems import WebReason, WebRefusalError
+from gateway.web.routes import ANYBODY, Endpoint
+
+__all__ = ["Limits", "Running", "listen", "make_app"]
+
+_SECURITY: Final = {
+    "Server": "vanlien",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'; sandbox",
+}
+_HSTS: Final = "max-age=31536000"
+_ROUTE_UNKNOWN: Final = "(unknown)"
+_CLIENT_GONE: Final = 499
+
+REQUEST_ID: Final = web.RequestKey("request_id", str)
+SYSTEM_ID: Final = web.RequestKey("system_id", str)
+
+
+@dataclass(slots=True)
+class Gate:
+    """Room for requests: all together and of each caller."""
+
+    limits: Limits
+    inside: int = 0
+    callers: Counter[str] = field(default_factory=Counter)
+    closing: bool = False
+
+    def enter(self) -> None:
+        """Take a place; UnavailableError when there is none."""
+        if self.closing:
+            raise UnavailableError(public="The server is closing; repeat the request")
+        if self.inside >= self.limits.in_flight:
+            raise UnavailableError(public="Too many requests at one time", retry_after_s=1)
+        self.inside += 1
+
+    def leave(self) -> None:
+        """Give the place back."""
+        self.inside -= 1
+
+    def enter_caller(self, system_id: str) -> None:
+        """Take a caller's place; UnavailableError(OVERLOADED) when it has too many."""
+        if self.callers[system_id] >= self.limits.in_flight_per_caller:
+            raise UnavailableError(
+                Reason.OVERLOADED,
+                f"More than {self.limits.in_flight_per_caller} requests of this caller at one time",
+                retry_after_s=1,
+            )
+        self.callers[system_id] += 1
+
+    def leave_caller(self, system_id: str) -> None:
+        """Give it back."""
+        self.callers[system_id] -= 1
+        if not self.callers[system_id]:
+            del self.callers[system_id]
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """What belongs to one application."""
+
+    gate: Gate
+    ops: Ops
+    ids: Ids
+    endpoints: tuple[Endpoint, ...]
+
+
+HOUSE: Final = web.AppKey("house", House)
+
+
+def make_app(
+    front: FrontDoor,
+    desk: Desk,
+    callers: Callers,
+    clock: Clock,
+    ids: Ids,
+    *,
+    limits: Limits | None = None,
+    extra_routes: Sequence[web.AbstractRouteDef] = (),
+) -> web.Application:
+    """Return the application.
+
+    Args:
+        front: Where submissions go.
+        desk: What answers questions.
+        callers: Who may call.
+        clock: Time of the answers that carry one.
+        ids: Request ids.
+        limits: Sizes, times, room; the defaults when None.
+        extra_routes: Façades' routes. They run inside the same frame (id, headers, closing line,
+            problem+json for what they raise) but authenticate by themselves.
+    """
+    limits = limits or Limits()
+    gate, ops = Gate(limits), Ops(desk, clock)
+    endpoints = (
+        *ops.endpoints(),
+        *Documents(front, desk, limits).endpoints(),
+        *InboxRoutes(front, desk, limits).endpoints(),
+    )
+    ops.publish(openapi.render(endpoints, metadata.version("vanlien")))
+    app = web.Application(middlewares=[_frame], client_max_size=limits.max_json_bytes)
+    app[HOUSE] = House(gate, ops, ids, endpoints)
+    for endpoint in endpoints:
+        handler = _open(endpoint) if endpoint.open else _guarded(endpoint, callers, gate)
+        app.router.add_route(endpoint.method, endpoint.path, handler, expect_handler=_expect_later)
+        if endpoint.method == "GET":
+            app.router.add_route("HEAD", endpoint.path, handler, expect_handler=_expect_later)
+    app.router.add_routes(extra_routes)
+    app.on_response_prepare.append(_dress)
+    return app
+
+
+async def _expect_later(_: web.Request) -> None:
+    """Leave `100 Continue` to the body's first read: the refused never send theirs."""
+
+
+def _open(endpoint: Endpoint) -> Any:
+    async def handler(request: web.Request) -> web.StreamResponse:
+        auth.refuse_keys_in_address(request)
+        return await endpoint.handler(request, ANYBODY)
+
+    return handler
+
+
+def _guarded(endpoint: Endpoint, callers: Callers, gate: Gate) -> Any:
+    async def handler(request: web.Request) -> web.StreamResponse:
+        auth.refuse_keys_in_address(request)  # (2)
+        try:
+            caller = auth.authenticate(request, callers)  # (3)
+        except RejectedError:
+            observe.auth_failed(route=endpoint.path)
+            raise
+        request[SYSTEM_ID] = caller.system_id
+        gate.enter_caller(caller.system_id)  # (4)
+        try:
+            return await endpoint.handler(request, caller)  # (5)
+        finally:
+            gate.leave_caller(caller.system_id)
+
+    return handler
+
+
+@web.middleware
+async def _frame(request: web.Request, handler: Any) -> web.StreamResponse:
+    began = time.perf_counter()
+    house = request.app[HOUSE]
+    request_id = house.ids.new()
+    request[REQUEST_ID] = request_id
+    observe.bind_request(request_id)
+    observe.request_began()
+    resource = request.match_info.route.resource
+    route = resource.canonical if resource is not None else _ROUTE_UNKNOWN
+    status, reason = _CLIENT_GONE, None
+    entered = False
+    try:
+        if not _always_open(route):
+            house.gate.enter()  # (1)
+            entered = True
+        response: web.StreamResponse = await handler(request)
+        status = response.status
+    except Exception as failure:  # noqa: BLE001  the last place: everything becomes a problem
+        response, reason = _refuse(failure, request, route, request_id)
+        status = response.status
+    finally:
+        if entered:
+            house.gate.leave()
+        observe.request_done(
+            method=request.method if request.method in _METHODS else "OTHER",
+            route=route,
+            status=status,
+            wait_s=time.perf_counter() - began,
+            system_id=request.get(SYSTEM_ID),
+            reason=reason,
+        )
+    return response
+
+
+_METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+_OPEN_PATHS: Final = frozenset({"/live", "/ready", "/metrics", "/openapi.json"})
+
+
+def _always_open(route: str) -> bool:
+    return route in _OPEN_PATHS
+
+
+def _refuse(
+    failure: Exception, request: web.Request, route: str, request_id: str
+) -> tuple[web.StreamResponse, str]:
+    """Return the response to a failure and its reason.
+
+    Raises:
+        ConnectionError: An answer had begun: it is cut, so that its length betrays it.
+    """
+    begun = request.writer.output_size > 0
+    match failure:
+        case WebRefusalError():
+            response, reason = problems.of_web(failure, request_id), str(failure.reason)
+        case GatewayError():
+            response, reason = problems.of_gateway(failure, request_id), str(failure.reason)
+        case web.HTTPException() if failure.status < 400:
+            raise failure
+        case web.HTTPException():
+            response, reason = problems.of_http(failure, request_id), "http"
+        case ConnectionError() if request.transport is None or request.transport.is_closing():
+            raise failure
+        case _:
+            response, reason = problems.of_bug(request_id), "internal"
+    if (
+        response.status >= 500
+        and not isinstance(failure, UnavailableError)
+        and not (begun and isinstance(failure, TimeoutError))
+    ):
+        observe.request_crashed(method=request.method, route=route, failure=failure)
+    if begun:
+        if request.transport is not None:
+            request.transport.abort()
+        raise ConnectionResetError("the answer had begun") from failure
+    return response, reason
+
+
+async def _dress(request: web.Request, response: web.StreamResponse) -> None:
+    headers = response.headers
+    for name, value in _SECURITY.items():
+        headers.setdefault(name, value)
+    headers.setdefault("Cache-Control", "no-store")
+    if request_id := request.get(REQUEST_ID):
+        headers["X-Request-Id"] = request_id
+    if request.secure:
+        headers["Strict-Transport-Security"] = _HSTS
+
+
+# ---------------------------------------------------------------- listening
+
+
+class _Protocol(web.RequestHandler):
+    """A connection whose unreadable requests get problem+json too, and no word of theirs back."""
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        """Answer what could not be parsed, or what escaped the frame."""
+        if request.writer.output_size > 0:
+            raise ConnectionResetError("the answer had begun")
+        if isinstance(exc, LineTooLong):
+            refusal = WebRefusalError(WebReason.HEADERS_TOO_LARGE)
+            response = problems.of_web(refusal, "")
+        elif isinstance(exc, HttpProcessingError):
+            refusal = WebRefusalError(WebReason.HTTP, "The request is not valid HTTP/1.1")
+            response = problems.of_web(refusal, "")
+        else:
+            if exc is not None:
+                observe.request_crashed(method="-", route=_ROUTE_UNKNOWN, failure=exc)
+            response = problems.of_bug("")
+        response.headers.update(_SECURITY)
+        response.force_close()
+        return response
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A listener that is open. `url` has the port that was really taken."""
+
+    url: str
+    port: int
+    _runner: web.AppRunner
+    _server: asyncio.Server
+    _app: web.Application
+
+    async def close(self) -> None:
+        """Take no more, let running requests finish (`shutdown_s`), then cut. Safe to repeat."""
+        if self._runner.server is None:
+            return
+        house = self._app.get(HOUSE)
+        if house is not None:
+            house.gate.closing = True
+            house.ops.draining = True
+        self._server.close()
+        await self._runner.cleanup()
+        observe.server_stopped(listener="http", port=self.port)
+
+
+async def listen(
+    app: web.Application,
+    host: str,
+    port: int,
+    ssl: ssl.SSLContext | None = None,
+    *,
+    limits: Limits | None = None,
+) -> Running:
+    """Open a listener.
+
+    Args:
+        app: From `make_app`, or any other application (a façade's own plain listener); one
+            listener each.
+        host: Address.
+        port: Port; 0 takes a free one.
+        ssl: TLS context; None for plain HTTP (loopback, or listed ranges).
+        limits: Times and header sizes; those of the app when None.
+
+    Raises:
+        OSError: The address cannot be taken.
+    """
+    house = app.get(HOUSE)
+    limits = limits or (house.gate.limits if house else Limits())
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=limits.shutdown_s)
+    await runner.setup()
+    manager = runner.server
+    assert manager is not None
+    loop = asyncio.get_running_loop()
+
+    def connection() -> _Protocol:
+        return _Protocol(
+            manager,
+            loop=loop,
+            access_log=cast("Any", None),
+            keepalive_timeout=limits.keepalive_s,
+            max_field_size=limits.max_header_bytes,
+            auto_decompress=False,
+            lingering_time=5.0,
+        )
+
+    try:
+        server = await loop.create_server(connection, host, port, ssl=ssl, backlog=1024)
+    except BaseException:
+        await runner.cleanup()
+        raise
+    taken = server.sockets[0].getsockname()[1]
+    shown = f"[{host}]" if ":" in host else host
+    observe.server_started(listener="http", port=taken, tls=ssl is not None)
+    return Running(f"{'https' if ssl else 'http'}://{shown}:{taken}", taken, runner, server, app)
