@@ -1,0 +1,238 @@
+"""What a signature is judged with: the trust store, what the file carries, and the question's time.
+
+Promises: nothing is fetched, ever; revocation information is required, whether or not a certificate
+declares where it is published (SIG-42); a broken piece of evidence in a file is left out, not
+fatal; the amount taken from a file is limited. Pure values; a crash leaves nothing behind.
+"""
+
+import dataclasses
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from asn1crypto import cms, x509
+from asn1crypto.crl import CertificateList
+from asn1crypto.ocsp import OCSPResponse
+from pyhanko.pdf_utils.decode_limits import DecodePurpose
+from pyhanko.pdf_utils.reader import PdfFileReader
+from pyhanko.sign.general import find_cms_attribute_iter
+from pyhanko.sign.validation.pdf_embedded import EmbeddedPdfSignature
+from pyhanko.sign.validation.policy_decl import (
+    CertificateFetchingRule,
+    LocalKnowledge,
+    RevinfoOnlineFetchingRule,
+    RevocationInfoGatheringSpec,
+    SignatureValidationSpec,
+)
+from pyhanko.sign.validation.settings import KeyUsageConstraints
+from pyhanko_certvalidator.context import CertValidationPolicySpec
+from pyhanko_certvalidator.ltv.types import ValidationTimingInfo
+from pyhanko_certvalidator.policy_decl import (
+    REQUIRE_REVINFO,
+    CertRevTrustPolicy,
+    FreshnessReqType,
+)
+from pyhanko_certvalidator.registry import SimpleTrustManager
+from pyhanko_certvalidator.revinfo.archival import CRLContainer, OCSPContainer
+
+from gateway.trust.anchors import TrustStore
+
+MAX_CERTIFICATES: Final = 50
+_MAX_ITEMS: Final = 100
+
+# SIG-42 (NĐ68 art 31.2): unknown is never good, so revocation information is required of every
+# certificate, from what is at hand, whatever pointers the certificate declares.
+IN_FORCE: Final = CertRevTrustPolicy(REQUIRE_REVINFO)
+RECENT: Final = CertRevTrustPolicy(
+    REQUIRE_REVINFO,
+    freshness=timedelta(days=30),
+    freshness_req_type=FreshnessReqType.MAX_DIFF_REVOCATION_VALIDATION,
+)
+RETROACTIVE: Final = CertRevTrustPolicy(REQUIRE_REVINFO, retroactive_revinfo=True)
+
+# SIG-41 (NĐ68 art 31.1): used within its scope. Old certificates have non-repudiation only.
+_KEY_USAGE: Final = KeyUsageConstraints(
+    key_usage={"non_repudiation", "digital_signature"}, match_all_key_usages=False
+)
+_OFFLINE: Final = RevocationInfoGatheringSpec(
+    online_fetching_rule=RevinfoOnlineFetchingRule.LOCAL_ONLY,
+    certificate_fetching_rule=CertificateFetchingRule.NEVER_FETCH,
+)
+
+
+def timing(at: datetime, *, point_in_time: bool = False) -> ValidationTimingInfo:
+    """Return the question's time in the validator's form."""
+    return ValidationTimingInfo(
+        validation_time=at, best_signature_time=at, point_in_time_validation=point_in_time
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """Everything at hand about one file's signatures (bằng chứng).
+
+    Args:
+        store: What the operator trusts.
+        trust: The same anchors in the validator's form.
+        at: The time the question is asked for.
+        certs: Certificates the file carries, unproven.
+        crls: Revocation lists the file carries; their signatures are checked when used.
+        ocsps: OCSP answers the file carries, likewise.
+        has_revocation_store: The file has a document security store with revocation data.
+    """
+
+    store: TrustStore
+    trust: SimpleTrustManager
+    at: datetime
+    certs: tuple[x509.Certificate, ...] = ()
+    crls: tuple[CRLContainer, ...] = ()
+    ocsps: tuple[OCSPContainer, ...] = ()
+    has_revocation_store: bool = False
+
+    def with_signature(self, emb: EmbeddedPdfSignature) -> "Evidence":
+        """Return the same with what the signature itself carries: certificates, archived data."""
+        crls, ocsps = _archived(emb.signer_info)
+        try:
+            certs = emb.other_embedded_certs[:MAX_CERTIFICATES]
+        except Exception:  # noqa: BLE001 — an unreadable certificate helps nobody
+            certs = []
+        return dataclasses.replace(
+            self,
+            certs=(*self.certs, *certs),
+            crls=(*self.crls, *crls),
+            ocsps=(*self.ocsps, *ocsps),
+        )
+
+    def published_by(self, latest: datetime) -> "Evidence":
+        """Return the same without revocation data issued after `latest`.
+
+        An authority may drop expired certificates from its lists: a list issued after a
+        certificate's end says nothing about that certificate.
+        """
+        return dataclasses.replace(
+            self,
+            store=dataclasses.replace(self.store, crls=_until(self.store.crls, latest)),
+            crls=_until(self.crls, latest),
+            ocsps=_until(self.ocsps, latest),
+        )
+
+    def spec(
+        self, revocation: CertRevTrustPolicy, *, from_file: bool = True
+    ) -> SignatureValidationSpec:
+        """Return the validator's settings.
+
+        Args:
+            revocation: `IN_FORCE`, `RECENT` or `RETROACTIVE`.
+            from_file: Give it the file's own evidence; the archival procedure reads that itself.
+        """
+        return SignatureValidationSpec(
+            cert_validation_policy=CertValidationPolicySpec(
+                trust_manager=self.trust, revinfo_policy=revocation
+            ),
+            revinfo_gathering_policy=_OFFLINE,
+            local_knowledge=LocalKnowledge(
+                known_crls=[*self.store.crls, *(self.crls if from_file else ())],
+                known_ocsps=[*(self.ocsps if from_file else ())],
+                known_certs=[*self.store.intermediates, *(self.certs if from_file else ())],
+            ),
+            key_usage_settings=_KEY_USAGE,
+        )
+
+
+def gather(reader: PdfFileReader, store: TrustStore, at: datetime) -> Evidence:
+    """Return the evidence of a file: its document security store beside ours."""
+    security = _dictionary(reader.root, "/DSS")
+    items: dict[str, list[bytes]] = {}
+    for key, purpose in (
+        ("/Certs", DecodePurpose.CERTIFICATE),
+        ("/CRLs", DecodePurpose.CRL),
+        ("/OCSPs", DecodePurpose.OCSP_RESPONSE),
+    ):
+        items[key] = _streams(security, key, purpose)
+    crls = tuple(CRLContainer(c) for c in _loaded(items["/CRLs"], _crl))
+    ocsps = tuple(o for group in _loaded(items["/OCSPs"], _ocsp) for o in group)
+    return Evidence(
+        store=store,
+        trust=SimpleTrustManager.build(list(store.anchors)),
+        at=at,
+        certs=tuple(_loaded(items["/Certs"], _cert)),
+        crls=crls,
+        ocsps=ocsps,
+        has_revocation_store=bool(crls or ocsps),
+    )
+
+
+def _until(items: Iterable[Any], latest: datetime) -> tuple[Any, ...]:
+    return tuple(i for i in items if i.issuance_date is None or i.issuance_date <= latest)
+
+
+def _dictionary(holder: Any, key: str) -> Any:
+    try:
+        return holder[key]
+    except Exception:  # noqa: BLE001 — absent or broken: then there is no such evidence
+        return {}
+
+
+def _streams(security: Any, key: str, purpose: DecodePurpose) -> list[bytes]:
+    found: list[bytes] = []
+    try:
+        references = list(security[key])[:_MAX_ITEMS]
+    except Exception:  # noqa: BLE001 — as above
+        return found
+    for reference in references:
+        try:
+            found.append(reference.get_object().read_data(purpose))
+        except Exception:  # noqa: BLE001, S112 — one broken item is left out
+            continue
+    return found
+
+
+def _loaded(items: list[bytes], load: Callable[[bytes], Any]) -> list[Any]:
+    found: list[Any] = []
+    for item in items:
+        try:
+            found.append(load(item))
+        except Exception:  # noqa: BLE001, S112 — one broken item is left out
+            continue
+    return found
+
+
+def _cert(data: bytes) -> x509.Certificate:
+    cert = x509.Certificate.load(data, strict=True)
+    _ = (cert.subject.native, cert.issuer.native, cert.not_valid_after)
+    return cert
+
+
+def _crl(data: bytes) -> CertificateList:
+    lst = CertificateList.load(data, strict=True)
+    _ = lst["tbs_cert_list"]["this_update"].native
+    return lst
+
+
+def _ocsp(data: bytes) -> list[OCSPContainer]:
+    containers = OCSPContainer.load_multi(OCSPResponse.load(data, strict=True))
+    _ = [c.issuance_date for c in containers]
+    return containers
+
+
+def _archived(
+    signer_info: cms.SignerInfo,
+) -> tuple[tuple[CRLContainer, ...], tuple[OCSPContainer, ...]]:
+    """Return the revocation data of the `adobe-revocationInfoArchival` signed attribute."""
+    try:
+        archives = list(
+            find_cms_attribute_iter(signer_info["signed_attrs"], "adobe_revocation_info_archival")
+        )[:1]
+        crls = [c for a in archives for c in (a["crl"] or ())][:_MAX_ITEMS]
+        answers = [o for a in archives for o in (a["ocsp"] or ())][:_MAX_ITEMS]
+    except Exception:  # noqa: BLE001 — absent or broken: then there is no such evidence
+        return (), ()
+    containers = _loaded([c.dump() for c in crls], _crl)
+    groups = _loaded([o.dump() for o in answers], _ocsp)
+    return tuple(CRLContainer(c) for c in containers), tuple(o for g in groups for o in g)
+
+
+def aware(at: datetime) -> datetime:
+    """Return an instant in UTC; a time without a zone is taken as UTC, as the formats say."""
+    return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)

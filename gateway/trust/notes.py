@@ -1,0 +1,243 @@
+"""The remarks of a verification report: one table of stable codes with both languages.
+
+Codes are part of the report's contract; texts may be reworded. Placeholders are filled with facts
+of the file, shortened and freed of control characters: they are a stranger's words.
+"""
+
+import unicodedata
+from typing import Final
+
+from gateway.trust.report import Note
+
+_MAX_FACT: Final = 120
+
+# SIG-47: the result is told in Vietnamese, with what to do next.
+TEXTS: Final[dict[str, tuple[str, str]]] = {
+    # ------------------------------------------------ the file
+    "not-a-pdf": (
+        "Tệp không phải PDF; chỉ PDF mang chữ ký số kiểm tra được. Yêu cầu gửi lại bản PDF.",
+        "Not a PDF; only a PDF carries a signature that can be verified. Ask for the PDF.",
+    ),
+    "unreadable-pdf": (
+        "Không đọc được cấu trúc PDF ({detail}). Yêu cầu gửi lại tệp nguyên vẹn.",
+        "The PDF's structure cannot be read ({detail}). Ask for an undamaged file.",
+    ),
+    "empty-file": (
+        "Tệp rỗng. Yêu cầu gửi lại.",
+        "The file is empty. Ask for it again.",
+    ),
+    "unsupported-signature-kind": (
+        "Tệp có chữ ký kiểu {detail}, hệ thống chưa kiểm tra được kiểu này.",
+        "The file carries a {detail} signature, a kind not verified here.",
+    ),
+    "too-large": (
+        "Tệp lớn hơn giới hạn kiểm tra ({detail}); chưa kiểm tra chữ ký.",
+        "The file is over the verification limit ({detail}); signatures not verified.",
+    ),
+    "verifier-failed": (
+        "Tiến trình kiểm tra bị dừng ({detail}); chưa kết luận được. Chuyển cán bộ kỹ thuật.",
+        "The verifier was stopped ({detail}); no conclusion. Pass it to a technician.",
+    ),
+    "encrypted": (
+        "PDF đặt mật khẩu nên không kiểm tra được. Yêu cầu gửi bản không đặt mật khẩu.",
+        "The PDF is encrypted and cannot be verified. Ask for one without a password.",
+    ),
+    "encrypted-open": (
+        "PDF mã hóa bằng mật khẩu rỗng; vẫn đọc được.",
+        "The PDF is encrypted with the empty password; read all the same.",
+    ),
+    "read-leniently": (
+        "Cấu trúc PDF không đúng chuẩn chặt ({detail}); đã đọc theo cách nới lỏng.",
+        "The PDF breaks the strict form ({detail}); it was read leniently.",
+    ),
+    "empty-field": (
+        "Có {detail} ô chữ ký để trống.",
+        "{detail} signature fields are empty.",
+    ),
+    "only-timestamps": (
+        "Tệp chỉ có dấu thời gian, không có chữ ký của người hay cơ quan.",
+        "The file holds time-stamps only, no signature of a person or agency.",
+    ),
+    "hidden-signature": (
+        (
+            "Có chữ ký từng nằm trong tệp nhưng bản hiện tại không còn nhận (bị gỡ hoặc che giấu). "
+            "Hỏi đơn vị gửi."
+        ),
+        (
+            "A signature once in the file is not listed by its present state (removed or hidden). "
+            "Ask the sender."
+        ),
+    ),
+    "unreadable-after-signature": (
+        "Phần nối thêm sau vùng ký làm hỏng tệp; chỉ kiểm tra được bản tại lúc ký.",
+        "What was appended after the signed part breaks the file; only the signed state was read.",
+    ),
+    "too-many-signatures": (
+        "Quá nhiều chữ ký (hơn {detail}); phần còn lại không kiểm tra.",
+        "Too many signatures (over {detail}); the rest was not verified.",
+    ),
+    "page-text-unread": (
+        "Không đọc được chữ của trang 1 ({detail}); chưa dò được dấu độ mật.",
+        "The text of page 1 could not be read ({detail}); secrecy stamps were not looked for.",
+    ),
+    "no-trust": (
+        "Chưa nạp chứng thư gốc tin cậy nào; mọi chữ ký đều chưa kết luận được.",
+        "No trust anchor is loaded; no signature can be concluded.",
+    ),
+    # ------------------------------------------------ one signature: integrity
+    "content-changed": (
+        "Nội dung đã bị thay đổi sau khi ký. Không tiếp nhận; yêu cầu gửi lại.",
+        "The content was changed after signing. Do not accept; ask for it again.",
+    ),
+    "crypto-failure": (
+        "Chữ ký không khớp với khóa trong chứng thư. Không tiếp nhận.",
+        "The signature does not match the key of its certificate. Do not accept.",
+    ),
+    "format-failure": (
+        "Cấu trúc chữ ký sai chuẩn, không đọc được ({detail}). Yêu cầu ký lại.",
+        "The signature is malformed and cannot be read ({detail}). Ask for a new one.",
+    ),
+    "unsupported-subfilter": (
+        "Kiểu chữ ký {detail} chưa kiểm tra được.",
+        "The signature kind {detail} is not verified here.",
+    ),
+    "byte-range": (
+        "Vùng ký không phủ đúng phần còn lại của tệp (dấu hiệu tráo nội dung). Không tiếp nhận.",
+        (
+            "The signed range does not cover all but its own value (a mark of wrapping). "
+            "Do not accept."
+        ),
+    ),
+    "hidden-padding": (
+        "Có dữ liệu lạ giấu sau giá trị chữ ký.",
+        "Foreign data is hidden after the signature value.",
+    ),
+    "unlisted-object": (
+        (
+            "Sau vùng ký có đối tượng không nằm trong bảng tham chiếu (tấn công lưu nối thêm). "
+            "Không tiếp nhận."
+        ),
+        (
+            "Objects that no table lists follow the signed part (incremental-saving attack). "
+            "Do not accept."
+        ),
+    ),
+    "unexplained-bytes": (
+        "Có dữ liệu lạ sau vùng ký, không thuộc bản cập nhật nào (từ byte {detail}).",
+        "Bytes after the signed part belong to no update (from byte {detail}).",
+    ),
+    # ------------------------------------------------ one signature: later changes
+    "docmdp-violated": (
+        "Tệp bị sửa trái với mức cho phép của người chứng thực. Không tiếp nhận.",
+        "The file was changed against what its certifier permits. Do not accept.",
+    ),
+    "page-changed": (
+        "Nội dung trang đã bị sửa sau khi ký. Không tiếp nhận; yêu cầu gửi lại.",
+        "Page content was changed after signing. Do not accept; ask for it again.",
+    ),
+    "changed-before-next": (
+        "Tệp được sửa sau chữ ký này và trước chữ ký sau; chữ ký sau phủ bản đã sửa.",
+        "The file was changed after this signature and before the next, which covers the change.",
+    ),
+    "unclassified-change": (
+        "Có thay đổi sau khi ký không phân loại được.",
+        "There are later changes that could not be classified.",
+    ),
+    "not-analysed": (
+        "Không phân tích được thay đổi sau khi ký ({detail}).",
+        "Later changes could not be analysed ({detail}).",
+    ),
+    "fields-filled": (
+        "Ô biểu mẫu được điền hoặc sửa sau khi ký: {detail}.",
+        "Form fields were filled or changed after signing: {detail}.",
+    ),
+    # ------------------------------------------------ one signature: trust and time
+    "no-chain": (
+        "Không nối được tới chứng thư gốc tin cậy. Kiểm tra danh sách CA.",
+        "No chain to a trust anchor. Check the list of authorities.",
+    ),
+    "no-revocation": (
+        "Chưa có thông tin thu hồi (CRL/OCSP) đủ mới. Cập nhật CRL rồi kiểm tra lại.",
+        "No revocation information (CRL/OCSP) fresh enough. Update the CRLs and verify again.",
+    ),
+    "revoked": (
+        "Chứng thư đã bị thu hồi (ngày {detail}). Hỏi đơn vị gửi; không coi là hợp lệ.",
+        "The certificate is revoked (on {detail}). Ask the sender; not to be taken as valid.",
+    ),
+    "wrong-usage": (
+        "Chứng thư không được dùng để ký văn bản. Hỏi đơn vị gửi.",
+        "The certificate is not meant for signing documents. Ask the sender.",
+    ),
+    "weak-algorithm": (
+        "Thuật toán yếu (SHA-1, MD5 hoặc khóa RSA dưới 2048 bit). Yêu cầu ký lại.",
+        "Weak algorithm (SHA-1, MD5, or RSA under 2048 bits). Ask for a new signature.",
+    ),
+    "not-yet-valid": (
+        "Chứng thư chưa có hiệu lực tại thời điểm xét.",
+        "The certificate was not yet valid at the time in question.",
+    ),
+    "expired": (
+        "Chứng thư đã hết hạn; không đủ bằng chứng ký và không bị thu hồi trong thời hạn.",
+        "The certificate has expired, without proof of signing and of not being revoked in time.",
+    ),
+    "stamped-late": (
+        "Dấu thời gian được cấp ngoài thời hạn của chứng thư ký.",
+        "The time-stamp was given outside the validity of the signing certificates.",
+    ),
+    "not-yet-signed": (
+        "Thời điểm kiểm tra ({detail}) trước lúc ký.",
+        "The verification time ({detail}) is before the signing.",
+    ),
+    "timestamp-unproven": (
+        "Dấu thời gian chưa tin được ({detail}); thời gian ký chưa được chứng minh.",
+        "The time-stamp is not trusted ({detail}); the signing time is not proven.",
+    ),
+    "claimed-time": (
+        "Thời gian ký do người ký tự khai, chưa được xác thực.",
+        "The signing time is claimed by the signer and not proven.",
+    ),
+    "claimed-differs": (
+        "Thời gian tự khai ({detail}) lệch xa thời gian được chứng minh.",
+        "The claimed time ({detail}) is far from the proven one.",
+    ),
+    "local-time-as-utc": (
+        "Thời gian tự khai ghi giờ Việt Nam như giờ UTC (lệch 7 giờ).",
+        "The claimed time is Vietnam time written as UTC (seven hours off).",
+    ),
+    "name-differs": (
+        "Tên ghi trong ô chữ ký ({detail}) khác tên trong chứng thư; chỉ tin chứng thư.",
+        "The name beside the signature ({detail}) is not the certificate's; trust the certificate.",
+    ),
+    "too-many-certificates": (
+        "Chữ ký mang quá nhiều chứng thư (hơn {detail}); không xét.",
+        "The signature carries too many certificates (over {detail}); not judged.",
+    ),
+    "other-problem": (
+        "Chưa kết luận được ({detail}). Chuyển cán bộ kỹ thuật.",
+        "No conclusion ({detail}). Pass it to a technician.",
+    ),
+}
+
+
+def clean(text: object) -> str:
+    """Return a stranger's words fit to print: one line, no control or direction marks, short."""
+    composed = unicodedata.normalize("NFC", str(text))
+    kept = "".join(
+        " " if c.isspace() else c
+        for c in composed
+        if c.isspace() or unicodedata.category(c)[0] != "C"
+    )
+    short = " ".join(kept.split())
+    return short if len(short) <= _MAX_FACT else short[: _MAX_FACT - 1] + "…"
+
+
+def note(code: str, detail: object = "") -> Note:
+    """Return a remark of the table.
+
+    Args:
+        code: A key of `TEXTS`.
+        detail: What stands for `{detail}`, cleaned.
+    """
+    vi, en = TEXTS[code]
+    fact = str(detail) if detail == "" else clean(detail)
+    return Note(code, vi.replace("{detail}", fact), en.replace("{detail}", fact))
