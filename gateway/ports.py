@@ -92,6 +92,18 @@ class Blobs(Protocol):
         """Return the size in bytes, None when absent."""
         ...
 
+    def names(self) -> Iterable[str]:
+        """Return the names of all blobs, in no order, blocking."""
+        ...
+
+    def delete_if_older(self, sha256: str, age_s: float) -> bool:
+        """Delete a blob not put or renewed for `age_s` seconds; tell whether it was."""
+        ...
+
+    def sweep_temporary(self, age_s: float) -> int:
+        """Remove half-made blobs older than `age_s` seconds; return how many."""
+        ...
+
 
 # ---------------------------------------------------------------- callers
 
@@ -787,7 +799,8 @@ class AdminStore(Protocol):
     ) -> SystemRow:
         """Add credentials; older ones of the same kinds end after `overlap`.
 
-        Of each kind at most two stay valid: the newest old one; others end at once.
+        Of each kind at most two stay valid: the newest old one; others end at once, all of them
+        when `overlap` is zero. CONFLICT when the system is disabled.
         """
         ...
 
@@ -802,7 +815,10 @@ class AdminStore(Protocol):
     def set_counter(
         self, agency: str, year: int, series: str, last: int, *, reason: str, by: str
     ) -> CounterRow:
-        """Set the last number given (DID-01). CONFLICT when that would go back."""
+        """Set the last number given (DID-01).
+
+        CONFLICT when that would go back, or when the agency counts in its own system.
+        """
         ...
 
     def agencies(self) -> Sequence[AgencyRecord]:
@@ -822,7 +838,11 @@ class AdminStore(Protocol):
         reason: str,
         by: str,
     ) -> AgencyRecord:
-        """Open, lock or close an agency's code (ID-05); `successor` only with `closed`."""
+        """Open, lock or close an agency's code (ID-05).
+
+        BAD_REQUEST for a successor without `closed`, or the agency itself; CONFLICT when a closed
+        code would be opened again.
+        """
         ...
 
     def put_alias(self, alias: str, code: str, *, by: str) -> AgencyRecord:
@@ -837,6 +857,6 @@ class AdminStore(Protocol):
         """First person: record the request. Second, different person: delete the bytes.
 
         The stub and its receipts stay, so that the chain still verifies. CONFLICT when the same
-        person (`gateway.domain.persons.same_person`) asks twice.
+        person (`gateway.domain.persons.same_person`) asks twice, or when it is purged already.
         """
         ...
