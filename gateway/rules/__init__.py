@@ -1,0 +1,9 @@
+"""One small check per rule id; importing the package registers them all.
+
+`gateway.rules.registry.run_all(facts)` runs every rule in force and returns all findings at once.
+Rules are pure: they judge facts they are given and know the standard library only.
+"""
+
+from gateway.rules import content, format, identity, recall, secrecy_rule, signature  # noqa: A004
+
+__all__ = ["content", "format", "identity", "recall", "secrecy_rule", "signature"]
