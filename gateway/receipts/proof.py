@@ -338,8 +338,8 @@ _FAULTS: Final[Mapping[str, tuple[str, str]]] = {
         "the link between entries {index} and {last} is broken: entry {index} was rewritten",
     ),
     "root": (
-        "có mục trong khoảng {span} đã bị viết lại: gốc cây không khớp đầu cây đã ký",
-        "an entry among {span} was rewritten: the signed tree head has another root",
+        "có mục trong khoảng {span} bị viết lại hoặc chèn thêm: không khớp đầu cây đã ký",
+        "an entry among {span} was rewritten or inserted: the signed tree head differs",
     ),
     "earlier-root": (
         "có mục trong khoảng {span} đã bị viết lại so với đầu cây giữ từ trước",
@@ -668,10 +668,11 @@ class _Check:
             return
         if head.size > self.position:
             self._jump(head.size)
-        elif head.size < self.position:
-            self._fault("head", due)
-        elif not self.report.faults and head.root != self.tree.root():
-            # The hashes were all computed anew: only the signed root knows better.
+        elif not self.report.faults and (
+            head.size < self.position or head.root != self.tree.root()
+        ):
+            # No link is broken, so the hashes were all computed anew: only what is signed, size
+            # and root, knows better, and only since the head before.
             covered = self.head.size if self.head else 0
             self._fault("root", min(covered, due or 0), due)
         self.head = head
@@ -688,16 +689,15 @@ class _Check:
             self._fault("earlier-root", 0, max(first - 1, 0))
 
     def _end(self, record: dict[str, Any]) -> None:  # (5)
-        self.ended = True
+        token, self.ended = record["statement"], True
         report, log = self.report, self.report.scope == LOG_SCOPE
         try:
-            claims = self._token(record["statement"], TYP_EXPORT)
+            claims = self._token(token, TYP_EXPORT)
             written = {k: _count(claims.get(k)) for k in ("entries", "tree_heads", "tree_size")}
         except ValueError:
             self._fault("statement", None)
             return
-        if not log and self.position < len(self.order):
-            self._jump(len(self.order))
+        self._complete()
         if log and written["entries"] > report.entries and not report.faults:
             due = self._due()
             self._fault("missing", due, due + written["entries"] - report.entries - 1)
@@ -718,15 +718,21 @@ class _Check:
         "end": _end,
     }
 
+    def _complete(self) -> None:
+        """Name what is still due where the entries end."""
+        covered = self.head.size if self.head else 0
+        if self.report.scope == DOCUMENT_SCOPE:
+            if self.position < len(self.order):
+                self._jump(len(self.order))
+        elif covered < self.position and not self.report.faults:
+            self._fault("uncovered", covered, self.position - 1)
+
     def _finish(self) -> None:
         log = self.report.scope == LOG_SCOPE
         if not self.ended:
             self._fault("file-cut", self._due())
-        if not log and self.position < len(self.order):
-            self._jump(len(self.order))
+            self._complete()
         covered = self.head.size if self.head else 0
-        if log and covered < self.position and not self.report.faults:
-            self._fault("uncovered", covered, self.position - 1)
         size = self.position if log else covered
         if self.earlier is None:
             return
