@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Final, cast
 
 from pyhanko.sign.diff_analysis import DiffResult, ModificationLevel
+from pyhanko.sign.fields import MDPPerm
 from pyhanko.sign.validation.pdf_embedded import EmbeddedPdfSignature
 from pyhanko.sign.validation.status import SignatureCoverageLevel
 
@@ -74,7 +75,10 @@ def judge_changes(
         return Changes("not-analysed", Verdict.INDETERMINATE, (note("not-analysed", trouble),))
     level, fields = _result(emb.diff_result)
     permitted = emb.docmdp_level
-    if permitted is not None and level.value > permitted.value:
+    # OTHER means that the analysis knows no rule for the change, not that it is forbidden: only
+    # where no change at all is permitted does it break the certification by itself.
+    unknown = level is ModificationLevel.OTHER and permitted is not MDPPerm.NO_CHANGES
+    if permitted is not None and level.value > permitted.value and not unknown:
         return Changes(_kind(level), Verdict.INVALID, (note("docmdp-violated"),))
     if level in {ModificationLevel.NONE, ModificationLevel.LTA_UPDATES}:
         return Changes(_kind(level), Verdict.VALID)

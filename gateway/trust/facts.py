@@ -133,7 +133,7 @@ def algorithm_text(signer_info: cms.SignerInfo, cert: x509.Certificate | None) -
     kind = str(key.algorithm)
     try:
         size = str(key.curve[1]) if kind == "ec" else str(key.bit_size)
-    except (ValueError, TypeError, KeyError, AttributeError):
+    except Exception:  # noqa: BLE001 — key kinds the parser does not size
         size = ""
     scheme = str(signer_info["signature_algorithm"]["algorithm"].native)
     return " ".join(p for p in (digest, "rsa-pss" if scheme == "rsassa_pss" else kind, size) if p)

@@ -251,6 +251,7 @@ class _Seen:
     is_stamp: bool
     trouble: str = ""
     judgement: levels.Judgement = field(default_factory=levels.Judgement)
+    facts: SignatureFacts | None = None
 
 
 class _Examination:
@@ -290,11 +291,13 @@ class _Examination:
         for one in [s for s in self.seen if not s.is_stamp]:
             self._guarded(one, lambda s: self._judge(s, proven))
         for one in self.seen:
-            self._add(one.signed, self._facts(one, stranger))
+            self._guarded(one, lambda s: self._describe(s, stranger))
+            if one.facts is not None:
+                self._add(one.signed, one.facts)
 
     def _guarded(self, one: _Seen, step: Any) -> None:
-        """Run one step; in lenient reading a failure becomes a malformed signature."""
-        if one.judgement.sub == "FORMAT_FAILURE":
+        """Run one step; in lenient reading a failure leaves the signature without conclusion."""
+        if one.facts is not None:
             return
         try:
             step(one)
@@ -302,8 +305,9 @@ class _Examination:
             if self.strict:
                 raise
             detail = clean(f"{type(exc).__name__}: {exc}")
-            one.judgement = levels.Judgement(failed=True, sub="FORMAT_FAILURE")
-            one.judgement.remark("format-failure", detail)
+            one.facts = _bare(
+                one.name, Verdict.INDETERMINATE, "GENERIC", note("other-problem", detail)
+            )
 
     # ------------------------------------------------------------ (4) list
 
@@ -363,10 +367,8 @@ class _Examination:
             return None
         return guards.stranger_after(self.data, min(ends), _listed(self.reader))
 
-    def _facts(self, one: _Seen, stranger: guards.Stranger | None) -> SignatureFacts:
+    def _describe(self, one: _Seen, stranger: guards.Stranger | None) -> None:
         judgement = one.judgement
-        if judgement.sub == "FORMAT_FAILURE":
-            return replace(_malformed(one.name, ""), notes=tuple(judgement.notes))
         ceilings = [_crypto_verdict(judgement)]
         ceilings += self._byte_guards(one, stranger)
         later = changes.judge_changes(
@@ -384,7 +386,7 @@ class _Examination:
             self._compare_name(one)
         signer = one.emb.signer_cert
         verdict = worst(ceilings)
-        return SignatureFacts(
+        one.facts = SignatureFacts(
             field=clean(one.name),
             verdict=verdict,
             sub_indication=judgement.sub,
