@@ -108,7 +108,13 @@ _DATE_FORMS: Final = (
 
 def read_date(text: str) -> datetime | None:
     """Return the aware instant of a date on this wire, +07:00 where none is said; None if none."""
-    text = text.strip()
+    at = _any_date(text.strip())
+    if at is None or not 1970 <= at.year <= 9000:
+        return None
+    return at if at.tzinfo is not None else at.replace(tzinfo=VIETNAM)
+
+
+def _any_date(text: str) -> datetime | None:
     for form in _DATE_FORMS:
         try:
             return datetime.strptime(text, form).replace(tzinfo=VIETNAM)
@@ -117,10 +123,9 @@ def read_date(text: str) -> datetime | None:
     try:
         if text.isdigit() and len(text) == 13:  # epoch milliseconds
             return datetime.fromtimestamp(int(text) / 1000, VIETNAM)
-        at = datetime.fromisoformat(text)
+        return datetime.fromisoformat(text)
     except (ValueError, OverflowError, OSError):
         return None
-    return at if at.tzinfo is not None else at.replace(tzinfo=VIETNAM)
 
 
 # ---------------------------------------------------------------- sending: headers
@@ -267,7 +272,7 @@ def _matches(message: bytes, declared: str, secrets: Sequence[bytes]) -> bool:
 def _system_id(text: bytes) -> str:
     """Return the system id the signed text names; nothing is believed yet."""
     for name, value in _json_object(text):
-        if name.lower() == "xroadvnpt-systemid" and isinstance(value, str):
+        if name.lower() == "xroadvnpt-systemid" and isinstance(value, str) and value.isprintable():
             return value
     raise RejectedError(Reason.UNAUTHENTICATED, "the signed JSON names no XroadVnpt-systemid")
 
@@ -302,7 +307,12 @@ def _signed(pairs: Sequence[tuple[str, object]], *, recovered: bool) -> Signed:
         key = name[len(PREFIX) :].lower()
         if isinstance(value, bool) or not isinstance(value, str | int | float):
             raise RejectedError(Reason.BAD_REQUEST, f"signed parameter {key} is not a text")
-        if parameters.setdefault(key, str(value)) != str(value):
+        text = str(value)
+        if key == "description":
+            text = "".join(c if c.isprintable() else " " for c in text)
+        elif not text.isprintable():  # line breaks, NUL, half surrogates: no code or date has them
+            raise RejectedError(Reason.BAD_REQUEST, f"signed parameter {key} is not printable")
+        if parameters.setdefault(key, text) != text:
             raise RejectedError(
                 Reason.BAD_REQUEST, f"signed parameter {key} stands twice with two values"
             )

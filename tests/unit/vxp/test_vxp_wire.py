@@ -227,6 +227,7 @@ def signed_text(text, secret=SECRET):
         "[" * 5000,
         "{}",
         '{"XroadVnpt-systemid":7}',
+        '{"XroadVnpt-systemid":"h37.demo\\ud800"}',
         '{"XroadVnpt-systemid":"h37.demo"',
         "x" * 17_000,
     ],
@@ -246,6 +247,11 @@ def test_signed_header_that_is_no_object_with_a_system(text):
 def test_signed_contradiction_is_a_bad_request(members):
     text = '{"XroadVnpt-systemid":"h37.demo",' + members + "}"
     assert reason_of(lambda: verify(signed_text(text))) is Reason.BAD_REQUEST
+
+
+def test_line_breaks_of_a_description_become_blanks():
+    text = r'{"XroadVnpt-systemid":"h37.demo","XroadVnpt-description":"a\r\nb\ud800"}'
+    assert verify(signed_text(text)).get("description") == "a  b"
 
 
 def test_same_parameter_in_both_spellings_and_numbers():
@@ -374,7 +380,9 @@ def test_read_date(text):
     assert wire.read_date(text) == datetime(2026, 11, 21, 21, 45, 59, tzinfo=UTC)
 
 
-@pytest.mark.parametrize("text", ["", "soon", "31/02/2026 00:00:00", "9" * 20, "22/11/26"])
+@pytest.mark.parametrize(
+    "text", ["", "soon", "31/02/2026 00:00:00", "9" * 20, "0001-01-01", "22/11/26", "²" * 13]
+)
 def test_read_no_date(text):
     assert wire.read_date(text) is None
 
