@@ -7,12 +7,13 @@ into place only when complete and durable: a crash leaves a `.part` file, never 
 import os
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, suppress
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from gateway.cli.common import CONFIG_NAME, ConfigOption, JsonOption, local_iso
 from gateway.cli.frame import OK, UsageFault, emit, examples
 
 if TYPE_CHECKING:
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from gateway.receipts.bundle import Exported, ReceiptSource
     from gateway.receipts.proof import Head
 
-_LOCAL: Final = timezone(timedelta(hours=7))
 _MAX_SMALL_FILE: Final = 1 << 20
 
 _File = Annotated[Path, typer.Argument(metavar="FILE", help="Tệp đã xuất / the exported file.")]
@@ -38,11 +38,11 @@ _Document = Annotated[
     str | None,
     typer.Option("--document", help="Chỉ một văn bản / only this document (id or DocumentId)."),
 ]
-_Config = Annotated[Path | None, typer.Option("--config", help="vanlien.toml.")]
-_Json = Annotated[bool, typer.Option("--json", help="In JSON / print one JSON object.")]
 
 
-def verify(file: _File, key: _Key = None, head: _Head = None, as_json: _Json = False) -> int:
+def verify(
+    file: _File, key: _Key = None, head: _Head = None, *, as_json: JsonOption = False
+) -> int:
     """Kiểm tra tệp hồi báo, không cần mạng / check exported receipts offline."""
     from gateway.receipts.proof import verify_file
 
@@ -55,8 +55,9 @@ def export(
     output: _Output,
     document: _Document = None,
     head: _Head = None,
-    config: _Config = None,
-    as_json: _Json = False,
+    *,
+    config: ConfigOption = Path(CONFIG_NAME),
+    as_json: JsonOption = False,
 ) -> int:
     """Xuất sổ hồi báo để bên thứ ba kiểm tra / export receipts for a third party to check."""
     if head is not None and document is None:
@@ -102,7 +103,7 @@ def write_export(
     """
     from gateway.receipts.bundle import write_bundle
 
-    at = datetime.now(UTC).astimezone(_LOCAL).isoformat(timespec="seconds")
+    at = local_iso(datetime.now(UTC)) or ""
     part = output.with_name(output.name + ".part")
     try:
         try:
@@ -123,7 +124,7 @@ def write_export(
     return exported
 
 
-def _open_receipts(config: Path | None) -> "AbstractContextManager[ReceiptSource]":
+def _open_receipts(config: Path) -> "AbstractContextManager[ReceiptSource]":
     from gateway.app import open_receipts
 
     return open_receipts(config)

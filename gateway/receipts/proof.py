@@ -649,7 +649,8 @@ class _Check:
             claims = self._token(token, TYP_RECEIPT)
         except ValueError:
             claims = {}
-        same = all(claims.get(k) == facts.get(k) for k in ("entry_id", "document_id"))
+        # Accepted before a number was given: neither has a document_id yet.
+        same = all(claims.get(k, "") == facts.get(k, "") for k in ("entry_id", "document_id"))
         if not same or claims.get("entry_hash") != digest.hex():
             self._fault("receipt", index)
 
@@ -781,10 +782,9 @@ class _Check:
 def _lines(stream: BinaryIO) -> Iterator[bytes | None]:
     """Yield each line without its end; None for one that is too long or has no end."""
     while line := stream.readline(MAX_LINE):
-        whole = line.endswith(b"\n")
-        while not line.endswith(b"\n") and len(line) == MAX_LINE:
+        yield line[:-1] if line.endswith(b"\n") else None
+        while line and not line.endswith(b"\n"):  # the rest of a line too long, unread till now
             line = stream.readline(MAX_LINE)
-        yield line[:-1] if whole else None
 
 
 def verify(

@@ -106,7 +106,7 @@ class ReceiptLog:
 
     def entries(self, document: str | None, size: int) -> Iterator[bundle.LoggedEntry]:
         for row, text in zip(self.rows[:size], self.bodies, strict=False):
-            if document in {None, json.loads(text)["document_id"]}:
+            if document in {None, json.loads(text).get("document_id")}:
                 yield bundle.LoggedEntry(
                     row.index, text, row.prev_hash, row.chain_hash, self.receipts.get(row.index)
                 )

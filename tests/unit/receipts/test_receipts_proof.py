@@ -10,7 +10,9 @@ import pytest
 
 from gateway.errors import IntegrityError, Reason, RejectedError
 from gateway.receipts import proof, sign
-from tests.world.receipt_log import AT, ReceiptLog, Tampered, key
+from gateway.receipts.log import EMPTY, canonical, entry_hash, sequence
+from gateway.receipts.sign import Acceptance
+from tests.world.receipt_log import AT, ReceiptLog, Tampered, body, key
 
 DEEP = b"[" * 200_000
 
@@ -143,6 +145,28 @@ def test_a_receipt_of_another_entry_is_named(book):
     t.entry(5)["receipt"] = t.entry(6)["receipt"]
     report = book.verify(t.bytes())
     assert (report.index, report.faults[0].code) == (5, "receipt")
+
+
+def test_a_receipt_given_before_the_number_verifies():
+    log = ReceiptLog(1)
+    facts = {k: v for k, v in body(0).items() if k != "document_id"}
+    log.bodies = [canonical(facts)]
+    log.rows = sequence(EMPTY, log.bodies)
+    log.nodes[0, 0] = log.rows[0].leaf_hash
+    log.heads = [log.head(1)]
+    claims = dict.fromkeys(Acceptance.__dataclass_fields__, "") | {"accepted_at": AT}
+    claims |= {"entry_id": facts["entry_id"], "entry_hash": entry_hash(log.bodies[0]).hex()}
+    log.receipts = {0: sign.acceptance_receipt(log.key, Acceptance(**claims))}
+    report = log.verify(log.export())
+    assert (report.exit_code, report.acceptance_receipts) == (0, 1)
+
+
+def test_an_endless_file_does_not_hang():
+    class Endless:
+        def readline(self, size):
+            return b"a" * size
+
+    assert proof.verify(Endless()).exit_code == 3
 
 
 # ---------------------------------------------------------------- keys and heads
