@@ -18,9 +18,8 @@ from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.x509 import load_der_x509_certificate
 from pyhanko_certvalidator.revinfo.archival import CRLContainer
 
-MAX_FILE_BYTES: Final = 64 * 1024 * 1024
-MAX_FILES: Final = 2000
-_PASSED_OVER: Final = frozenset({".md", ".txt", ".toml", ".json", ".csv"})
+from gateway.trust.fingerprint import file_bytes, hash_of, trust_files
+
 _PEM: Final = re.compile(
     rb"-----BEGIN ([A-Z0-9 ]+)-----(.*?)-----END \1-----", re.DOTALL | re.ASCII
 )
@@ -65,7 +64,7 @@ class TrustStore:
         shelf = _Shelf()
         digests: list[bytes] = []
         try:
-            paths = _files(directory)
+            paths = trust_files(directory)
         except OSError:
             fault = TrustFault(
                 directory.name,
@@ -74,7 +73,7 @@ class TrustStore:
             )
             return cls(faults=(fault,))
         for path in paths:
-            data = _bytes_of(path)
+            data = file_bytes(path)
             if data is None:
                 shelf.refuse(path.name, "không đọc được hoặc quá lớn", "unreadable or too large")
                 continue
@@ -84,53 +83,9 @@ class TrustStore:
             anchors=tuple(cert for _, cert in sorted(shelf.anchors.items())),
             intermediates=tuple(cert for _, cert in sorted(shelf.others.items())),
             crls=tuple(CRLContainer(lst) for _, lst in sorted(shelf.crls.items())),
-            sha256=_hash_of(digests),
+            sha256=hash_of(digests),
             faults=tuple(shelf.faults),
         )
-
-
-def fingerprint(directory: Path) -> str:
-    """Return `TrustStore.load(directory).sha256` without parsing anything."""
-    try:
-        paths = _files(directory)
-    except OSError:
-        return TrustStore().sha256
-    contents = (_bytes_of(path) for path in paths)
-    return _hash_of([hashlib.sha256(data).digest() for data in contents if data is not None])
-
-
-def stamp(directory: Path) -> tuple[tuple[str, int, int, int], ...]:
-    """Return names, inodes, sizes and change times: equal stamps mean nothing was touched."""
-    try:
-        paths = _files(directory)
-        stats = ((path.name, path.stat()) for path in paths)
-        return tuple((name, s.st_ino, s.st_size, s.st_mtime_ns) for name, s in stats)
-    except OSError:
-        return ()
-
-
-def _files(directory: Path) -> list[Path]:
-    found = sorted(
-        path
-        for path in directory.iterdir()
-        if not path.name.startswith(".")
-        and path.suffix.lower() not in _PASSED_OVER
-        and path.is_file()
-    )
-    return found[:MAX_FILES]
-
-
-def _bytes_of(path: Path) -> bytes | None:
-    try:
-        if path.stat().st_size > MAX_FILE_BYTES:
-            return None
-        return path.read_bytes()
-    except OSError:
-        return None
-
-
-def _hash_of(digests: list[bytes]) -> str:
-    return hashlib.sha256(b"".join(sorted(set(digests)))).hexdigest()
 
 
 @dataclass(slots=True)

@@ -1,0 +1,422 @@
+"""A pool of verifier processes behind `ports.Verifier`.
+
+Promises: a report for every file, whatever it does: a worker that hangs is killed, one that dies is
+replaced, and its file is indeterminate; the same bytes are verified once at a time, and again only
+when trust or time moved; the queue is bounded; a touched trust directory is seen at the next job
+without a restart. Workers are processes of their own session, fed through pipes: when the parent
+goes, however it goes, they go. Nothing is stored: a crash loses only answers not yet given.
+"""
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import struct
+import sys
+import time
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any, Final
+
+from gateway.errors import Reason, UnavailableError
+from gateway.trust.fingerprint import fingerprint, stamp
+from gateway.trust.notes import note
+from gateway.trust.render import from_json
+from gateway.trust.report import Note, Verdict, VerificationReport
+from gateway.verifier.examine import failed_report, quick_report
+
+MIB: Final = 1024 * 1024
+_LENGTH: Final = struct.Struct(">I")
+_MAX_ANSWER: Final = 64 * MIB
+_START_S: Final = 30.0
+_STAMP_S: Final = 1.0
+_TIMELESS: Final = frozenset({Verdict.UNSIGNED, Verdict.UNREADABLE})
+
+
+class _DiedError(Exception):
+    """The worker is gone or killed; says of what."""
+
+
+@dataclass(slots=True, eq=False)
+class _Worker:
+    """One process and the number of files it did."""
+
+    process: asyncio.subprocess.Process
+    done: int = 0
+
+    async def ask(self, message: Mapping[str, Any]) -> dict[str, Any]:
+        """Send a job and return the answer; _DiedError when the process ends instead."""
+        stdin, stdout = self.process.stdin, self.process.stdout
+        assert stdin is not None
+        assert stdout is not None
+        body = json.dumps(message).encode()
+        try:
+            stdin.write(_LENGTH.pack(len(body)) + body)
+            await stdin.drain()
+        except (ConnectionError, RuntimeError) as exc:
+            raise _DiedError("gone") from exc
+        return await self.answer()
+
+    async def answer(self) -> dict[str, Any]:
+        """Read one message."""
+        stdout = self.process.stdout
+        assert stdout is not None
+        try:
+            (size,) = _LENGTH.unpack(await stdout.readexactly(_LENGTH.size))
+            if size > _MAX_ANSWER:
+                raise _DiedError("answer too large")
+            found: dict[str, Any] = json.loads(await stdout.readexactly(size))
+        except (asyncio.IncompleteReadError, ConnectionError, ValueError) as exc:
+            raise _DiedError("died") from exc
+        return found
+
+    async def stop(self) -> int | None:
+        """Kill it and wait; return its exit code."""
+        with contextlib.suppress(ProcessLookupError):
+            self.process.kill()
+        if self.process.stdin is not None:
+            self.process.stdin.close()
+        return await self.process.wait()
+
+
+@dataclass(frozen=True, slots=True)
+class PoolFacts:
+    """Counters for metrics."""
+
+    verified: int
+    quick: int
+    cached: int
+    killed: int
+    died: int
+    started: int
+    waiting: int
+
+
+@dataclass(slots=True)
+class _Counts:
+    verified: int = 0
+    quick: int = 0
+    cached: int = 0
+    killed: int = 0
+    died: int = 0
+    started: int = 0
+
+
+@dataclass(slots=True)
+class _Trust:
+    """Fingerprint of the trust directory, renewed when a file in it was touched."""
+
+    directory: Path
+    stamp: object = None
+    sha256: str = ""
+    looked: float = field(default=-1e9)
+
+    def fingerprint(self) -> str:
+        now = time.monotonic()
+        if now - self.looked >= _STAMP_S:
+            self.looked = now
+            current = stamp(self.directory)
+            if current != self.stamp or not self.sha256:
+                self.stamp, self.sha256 = current, fingerprint(self.directory)
+        return self.sha256
+
+
+class VerifierPool:
+    """Implements `ports.Verifier` with worker processes.
+
+    Args:
+        trust_dir: Certificates and CRLs; may be empty, may change while running.
+        workers: Processes at most; they start when needed, or at `warm`.
+        timeout_s: Wall time a file may take; processor time is limited to the same.
+        memory_bytes: Address space of one worker.
+        max_bytes: Files over this are indeterminate (too large).
+        recycle_after: Files after which a worker is replaced.
+        max_waiting: Files waiting at most; beyond it, UnavailableError(OVERLOADED).
+        cache_entries: Reports kept.
+        max_age: How far apart two questions about signed bytes may be and share an answer.
+        pdf_expected: Every file is meant to be a PDF: any other kind is UNREADABLE, not UNSIGNED.
+    """
+
+    def __init__(
+        self,
+        trust_dir: Path,
+        *,
+        workers: int = 2,
+        timeout_s: float = 30.0,
+        memory_bytes: int = 1024 * MIB,
+        max_bytes: int = 100 * MIB,
+        recycle_after: int = 500,
+        max_waiting: int = 1000,
+        cache_entries: int = 4096,
+        max_age: timedelta = timedelta(minutes=10),
+        pdf_expected: bool = False,
+    ) -> None:
+        self._trust = _Trust(trust_dir.absolute())
+        self._workers = max(workers, 1)
+        self._timeout_s = timeout_s
+        self._memory_bytes = memory_bytes
+        self._max_bytes = max_bytes
+        self._recycle_after = recycle_after
+        self._max_waiting = max_waiting
+        self._cache_entries = cache_entries
+        self._max_age = max_age
+        self._pdf_expected = pdf_expected
+        self._slots = asyncio.Semaphore(self._workers)
+        self._idle: list[_Worker] = []
+        self._all: set[_Worker] = set()
+        self._flights: dict[tuple[str, str], asyncio.Task[VerificationReport]] = {}
+        self._cache: OrderedDict[tuple[str, str], VerificationReport] = OrderedDict()
+        self._waiting = 0
+        self._closed = False
+        self._counts = _Counts()
+
+    @property
+    def facts(self) -> PoolFacts:
+        """Return counters since the start, for metrics."""
+        c = self._counts
+        return PoolFacts(c.verified, c.quick, c.cached, c.killed, c.died, c.started, self._waiting)
+
+    async def warm(self) -> None:
+        """Start all workers now, so that no file waits for one.
+
+        Raises:
+            UnavailableError: A worker does not start.
+        """
+        missing = self._workers - len(self._all)
+        self._idle += await asyncio.gather(*(self._start() for _ in range(missing)))
+
+    async def verify(
+        self, path: Path, *, sha256: str, size_bytes: int, at: datetime
+    ) -> VerificationReport:
+        """Return a report for one file; see `ports.Verifier`.
+
+        Args:
+            path: The file; it must stay readable until the answer.
+            sha256: Lower-case hex of its bytes.
+            size_bytes: Of the file.
+            at: The time the questions are asked for, aware.
+
+        Raises:
+            UnavailableError: The queue is full, no worker starts, the file cannot be opened, or
+                the pool is closed. Nothing was learnt about the file: ask again.
+        """
+        if self._closed:
+            raise UnavailableError(Reason.UNAVAILABLE, "the verifier is closed")
+        trust = self._trust.fingerprint()
+        key = (sha256, trust)
+        cached = self._cached(key, at)
+        if cached is not None:
+            return cached
+        facts = _Facts(path, sha256, size_bytes, at, trust)
+        if size_bytes > self._max_bytes:
+            limit = f"{self._max_bytes // MIB} MiB"
+            return facts.failed(note("too-large", limit))
+        if not self._pdf_expected:
+            quick = quick_report(
+                path, sha256=sha256, size_bytes=size_bytes, at=at, trust_sha256=trust
+            )
+            if quick is not None:
+                self._counts.quick += 1
+                return quick
+        flight = self._flights.get(key)
+        if flight is None:
+            if self._waiting >= self._max_waiting:
+                raise UnavailableError(Reason.OVERLOADED, "verifier queue full", retry_after_s=5.0)
+            flight = asyncio.create_task(self._fly(key, facts))
+            self._flights[key] = flight
+            flight.add_done_callback(lambda _: self._flights.pop(key, None))
+        # Shielded: who stops waiting (a budget) leaves the answer to the next one who asks.
+        return await asyncio.shield(flight)
+
+    async def close(self) -> None:
+        """Stop the workers; files under way end in UnavailableError."""
+        self._closed = True
+        flights = list(self._flights.values())
+        for flight in flights:
+            flight.cancel()
+        await asyncio.gather(*flights, return_exceptions=True)
+        await asyncio.gather(*(w.stop() for w in tuple(self._all)), return_exceptions=True)
+        self._all.clear()
+        self._idle.clear()
+
+    # ------------------------------------------------------------ cache
+
+    def _cached(self, key: tuple[str, str], at: datetime) -> VerificationReport | None:
+        report = self._cache.get(key)
+        if report is None:
+            return None
+        if report.verdict in _TIMELESS:
+            report = replace(report, verified_at=at)
+        elif abs(at - report.verified_at) > self._max_age:
+            return None
+        self._cache.move_to_end(key)
+        self._counts.cached += 1
+        return report
+
+    def _keep(self, key: tuple[str, str], report: VerificationReport) -> None:
+        self._cache[key] = report
+        self._cache.move_to_end(key)
+        while len(self._cache) > self._cache_entries:
+            self._cache.popitem(last=False)
+
+    # ------------------------------------------------------------ one file
+
+    async def _fly(self, key: tuple[str, str], facts: "_Facts") -> VerificationReport:
+        self._waiting += 1
+        try:
+            await self._slots.acquire()
+        finally:
+            self._waiting -= 1
+        try:
+            report = await self._ask(facts)
+        except asyncio.CancelledError:
+            if self._closed:
+                raise UnavailableError(Reason.UNAVAILABLE, "the verifier is closed") from None
+            raise
+        finally:
+            self._slots.release()
+        self._keep(key, report)
+        return report
+
+    async def _ask(self, facts: "_Facts") -> VerificationReport:
+        """Have one file verified, by a fresh worker if the idle one was gone already."""
+        for _ in range(2):
+            worker = await self._hire()
+            try:
+                answer = await asyncio.wait_for(
+                    worker.ask(facts.job(pdf_expected=self._pdf_expected)), self._timeout_s
+                )
+            except TimeoutError:
+                await self._dismiss(worker)
+                self._counts.killed += 1
+                return facts.failed(note("verifier-failed", f"{self._timeout_s:g} s"))
+            except _DiedError as exc:
+                code = await self._dismiss(worker)
+                self._counts.died += 1
+                if str(exc) == "gone":
+                    continue
+                return facts.failed(note("verifier-failed", _cause(code)))
+            except BaseException:
+                await self._dismiss(worker)
+                raise
+            return await self._take(worker, answer, facts)
+        raise UnavailableError(Reason.UNAVAILABLE, "verifier workers do not stay up")
+
+    async def _take(
+        self, worker: _Worker, answer: dict[str, Any], facts: "_Facts"
+    ) -> VerificationReport:
+        worker.done += 1
+        if worker.done >= self._recycle_after:
+            await self._dismiss(worker)
+        else:
+            self._idle.append(worker)
+        if "report" in answer:
+            self._counts.verified += 1
+            return from_json(answer["report"])
+        if answer["failed"] == "file":
+            raise UnavailableError(
+                Reason.UNAVAILABLE, f"the file cannot be read: {answer['detail']}"
+            )
+        return facts.failed(note("verifier-failed", answer["failed"]))
+
+    # ------------------------------------------------------------ processes
+
+    async def _hire(self) -> _Worker:
+        while self._idle:
+            worker = self._idle.pop()
+            if worker.process.returncode is None:
+                return worker
+            await self._dismiss(worker)
+            self._counts.died += 1
+        return await self._start()
+
+    async def _dismiss(self, worker: _Worker) -> int | None:
+        self._all.discard(worker)
+        return await worker.stop()
+
+    async def _start(self) -> _Worker:
+        try:
+            process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-P",
+                "-m",
+                "gateway.verifier.worker",
+                str(self._trust.directory),
+                str(self._memory_bytes),
+                str(self._timeout_s),
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.DEVNULL,
+                cwd="/",
+                env=_bare_environment(),
+                # A session of its own: the terminal's interrupt is ours to handle, and a worker
+                # ends by its pipe.
+                start_new_session=True,
+            )
+        except OSError as exc:
+            raise UnavailableError(Reason.UNAVAILABLE, "no verifier process starts") from exc
+        worker = _Worker(process)
+        self._all.add(worker)
+        try:
+            await asyncio.wait_for(worker.answer(), _START_S)
+        except (TimeoutError, _DiedError) as exc:
+            await self._dismiss(worker)
+            raise UnavailableError(
+                Reason.UNAVAILABLE, "a verifier process starts and ends at once"
+            ) from exc
+        except BaseException:
+            await self._dismiss(worker)
+            raise
+        self._counts.started += 1
+        return worker
+
+
+@dataclass(frozen=True, slots=True)
+class _Facts:
+    """One question."""
+
+    path: Path
+    sha256: str
+    size_bytes: int
+    at: datetime
+    trust_sha256: str
+
+    def job(self, *, pdf_expected: bool) -> dict[str, Any]:
+        return {
+            "path": str(self.path.absolute()),
+            "sha256": self.sha256,
+            "at": self.at.isoformat(),
+            "trust_sha256": self.trust_sha256,
+            "pdf_expected": pdf_expected,
+        }
+
+    def failed(self, remark: Note) -> VerificationReport:
+        return failed_report(
+            Verdict.INDETERMINATE,
+            remark,
+            sha256=self.sha256,
+            size_bytes=self.size_bytes,
+            at=self.at,
+            trust_sha256=self.trust_sha256,
+        )
+
+
+def _bare_environment() -> dict[str, str]:
+    """Return what a worker may know of our environment: where the code is, and no secrets."""
+    root = str(Path(__file__).resolve().parents[2])
+    paths = [root, *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
+    return {"PYTHONPATH": os.pathsep.join(paths), "LC_ALL": "C.UTF-8", "PATH": os.defpath}
+
+
+def _cause(code: int | None) -> str:
+    if code is None or code >= 0:
+        return f"exit {code}"
+    try:
+        name = signal.Signals(-code).name
+    except ValueError:
+        name = f"signal {-code}"
+    return {"SIGXCPU": "CPU time"}.get(name, name)
