@@ -7,14 +7,16 @@ with its line; rows then go in one by one, and running it again finishes what a 
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from gateway.cli import common
 from gateway.cli.common import CONFIG_NAME, ConfigOption, JsonOption, ReasonOption
 from gateway.cli.frame import OK, USAGE, UsageFault, emit, examples
-from gateway.ports import AgencyRecord
+
+if TYPE_CHECKING:
+    from gateway.ports import AgencyRecord
 
 CodeArgument = Annotated[str, typer.Argument(metavar="CODE", help="Mã định danh. / Agency code.")]
 _STATUS_VI = {"active": "hoạt động", "locked": "tạm khóa", "closed": "đã đóng"}
@@ -68,6 +70,7 @@ def add(
 ) -> int:
     """Thêm hoặc sửa một cơ quan. / Add an agency, or change it."""
     from gateway.cli.agency_csv import record_faults
+    from gateway.ports import AgencyRecord
 
     record = AgencyRecord(
         code=code,
@@ -217,7 +220,7 @@ def _peers(config: Path) -> frozenset[str]:
 
 
 def _difference(
-    known: AgencyRecord | None, record: AgencyRecord
+    known: "AgencyRecord | None", record: "AgencyRecord"
 ) -> Literal["added", "changed", "same"]:
     if known is None:
         return "added"
@@ -226,7 +229,7 @@ def _difference(
     return "same" if same and aliases == set(known.aliases) else "changed"
 
 
-def _cells(agency: AgencyRecord) -> Sequence[object]:
+def _cells(agency: "AgencyRecord") -> Sequence[object]:
     return (
         agency.code,
         agency.name,
@@ -239,5 +242,5 @@ def _cells(agency: AgencyRecord) -> Sequence[object]:
     )
 
 
-def _json(agency: AgencyRecord) -> dict[str, Any]:
+def _json(agency: "AgencyRecord") -> dict[str, Any]:
     return asdict(agency) | {"aliases": list(agency.aliases)}

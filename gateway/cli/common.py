@@ -8,12 +8,14 @@ from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
-from typing import Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
 from gateway.cli.frame import UsageFault
-from gateway.ports import AdminStore
+
+if TYPE_CHECKING:
+    from gateway.ports import AdminStore
 
 CONFIG_NAME: Final = "vanlien.toml"
 JsonOption = Annotated[
@@ -30,7 +32,7 @@ ReasonOption = Annotated[
 _VIETNAM: Final = timezone(timedelta(hours=7))
 
 
-def opened(config: Path) -> AbstractContextManager[AdminStore]:
+def opened(config: Path) -> AbstractContextManager["AdminStore"]:
     """Open the ledger behind a settings file for administration."""
     from gateway.app import open_admin
 

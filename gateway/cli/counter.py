@@ -5,14 +5,16 @@ forward. Each change is one audited transaction.
 """
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from gateway.cli import common
 from gateway.cli.common import CONFIG_NAME, ConfigOption, JsonOption, ReasonOption
 from gateway.cli.frame import OK, emit, examples
-from gateway.ports import CounterRow
+
+if TYPE_CHECKING:
+    from gateway.ports import CounterRow
 
 
 def register(app: typer.Typer) -> None:
@@ -71,7 +73,7 @@ def list_counters(config: ConfigOption = Path(CONFIG_NAME), as_json: JsonOption 
     return OK
 
 
-def _json(row: CounterRow) -> dict[str, object]:
+def _json(row: "CounterRow") -> dict[str, object]:
     return {
         "agency": row.agency,
         "year": row.year,

@@ -233,6 +233,8 @@ def _invoke(app: typer.Typer, args: list[str]) -> int:
     except typer.Exit as exc:
         return exc.exit_code
     except SystemExit as exc:
+        if isinstance(exc.__context__, BrokenPipeError):  # how rich ends when its reader left
+            return PIPE_CLOSED
         answer = exc.code
     if answer is None:
         return OK

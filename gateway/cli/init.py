@@ -6,6 +6,7 @@ removed. Keys are never overwritten.
 """
 
 import os
+import shutil
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -50,30 +51,19 @@ def init(
 ) -> int:
     """Tạo cấu hình, khóa và sổ cái. / Write settings, keys and a ledger ready to serve."""
     _refuse_unless_empty(directory)
-    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-    directory.chmod(0o700)
-    created = _make_folders_and_keys(directory)
-
-    from gateway.config import load, sample
-
-    config = directory / CONFIG_NAME
-    draft = directory / f".{CONFIG_NAME}.draft"
-    text = sample({"gateway.code": _toml_text(code), "gateway.name": _toml_text(name)})
-    draft.write_text(text, encoding="utf-8")
+    existed = directory.exists()
     try:
-        settings = load(draft, {})
-        from gateway.app import create_ledger
-
-        create_ledger(settings)
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        directory.chmod(0o700)
+    except OSError as exc:
+        why = f"{directory}: {exc.strerror}"
+        raise UsageFault(f"không tạo được thư mục {why}", f"cannot make {why}") from exc
+    try:
+        created = _furnish(directory, code, name)
     except BaseException:
-        draft.unlink(missing_ok=True)
+        _clear(directory, keep=existed)  # all of it is ours: the folder was empty
         raise
-    draft.chmod(0o600)
-    _sync(draft)
-    draft.rename(config)
-    _sync(directory)
-
-    created += ["data/ledger.sqlite", CONFIG_NAME]
+    config = directory / CONFIG_NAME
     next_steps = [
         f"vanlien check-config --config {config}",
         f"vanlien system add he-thong-1 --speaks-for H37.02 --config {config}",
@@ -129,6 +119,32 @@ def _refuse_unless_empty(directory: Path) -> None:
             f"{directory} không rỗng; chọn thư mục mới, không có gì bị thay đổi",
             f"{directory} is not empty; choose a new folder, nothing was touched",
         )
+
+
+def _furnish(directory: Path, code: str, name: str) -> list[str]:
+    """Write everything, the settings file last; return what there is now."""
+    from gateway.app import create_ledger
+    from gateway.config import load, sample
+    from gateway.secrets import write_private
+
+    created = _make_folders_and_keys(directory)
+    draft = directory / f".{CONFIG_NAME}.draft"
+    text = sample({"gateway.code": _toml_text(code), "gateway.name": _toml_text(name)})
+    write_private(draft, text.encode())
+    create_ledger(load(draft, {}))
+    draft.rename(directory / CONFIG_NAME)
+    _sync(directory)
+    return [*created, "data/ledger.sqlite", CONFIG_NAME]
+
+
+def _clear(directory: Path, *, keep: bool) -> None:
+    for entry in directory.iterdir():
+        if entry.is_dir():
+            shutil.rmtree(entry)
+        else:
+            entry.unlink()
+    if not keep:
+        directory.rmdir()
 
 
 def _make_folders_and_keys(directory: Path) -> list[str]:

@@ -5,14 +5,16 @@ bytes. A stub and its receipts stay, so that the chain still verifies. Each call
 """
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from gateway.cli import common
 from gateway.cli.common import CONFIG_NAME, ConfigOption, JsonOption, local_iso
 from gateway.cli.frame import OK, UsageFault, emit, examples
-from gateway.ports import QuarantineRow
+
+if TYPE_CHECKING:
+    from gateway.ports import QuarantineRow
 
 
 def register(app: typer.Typer) -> None:
@@ -65,7 +67,7 @@ def purge(
     return OK
 
 
-def _state(item: QuarantineRow) -> str:
+def _state(item: "QuarantineRow") -> str:
     if item.purged_at is not None:
         return f"đã tiêu hủy {local_iso(item.purged_at)}"
     if item.purge_asked_by:
@@ -73,7 +75,7 @@ def _state(item: QuarantineRow) -> str:
     return "đang giữ"
 
 
-def _json(item: QuarantineRow) -> dict[str, Any]:
+def _json(item: "QuarantineRow") -> dict[str, Any]:
     return {
         "id": item.id,
         "kind": item.kind,

@@ -17,10 +17,10 @@ import typer
 from gateway.cli import common
 from gateway.cli.common import CONFIG_NAME, ConfigOption, JsonOption, local_iso
 from gateway.cli.frame import OK, UsageFault, emit, examples
-from gateway.ports import AdminStore, AgencyRecord, NewCredential, SystemRow
 
 if TYPE_CHECKING:
     from gateway.config import Settings
+    from gateway.ports import AdminStore, NewCredential, SystemRow
 
 FACADE_PATH: Final = "/XrdAdapter/adapter"
 _SYSTEM_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
@@ -134,10 +134,11 @@ class _Fresh:
 
     api_key: str = field(default="", repr=False)
     secret: str = field(default="", repr=False)
-    stored: list[NewCredential] = field(default_factory=list)
+    stored: "list[NewCredential]" = field(default_factory=list)
 
     def seal(self, system_id: str, settings: "Settings") -> None:
         from gateway import secrets
+        from gateway.ports import NewCredential
 
         protecting = secrets.read_key_file(settings.secrets.key_file)
         api, shared_id = secrets.new_api_key(), secrets.new_credential_id()
@@ -216,8 +217,10 @@ def _codes(texts: Sequence[str]) -> list[str]:
     return sorted({common.registrable(code) for code in written})
 
 
-def _register_unknown(store: AdminStore, codes: Sequence[str]) -> list[str]:
+def _register_unknown(store: "AdminStore", codes: Sequence[str]) -> list[str]:
     """Register agencies that are not in the catalogue yet, as local ones; return their codes."""
+    from gateway.ports import AgencyRecord
+
     known = {
         name
         for agency in store.agencies()
@@ -241,7 +244,7 @@ def _overlap(text: str) -> timedelta:
         ) from exc
 
 
-def _system_json(system: SystemRow) -> dict[str, Any]:
+def _system_json(system: "SystemRow") -> dict[str, Any]:
     return {
         "id": system.id,
         "status": system.status,
@@ -259,11 +262,11 @@ def _system_json(system: SystemRow) -> dict[str, Any]:
     }
 
 
-def _status_vi(system: SystemRow) -> str:
+def _status_vi(system: "SystemRow") -> str:
     return "hoạt động" if system.status == "active" else "đã khóa"
 
 
-def _keys_text(system: SystemRow) -> str:
+def _keys_text(system: "SystemRow") -> str:
     return "\n".join(
         f"{c.kind} {c.id}" + (f" (đến {local_iso(c.expires_at)})" if c.expires_at else "")
         for c in system.credentials

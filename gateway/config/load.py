@@ -67,8 +67,14 @@ def _examine(path: Path, environ: Mapping[str, str]) -> tuple[Settings | None, l
         faults = raw.faults + [_fault(error, raw) for error in errors if not _echo(error, errors)]
         # Checks across sections still run, on what is left without the faulty keys.
         left = _survivor(raw.values, errors, context)
-        return None, faults + (cross_faults(left, raw.values) if left else [])
-    return settings, raw.faults + cross_faults(settings, raw.values)
+        return None, faults + (_between(left, raw, faults) if left else [])
+    return settings, raw.faults + _between(settings, raw, raw.faults)
+
+
+def _between(settings: Settings, raw: _Raw, told: Sequence[Fault]) -> list[Fault]:
+    """Return the faults between keys, but for keys whose own fault is told already."""
+    places = {fault.where.partition(" (")[0] for fault in told}
+    return [f for f in cross_faults(settings, raw.values) if f.where not in places]
 
 
 def _context(path: Path, values: Mapping[str, Any]) -> dict[str, Any]:
