@@ -9,7 +9,7 @@ from typing import Final
 import pybase64
 
 from gateway.codec.refusal import refuse
-from gateway.errors import RejectedError, Reason
+from gateway.errors import Reason, RejectedError
 
 _SPACE: Final = b" \t\r\n"
 

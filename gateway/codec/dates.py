@@ -1,11 +1,11 @@
 """Dates and moments of the packet: strict out, every form partners write in. Pure.
 
-On the wire a date is `yyyy/MM/dd` and a moment `yyyy/MM/dd HH:mm:ss`, local time of Viet Nam without
-a zone. Other forms are told apart by the position of the four-digit group.
+On the wire a date is `yyyy/MM/dd` and a moment `yyyy/MM/dd HH:mm:ss`, Vietnamese time without a
+zone. Other forms are told apart by the position of the four-digit group.
 """
 
 import re
-from datetime import date, datetime, time, timedelta, timezone
+from datetime import UTC, date, datetime, time, timedelta, timezone
 from typing import Final, NamedTuple
 
 LOCAL: Final = timezone(timedelta(hours=7))
@@ -124,6 +124,6 @@ def _zone(text: str | None) -> timezone:
     if not text:
         return LOCAL
     if text == "Z":
-        return timezone.utc
+        return UTC
     offset = timedelta(hours=int(text[1:3]), minutes=int(text[-2:]))
     return timezone(-offset if text[0] == "-" else offset)

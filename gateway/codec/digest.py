@@ -1,7 +1,7 @@
 """The content digest: tells a repeat from a resend whatever the axis did to the packet. Pure.
 
-The axis parses and re-serialises (spec/edxml.md 3.2): order, prefixes, defaults, zip wrapping, trace
-and unknown elements change; business fields and file contents do not.
+The axis parses and re-serialises (spec/edxml.md 3.2): order, prefixes, defaults, zip wrapping,
+trace and unknown elements change; business fields and file contents do not.
 """
 
 import hashlib

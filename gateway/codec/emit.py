@@ -1,7 +1,7 @@
 """Envelope → bytes in the strict form: order, prefixes and spelling of the national kit.
 
-Pure and streaming: the iterator holds one chunk at a time; the same input gives the same bytes, so a
-retried attempt sends what the first one sent. Nothing is kept; a crash leaves nothing behind.
+Pure and streaming: the iterator holds one chunk at a time; the same input gives the same bytes,
+so a retried attempt sends what the first one sent. Nothing is kept; a crash leaves nothing behind.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence

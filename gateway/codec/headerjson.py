@@ -11,13 +11,13 @@ import types
 from collections.abc import Callable, Mapping
 from datetime import date, datetime
 from enum import IntEnum
-from typing import Any, Final, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Any, Final, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
 from gateway.codec.dates import LOCAL
 from gateway.codec.tree import is_legal
 from gateway.domain.envelope import Envelope, Header
 from gateway.domain.finding import Finding, Severity
-from gateway.errors import RejectedError, Reason
+from gateway.errors import Reason, RejectedError
 
 T = TypeVar("T")
 Json = dict[str, Any]
@@ -28,7 +28,7 @@ _DATE: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}\Z")
 
 def header_to_json(header: Header) -> Json:
     """Return the header as JSON-ready values; `header_from_json` gives the same header back."""
-    return _plain(header)
+    return cast("Json", _plain(header))
 
 
 def header_from_json(data: Mapping[str, Any]) -> Header:
@@ -42,7 +42,7 @@ def header_from_json(data: Mapping[str, Any]) -> Header:
 
 def envelope_to_json(envelope: Envelope) -> Json:
     """Return `{header, manifest, attachments, repairs}` as JSON-ready values."""
-    return _plain(envelope)
+    return cast("Json", _plain(envelope))
 
 
 def envelope_from_json(data: Mapping[str, Any]) -> Envelope:
@@ -58,7 +58,7 @@ def envelope_from_json(data: Mapping[str, Any]) -> Envelope:
 
 
 @functools.cache
-def _names(kind: type) -> tuple[str, ...]:
+def _names(kind: Any) -> tuple[str, ...]:
     return tuple(f.name for f in dataclasses.fields(kind))
 
 
@@ -74,7 +74,7 @@ def _plain(value: Any) -> Any:
         return value.isoformat()
     if isinstance(value, IntEnum):
         return int(value)
-    return {name: _plain(getattr(value, name)) for name in _names(kind)}
+    return {name: _plain(getattr(value, name)) for name in _names(cast("Any", kind))}
 
 
 # ---------------------------------------------------------------- in
@@ -82,7 +82,8 @@ def _plain(value: Any) -> Any:
 
 def _read(kind: type[T], data: object) -> T:
     faults: _Faults = []
-    value = _reader(kind)(data, "", faults)
+    reader: _Reader = _reader(cast("Any", kind))
+    value = reader(data, "", faults)
     if faults:
         findings = tuple(
             Finding("MD-10", Severity.ERROR, where, vi, en, refusal="R07")
@@ -90,7 +91,7 @@ def _read(kind: type[T], data: object) -> T:
         )
         text = "; ".join(f"{where}: {en}" for where, _, en in faults[:20])
         raise RejectedError(Reason.BAD_REQUEST, text, findings=findings)
-    return value  # type: ignore[no-any-return]
+    return cast("T", value)
 
 
 @functools.cache

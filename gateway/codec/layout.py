@@ -84,7 +84,7 @@ def _from_root(root: Node, walk: Walk) -> Layout:
     envelope: Node | None = None
     for child in root.children:
         if child.ns not in OURS or child.local not in _ROOT:
-            walk.extra(child, "/edXML")
+            walk.keep(child, "/edXML")
         elif child.local == "AttachmentEncoded":
             if child.prefix:
                 walk.repair_once("prefix", ATTACHMENTS_PATH, child.prefix)
@@ -94,7 +94,7 @@ def _from_root(root: Node, walk: Walk) -> Layout:
                 walk.repair_once("prefix", ENVELOPE_PATH, child.prefix)
         else:
             walk.repair("duplicate-element", f"{ENVELOPE_PATH}[2]")
-            walk.extra(child, "/edXML")
+            walk.keep(child, "/edXML")
     if envelope is None:
         raise _no_header()
     return _from_envelope(envelope, walk)

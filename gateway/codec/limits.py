@@ -1,4 +1,4 @@
-"""What one packet may cost us. Plain numbers, no behaviour; every reader of packets is given them."""
+"""What one packet may cost us: plain numbers that every reader of packets is given."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -16,7 +16,6 @@ class Limits:
         depth: Nesting of elements.
         elements: Number of elements.
         attributes: Attributes on one element.
-        name_chars: Length of an element's or attribute's name.
         attachments: Number of Attachment elements.
         junk_bytes: Stray bytes tolerated before the XML declaration.
         unwrapped_bytes: All unwrapped files of one packet together.
@@ -30,7 +29,6 @@ class Limits:
     depth: int = 40
     elements: int = 100_000
     attributes: int = 32
-    name_chars: int = 200
     attachments: int = 200
     junk_bytes: int = 256
     unwrapped_bytes: int = 1024 * MIB

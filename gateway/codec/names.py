@@ -14,7 +14,9 @@ _MAX_EXTENSION: Final = 20
 _ILLEGAL: Final = re.compile(r'[<>:"|?*]')
 # Other, control, format (bidi, zero width), surrogate, private, unassigned; line separators.
 _INVISIBLE: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
-_RESERVED: Final = re.compile(r"(con|prn|aux|nul|conin\$|conout\$|com[0-9]|lpt[0-9])\Z", re.I)
+_RESERVED: Final = re.compile(
+    r"(con|prn|aux|nul|conin\$|conout\$|com[0-9]|lpt[0-9])\Z", re.IGNORECASE
+)
 
 
 def extension(name: str) -> str:

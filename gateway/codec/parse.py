@@ -318,7 +318,7 @@ def _type_code(walk: Walk, fields: Fields, kind: Fields) -> int | None:
         return int(text)
     walk.repair("type-defaulted", f"{path}/Type", text)
     if text:
-        walk.extra(kind["Type"][0], path)
+        walk.keep(kind["Type"][0], path)
     return 2
 
 
@@ -417,7 +417,7 @@ def _business_type(walk: Walk, fields: Fields, path: str) -> BusinessType:
     if text in {"0", "1", "2", "3"}:
         return BusinessType(int(text))
     where = f"{path}/BussinessDocType"
-    walk.extra(fields["BussinessDocType"][0], path)
+    walk.keep(fields["BussinessDocType"][0], path)
     # MD-10: taking an unknown operation for a new document could undo a recall.
     walk.finding(
         "MD-10",
@@ -491,13 +491,15 @@ def _attachment(
     plain.children = [c for c in part.node.children if c.local != "ContentTransferEncoded"]
     f = walk.children(plain, path, _ATTACHMENT, prefix="")
     content_id = _content_id(walk, walk.code(f, "ContentId", path), f"{path}/ContentId")
-    name = _name(walk, f, part, content_id, manifest, path)
+    name = _name(walk, f, part, manifest, content_id=content_id, path=path)
     safe = safe_name(name, f"tep-{part.index + 1}")
     if safe != name:
         walk.repair("name-unsafe", f"{path}/AttachmentName", name)
     content_type = walk.text(f, "ContentType", path)
     _content_findings(walk, part, stored, path, safe)
-    _check_label(walk, part, stored, name, content_type, f"{path}/ContentType")
+    _check_label(
+        walk, part, stored, name=name, content_type=content_type, where=f"{path}/ContentType"
+    )
     return Attachment(
         index=part.index,
         name=name,
@@ -515,8 +517,9 @@ def _name(
     walk: Walk,
     fields: Fields,
     part: Part,
-    content_id: str,
     manifest: tuple[ManifestEntry, ...],
+    *,
+    content_id: str,
     path: str,
 ) -> str:
     name = walk.text(fields, "AttachmentName", path)
@@ -564,7 +567,7 @@ def _content_findings(walk: Walk, part: Part, stored: Stored, path: str, name: s
 
 
 def _check_label(
-    walk: Walk, part: Part, stored: Stored, name: str, content_type: str, where: str
+    walk: Walk, part: Part, stored: Stored, *, name: str, content_type: str, where: str
 ) -> None:
     says_zip = content_type.strip().lower() in {"application/zip", "application/x-zip-compressed"}
     if says_zip:

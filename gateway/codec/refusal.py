@@ -1,7 +1,7 @@
 """How the codec says no: one RejectedError with one finding in both languages. Pure."""
 
 from gateway.domain.finding import Finding, Severity
-from gateway.errors import RejectedError, Reason
+from gateway.errors import Reason, RejectedError
 
 
 def refuse(reason: Reason, rule: str, where: str, vi: str, en: str) -> RejectedError:

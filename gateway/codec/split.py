@@ -2,11 +2,12 @@
 
 Promises: memory does not grow with an attachment (one chunk of about 64 KiB); feeding 64 KiB takes
 well under a millisecond, so it may run on the event loop; every limit is checked as the bytes come;
-nothing but RejectedError comes out, whatever goes in. A crash leaves behind what the sink wrote; the
-sink's owner drops it.
+nothing but RejectedError comes out, whatever goes in. A crash leaves behind what the sink wrote;
+the sink's owner drops it.
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final, Protocol
 
 from gateway.codec.base64stream import Base64Decoder
@@ -17,8 +18,10 @@ from gateway.codec.tree import QCVN_NS, XLINK_NS, XML_NS, Node
 from gateway.codec.walk import Walk
 from gateway.codec.xmlsafe import Expat, malformed
 from gateway.domain.envelope import Extra, Repair
+from gateway.errors import RejectedError
 
 _COALESCE_BYTES: Final = 16 * 1024
+MAX_NAME_CHARS: Final = 200
 _HEAD_BYTES: Final = 16
 _BOM: Final = b"\xef\xbb\xbf"
 _UTF16: Final = (b"\xff\xfe", b"\xfe\xff", b"<\x00", b"\x00<")
@@ -40,6 +43,29 @@ class Sink(Protocol):
     def end(self) -> None:
         """The attachment is complete."""
         ...
+
+
+@lru_cache(maxsize=1024)
+def _split_name(name: str) -> tuple[str, str]:
+    """Return prefix and local name; the same few dozen names come with every packet."""
+    if len(name) > MAX_NAME_CHARS:
+        raise over_limit("độ dài tên phần tử", "length of a name", MAX_NAME_CHARS)
+    prefix, colon, local = name.partition(":")
+    if not colon:
+        return "", name
+    if not prefix or not local or ":" in local:
+        raise malformed(
+            f"Tên phần tử không hợp lệ: {name[:60]}.", f"Not a valid name: {name[:60]}."
+        )
+    return prefix, local
+
+
+def _markup_in_content() -> RejectedError:
+    return malformed(
+        "Có thẻ XML bên trong nội dung base64 của tệp đính kèm.",
+        "Markup inside the base64 content of an attachment.",
+        ATTACHMENTS_PATH,
+    )
 
 
 @dataclass(slots=True)
@@ -99,24 +125,51 @@ class Splitter:
         sink: Receives the attachments; its exceptions pass through.
     """
 
+    __slots__ = (
+        "_begun",
+        "_byte_width",
+        "_content",
+        "_dead",
+        "_decoder",
+        "_elements",
+        "_expat",
+        "_limits",
+        "_max_depth",
+        "_max_elements",
+        "_node",
+        "_part",
+        "_parts",
+        "_scope",
+        "_scopes",
+        "_sink",
+        "_size",
+        "_stack",
+        "_text",
+        "_top",
+        "_waiting",
+        "_walk",
+    )
+
     def __init__(self, limits: Limits, sink: Sink) -> None:
         self._limits = limits
         self._sink = sink
         self._walk = Walk(limits)
         self._expat = Expat(self._start, self._end, self._chars)
         self._waiting = bytearray()
+        self._max_depth = limits.depth
+        self._max_elements = limits.elements
         self._begun = False
         self._dead = False
         self._byte_width = 1
         self._size = 0
         self._content = 0
         self._elements = 0
-        self._names: dict[str, tuple[str, str]] = {}
         self._scope: dict[str, str] = {"": "", "xml": XML_NS}
         top = Node("", "", "")
         self._top = top
         self._node = top
-        self._stack: list[tuple[Node, dict[str, str]]] = []
+        self._stack: list[Node] = []
+        self._scopes: list[tuple[int, dict[str, str]]] = []
         self._text = ""
         self._parts: list[Part] = []
         self._part: Part | None = None
@@ -203,25 +256,26 @@ class Splitter:
     # -- handlers
 
     def _start(self, name: str, attributes: list[str]) -> None:
-        if self._decoder is not None:
-            raise malformed(
-                "Có thẻ XML bên trong nội dung base64 của tệp đính kèm.",
-                "Markup inside the base64 content of an attachment.",
-                ATTACHMENTS_PATH,
-            )
+        # The hot path of small packets: some fifty calls each, so no call that can be spared.
         parent = self._node
-        if self._text:
-            if not parent.children and not self._text.isspace():
+        if self._decoder is not None:
+            raise _markup_in_content()
+        text = self._text
+        if text:
+            self._text = ""
+            if parent.children:
+                parent.children[-1].tail = text
+            else:
+                parent.text = text
+            if not parent.mixed and not text.isspace():
                 parent.mixed = True
-            self._keep_text(parent)
+        stack = self._stack
+        stack.append(parent)
         self._elements += 1
-        if self._elements > self._limits.elements:
-            raise over_limit("số phần tử", "elements", self._limits.elements)
-        if len(self._stack) >= self._limits.depth:
-            raise over_limit("độ sâu lồng nhau", "nesting depth", self._limits.depth)
-        self._stack.append((parent, self._scope))
-        prefix, local = self._names.get(name) or self._split_name(name)
+        if len(stack) > self._max_depth or self._elements > self._max_elements:
+            raise self._too_many_elements()
         attrs = self._attributes(attributes) if attributes else ()
+        prefix, local = _split_name(name)
         ns = self._scope.get(prefix)
         if ns is None:
             ns = self._undeclared(prefix, name)
@@ -239,11 +293,21 @@ class Splitter:
             self._decoder = None
             self._sink.end()
         elif self._text:
-            self._keep_text(node)
-        self._node, self._scope = self._stack.pop()
-        if self._part is not None and self._part.node is node:
-            if not self._part.has_content:
-                self._sink.begin(self._part.index)
+            text, self._text = self._text, ""
+            if not node.children:
+                node.text = text
+            else:
+                node.children[-1].tail = text
+                if not node.mixed and not text.isspace():
+                    node.mixed = True
+        stack = self._stack
+        self._node = stack.pop()
+        if self._scopes and self._scopes[-1][0] > len(stack):
+            self._scope = self._scopes.pop()[1]
+        part = self._part
+        if part is not None and part.node is node:
+            if not part.has_content:
+                self._sink.begin(part.index)
                 self._sink.end()
             self._part = None
 
@@ -263,31 +327,16 @@ class Splitter:
 
     # -- pieces
 
-    def _keep_text(self, node: Node) -> None:
-        text, self._text = self._text, ""
-        if node.children:
-            node.children[-1].tail = text
-            if not node.mixed and not text.isspace():
-                node.mixed = True
-        else:
-            node.text = text
-
-    def _split_name(self, name: str) -> tuple[str, str]:
-        if len(name) > self._limits.name_chars:
-            raise over_limit("độ dài tên phần tử", "length of a name", self._limits.name_chars)
-        prefix, colon, local = name.partition(":")
-        entry = (prefix, local) if colon else ("", name)
-        if not entry[1] or ":" in entry[1] or (colon and not prefix):
-            raise malformed(
-                f"Tên phần tử không hợp lệ: {name[:60]}.", f"Not a valid name: {name[:60]}."
-            )
-        self._names[name] = entry
-        return entry
+    def _too_many_elements(self) -> RejectedError:
+        if self._elements > self._max_elements:
+            return over_limit("số phần tử", "elements", self._max_elements)
+        return over_limit("độ sâu lồng nhau", "nesting depth", self._max_depth)
 
     def _attributes(self, flat: list[str]) -> tuple[tuple[str, str, str], ...]:
         if len(flat) > 2 * self._limits.attributes:
             raise over_limit("số thuộc tính", "attributes", self._limits.attributes)
         plain: list[tuple[str, str]] = []
+        outer = self._scope
         for position in range(0, len(flat), 2):
             name, value = flat[position], flat[position + 1]
             if name == "xmlns":
@@ -296,9 +345,11 @@ class Splitter:
                 self._scope = {**self._scope, name[6:]: value}
             else:
                 plain.append((name, value))
+        if self._scope is not outer:
+            self._scopes.append((len(self._stack), outer))
         out = []
         for name, value in plain:
-            prefix, local = self._names.get(name) or self._split_name(name)
+            prefix, local = _split_name(name)
             ns = self._scope.get(prefix) if prefix else ""
             out.append((self._undeclared(prefix, name) if ns is None else ns, local, value))
         return tuple(out)

@@ -14,7 +14,7 @@ from typing import BinaryIO, Final
 from gateway.codec.limits import Limits
 from gateway.codec.names import extension
 from gateway.codec.refusal import over_limit, refuse
-from gateway.errors import RejectedError, Reason
+from gateway.errors import Reason, RejectedError
 
 CHUNK_BYTES: Final = 64 * 1024
 MAGIC: Final = b"PK\x03\x04"

@@ -67,7 +67,7 @@ class Walk:
             refusal = "R07" if severity is Severity.ERROR else ""
             self.findings.append(Finding(rule, severity, where, vi, en, refusal))
 
-    def extra(self, node: Node, path: str) -> None:
+    def keep(self, node: Node, path: str) -> None:
         """Keep an element that is not known at this place."""
         self.extras.append(Extra(path.lstrip("/"), to_xml(node)))
 
@@ -83,12 +83,12 @@ class Walk:
         for child in node.children:
             name = child.local
             if child.ns not in OURS:
-                self.extra(child, path)
+                self.keep(child, path)
                 continue
             if name not in known:
                 alias = ALIASES.get(name)
                 if alias is None or alias[0] not in known:
-                    self.extra(child, path)
+                    self.keep(child, path)
                     continue
                 name = alias[0]
                 self.repair(alias[1], f"{path}/{child.local}", child.local)
@@ -108,7 +108,7 @@ class Walk:
         if len(nodes) > 1:
             self.repair("duplicate-element", f"{path}/{name}[2]", nodes[1].whole_text())
             for node in nodes[1:]:
-                self.extra(node, path)
+                self.keep(node, path)
             del nodes[1:]
         return nodes[0]
 
@@ -182,4 +182,4 @@ class Walk:
         """Say that a field could not be read and keep its text among the extras."""
         node = fields[name][0]
         self.repair(code, f"{path}/{name}", node.whole_text())
-        self.extra(node, path)
+        self.keep(node, path)

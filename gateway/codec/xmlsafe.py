@@ -13,7 +13,7 @@ from xml.parsers import expat
 from lxml import etree
 
 from gateway.codec.refusal import refuse
-from gateway.errors import RejectedError, Reason
+from gateway.errors import Reason, RejectedError
 
 _ENCODINGS: Final = frozenset({"UTF-8", "UTF8", "UTF-16", "UTF16", "US-ASCII", "ASCII"})
 _TEXT_BUFFER_BYTES: Final = 64 * 1024
