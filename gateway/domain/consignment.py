@@ -161,7 +161,7 @@ def content_digest(envelope: Envelope) -> str:
         for key, value in _business_fields(envelope.header).items()
         if value not in ("", None, [], ["", "", ""]) and _DEFAULTS.get(key, _DEFAULTS) != value
     }
-    said["files"] = sorted(a.sha256 for a in envelope.attachments)
+    said["files"] = [a.sha256 for a in envelope.attachments]
     text = json.dumps(said, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
 

@@ -1,0 +1,96 @@
+"""What every program is given: ports and policy. Built once by `gateway.app`."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from gateway.broker.lanes import Lanes
+from gateway.codec.limits import Limits
+from gateway.domain.delivery import SCHEDULES, Schedule
+from gateway.domain.directory import Directory
+from gateway.domain.worktime import OfficeHours
+from gateway.receipts.sign import ReceiptKey
+from gateway.rules.facts import Policy as RulePolicy
+from gateway.ports import Adapter, Blobs, Clock, Ids, Ledger, Verifier
+
+
+@dataclass(frozen=True, slots=True)
+class PeerPolicy:
+    """What differs from peer to peer.
+
+    Args:
+        max_bytes: Largest packet it takes.
+        poll: How often we ask it for new items.
+        receipt_01_by: `gateway`: we send 01 once the document entered the agency's system;
+            `recipient`: the agency's own system does.
+        concurrency: Parcels under way at a time.
+    """
+
+    max_bytes: int = 50 * 1024 * 1024
+    poll: timedelta = timedelta(seconds=60)
+    receipt_01_by: str = "gateway"
+    concurrency: int = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """The operator's choices that programs need, all with the defaults of issue and design.
+
+    Args:
+        hub_code: Our own code in TraceHeader (MD-11).
+        hub_name: Our own name.
+        document_id_form: `code,date,notation` or `code,year,ordinal` (DID-05).
+        outgoing_invalid: `refuse` or `flag`.
+        verify_budget: How long a submission waits for a verdict.
+        sent_ack: What makes a sending count: `first-hop` or `01` (SND-10).
+        max_clock_offset: Beyond it stamping and relaying are held (TIM-01).
+        lease: How long an attempt may take before it counts as died.
+        deadline: How long an adapter gets for one parcel.
+        head_every: How often a tree head is signed when entries came.
+        keep_keys: How long an idempotency key is remembered.
+        orphan_age: How old an unreferenced blob must be to be collected.
+        max_fetch_tries: Downloads of one unreadable item before it is given up.
+        limits: Bounds on one packet.
+        rules: What an administrator set about formats and codes.
+        schedules: When to try again, by lane.
+    """
+
+    hub_code: str
+    hub_name: str = ""
+    document_id_form: str = "code,date,notation"
+    outgoing_invalid: str = "refuse"
+    verify_budget: timedelta = timedelta(seconds=10)
+    sent_ack: str = "first-hop"
+    max_clock_offset: timedelta = timedelta(seconds=1)
+    lease: timedelta = timedelta(minutes=10)
+    deadline: timedelta = timedelta(minutes=5)
+    head_every: timedelta = timedelta(seconds=10)
+    keep_keys: timedelta = timedelta(days=7)
+    orphan_age: timedelta = timedelta(days=1)
+    max_fetch_tries: int = 3
+    limits: Limits = field(default_factory=Limits)
+    rules: RulePolicy = field(default_factory=RulePolicy)
+    schedules: Mapping[int, Schedule] = field(default_factory=lambda: SCHEDULES)
+
+
+@dataclass(slots=True)
+class Context:
+    """Ports and policy of one running gateway."""
+
+    ledger: Ledger
+    blobs: Blobs
+    clock: Clock
+    ids: Ids
+    verifier: Verifier
+    sealer: ReceiptKey
+    lanes: Lanes
+    directory: Callable[[], Directory]
+    calendar: Callable[[str], OfficeHours]
+    random: Callable[[], float]
+    policy: Policy
+    adapters: dict[str, Adapter] = field(default_factory=dict)
+    peers: dict[str, PeerPolicy] = field(default_factory=dict)
+
+    def peer(self, hop: str) -> PeerPolicy:
+        """Return the policy of a hop; defaults for one without its own."""
+        return self.peers.get(hop, PeerPolicy())

@@ -1,0 +1,239 @@
+"""issue: finishes what intake committed without a verdict, or under a wrong clock.
+
+Asks for the verdict again, without the caller's budget, then numbers and releases in one
+transaction, or refuses with an event. A crash leaves the consignment waiting; it is taken up again
+with nothing numbered twice, because number and release are the same commit.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
+from datetime import datetime
+
+from gateway import observe
+from gateway.codec.edxml import envelope_from_json, envelope_to_json
+from gateway.domain.document_id import render_ordinal_id
+from gateway.domain.envelope import Envelope
+from gateway.domain.finding import Finding, errors
+from gateway.domain.lifecycle import ConsignmentState, DeliveryState, TransferState
+from gateway.domain.moments import from_text, to_text
+from gateway.ports import Change, ChangeSet, Row, Update
+from gateway.programs import clockwatch, quarantine
+from gateway.programs.acceptance import ordinal_request
+from gateway.programs.context import Context
+from gateway.programs.judging import findings_from_json, judge_signatures, legal_class_of
+from gateway.programs.reading import HEAD_BYTES
+from gateway.programs.routing import topic_of
+from gateway.programs.rows import dumps, entry, event, loads, wake
+from gateway.programs.verifying import Verdicts, verify_files
+
+_WORKERS = 2
+
+
+class Issue:
+    """Workers of the `issue` topic."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+
+    async def run(self) -> None:
+        """Work until cancelled."""
+        import asyncio
+
+        async with asyncio.TaskGroup() as group:
+            for _ in range(_WORKERS):
+                group.create_task(self._work())
+
+    async def _work(self) -> None:
+        while True:
+            consignment_id = await self._context.lanes.take("issue")
+            try:
+                await self.once(consignment_id)
+            except Exception as exc:  # noqa: BLE001 - the janitor brings it again
+                observe.alarm(what="issue", subject=consignment_id, failure=exc)
+
+    async def once(self, consignment_id: str) -> None:
+        """Finish one consignment; do nothing when there is nothing to finish."""
+        context = self._context
+        row = await context.ledger.one("consignment", id=consignment_id)
+        if row is None or row["state"] != ConsignmentState.ACCEPTED or row["hold"]:
+            return
+        if clockwatch.is_off(context):
+            return
+        envelope = envelope_from_json(loads(row["envelope"]))
+        heads = {a.index: self._head(a.sha256) for a in envelope.attachments}
+        verdicts = await verify_files(
+            context, envelope.attachments, heads, from_text(row["accepted_at"])
+        )
+        added = judge_signatures(context, envelope, verdicts, "out")
+        findings = (*findings_from_json(row["findings"]), *added)
+        now = context.clock.now()
+        if any(f.rule == "SEC-01" for f in errors(findings)):
+            await self._shut_away(row, findings, now)
+        elif errors(findings):
+            await self._refuse(row, verdicts, findings, now)
+        else:
+            await self._release(row, envelope, verdicts, findings, now)
+
+    def _head(self, sha256: str) -> bytes:
+        return next(iter(self._context.blobs.chunks(sha256)), b"")[:HEAD_BYTES]
+
+    # ------------------------------------------------------------ three ends
+
+    async def _release(
+        self,
+        row: Row,
+        envelope: Envelope,
+        verdicts: Verdicts,
+        findings: tuple[Finding, ...],
+        now: datetime,
+    ) -> None:
+        context = self._context
+        transfers = await context.ledger.all("transfers_of", consignment_id=row["id"])
+        dated = envelope.header.promulgation_date
+        wanted = row["issue_ordinal"] is None and row["version"] == 1
+        numbers = ordinal_request(context, row["sender"], dated) if wanted else ()
+
+        def rows(taken: Mapping[str, int]) -> Sequence[Change]:
+            ordinal = taken.get("ordinal", row["issue_ordinal"])
+            year = dated.year if dated is not None and ordinal is not None else None
+            document_id, final = row["document_id"], envelope
+            if document_id is None and ordinal is not None and year is not None:
+                document_id = render_ordinal_id(row["sender"], year, ordinal)
+                header = replace(envelope.header, document_id=document_id)
+                final = replace(envelope, header=header)
+            columns = {
+                "state": ConsignmentState.RELEASED.value,
+                "verdict": verdicts.verdict.value,
+                "legal_class": legal_class_of(verdicts),
+                "findings": dumps([asdict(f) for f in findings]),
+                "document_id": document_id,
+                "envelope": dumps(envelope_to_json(final)),
+                "issue_year": year,
+                "issue_ordinal": ordinal,
+                "issued_at": to_text(now),
+            }
+            where = {"id": row["id"], "state": ConsignmentState.ACCEPTED.value, "hold": ""}
+            changes: list[Change] = [Update("consignment", where, columns), *verdicts.rows]
+            changes += self._let_go(transfers, document_id or "")
+            changes += self._proof(row, document_id or "", year, ordinal, verdicts, now)
+            return changes
+
+        await context.ledger.commit(ChangeSet(numbers=numbers, then=rows))
+        observe.document_numbered(
+            consignment_id=row["id"],
+            waited_s=(now - from_text(row["accepted_at"])).total_seconds(),
+        )
+
+    def _let_go(self, transfers: Sequence[Row], document_id: str) -> list[Change]:
+        changes: list[Change] = []
+        for transfer in transfers:
+            if transfer["state"] == TransferState.WAITING:
+                free = {"hold": "", "document_id": document_id}
+                changes.append(Update("transfer", {"id": transfer["id"]}, free))
+                changes.append(wake(topic_of(transfer["hop"]), transfer["id"], transfer["lane"]))
+        return changes
+
+    def _proof(  # noqa: PLR0917
+        self,
+        row: Row,
+        document_id: str,
+        year: int | None,
+        ordinal: int | None,
+        verdicts: Verdicts,
+        now: datetime,
+    ) -> list[Change]:
+        proof = entry(
+            self._context.ids,
+            "numbered" if ordinal is not None else "released",
+            row["id"],
+            document_id,
+            now,
+            consignment_id=row["id"],
+            issue_year=year,
+            issue_ordinal=ordinal,
+            verdict=verdicts.verdict.value,
+            clock=clockwatch.mark(self._context),
+        )
+        changes: list[Change] = [proof.row]
+        if ordinal is not None:
+            changes.append(event(row["id"], "numbered", now, ordinal=ordinal))
+        changes.append(event(row["id"], "released", now))
+        return changes
+
+    async def _refuse(
+        self, row: Row, verdicts: Verdicts, findings: tuple[Finding, ...], now: datetime
+    ) -> None:
+        bad = errors(findings)
+        rules = sorted({f.rule for f in bad})
+        columns = {
+            "state": ConsignmentState.REFUSED.value,
+            "verdict": verdicts.verdict.value,
+            "findings": dumps([asdict(f) for f in findings]),
+            "reason": "; ".join(f.vi for f in bad)[:500],
+        }
+        await self._end(row, columns, "refused", rules, now, verdicts.rows)
+        observe.document_refused(
+            system_id=row["system_id"],
+            via=row["via"],
+            reason="signature-invalid",
+            rules=rules,
+            consignment_id=row["id"],
+        )
+
+    async def _shut_away(self, row: Row, findings: tuple[Finding, ...], now: datetime) -> None:
+        columns = {"state": ConsignmentState.QUARANTINED.value, "reason": quarantine.REASON}
+        stub = quarantine.stub(
+            self._context,
+            row["id"],
+            "consignment",
+            row["sender"],
+            row["document_id"] or "",
+            row["received_sha256"],
+            now,
+        )
+        rules = sorted({f.rule for f in errors(findings)})
+        await self._end(row, columns, "quarantined", rules, now, tuple(stub))
+
+    async def _end(  # noqa: PLR0917
+        self,
+        row: Row,
+        columns: dict[str, object],
+        kind: str,
+        rules: list[str],
+        now: datetime,
+        more: Sequence[Change],
+    ) -> None:
+        """Nothing of it left or will leave: deliveries and transfers are cancelled."""
+        where = {"id": row["id"], "state": ConsignmentState.ACCEPTED.value}
+        of_it = {"consignment_id": row["id"]}
+        changes: list[Change] = [
+            Update("consignment", where, columns),
+            Update(
+                "transfer",
+                of_it | {"state": TransferState.WAITING.value},
+                {"state": TransferState.CANCELLED.value, "reason": kind},
+                expect=None,
+            ),
+            Update(
+                "delivery",
+                of_it | {"state": DeliveryState.PENDING.value},
+                {"state": DeliveryState.CANCELLED.value, "reason": kind},
+                expect=None,
+            ),
+            event(row["id"], kind, now, rules=rules),
+            *more,
+        ]
+        if kind == "refused":
+            changes.append(
+                entry(
+                    self._context.ids,
+                    "refused",
+                    row["id"],
+                    row["document_id"] or "",
+                    now,
+                    consignment_id=row["id"],
+                    rules=rules,
+                    reason="rules-broken",
+                ).row
+            )
+        await self._context.ledger.commit(ChangeSet(rows=tuple(changes)))

@@ -1,0 +1,75 @@
+"""Packets we hand out: our strict form, built once per arrival, and the bytes as received."""
+
+from collections.abc import AsyncIterator
+
+from gateway.errors import Reason, RejectedError
+from gateway.ports import BlobInfo, ChangeSet, Packet, Row, Update
+from gateway.programs import parcels
+from gateway.programs.context import Context
+from gateway.programs.rows import keep, loads
+
+EDXML = "application/edxml+xml"
+
+
+async def strict(context: Context, arrival: Row) -> Packet:
+    """Return our strict packet of an arrival; the same bytes every time."""
+    sha256, size = arrival["strict_sha256"], arrival["strict_size"]
+    if not sha256 or context.blobs.size(sha256) is None:
+        # MD-11: our own hop in the trace; its time is the arrival's, so the bytes stay the same.
+        info: BlobInfo = await parcels.document_packet(
+            context,
+            loads(arrival["envelope"]),
+            arrival["document_id"],
+            at_text=arrival["at_gateway_at"],
+        )
+        sha256, size = info.sha256, info.size_bytes
+        columns = {"strict_sha256": sha256, "strict_size": size}
+        rows = (Update("arrival", {"id": arrival["id"]}, columns), keep(sha256, arrival["id"]))
+        await context.ledger.commit(ChangeSet(rows=rows))
+    return Packet(sha256, size, f"{arrival['id']}.edxml", EDXML, context.blobs.stream(sha256))
+
+
+async def received(context: Context, arrival: Row) -> Packet:
+    """Return the bytes as they came; for a form submission, which had no packet, the strict one."""
+    via_form = False
+    if arrival["consignment_id"] is not None:
+        consignment = await context.ledger.one("consignment", id=arrival["consignment_id"])
+        via_form = consignment is not None and consignment["via"] == "form"
+    if via_form:
+        return await strict(context, arrival)
+    sha256 = arrival["received_sha256"]
+    return Packet(
+        sha256,
+        arrival["received_size"],
+        f"{arrival['id']}.received.edxml",
+        EDXML,
+        context.blobs.stream(sha256),
+    )
+
+
+def attachment(context: Context, arrival: Row, index: int) -> Packet:
+    """Return one unwrapped file of an arrival."""
+    files = loads(arrival["envelope"])["attachments"]
+    found = next((f for f in files if f["index"] == index), None)
+    if found is None:
+        raise RejectedError(Reason.NOT_FOUND)
+    return Packet(
+        found["sha256"],
+        found["size_bytes"],
+        found["safe_name"],
+        found.get("content_type") or "application/octet-stream",
+        context.blobs.stream(found["sha256"]),
+    )
+
+
+def status(context: Context, report: Row) -> Packet:
+    """Return the strict packet of a status report."""
+    import hashlib
+
+    data = parcels.status_packet(context, report)
+
+    async def chunks() -> AsyncIterator[bytes]:
+        yield data
+
+    digest = hashlib.sha256(data).hexdigest()
+    return Packet(digest, len(data), f"{report['id']}.edxml", EDXML, chunks())

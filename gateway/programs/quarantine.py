@@ -1,0 +1,69 @@
+"""Quarantine: what shows a secrecy level is kept apart, offered to nobody, purged by two persons.
+
+SEC-01 (S003 art 1.2): the log gets id and time only. The bytes stay until two persons agree; the
+stub and its receipt stay for ever, so the chain still verifies.
+"""
+
+from datetime import datetime
+
+from gateway import observe
+from gateway.domain.moments import to_text
+from gateway.ports import Caller, Change, ChangeSet, Insert
+from gateway.programs.catalogue import whois
+from gateway.programs.context import Context
+from gateway.programs.reading import ReadPacket
+from gateway.programs.rows import entry, event, keep
+
+REASON = "SEC-01 R11: có dấu hiệu bí mật nhà nước"
+
+
+async def shut_away(context: Context, caller: Caller, read: ReadPacket) -> str:
+    """Keep a refused submission's bytes apart; return the quarantine id."""
+    item_id = context.ids.new()
+    now = context.clock.now()
+    sender = whois(context, read.envelope.header.sender.organ_id).canonical
+    rows = stub(
+        context,
+        item_id,
+        "consignment",
+        sender,
+        read.envelope.header.document_id,
+        read.received.sha256,
+        now,
+    )
+    names = {read.received.sha256}
+    for attachment in read.envelope.attachments:
+        names |= {attachment.sha256, attachment.wrapped_sha256}
+    rows += [keep(name, item_id) for name in sorted(names - {""})]
+    rows.append(event(item_id, "quarantined", now, system_id=caller.system_id))
+    await context.ledger.commit(ChangeSet(rows=tuple(rows)))
+    observe.quarantined(consignment_id=item_id, reason="SEC-01")
+    return item_id
+
+
+def stub(  # noqa: PLR0917
+    context: Context,
+    item_id: str,
+    kind: str,
+    sender: str,
+    document_id: str,
+    sha256: str,
+    now: datetime,
+) -> list[Change]:
+    """Return the rows of a quarantine stub and its receipt."""
+    row = Insert(
+        "quarantine",
+        {
+            "id": item_id,
+            "kind": kind,
+            "sender": sender,
+            "document_id": document_id,
+            "reason": REASON,
+            "sha256": sha256,
+            "at": to_text(now),
+        },
+    )
+    proof = entry(
+        context.ids, "quarantined", item_id, "", now, packet_sha256=sha256, rules=["SEC-01"]
+    )
+    return [row, proof.row]

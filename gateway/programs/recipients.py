@@ -1,0 +1,118 @@
+"""Recipients of a sending: who they are, which of them can be reached, and by which hop."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from gateway.domain.consignment import PlannedDelivery
+from gateway.domain.lifecycle import TransferState
+from gateway.domain.moments import to_text
+from gateway.errors import CATALOGUE, Reason
+from gateway.ports import Change, Insert
+from gateway.programs.context import Context
+from gateway.programs.routing import LOCAL, local_hop, topic_of
+from gateway.programs.rows import dumps, wake
+
+
+def problem_text(problem: Reason, successor: str) -> str:
+    """Return why nothing can be sent there, in Vietnamese, with what to do (SND-04, ID-05)."""
+    text = CATALOGUE[problem].vi
+    if problem is Reason.RECIPIENT_CLOSED and successor:
+        return f"{text}; gửi tới đơn vị kế thừa {successor}"
+    if problem is Reason.NOT_CONNECTED:
+        return f"{text}; gửi bằng hình thức khác"
+    return text
+
+
+@dataclass(frozen=True, slots=True)
+class Routed:
+    """Rows of the deliveries and transfers of one sending, and what the answer says of them."""
+
+    rows: tuple[Change, ...]
+    answer: tuple[dict[str, str], ...]
+
+
+def route(  # noqa: PLR0917
+    context: Context,
+    consignment_id: str,
+    document_id: str,
+    sender_written: str,
+    planned: Iterable[PlannedDelivery],
+    lane: int,
+    now: datetime,
+    *,
+    open_gate: bool,
+) -> Routed:
+    """Return deliveries and transfers: one transfer a next hop, covering its deliveries.
+
+    One bad recipient does not sink the sending: it gets a delivery that says why. With `open_gate`
+    False (no verdict yet) transfers are held until `issue` lets them go.
+    """
+    rows: list[Change] = []
+    answer: list[dict[str, str]] = []
+    transfers: dict[str, list[PlannedDelivery]] = {}
+    ids: dict[str, str] = {}
+    for plan in planned:
+        hop = local_hop(plan.agency) if plan.hop == LOCAL else plan.hop
+        reason = "" if plan.reason is None else problem_text(plan.reason, plan.successor)
+        if plan.reason is None:
+            transfers.setdefault(hop, []).append(plan)
+            ids.setdefault(hop, context.ids.new())
+        rows.append(
+            Insert(
+                "delivery",
+                {
+                    "id": context.ids.new(),
+                    "consignment_id": consignment_id,
+                    "agency": plan.agency,
+                    "name": plan.name,
+                    "addressed_as": dumps(plan.addressed_as),
+                    "state": plan.state.value,
+                    "reason": reason,
+                    "hop": plan.hop,
+                    "transfer_id": ids.get(hop) if plan.reason is None else None,
+                },
+            )
+        )
+        answer.append({"agency": plan.agency, "state": plan.state.value, "reason": reason})
+    for hop, covered in transfers.items():
+        rows += _transfer(
+            ids[hop], hop, covered, consignment_id, document_id, sender_written, lane, now, open_gate
+        )
+    return Routed(tuple(rows), tuple(answer))
+
+
+def _transfer(  # noqa: PLR0917
+    transfer_id: str,
+    hop: str,
+    covered: list[PlannedDelivery],
+    consignment_id: str,
+    document_id: str,
+    sender_written: str,
+    lane: int,
+    now: datetime,
+    open_gate: bool,
+) -> list[Change]:
+    at = to_text(now)
+    rows: list[Change] = [
+        Insert(
+            "transfer",
+            {
+                "id": transfer_id,
+                "consignment_id": consignment_id,
+                "kind": "edoc",
+                "hop": hop,
+                "state": TransferState.WAITING.value,
+                "hold": "" if open_gate else "verdict",
+                "lane": lane,
+                "due_at": at,
+                "sender_written": sender_written,
+                "recipients": dumps([code for r in covered for code in r.addressed_as]),
+                "document_id": document_id,
+                "created_at": at,
+            },
+        )
+    ]
+    if open_gate:
+        rows.append(wake(topic_of(hop), transfer_id, lane))
+    return rows

@@ -1,0 +1,15 @@
+"""Where a recipient's documents go: local inbox, a peer, or nowhere."""
+
+from typing import Final
+
+LOCAL: Final = "local"
+
+
+def topic_of(hop: str) -> str:
+    """Return the lanes' topic of a hop: local deliveries never wait for a slow peer."""
+    return "relay:local" if hop.startswith(LOCAL) else f"relay:{hop}"
+
+
+def local_hop(agency: str) -> str:
+    """Return the hop of a local agency's inbox."""
+    return f"{LOCAL}:{agency}"

@@ -1,0 +1,71 @@
+"""Rows the programs write: events, receipt entries, wake-ups, blob references.
+
+Builders only; a row is a fact once the ledger committed it.
+"""
+
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from gateway.domain.moments import iso, to_text
+from gateway.ports import Ids, Insert
+from gateway.receipts.log import canonical, entry_hash
+
+
+def dumps(value: Any) -> str:
+    """Return compact JSON text, Vietnamese left readable."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def event(subject: str, kind: str, at: datetime, **data: Any) -> Insert:
+    """Return an event row (MD-12): ids, codes and reasons only, never content."""
+    values = {"subject": subject, "type": kind, "at": to_text(at), "data": dumps(data)}
+    return Insert("event", values)
+
+
+def wake(topic: str, ref: str, lane: int) -> Insert:
+    """Return an outbox row: an id owed to the lanes."""
+    return Insert("outbox", {"topic": topic, "ref": ref, "lane": lane})
+
+
+def keep(sha256: str, owner: str) -> Insert:
+    """Return the row that keeps a blob from being collected."""
+    return Insert("blob_ref", {"sha256": sha256, "owner": owner}, ignore=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A receipt entry to be written: the row, and what a receipt says about it."""
+
+    row: Insert
+    entry_id: str
+    entry_hash: str
+
+
+def entry(  # noqa: PLR0917 - the columns of the log
+    ids: Ids, kind: str, subject: str, document_id: str, at: datetime, **facts: Any
+) -> Entry:
+    """Return an entry of the receipt log; facts that are None or empty are left out."""
+    entry_id = ids.new()
+    body: dict[str, Any] = {"entry_id": entry_id, "kind": kind, "at": iso(at)}
+    if document_id:
+        body["document_id"] = document_id
+    body |= {k: v for k, v in facts.items() if v is not None and v != ""}
+    text = canonical(body)
+    digest = entry_hash(text).hex()
+    values = {
+        "id": entry_id,
+        "kind": kind,
+        "subject": subject,
+        "document_id": document_id,
+        "at": to_text(at),
+        "body": text.decode(),
+        "entry_hash": digest,
+    }
+    return Entry(Insert("receipt_entry", values), entry_id, digest)
+
+
+def loads(text: str) -> Any:
+    """Return the value behind a JSON column."""
+    return json.loads(text)

@@ -1,0 +1,1 @@
+"""The ledger (SQLite, WAL, FULL) and the content-addressed blobs: the only truth on disk."""

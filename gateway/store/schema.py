@@ -1,0 +1,438 @@
+"""Tables of the ledger, one schema for both engines.
+
+Times are text, fixed width, UTC (`2026-11-22T06:14:13.123456Z`), so that they sort; JSON is text;
+identifiers are UUIDv7 text. `event` and `receipt_entry` are append-only: rows are written
+unsequenced and only the sequencer fills `seq`/`idx` and the hashes, once.
+"""
+
+from typing import Final
+
+from sqlalchemy import (
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    PrimaryKeyConstraint,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+
+def _text(name: str, *, null: bool = False, default: str | None = None) -> Column[str]:
+    return Column(
+        name, Text, nullable=null, server_default=None if default is None else text(f"'{default}'")
+    )
+
+
+def _int(name: str, *, null: bool = False, default: int | None = None) -> Column[int]:
+    return Column(
+        name, Integer, nullable=null, server_default=None if default is None else text(str(default))
+    )
+
+
+def _id() -> Column[str]:
+    return Column("id", Text, primary_key=True)
+
+
+# Callers are systems, each speaking for agencies.
+system = Table("system", metadata, _id(), _text("status"), _text("created_at"))
+system_agency = Table(
+    "system_agency",
+    metadata,
+    Column("system_id", Text, ForeignKey("system.id"), nullable=False),
+    _text("agency"),
+    PrimaryKeyConstraint("system_id", "agency"),
+)
+credential = Table(
+    "credential",
+    metadata,
+    _id(),
+    Column("system_id", Text, ForeignKey("system.id"), nullable=False, index=True),
+    _text("kind"),
+    _text("hash", null=True),
+    _text("sealed", null=True),
+    _text("created_at"),
+    _text("expires_at", null=True),
+    _text("revoked_at", null=True),
+)
+
+# ID-01…ID-07: the catalogue with validity, aliases, successors.
+agency = Table(
+    "agency",
+    metadata,
+    Column("code", Text, primary_key=True),
+    _text("name"),
+    _text("legacy_code", default=""),
+    _text("parent", default=""),
+    _text("mail", default=""),
+    _text("status"),
+    _text("valid_from", null=True),
+    _text("valid_to", null=True),
+    _text("successor", default=""),
+    _text("hop", default=""),
+    _int("console", default=0),
+    _text("numbered_by", default="gateway"),
+    _text("updated_at"),
+)
+agency_alias = Table(
+    "agency_alias",
+    metadata,
+    Column("alias", Text, primary_key=True),
+    _text("code"),
+    _text("valid_from", null=True),
+    _text("valid_to", null=True),
+)
+
+# DID-01, DID-04: one row a counter; `last` only grows.
+counter = Table(
+    "counter",
+    metadata,
+    _text("agency"),
+    _int("year"),
+    _text("series"),
+    _int("last"),
+    PrimaryKeyConstraint("agency", "year", "series"),
+)
+
+consignment = Table(
+    "consignment",
+    metadata,
+    _id(),
+    _text("system_id"),
+    _text("via"),
+    _text("sender"),
+    _text("sender_written"),
+    _text("document_id", null=True),
+    _int("version", default=1),
+    _text("digest"),
+    _text("state"),
+    _text("hold", default=""),
+    _text("reason", default=""),
+    _int("business_type", default=0),
+    _text("envelope"),
+    _text("findings", default="[]"),
+    _text("verdict", default="pending"),
+    _text("legal_class", default=""),
+    _int("urgency", default=0),
+    _int("issue_year", null=True),
+    _int("issue_ordinal", null=True),
+    _text("code_number", default=""),
+    _text("code_notation", default=""),
+    _text("promulgation_date", default=""),
+    _text("subject", default=""),
+    _text("main_sha256", default=""),
+    _text("received_sha256"),
+    _int("received_size"),
+    _text("accepted_at"),
+    _text("issued_at", null=True),
+    _text("sent_at", null=True),
+    _text("closed_at", null=True),
+    _text("answer"),
+    _text("receipt", default=""),
+    UniqueConstraint("sender", "document_id", "version"),
+    Index(
+        "ix_consignment_notation", "sender", "code_number", "code_notation", "promulgation_date"
+    ),
+    Index("ix_consignment_system", "system_id", "id"),
+    Index("ix_consignment_document", "document_id"),
+)
+idempotency = Table(
+    "idempotency",
+    metadata,
+    _text("system_id"),
+    _text("key"),
+    _text("body_sha256"),
+    _text("consignment_id"),
+    _text("created_at"),
+    PrimaryKeyConstraint("system_id", "key"),
+)
+delivery = Table(
+    "delivery",
+    metadata,
+    _id(),
+    Column("consignment_id", Text, ForeignKey("consignment.id"), nullable=False),
+    _text("agency"),
+    _text("name", default=""),
+    _text("addressed_as"),
+    _text("state"),
+    _text("reason", default=""),
+    _text("hop", default=""),
+    _text("transfer_id", null=True),
+    _text("hold", default=""),
+    _text("left_at", null=True),
+    _text("acknowledged_at", null=True),
+    _text("at_gateway_at", null=True),
+    _text("entered_system_at", null=True),
+    _text("last_status", default=""),
+    UniqueConstraint("consignment_id", "agency"),
+    Index("ix_delivery_transfer", "transfer_id"),
+)
+transfer = Table(
+    "transfer",
+    metadata,
+    _id(),
+    _text("consignment_id", null=True),
+    _text("status_id", null=True),
+    _text("kind"),
+    _text("hop"),
+    _text("state"),
+    _text("hold", default=""),
+    _int("lane", default=0),
+    _int("attempts", default=0),
+    _text("due_at"),
+    _text("lease_until", null=True),
+    _text("peer_doc_id", default=""),
+    _text("parcel_sha256", default=""),
+    _int("parcel_size", default=0),
+    _text("sender_written"),
+    _text("recipients"),
+    _text("document_id"),
+    _text("created_at"),
+    _text("done_at", null=True),
+    _text("reason", default=""),
+    Index("ix_transfer_due", "state", "due_at"),
+    Index("ix_transfer_consignment", "consignment_id"),
+    Index("ix_transfer_hop_doc", "hop", "peer_doc_id"),
+)
+attempt = Table(
+    "attempt",
+    metadata,
+    _text("transfer_id"),
+    _int("n"),
+    _text("began_at"),
+    _text("ended_at", null=True),
+    _text("outcome", default=""),
+    _text("detail", default=""),
+    PrimaryKeyConstraint("transfer_id", "n"),
+)
+
+# What a peer gave us, before anyone read it: bytes and time, once per (peer, docId).
+inbound = Table(
+    "inbound",
+    metadata,
+    _id(),
+    _text("peer"),
+    _text("peer_doc_id"),
+    _text("kind"),
+    _text("sha256"),
+    _int("size_bytes"),
+    _text("received_at"),
+    _text("state"),
+    _int("tries", default=0),
+    _text("due_at"),
+    _text("acked_at", null=True),
+    _text("detail", default=""),
+    UniqueConstraint("peer", "peer_doc_id", "kind"),
+    Index("ix_inbound_state", "state", "due_at"),
+)
+arrival = Table(
+    "arrival",
+    metadata,
+    _id(),
+    _text("agency"),
+    _text("addressed_as"),
+    _text("sender"),
+    _text("sender_written"),
+    _text("sender_name", default=""),
+    _text("document_id"),
+    _int("version", default=1),
+    _text("digest"),
+    _text("state"),
+    _text("envelope"),
+    _text("findings", default="[]"),
+    _text("verdict"),
+    _text("legal_class", default=""),
+    _int("urgency", default=0),
+    _int("business_type", default=0),
+    _text("source"),
+    _text("inbound_id", null=True),
+    _text("consignment_id", null=True),
+    _text("delivery_id", null=True),
+    _text("received_sha256"),
+    _int("received_size"),
+    _text("strict_sha256", default=""),
+    _int("strict_size", default=0),
+    _text("at_gateway_at"),
+    _text("offered_at", null=True),
+    _text("entered_system_at", null=True),
+    _text("received_at_legal", null=True),
+    _int("arrival_year", null=True),
+    _int("arrival_number", null=True),
+    _text("sent_codes", default=""),
+    _int("inbox_seq", null=True),
+    UniqueConstraint("agency", "sender", "document_id", "version"),
+    UniqueConstraint("agency", "arrival_year", "arrival_number"),
+    Index("ix_arrival_inbox", "agency", "inbox_seq"),
+    Index("ix_arrival_document", "agency", "document_id"),
+    Index(
+        "ix_arrival_unsequenced",
+        "id",
+        sqlite_where=text("inbox_seq IS NULL AND offered_at IS NOT NULL"),
+        postgresql_where=text("inbox_seq IS NULL AND offered_at IS NOT NULL"),
+    ),
+    Index(
+        "ix_arrival_waiting",
+        "agency",
+        "id",
+        sqlite_where=text("offered_at IS NOT NULL AND entered_system_at IS NULL"),
+        postgresql_where=text("offered_at IS NOT NULL AND entered_system_at IS NULL"),
+    ),
+)
+status_report = Table(
+    "status_report",
+    metadata,
+    _id(),
+    _text("sender"),
+    _text("sender_written"),
+    _text("recipient"),
+    _text("recipient_written"),
+    _text("document_id"),
+    _text("notation", default=""),
+    _text("code"),
+    _text("description", default=""),
+    _text("at"),
+    _text("staff", default="null"),
+    _text("promulgation_date", default=""),
+    _text("source"),
+    _text("received_sha256", default=""),
+    _text("consignment_id", null=True),
+    _text("delivery_id", null=True),
+    _text("arrival_id", null=True),
+    _text("created_at"),
+    _text("offered_at", null=True),
+    _text("taken_at", null=True),
+    _int("inbox_seq", null=True),
+    Index("ix_status_recipient", "recipient", "inbox_seq"),
+    Index("ix_status_consignment", "consignment_id"),
+    Index("ix_status_arrival", "arrival_id"),
+    Index(
+        "ix_status_unsequenced",
+        "id",
+        sqlite_where=text("inbox_seq IS NULL AND offered_at IS NOT NULL"),
+        postgresql_where=text("inbox_seq IS NULL AND offered_at IS NOT NULL"),
+    ),
+)
+recall = Table(
+    "recall",
+    metadata,
+    _id(),
+    Column("delivery_id", Text, nullable=False, index=True),
+    _text("state"),
+    _text("reason", default=""),
+    _text("asked_at"),
+    _text("answered_at", null=True),
+    _text("answer", default=""),
+)
+event = Table(
+    "event",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    _int("seq", null=True),
+    _text("subject"),
+    _text("type"),
+    _text("at"),
+    _text("data", default="{}"),
+    Index("ix_event_subject", "subject", "id"),
+    Index(
+        "ix_event_unsequenced",
+        "id",
+        sqlite_where=text("seq IS NULL"),
+        postgresql_where=text("seq IS NULL"),
+    ),
+    Index("ix_event_seq", "seq"),
+)
+receipt_entry = Table(
+    "receipt_entry",
+    metadata,
+    Column("ord", Integer, primary_key=True, autoincrement=True),
+    Column("id", Text, nullable=False, unique=True),
+    _text("kind"),
+    _text("subject"),
+    _text("document_id", default=""),
+    _text("at"),
+    _text("body"),
+    _text("entry_hash"),
+    Column("idx", Integer, nullable=True, unique=True),
+    _text("prev_hash", null=True),
+    _text("chain_hash", null=True),
+    Index("ix_receipt_subject", "subject"),
+    Index("ix_receipt_document", "document_id"),
+    Index(
+        "ix_receipt_unsequenced",
+        "ord",
+        sqlite_where=text("idx IS NULL"),
+        postgresql_where=text("idx IS NULL"),
+    ),
+)
+merkle_node = Table(
+    "merkle_node",
+    metadata,
+    _int("level"),
+    _int("idx"),
+    _text("hash"),
+    PrimaryKeyConstraint("level", "idx"),
+)
+tree_head = Table(
+    "tree_head",
+    metadata,
+    Column("size", Integer, primary_key=True, autoincrement=False),
+    _text("root"),
+    _text("at"),
+    _text("jws"),
+)
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    _text("topic"),
+    _text("ref"),
+    _int("lane", default=0),
+)
+verification = Table(
+    "verification",
+    metadata,
+    _text("sha256"),
+    _text("trust_sha256"),
+    _text("verdict"),
+    _text("at"),
+    _text("report"),
+    PrimaryKeyConstraint("sha256", "trust_sha256"),
+)
+blob_ref = Table(
+    "blob_ref",
+    metadata,
+    _text("sha256"),
+    _text("owner"),
+    PrimaryKeyConstraint("sha256", "owner"),
+    sqlite_with_rowid=False,
+)
+quarantine = Table(
+    "quarantine",
+    metadata,
+    _id(),
+    _text("kind"),
+    _text("sender"),
+    _text("document_id", default=""),
+    _text("reason"),
+    _text("sha256"),
+    _text("at"),
+    _text("first_by", null=True),
+    _text("first_at", null=True),
+    _text("second_by", null=True),
+    _text("purged_at", null=True),
+)
+meta = Table("meta", metadata, Column("key", Text, primary_key=True), _text("value"))
+
+TABLES: Final = metadata.tables
