@@ -7,11 +7,20 @@ this module keeps nothing itself.
 
 import asyncio
 import re
+import warnings
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final, TypeVar, cast
+from urllib.parse import unquote
 
-from aiohttp import BodyPartReader, MultipartReader, StreamReader, web
+from aiohttp import (
+    BodyPartReader,
+    MultipartReader,
+    StreamReader,
+    parse_content_disposition,
+    web,
+)
 from aiohttp.http_exceptions import HttpProcessingError
 
 from gateway.errors import Reason, RejectedError
@@ -23,6 +32,7 @@ T = TypeVar("T")
 CHUNK_BYTES: Final = 1 << 16
 # What XML 1.0 cannot carry, line breaks and unpaired surrogates (bytes that were not UTF-8).
 _UNSPEAKABLE: Final = re.compile("[\x00-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
+_ENCODED: Final = re.compile(r"(?:[^%]|%[0-9A-Fa-f]{2})*")
 _PLAIN_ENCODINGS: Final = frozenset({"", "binary", "7bit", "8bit"})
 
 
@@ -141,13 +151,27 @@ def _too_large(max_bytes: int) -> RejectedError:
     )
 
 
+class _Parts(MultipartReader):
+    """The library's reader, which would print a wrong disposition, file name and all."""
+
+    async def fetch_next_part(self) -> MultipartReader | BodyPartReader:
+        """Return the next part; ValueError when its Content-Disposition cannot be read."""
+        part = await super().fetch_next_part()
+        with warnings.catch_warnings(record=True) as complaints:
+            warnings.simplefilter("always")
+            kind, _ = parse_content_disposition(part.headers.get("Content-Disposition"))
+        if complaints or kind != "form-data":
+            raise ValueError("Content-Disposition")
+        return part
+
+
 class Form:
     """A `multipart/form-data` body: `metadata` (JSON) first, then `file`…, main document first."""
 
     def __init__(self, request: web.Request, body: Body, limits: Limits) -> None:
         self._limits = limits
         try:
-            self._reader = MultipartReader(request.headers, cast("StreamReader", body))
+            self._reader = _Parts(request.headers, cast("StreamReader", body))
         except (ValueError, AssertionError) as exc:
             raise _malformed("the boundary is missing or wrong") from exc
 
@@ -225,11 +249,12 @@ def _printable(value: str) -> str:
 
 
 def _file_name(part: BodyPartReader, number: int) -> str:
-    """Return the name as the sender wrote it; it is never a path for us (the codec cleans it)."""
-    try:
-        name = part.filename or ""
-    except (ValueError, LookupError) as exc:
-        raise _malformed(f"the name of file {number} cannot be read") from exc
+    """Return the name as the sender meant it; it is never a path for us (the codec cleans it)."""
+    name = part.filename or ""
+    # RFC 7578 section 2: names may come percent-encoded; "100%.pdf" is not, and stays.
+    if _ENCODED.fullmatch(name):
+        with suppress(UnicodeDecodeError):
+            name = unquote(name, errors="strict")
     if not name or _UNSPEAKABLE.search(name):
         raise _malformed(f"file {number} has no readable filename")
     return name

@@ -14,7 +14,7 @@ from pydantic.json_schema import models_json_schema
 from gateway.web import problems
 from gateway.web.metadata import schema_examples
 from gateway.web.models import Problem
-from gateway.web.routes import ANYBODY, Endpoint, Query
+from gateway.web.routes import Answer, Endpoint, Query
 
 _REF: Final = "#/components/schemas/{model}"
 _HEADERS: Final[dict[str, tuple[str, str]]] = {
@@ -201,7 +201,7 @@ def _headers(names: Iterable[str]) -> dict[str, Any]:
     }
 
 
-def _answer(answer: Any) -> dict[str, Any]:
+def _answer(answer: Answer) -> dict[str, Any]:
     made: dict[str, Any] = {
         "description": f"{answer.vi} / {answer.en}",
         "headers": _headers(("X-Request-Id", *answer.headers)),
@@ -240,6 +240,3 @@ def _refusal(status: int) -> dict[str, Any]:
             }
         },
     }
-
-
-__all__ = ["ANYBODY", "build", "render"]

@@ -16,6 +16,7 @@ from gateway.errors import Reason, RejectedError
 from gateway.ports import Caller
 
 API: Final = "/api/v1"
+API_VERSION: Final = "1.0.0"  # of the interface, not of the program
 ID: Final = re.compile(r"[0-9A-Za-z][0-9A-Za-z._:-]{0,63}")
 LIMIT_DEFAULT: Final = 100
 LIMIT_MAX: Final = 1000

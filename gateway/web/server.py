@@ -14,7 +14,6 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from importlib import metadata
 from typing import Any, Final, cast
 
 from aiohttp import web
@@ -29,12 +28,12 @@ from gateway.web.documents import Documents
 from gateway.web.inbox import InboxRoutes
 from gateway.web.ops import Ops
 from gateway.web.problems import WebReason, WebRefusalError
-from gateway.web.routes import ANYBODY, Endpoint
+from gateway.web.routes import ANYBODY, API_VERSION, Endpoint
 
 __all__ = ["Limits", "Running", "listen", "make_app"]
 
+_SERVER: Final = "vanlien"
 _SECURITY: Final = {
-    "Server": "vanlien",
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
     "Referrer-Policy": "no-referrer",
@@ -44,6 +43,7 @@ _SECURITY: Final = {
 _HSTS: Final = "max-age=31536000"
 _ROUTE_UNKNOWN: Final = "(unknown)"
 _CLIENT_GONE: Final = 499
+_SLOW: Final = 408
 
 REQUEST_ID: Final = web.RequestKey("request_id", str)
 SYSTEM_ID: Final = web.RequestKey("system_id", str)
@@ -129,7 +129,7 @@ def make_app(
         *Documents(front, desk, limits).endpoints(),
         *InboxRoutes(front, desk, limits).endpoints(),
     )
-    ops.publish(openapi.render(endpoints, metadata.version("vanlien")))
+    ops.publish(openapi.render(endpoints, API_VERSION))
     app = web.Application(middlewares=[_frame], client_max_size=limits.max_json_bytes)
     app[HOUSE] = House(gate, ops, ids, endpoints)
     for endpoint in endpoints:
@@ -243,6 +243,8 @@ def _refuse(
         and not (begun and isinstance(failure, TimeoutError))
     ):
         observe.request_crashed(method=request.method, route=route, failure=failure)
+    if response.status == _SLOW and isinstance(request.protocol, _Protocol):
+        request.protocol.do_not_linger()
     if begun:
         if request.transport is not None:
             request.transport.abort()
@@ -252,6 +254,7 @@ def _refuse(
 
 async def _dress(request: web.Request, response: web.StreamResponse) -> None:
     headers = response.headers
+    headers["Server"] = _SERVER
     for name, value in _SECURITY.items():
         headers.setdefault(name, value)
     headers.setdefault("Cache-Control", "no-store")
@@ -266,6 +269,10 @@ async def _dress(request: web.Request, response: web.StreamResponse) -> None:
 
 class _Protocol(web.RequestHandler):
     """A connection whose unreadable requests get problem+json too, and no word of theirs back."""
+
+    def do_not_linger(self) -> None:
+        """Close right after the answer: who sends too slowly is not waited for again."""
+        self._lingering_time = 0.0
 
     def handle_error(
         self,
@@ -288,6 +295,7 @@ class _Protocol(web.RequestHandler):
                 observe.request_crashed(method="-", route=_ROUTE_UNKNOWN, failure=exc)
             response = problems.of_bug("")
         response.headers.update(_SECURITY)
+        response.headers["Server"] = _SERVER
         response.force_close()
         return response
 
