@@ -1,0 +1,93 @@
+# The list of commands. Each installs what it needs first, and does nothing when that is current.
+#
+#   make run        install and show the gateway at work (ONCE=1: end when all receipts are in)
+#   make test       all tests, with the Debian packages they use when run as root
+#   make unit       the quick tests only
+#   make lint       ruff, mypy --strict, import-linter
+#   make bench      measure; writes docs/benchmarks.md
+#   make docs       write the generated pages again
+#   make lock       choose versions again and pin them with hashes
+#   make clean      take away what make made
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+
+VENV := .venv
+BIN := $(VENV)/bin
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+INSTALL := $(PIP) install --no-compile --require-hashes
+UV ?= $(shell command -v uv || echo $(BIN)/uv)
+LOCKING := pip compile --quiet --generate-hashes --no-emit-index-url --no-header --python-version 3.11
+
+.PHONY: help run test unit lint format bench docs lock clean venv dev debian
+
+help:
+	@sed -n 's/^#   \(make .*\)/\1/p' Makefile
+
+run: venv
+	$(BIN)/vanlien demo $(if $(filter-out 0 no,$(ONCE)),--once)
+
+test: dev debian
+	$(BIN)/python -m pytest $(ARGS)
+
+unit: dev
+	$(BIN)/python -m pytest tests/unit tests/property $(ARGS)
+
+lint: dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: dev
+	$(BIN)/ruff format .
+
+bench: dev
+	$(BIN)/python -m tests.bench $(ARGS)
+
+docs: dev
+	$(BIN)/python -m gateway.config > docs/configuration.md
+	$(BIN)/python -m gateway.domain.diagrams > docs/states.md
+
+# ---------------------------------------------------------------- installing
+
+venv: $(VENV)/.installed
+dev: $(VENV)/.installed-dev
+
+$(VENV)/.made:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed")'
+	$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+# The build backend is locked like everything else, so nothing is fetched that has no hash.
+$(VENV)/.installed: requirements.lock pyproject.toml $(VENV)/.made
+	$(INSTALL) -r requirements.lock
+	$(PIP) install --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/.installed-dev: requirements-dev.lock $(VENV)/.installed
+	$(INSTALL) -r requirements-dev.lock
+	@touch $@
+
+debian: tests/debian-packages.txt
+	@missing=$$(grep -v '^#' $< | while read -r name; do \
+	    dpkg-query -W -f='$${Status}' "$$name" 2>/dev/null | grep -q ' installed$$' || echo "$$name"; \
+	  done); \
+	if [ -z "$$missing" ]; then exit 0; fi; \
+	if [ "$$(id -u)" != 0 ] || ! command -v apt-get > /dev/null; then \
+	  echo "Tests that need these are skipped, install them as root:" $$missing; exit 0; fi; \
+	export DEBIAN_FRONTEND=noninteractive; \
+	{ apt-get -qq update && apt-get -qq -y install --no-install-recommends $$missing > /dev/null; } \
+	  || echo "Could not install, tests that need these are skipped:" $$missing
+
+lock: $(VENV)/.made
+	@command -v $(UV) > /dev/null || $(PIP) install uv
+	$(UV) $(LOCKING) --extra build -o requirements.lock pyproject.toml
+	$(UV) $(LOCKING) --extra build --extra dev -c requirements.lock -o requirements-dev.lock pyproject.toml
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage*
+	find gateway adapters schemas tests -name __pycache__ -type d -prune -exec rm -rf {} +
