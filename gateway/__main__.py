@@ -22,6 +22,7 @@ COMMANDS: Final = (
     "agency",
     "counter",
     "quarantine",
+    "health",
     "edxml",
     "verify",
     "receipts",

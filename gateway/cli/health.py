@@ -1,0 +1,71 @@
+"""`vanlien health`: ask the server behind a settings file whether it lives. Changes nothing.
+
+For container health checks and for operators: address, port and TLS come from the settings, so the
+check cannot ask the wrong door.
+"""
+
+import http.client
+import ssl
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from gateway.cli.common import CONFIG_NAME, ConfigOption, JsonOption
+from gateway.cli.frame import FAILURE, OK, emit, examples
+
+if TYPE_CHECKING:
+    from gateway.config import Http
+
+
+def register(app: typer.Typer) -> None:
+    """Add `health`."""
+    app.command(
+        "health",
+        epilog=examples(
+            "vanlien health --config /srv/vanlien/vanlien.toml",
+            exits="0 đang chạy / alive · 70 không trả lời / no answer",
+        ),
+    )(health)
+
+
+def health(
+    config: ConfigOption = Path(CONFIG_NAME),
+    timeout_s: Annotated[
+        float, typer.Option("--timeout", min=0.1, help="Giây chờ tối đa. / Seconds to wait.")
+    ] = 3.0,
+    as_json: JsonOption = False,
+) -> int:
+    """Hỏi máy chủ còn chạy không. / Ask whether the server lives."""
+    from gateway.config import load
+
+    settings = load(config).http
+    host = _own_address(settings.host)
+    shown = f"{'https' if settings.tls_cert else 'http'}://{host}:{settings.port}/live"
+    try:
+        connection = _connection(settings, host, timeout_s)
+        connection.request("GET", "/live")
+        status = connection.getresponse().status
+        connection.close()
+        reason = f"HTTP {status}"
+    except (OSError, http.client.HTTPException) as exc:
+        status, reason = 0, str(exc) or type(exc).__name__
+    alive = status == http.client.OK
+    human = f"{shown}: {'đang chạy / alive' if alive else f'không ổn / not well: {reason}'}"
+    emit({"alive": alive, "url": shown, "detail": reason}, human, as_json)
+    return OK if alive else FAILURE
+
+
+def _own_address(host: str) -> str:
+    """Return where this machine reaches a listener: one on all addresses by loopback."""
+    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 — read, not bound
+
+
+def _connection(settings: "Http", host: str, timeout_s: float) -> http.client.HTTPConnection:
+    if settings.tls_cert is None:
+        return http.client.HTTPConnection(host, settings.port, timeout=timeout_s)
+    # Our own certificate is the anchor: whoever shows it is this server, whatever name it bears.
+    context = ssl.create_default_context(cafile=str(settings.tls_cert))
+    context.check_hostname = False
+    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    return http.client.HTTPSConnection(host, settings.port, timeout=timeout_s, context=context)
