@@ -31,8 +31,12 @@ Kind = Literal["document", "status"]
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """The blocks of one packet; None where a block is missing."""
+    """The blocks of one packet; None where a block is missing.
 
+    `root` is edXML itself, or the envelope of the SOAP era.
+    """
+
+    root: Node
     kind: Kind
     message: Node
     trace: Node | None
@@ -48,7 +52,7 @@ def locate(root: Node, walk: Walk) -> Layout:
     """
     root = _unwrap_soap(root, walk)
     if root.local == "Envelope":  # SOAP of the e-doc.vn era: no edXML element inside
-        return _from_envelope(root, walk)
+        return _from_envelope(root, root, walk)
     if root.local != "edXML" or root.ns not in OURS:
         raise malformed(
             f"Phần tử gốc là {root.local[:60]} ({root.ns[:80] or 'không có không gian tên'}), "
@@ -97,10 +101,10 @@ def _from_root(root: Node, walk: Walk) -> Layout:
             walk.keep(child, "/edXML")
     if envelope is None:
         raise _no_header()
-    return _from_envelope(envelope, walk)
+    return _from_envelope(root, envelope, walk)
 
 
-def _from_envelope(envelope: Node, walk: Walk) -> Layout:
+def _from_envelope(root: Node, envelope: Node, walk: Walk) -> Layout:
     if envelope.ns in _SOAP:  # its Header and Body are SOAP's; what is inside is ours
         for child in envelope.children:
             child.ns = ""
@@ -119,6 +123,7 @@ def _from_envelope(envelope: Node, walk: Walk) -> Layout:
     if message is None:
         raise _no_header()
     return Layout(
+        root=root,
         kind=_kind(message),
         message=message,
         trace=walk.one(blocks, "TraceHeaderList", HEADER_PATH),

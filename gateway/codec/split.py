@@ -92,7 +92,7 @@ class Skeleton:
     """A packet without its attachments' bytes (khung gói tin).
 
     Args:
-        root: The tree left; texts of ContentTransferEncoded are empty.
+        root: The tree left, wrappers undone; texts of ContentTransferEncoded are empty.
         layout: Where the blocks are.
         parts: The attachments, in order.
         repairs: Faults of bytes and markup that were read all the same.
@@ -202,7 +202,7 @@ class Splitter:
             self._walk.repair_once("declaration-missing", "/edXML")
         layout = locate(self._top.children[0], self._walk)
         return Skeleton(
-            root=self._top.children[0],
+            root=layout.root,
             layout=layout,
             parts=tuple(self._parts),
             repairs=tuple(self._walk.repairs),
