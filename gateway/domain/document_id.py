@@ -14,6 +14,7 @@ from enum import StrEnum, auto
 from typing import Final
 
 from gateway.domain.identifiers import fold
+from gateway.errors import Reason, RejectedError
 
 MAX_DOCUMENT_ID_LENGTH: Final = 200
 
@@ -38,6 +39,13 @@ _INTEGER: Final = re.compile(r"[0-9]{1,15}")
 _NUMBER_PREFIX: Final = re.compile(r"^\s*(?:Số|SỐ|số|So|SO|so)\s*:\s*")
 _PLAIN_NUMBER: Final = re.compile(r"(?P<digits>[0-9]+)(?P<letters>[A-Za-zĐđ]*)")
 _NOTATION_YEAR: Final = re.compile(r"(?P<year>(?:19|20)[0-9]{2})/(?P<rest>.+)", re.DOTALL)
+
+
+class UnusableIdError(RejectedError, ValueError):
+    """No identifier can be made of these parts; the sender must change them."""
+
+    def __init__(self, public: str) -> None:
+        super().__init__(Reason.BAD_REQUEST, public)
 
 
 class IdForm(StrEnum):
@@ -143,12 +151,12 @@ def render_document_id(agency: str, promulgation_date: date, number: str, notati
     """Return `code,yyyy/MM/dd,number/notation`, the default form.
 
     Raises:
-        ValueError: the agency code or the number is empty or holds a separator, or the whole is
-            longer than 200 characters.
+        UnusableIdError: the agency code is empty or holds a comma, the number is empty, or the
+            whole is longer than 200 characters.
     Source: DID-01, DID-05.
     """
-    if not number or "/" in number:
-        raise ValueError(f"not a document number: {number!r}")
+    if not number.strip():
+        raise UnusableIdError("an identifier needs the document's number")
     code = f"{number}/{notation}" if notation else number
     return _checked(agency, f"{agency},{promulgation_date:%Y/%m/%d},{code}")
 
@@ -157,19 +165,21 @@ def render_ordinal_id(agency: str, year: int, ordinal: int) -> str:
     """Return `code,yyyy,ordinal`, the form of the law.
 
     Raises:
-        ValueError: the agency code is empty or holds a comma, or the ordinal is not positive.
+        UnusableIdError: the agency code is empty or holds a comma, or the ordinal is not positive.
     Source: DID-01, DID-05.
     """
     if ordinal < 1:
-        raise ValueError(f"not an ordinal: {ordinal}")
+        raise UnusableIdError(f"not an ordinal: {ordinal}")
     return _checked(agency, f"{agency},{year:04d},{ordinal}")
 
 
 def _checked(agency: str, text: str) -> str:
     if not agency or "," in agency or len(agency) > 35:
-        raise ValueError(f"not an agency code: {agency!r}")
+        raise UnusableIdError(f"not an agency code: {agency[:40]!r}")
     if len(text) > MAX_DOCUMENT_ID_LENGTH:
-        raise ValueError(f"identifier of {len(text)} characters, at most {MAX_DOCUMENT_ID_LENGTH}")
+        raise UnusableIdError(
+            f"an identifier of {len(text)} characters, at most {MAX_DOCUMENT_ID_LENGTH}"
+        )
     return text
 
 

@@ -64,7 +64,8 @@ def plausible_date(facts: Facts) -> Iterator[Finding]:
     day = facts.envelope.header.promulgation_date
     if day is None:
         return
-    if day.year < FIRST_YEAR:
+    # A year no counter knows, or one beyond next year, is a misread date and no plan.
+    if day.year < FIRST_YEAR or day.year > facts.today.year + 1:
         yield Finding(
             "MD-05",
             facts.required,

@@ -185,7 +185,21 @@ def reachable_recipients(facts: Facts) -> Iterator[Finding]:
 @rule("DID-06", source="QĐ28 art 10.2b; QCVN102")
 def identifier_present(facts: Facts) -> Iterator[Finding]:
     """Ask an incoming document for its identifier; an outgoing one is given one at acceptance."""
-    identifier = facts.envelope.header.document_id
+    header = facts.envelope.header
+    identifier = header.document_id
+    made = len(header.full_code) + len(header.sender.organ_id) + len(",2026/11/22,")
+    if facts.outgoing and not identifier.strip() and made > MAX_DOCUMENT_ID_LENGTH:
+        # DID-01: the identifier made of these parts would be longer than peers keep.
+        yield Finding(
+            "DID-01",
+            Severity.ERROR,
+            f"{MESSAGE_HEADER}/Code",
+            f"Số, ký hiệu dài {len(header.full_code)} ký tự, không tạo được mã định danh văn bản. "
+            "Rút ngắn ký hiệu.",
+            f"Number and notation have {len(header.full_code)} characters, too many for a document "
+            "identifier. Shorten the notation.",
+            "R08",
+        )
     if not identifier.strip():
         if not facts.outgoing:
             yield Finding(

@@ -1,0 +1,116 @@
+"""Trying again, giving up, and what the end of a try means."""
+
+from datetime import timedelta
+
+import pytest
+
+from gateway.domain.delivery import (
+    SCHEDULES,
+    AttemptEnd,
+    Decision,
+    Lane,
+    Schedule,
+    axis_code_is_final,
+    back_off,
+    lane_of,
+    react,
+)
+from gateway.domain.envelope import Urgency
+from gateway.domain.lifecycle import (
+    DELIVERY,
+    TRANSFER,
+    DeliveryEvent,
+    DeliveryState,
+    TransferEvent,
+    TransferState,
+    advance,
+)
+
+
+def test_lanes_are_the_urgencies():
+    assert [lane_of(u) for u in Urgency] == list(Lane)
+
+
+def test_waits_grow_and_stop_growing():
+    waits = [back_off(n, Lane.NORMAL, 0.5).wait for n in range(1, 12)]
+    assert waits[:3] == [timedelta(seconds=s) for s in (30, 60, 120)]
+    assert waits == sorted(waits)
+    assert waits[-1] == timedelta(minutes=30)
+
+
+def test_urgent_lanes_try_sooner_at_every_try():
+    for attempt in range(1, 10):
+        waits = [back_off(attempt, lane, 0.5).wait for lane in sorted(Lane)]
+        assert waits == sorted(waits, reverse=True)
+        assert waits[0] > waits[-1]
+
+
+@pytest.mark.parametrize("random", [0.0, 0.25, 0.999])
+def test_scatter_stays_in_its_bounds(random):
+    wait = back_off(3, Lane.NORMAL, random).wait
+    assert timedelta(seconds=96) <= wait <= timedelta(seconds=144)
+
+
+def test_a_peers_wish_is_never_answered_sooner():
+    asked = timedelta(minutes=10)
+    assert back_off(1, Lane.NORMAL, 0.5, retry_after=asked).wait == asked
+    assert back_off(9, Lane.NORMAL, 0.5, retry_after=timedelta(1, 0, 0, 0)).wait == timedelta(1)
+    assert back_off(9, Lane.NORMAL, 0.5, retry_after=timedelta(seconds=1)).wait > asked
+
+
+def test_giving_up_by_the_clock_or_by_the_tries():
+    assert back_off(3, Lane.NORMAL, 0.5, waited=timedelta(days=7)).gives_up
+    assert not back_off(3, Lane.NORMAL, 0.5, waited=timedelta(days=6)).gives_up
+    tries = next(n for n in range(1, 9999) if back_off(n, Lane.NORMAL, 0.5).gives_up)
+    assert 330 < tries < 350  # about seven days of half hours
+
+
+def test_the_clerk_is_told_after_five_tries():
+    assert [back_off(n, 0, 0.5).tell_clerk for n in (4, 5, 6)] == [False, True, True]
+
+
+def test_an_hour_of_outage_is_survived_in_every_lane():
+    for lane in Lane:
+        assert not back_off(50, lane, 0.5, waited=timedelta(hours=1)).gives_up
+
+
+def test_a_schedule_of_ones_own():
+    own = {Lane.NORMAL: Schedule(timedelta(1), timedelta(2), jitter=0, give_up_after=timedelta(3))}
+    assert back_off(1, 0, 0.9, schedules=own).wait == timedelta(1)
+    assert back_off(1, 4, 0.9, schedules=own).wait == timedelta(1)
+    assert back_off(3, 0, 0.9, schedules=own).wait is None
+
+
+def test_a_huge_try_number_does_not_overflow():
+    assert back_off(10_000_000, 0, 0.5, waited=timedelta(0)).wait is not None
+    assert SCHEDULES[0].nominal_total(10_000_000) > timedelta(days=7)
+    with pytest.raises(ValueError, match="counted from 1"):
+        SCHEDULES[0].nominal(0)
+
+
+@pytest.mark.parametrize(
+    ("end", "transfer", "delivery", "tells"),
+    [
+        (AttemptEnd.TAKEN, TransferState.DONE, DeliveryState.HANDED_OVER, False),
+        (AttemptEnd.BUSY, TransferState.DEFERRED, DeliveryState.DEFERRED, False),
+        (AttemptEnd.DIED, TransferState.DEFERRED, DeliveryState.DEFERRED, False),
+        (AttemptEnd.REFUSED, TransferState.FAILED, DeliveryState.FAILED, True),
+    ],
+)
+def test_the_end_of_a_try_moves_both_tables(end, transfer, delivery, tells):
+    reaction = react(end, Decision(timedelta(seconds=30)))
+    assert advance(TRANSFER, TransferState.SENDING, reaction.transfer) is transfer
+    assert advance(DELIVERY, DeliveryState.SENDING, reaction.delivery) is delivery
+    assert reaction.tell_clerk is tells
+    assert (reaction.wait is not None) is (transfer is TransferState.DEFERRED)
+
+
+def test_busy_for_too_long_is_a_dead_letter():
+    reaction = react(AttemptEnd.BUSY, Decision(None, tell_clerk=True))
+    assert (reaction.transfer, reaction.delivery) == (TransferEvent.GAVE_UP, DeliveryEvent.GAVE_UP)
+    assert reaction.tell_clerk
+
+
+def test_axis_answers():
+    assert all(axis_code_is_final(c) for c in (10, 15, 18, 19, 22, 23))
+    assert not any(axis_code_is_final(c) for c in (20, 21, 99, 0))
