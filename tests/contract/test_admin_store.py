@@ -47,10 +47,10 @@ def _furnished(store):
     return store
 
 
-def refused(reason, call, *args, **kwargs):
+def refused(because, call, *args, **kwargs):
     with pytest.raises(RejectedError) as caught:
         call(*args, **kwargs)
-    assert caught.value.reason is reason
+    assert caught.value.reason is because
 
 
 # ---------------------------------------------------------------- systems

@@ -68,7 +68,7 @@ class FakeAdminStore:
         for kind in {c.kind for c in credentials}:
             newest = max(
                 (c for c in row.credentials if c.kind == kind and self._valid(c)),
-                key=lambda c: c.created_at,
+                key=lambda c: (c.expires_at is None, c.created_at),
                 default=None,
             )
             if newest and overlap > timedelta(0):
