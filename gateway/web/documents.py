@@ -167,7 +167,7 @@ class Documents:
                         headers=("Location", "Idempotent-Replayed"),
                     ),
                 ),
-                refusals=(403, 408, 409, 413, 415, 422),
+                refusals=(403, 404, 408, 409, 413, 415, 422),
                 queries=(_ALL_OR_NOTHING,),
                 takes={**packets, _FORM: Metadata},
                 headers=("Idempotency-Key",),

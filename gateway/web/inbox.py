@@ -179,6 +179,7 @@ class InboxRoutes:
                 "What arrived for the caller's agencies, by cursor, nothing skipped",
                 self.listing,
                 (Answer(200, "Một trang", "A page", models.Inbox),),
+                refusals=(404,),
                 queries=(_AFTER, LIMIT, _AGENCY),
             ),
             found_by_id(

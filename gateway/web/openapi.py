@@ -117,7 +117,7 @@ def _operation(endpoint: Endpoint) -> dict[str, Any]:
     }
     if endpoint.open:
         operation["security"] = []
-        operation["responses"]["500"] = _refusal(500)
+        operation["responses"] |= {"400": _refusal(400), "500": _refusal(500)}
     parameters = [*_path_parameters(endpoint.path), *map(_query, endpoint.queries)]
     parameters += [
         {

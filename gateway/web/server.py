@@ -28,7 +28,7 @@ from gateway.web.documents import Documents
 from gateway.web.inbox import InboxRoutes
 from gateway.web.ops import Ops
 from gateway.web.problems import WebReason, WebRefusalError
-from gateway.web.routes import ANYBODY, API_VERSION, Endpoint
+from gateway.web.routes import ANYBODY, API_VERSION, Endpoint, read_query
 
 __all__ = ["Limits", "Running", "listen", "make_app"]
 
@@ -165,6 +165,8 @@ def _guarded(endpoint: Endpoint, callers: Callers, gate: Gate) -> Any:
         request[SYSTEM_ID] = caller.system_id
         gate.enter_caller(caller.system_id)  # (4)
         try:
+            if not endpoint.queries:
+                read_query(request, ())
             return await endpoint.handler(request, caller)  # (5)
         finally:
             gate.leave_caller(caller.system_id)

@@ -1,13 +1,16 @@
 """The HTTP API over real loopback sockets, on fakes: `async with house() as h: await h.get(…)`."""
 
 import asyncio
+import functools
 import json
+import re
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 import aiohttp
 
-from gateway.web.server import Limits, Running, listen, make_app
+from gateway.web import openapi
+from gateway.web.server import HOUSE, Limits, Running, listen, make_app
 from tests.world.fake_desk import SENDER_KEY, FakeApiClock, FakeDesk, FakeIds, FakeIntake, FakeKeys
 
 XML = {"Content-Type": "application/xml"}
@@ -24,6 +27,28 @@ class Reply:
     @property
     def json(self):
         return json.loads(self.body)
+
+
+@functools.cache
+def _operations():
+    intake = FakeIntake()
+    clock = FakeApiClock()
+    app = make_app(intake, FakeDesk(intake, clock), FakeKeys(), clock, FakeIds())
+    document = openapi.build(app[HOUSE].endpoints, "test")
+    return [
+        (re.compile(re.sub(r"\{\w+\}", "[^/]+", path)), method.upper(), set(operation["responses"]))
+        for path, item in document["paths"].items()
+        for method, operation in item.items()
+    ]
+
+
+def check_documented(method, path, status):
+    """Fail when a route of ours answers with a status its document does not name."""
+    for pattern, known, statuses in _operations():
+        if known == ("GET" if method == "HEAD" else method) and pattern.fullmatch(
+            path.partition("?")[0]
+        ):
+            assert str(status) in statuses, (method, path, status)
 
 
 @dataclass
@@ -44,6 +69,7 @@ class House:
         async with self.http.request(
             method, self.running.url + path, headers=sent, allow_redirects=False, **rest
         ) as answer:
+            check_documented(method, path, answer.status)
             return Reply(answer.status, answer.headers, await answer.read())
 
     async def get(self, path, **rest) -> Reply:
