@@ -14,6 +14,8 @@ from gateway.codec.headerjson import (
     envelope_to_json,
     header_from_json,
     header_to_json,
+    status_from_json,
+    status_to_json,
 )
 from gateway.codec.parse import ParsedDocument, Stored, parse_envelope
 from gateway.domain.envelope import Header, TraceHop
@@ -42,5 +44,7 @@ __all__ = [
     "header_from_json",
     "header_to_json",
     "parse_envelope",
+    "status_from_json",
+    "status_to_json",
     "with_trace",
 ]

@@ -1,7 +1,7 @@
-"""Header and Envelope ⇄ JSON, lossless: what the ledger keeps and the API shows. Pure.
+"""Header, Envelope and StatusReport ⇄ JSON, lossless: what the ledger keeps, the API shows.
 
-Every field by its own name; dates and moments as ISO 8601 (`+07:00`), enumerations as numbers, None
-for what is absent. Reading names every fault at once.
+Pure. Every field by its own name; dates and moments as ISO 8601 (`+07:00`), enumerations as
+numbers, None for what is absent. Reading names every fault at once.
 """
 
 import dataclasses
@@ -15,7 +15,7 @@ from typing import Any, Final, TypeVar, Union, cast, get_args, get_origin, get_t
 
 from gateway.codec.dates import LOCAL
 from gateway.codec.tree import is_legal
-from gateway.domain.envelope import Envelope, Header
+from gateway.domain.envelope import Envelope, Header, StatusReport
 from gateway.domain.finding import Finding, Severity
 from gateway.errors import Reason, RejectedError
 
@@ -52,6 +52,20 @@ def envelope_from_json(data: Mapping[str, Any]) -> Envelope:
         RejectedError: BAD_REQUEST with one finding for each fault (MD-10).
     """
     return _read(Envelope, data)
+
+
+def status_to_json(report: StatusReport) -> Json:
+    """Return the status report as JSON-ready values."""
+    return cast("Json", _plain(report))
+
+
+def status_from_json(data: Mapping[str, Any]) -> StatusReport:
+    """Return the status report of that JSON object.
+
+    Raises:
+        RejectedError: BAD_REQUEST with one finding for each fault (MD-10).
+    """
+    return _read(StatusReport, data)
 
 
 # ---------------------------------------------------------------- out

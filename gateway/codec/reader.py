@@ -1,9 +1,9 @@
 """A whole packet at once, for files and programs: split, unwrap, digest, parse.
 
 Memory stays at a few chunks; attachments pass through a spool directory. A crash leaves files in
-the spool, which is the caller's to delete (a temporary directory). The intake does the same with its
-own sink: feed a `Splitter`, ask `may_be_wrapped` and `single_entry` for each part, stream `unwrap`,
-then `parse_envelope`.
+the spool, which is the caller's to delete (a temporary directory). The intake does the same with
+its own sink: feed a `Splitter`, ask `may_be_wrapped` and `single_entry` for each part, stream
+`unwrap`, then `parse_envelope`.
 """
 
 import hashlib

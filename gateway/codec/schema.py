@@ -51,7 +51,7 @@ def check(skeleton: Skeleton) -> tuple[Finding, ...]:
             break
         found.append(_finding(error))
     # The two judges disagree: never silently valid.
-    return tuple(dict.fromkeys(found)) or (_disagreement(skeleton.kind),)
+    return tuple(dict.fromkeys(found)) or (_disagreement(skeleton.kind, root),)
 
 
 def _fast(kind: Kind) -> etree.XMLSchema:
@@ -70,9 +70,12 @@ def _readable(kind: Kind) -> "XMLSchema":
         return XMLSchema(str(folder / f"{kind}.xsd"), allow="local", defuse="never")
 
 
-def _disagreement(kind: Kind) -> Finding:
-    messages = [entry.message for entry in _fast(kind).error_log]
-    text = _plain(messages[0]) if messages else "schema error"
+def _disagreement(kind: Kind, root: etree._Element) -> Finding:
+    text = "schema error"
+    try:
+        _fast(kind).assertValid(root)
+    except etree.DocumentInvalid as exc:
+        text = _plain(str(exc))
     return Finding(
         "MD-10",
         Severity.ERROR,
@@ -149,12 +152,15 @@ def _children(error: Any) -> tuple[str, str]:
             f"Trong {parent}, phần tử {found} lạ, lặp lại hoặc đứng sai thứ tự.",
             f"In {parent}, the element {found} is unknown, repeated or out of order.",
         )
-    return (
+    vi = (
         f"Trong {parent}, chỗ của {expected} lại là {found}: thiếu {expected}, "
-        f"hoặc {found} lạ, lặp lại hay sai thứ tự.",
-        f"In {parent}, {found} stands where {expected} belongs: {expected} is missing, "
-        f"or {found} is unknown, repeated or out of order.",
+        f"hoặc {found} lạ, lặp lại hay sai thứ tự."
     )
+    en = (
+        f"In {parent}, {found} stands where {expected} belongs: {expected} is missing, "
+        f"or {found} is unknown, repeated or out of order."
+    )
+    return vi, en
 
 
 def _expected(error: Any) -> str:
