@@ -220,7 +220,8 @@ def disagreements(
         ours = code_key(number, notation)
         theirs = code_key(document_id.number, document_id.notation)
         # A packet may carry the number alone where the identifier has the notation too.
-        if ours != theirs and (notation or code_key(document_id.number, "") != ours):
+        number_only = not notation and "/" not in number
+        if ours != theirs and not (number_only and code_key(document_id.number, "") == ours):
             found.append(Disagreement.CODE)
     if promulgation_date is not None and (
         (document_id.day is not None and document_id.day != promulgation_date)
@@ -303,5 +304,7 @@ def code_key(number: str, notation: str) -> str:
 
     Source: DID-07, DID-08, FMT-07.
     """
-    joined = unicodedata.normalize("NFC", f"{format_number(number)}/{notation}")
+    whole = f"{number.strip()}/{notation}" if notation.strip() else number.strip()
+    digits, slash, rest = whole.partition("/")
+    joined = unicodedata.normalize("NFC", f"{format_number(digits)}{slash}{rest}")
     return "".join(joined.split()).casefold()

@@ -39,7 +39,8 @@ def required_fields(facts: Facts) -> Iterator[Finding]:
     severity = facts.required
     if not header.code_number.strip():
         yield _missing(f"{_CODE}/CodeNumber", severity, "số văn bản", "document number")
-    if not header.code_notation.strip():
+    # Some senders write number and notation together in CodeNumber.
+    if not header.code_notation.strip() and "/" not in header.code_number:
         yield _missing(f"{_CODE}/CodeNotation", severity, "ký hiệu văn bản", "document notation")
     if header.promulgation_date is None:
         yield _missing(_DATE, severity, "ngày, tháng, năm văn bản", "date of the document")

@@ -114,6 +114,8 @@ def test_parts_that_agree():
     text = "h37.02,2026/01/05,05/snv-vp"
     assert _disagreements(text) == ()
     assert _disagreements("free text") == ()
+    assert _disagreements(text, number="5/SNV-VP", notation="") == ()
+    assert _disagreements(text, number="5", notation="") == ()
     assert _disagreements(text, number="", notation="", promulgation_date=None) == ()
 
 
@@ -168,3 +170,5 @@ def test_spellings_of_one_code_are_equal():
     decomposed = unicodedata.normalize("NFD", "QĐ-TTĐT ấ")
     assert code_key("5", decomposed) == code_key("05", "qđ-ttđt  ấ")
     assert code_key("5", "A") != code_key("50", "A")
+    assert code_key("5/A-B", "") == code_key("05", "A-B")
+    assert code_key("5", "") == code_key("05", " ")
