@@ -352,8 +352,6 @@ def clock_warning(*, state: str, offset_s: float | None) -> None:
     """The clock is `unknown` or `off` (TIM-01); `held` when stamping waits for it."""
     facts = locals()
     measures.of(measures.clock_warnings, state).inc()
-    if offset_s is not None:
-        measures.clock_offset.set(offset_s)
     _warn("clock_warning", facts)
 
 

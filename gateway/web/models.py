@@ -77,6 +77,7 @@ class DeliveryOut(_Answer):
     hop: str | None
     left_at: AwareDatetime | None
     acknowledged_at: AwareDatetime | None
+    sent_at: AwareDatetime | None = Field(description="Send time that counts (SND-10)")
     at_gateway_at: AwareDatetime | None
     entered_system_at: AwareDatetime | None
     last_status: str | None
@@ -97,6 +98,9 @@ class DocumentSummary(_Answer):
     document_id: str
     version: int
     state: str
+    state_text: str
+    hold: str | None = Field(description="Why stamping waits, as for a doubtful clock")
+    reason: str | None = Field(description="Why it was refused or set apart")
     sender: str
     subject: str
     code: str
@@ -131,13 +135,20 @@ class Documents(_Answer):
     next: str | None
 
 
+class ArrivalNumberOut(_Answer):
+    """Số đến: year and number in the agency's register (DID-04)."""
+
+    year: int
+    number: int
+
+
 class ArrivalSummary(_Answer):
     """Văn bản đến, without its header."""
 
     id: str
     cursor: int
     agency: str
-    addressed_as: str
+    addressed_as: list[str]
     sender: str
     sender_name: str
     document_id: str
@@ -153,7 +164,7 @@ class ArrivalSummary(_Answer):
     at_gateway_at: AwareDatetime
     entered_system_at: AwareDatetime | None
     received_at_legal: AwareDatetime | None
-    arrival_number: int | None
+    arrival_number: ArrivalNumberOut | None
     verification: str
     legal_class: str | None
     findings: list[FindingOut]

@@ -128,6 +128,10 @@ async def test_live_and_ready():
         assert live.json == {"live": True, "at": "2026-11-22T08:00:00.000+07:00"}
         ready = await h.get("/ready")
         assert ready.json == {"ready": True, "checks": {"ledger": "ok", "blobs": "ok"}}
+        h.desk.checks["clock"] = "ok (off: stamping held)"
+        assert (await h.get("/ready")).status == 200
+        h.desk.checks["blobs"] = "okay?"
+        assert (await h.get("/ready")).status == 503
         h.desk.checks["blobs"] = "disk full"
         not_ready = await h.get("/ready")
         assert not_ready.status == 503
