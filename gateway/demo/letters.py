@@ -228,7 +228,7 @@ async def _sign(pdf_signer: PdfSigner, writer: IncrementalPdfFileWriter, when: d
     session = pdf_signer.init_signing_session(writer)
     session.system_time = when
     info = await session.perform_presign_validation(writer)
-    room = await session.estimate_signature_container_size(info, tight=False)
+    room = await session.estimate_signature_container_size(info, tight=True)
     document = session.prepare_tbs_document(validation_info=info, bytes_reserved=room)
     digest, output = document.digest_tbs_document()
     done = await document.perform_signature(

@@ -150,16 +150,19 @@ def gather(reader: PdfFileReader, store: TrustStore, at: datetime) -> Evidence:
         ("/OCSPs", DecodePurpose.OCSP_RESPONSE),
     ):
         items[key] = _streams(security, key, purpose)
-    crls = tuple(CRLContainer(c) for c in _loaded(items["/CRLs"], _crl))
+    # A list that the store has too would be judged twice.
+    ours = {c.crl_data.dump() for c in store.crls}
+    lists = _loaded([c for c in items["/CRLs"] if c not in ours], _crl)
+    crls = tuple(CRLContainer(c) for c in lists)
     ocsps = tuple(o for group in _loaded(items["/OCSPs"], _ocsp) for o in group)
     return Evidence(
         store=store,
         trust=SimpleTrustManager.build(list(store.anchors)),
         at=at,
-        certs=tuple(_loaded(items["/Certs"], _cert)),
+        certs=tuple(_loaded(items["/Certs"][:MAX_CERTIFICATES], _cert)),
         crls=crls,
         ocsps=ocsps,
-        has_revocation_store=bool(crls or ocsps),
+        has_revocation_store=bool(items["/CRLs"] or items["/OCSPs"]),
     )
 
 
