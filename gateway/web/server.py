@@ -30,7 +30,7 @@ from gateway.web.ops import Ops
 from gateway.web.problems import WebReason, WebRefusalError
 from gateway.web.routes import ANYBODY, API_VERSION, Endpoint, read_query
 
-__all__ = ["Limits", "Running", "listen", "make_app"]
+__all__ = ["Limits", "Running", "listen", "make_app", "make_facade_app"]
 
 _SERVER: Final = "vanlien"
 _SECURITY: Final = {
@@ -92,7 +92,7 @@ class House:
     """What belongs to one application."""
 
     gate: Gate
-    ops: Ops
+    ops: Ops | None
     ids: Ids
     endpoints: tuple[Endpoint, ...]
 
@@ -130,14 +130,41 @@ def make_app(
         *InboxRoutes(front, desk, limits).endpoints(),
     )
     ops.publish(openapi.render(endpoints, API_VERSION))
-    app = web.Application(middlewares=[_frame], client_max_size=limits.max_json_bytes)
-    app[HOUSE] = House(gate, ops, ids, endpoints)
+    app = _framed(House(gate, ops, ids, endpoints), ())
     for endpoint in endpoints:
         handler = _open(endpoint) if endpoint.open else _guarded(endpoint, callers, gate)
         app.router.add_route(endpoint.method, endpoint.path, handler, expect_handler=_expect_later)
         if endpoint.method == "GET":
             app.router.add_route("HEAD", endpoint.path, handler, expect_handler=_expect_later)
     app.router.add_routes(extra_routes)
+    return app
+
+
+def make_facade_app(
+    ids: Ids,
+    routes: Sequence[web.AbstractRouteDef],
+    *,
+    limits: Limits | None = None,
+    middlewares: Sequence[Any] = (),
+) -> web.Application:
+    """Return an application of a façade's routes alone, for a listener of its own.
+
+    Args:
+        ids: Request ids.
+        routes: The façade's; they authenticate by themselves.
+        limits: Room and times; the defaults when None.
+        middlewares: Run inside the frame (who may connect).
+    """
+    house = House(Gate(limits or Limits()), None, ids, ())
+    app = _framed(house, middlewares)
+    app.router.add_routes(routes)
+    return app
+
+
+def _framed(house: House, middlewares: Sequence[Any]) -> web.Application:
+    limits = house.gate.limits
+    app = web.Application(middlewares=[_frame, *middlewares], client_max_size=limits.max_json_bytes)
+    app[HOUSE] = house
     app.on_response_prepare.append(_dress)
     return app
 
@@ -319,7 +346,8 @@ class Running:
         house = self._app.get(HOUSE)
         if house is not None:
             house.gate.closing = True
-            house.ops.draining = True
+            if house.ops is not None:
+                house.ops.draining = True
         self._server.close()
         await self._runner.cleanup()
         observe.server_stopped(listener="http", port=self.port)

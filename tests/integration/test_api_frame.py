@@ -8,9 +8,9 @@ import pytest
 from aiohttp import web
 
 from gateway import observe
-from gateway.errors import ConfigurationError, IntegrityError
+from gateway.errors import ConfigurationError, IntegrityError, Reason, RejectedError
 from gateway.web import models, openapi, routes
-from gateway.web.server import HOUSE, Limits, listen, make_app
+from gateway.web.server import HOUSE, Limits, listen, make_app, make_facade_app
 from tests.world.api_house import house, problem
 from tests.world.fake_desk import (
     SENDER_KEY,
@@ -385,3 +385,29 @@ async def test_extra_routes_run_inside_the_frame(lines):
         assert reply.headers["X-Request-Id"]
         problem(await h.post("/XrdAdapter/adapter/y", key=None), 500, "internal")
     assert "theirs" not in json.dumps(lines())
+
+
+async def test_a_facade_on_a_listener_of_its_own_has_the_frame_and_nothing_else(lines):
+    async def good(_):
+        return web.json_response({})
+
+    @web.middleware
+    async def nobody(request, handler):
+        if request.headers.get("X-From") == "outside":
+            raise RejectedError(Reason.FORBIDDEN)
+        return await handler(request)
+
+    app = make_facade_app(
+        FakeIds(), [web.post("/XrdAdapter/adapter/x", good)], middlewares=[nobody]
+    )
+    running = await listen(app, "127.0.0.1", 0, limits=Limits(shutdown_s=1))
+    async with house() as h:
+        h.running = running
+        assert (await h.post("/XrdAdapter/adapter/x", key=None)).status == 200
+        outside = await h.post("/XrdAdapter/adapter/x", headers={"X-From": "outside"})
+        problem(outside, 403, "forbidden")
+        problem(await h.post("/elsewhere"), 404, "no-such-route")
+        async with h.http.get(running.url + "/api/v1/inbox") as answer:
+            assert answer.status == 404
+    await running.close()
+    assert [line["event"] for line in lines()].count("request_done") == 4
