@@ -14,6 +14,7 @@ from pydantic.fields import FieldInfo
 from gateway.config.kinds import show_duration, show_size
 from gateway.config.sections import LANE_WAITS, Settings
 
+_LATER_LANES: Final = tuple(f"retry.{lane}" for lane in LANE_WAITS)[1:]
 _HEAD_EN: Final = """\
 # Configuration
 
@@ -64,6 +65,8 @@ def sample(values: Mapping[str, str] | None = None) -> str:
         opening, closing = ("[[", "]]") if table else ("[", "]")
         parts.append(f"\n# {vi} / {en}\n{off}{opening}{path}{closing}")
         for name, info in _plain_fields(model):
+            if path in _LATER_LANES and name not in LANE_WAITS["express"]:
+                continue  # the same in every lane, shown with the first
             key = f"{path}.{name}"
             parts.append(f"# {_vi(info)}\n# {info.description}")
             if key in given:
