@@ -377,9 +377,7 @@ async def extend(context: Context, wanted: Wanted, earlier: Row) -> Accepted | N
         "closed_at": None,
     }
     where = {"id": earlier["id"], "answer": earlier["answer"], "state": earlier["state"]}
-    accepted = _entry(
-        context, wanted, earlier["id"], earlier["document_id"] or "", now, None, None
-    )
+    accepted = _entry(context, wanted, earlier["id"], earlier["document_id"] or "", now, None, None)
     rows: list[Change] = [Update("consignment", where, columns), accepted.row, *routed.rows]
     rows.append(event(earlier["id"], "recipients_added", now, count=len(wanted.planned)))
     if wanted.options.idempotency_key is not None:

@@ -1,13 +1,12 @@
 """collector: asks each peer what waits for us, and makes it ours.
 
-For every listed item: bytes to a blob, then one transaction with the row (peer, docId) and the time,
-and only then the peer's acknowledgement. A crash before the commit leaves the item listed there; a
-crash after it leaves an item we know, acknowledged at the next round. An answer we cannot read is an
-alert, never an empty list.
+For every listed item: bytes to a blob, then one transaction with the row (peer, docId) and the
+time, and only then the peer's acknowledgement. A crash before the commit leaves the item listed
+there; a crash after it leaves an item we know, acknowledged at the next round. An answer we cannot
+read is an alert, never an empty list.
 """
 
 import asyncio
-from datetime import datetime
 
 from gateway import faults, observe
 from gateway.domain.moments import to_text
@@ -135,18 +134,17 @@ class Collector:
         facts = {"sha256": info.sha256, "size_bytes": info.size_bytes, "state": "received"}
         if known is not None:
             again = Update("inbound", {"id": known["id"]}, facts | {"due_at": at})
-            await context.ledger.commit(
-                ChangeSet(rows=(again, keep(info.sha256, known["id"])))
-            )
+            await context.ledger.commit(ChangeSet(rows=(again, keep(info.sha256, known["id"]))))
             return known
-        row = {"id": context.ids.new(), "received_at": at, "due_at": at, **key, **facts}
+        inbound_id = context.ids.new()
+        row: Row = {"id": inbound_id, "received_at": at, "due_at": at, **key, **facts}
         change = ChangeSet(
             guards=(Absent("inbound", key),),
             rows=(
                 Insert("inbound", row),
-                keep(info.sha256, row["id"]),
-                event(row["id"], "collected", now, peer=adapter.name, kind=item.kind),
-                wake("receive", row["id"], 1 if item.kind == "status" else 0),
+                keep(info.sha256, inbound_id),
+                event(inbound_id, "collected", now, peer=adapter.name, message=item.kind),
+                wake("receive", inbound_id, 1 if item.kind == "status" else 0),
             ),
         )
         result = await context.ledger.commit(change)
@@ -161,7 +159,7 @@ class Collector:
         except GatewayError as exc:
             observe.collect_failed(peer=adapter.name, reason=exc.reason)
             return
-        if row["acked_at"] is None if "acked_at" in row else True:
-            now: datetime = self._context.clock.now()
+        if row["acked_at"] is None:
+            now = self._context.clock.now()
             change = Update("inbound", {"id": row["id"]}, {"acked_at": to_text(now)}, expect=None)
             await self._context.ledger.commit(ChangeSet(rows=(change,)))

@@ -9,9 +9,9 @@ from gateway.codec.limits import Limits
 from gateway.domain.delivery import SCHEDULES, Schedule
 from gateway.domain.directory import Directory
 from gateway.domain.worktime import OfficeHours
+from gateway.ports import Adapter, Blobs, Clock, Ids, Ledger, Verifier
 from gateway.receipts.sign import ReceiptKey
 from gateway.rules.facts import Policy as RulePolicy
-from gateway.ports import Adapter, Blobs, Clock, Ids, Ledger, Verifier
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,12 +24,14 @@ class PeerPolicy:
         receipt_01_by: `gateway`: we send 01 once the document entered the agency's system;
             `recipient`: the agency's own system does.
         concurrency: Parcels under way at a time.
+        codes_behind: Prefixes of codes reached through it; `*` for all (ID-06).
     """
 
     max_bytes: int = 50 * 1024 * 1024
     poll: timedelta = timedelta(seconds=60)
     receipt_01_by: str = "gateway"
     concurrency: int = 4
+    codes_behind: tuple[str, ...] = ("*",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +42,9 @@ class Policy:
         hub_code: Our own code in TraceHeader (MD-11).
         hub_name: Our own name.
         document_id_form: `code,date,notation` or `code,year,ordinal` (DID-05).
-        outgoing_invalid: `refuse` or `flag`.
+        outgoing_invalid: `refuse` or `flag` an outgoing document with an invalid signature.
+        outgoing_indeterminate: The same for one that cannot be decided (SIG-02).
+        outgoing_unsigned: The same for one without signature (SIG-02).
         verify_budget: How long a submission waits for a verdict.
         sent_ack: What makes a sending count: `first-hop` or `01` (SND-10).
         max_clock_offset: Beyond it stamping and relaying are held (TIM-01).
@@ -59,6 +63,8 @@ class Policy:
     hub_name: str = ""
     document_id_form: str = "code,date,notation"
     outgoing_invalid: str = "refuse"
+    outgoing_indeterminate: str = "flag"
+    outgoing_unsigned: str = "flag"
     verify_budget: timedelta = timedelta(seconds=10)
     sent_ack: str = "first-hop"
     max_clock_offset: timedelta = timedelta(seconds=1)

@@ -285,9 +285,7 @@ class Desk:
         }
 
     async def _events(self, subjects: Sequence[str]) -> list[Json]:
-        rows = [
-            r for s in subjects for r in await self._context.ledger.all("events_of", subject=s)
-        ]
+        rows = [r for s in subjects for r in await self._context.ledger.all("events_of", subject=s)]
         rows.sort(key=lambda r: r["id"])
         return [
             {

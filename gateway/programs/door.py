@@ -3,9 +3,9 @@
 Implements `ports.FrontDoor` over intake and mailroom; holds no state.
 """
 
+import json
 from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
-import json
 
 from gateway.codec.status import parse_status
 from gateway.domain.envelope import Header

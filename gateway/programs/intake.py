@@ -27,7 +27,7 @@ from gateway.domain.document_id import render_document_id
 from gateway.domain.envelope import Attachment, Envelope, Header, ManifestEntry
 from gateway.domain.finding import Finding, Severity, errors
 from gateway.domain.lifecycle import ConsignmentState, DeliveryState
-from gateway.errors import Reason, RejectedError
+from gateway.errors import Reason, RejectedError, UnavailableError
 from gateway.ports import Accepted, Caller, FormFile, Row, SubmitOptions
 from gateway.programs import acceptance, quarantine
 from gateway.programs.catalogue import family, today, whois
@@ -266,8 +266,8 @@ class Intake:
         context = self._context
         try:
             async with asyncio.timeout(context.policy.verify_budget.total_seconds()):
-                return await verify_files(context, read.envelope.attachments, read.heads, now)
-        except TimeoutError:
+                return await verify_files(context, read.envelope.attachments, now)
+        except (TimeoutError, UnavailableError):
             return None
 
     async def _refuse_secret(
@@ -327,4 +327,3 @@ class _InFlight:
     def __exit__(self, *_: object) -> None:
         if self._key is not None:
             self._keys.discard(self._key)
-

@@ -5,6 +5,7 @@ transaction, or refuses with an event. A crash leaves the consignment waiting; i
 with nothing numbered twice, because number and release are the same commit.
 """
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from datetime import datetime
@@ -21,7 +22,6 @@ from gateway.programs import clockwatch, quarantine
 from gateway.programs.acceptance import ordinal_request
 from gateway.programs.context import Context
 from gateway.programs.judging import findings_from_json, judge_signatures, legal_class_of
-from gateway.programs.reading import HEAD_BYTES
 from gateway.programs.routing import topic_of
 from gateway.programs.rows import dumps, entry, event, loads, wake
 from gateway.programs.verifying import Verdicts, verify_files
@@ -37,8 +37,6 @@ class Issue:
 
     async def run(self) -> None:
         """Work until cancelled."""
-        import asyncio
-
         async with asyncio.TaskGroup() as group:
             for _ in range(_WORKERS):
                 group.create_task(self._work())
@@ -60,10 +58,7 @@ class Issue:
         if clockwatch.is_off(context):
             return
         envelope = envelope_from_json(loads(row["envelope"]))
-        heads = {a.index: self._head(a.sha256) for a in envelope.attachments}
-        verdicts = await verify_files(
-            context, envelope.attachments, heads, from_text(row["accepted_at"])
-        )
+        verdicts = await verify_files(context, envelope.attachments, from_text(row["accepted_at"]))
         added = judge_signatures(context, envelope, verdicts, "out")
         findings = (*findings_from_json(row["findings"]), *added)
         now = context.clock.now()
@@ -73,9 +68,6 @@ class Issue:
             await self._refuse(row, verdicts, findings, now)
         else:
             await self._release(row, envelope, verdicts, findings, now)
-
-    def _head(self, sha256: str) -> bytes:
-        return next(iter(self._context.blobs.chunks(sha256)), b"")[:HEAD_BYTES]
 
     # ------------------------------------------------------------ three ends
 
@@ -97,7 +89,7 @@ class Issue:
             ordinal = taken.get("ordinal", row["issue_ordinal"])
             year = dated.year if dated is not None and ordinal is not None else None
             document_id, final = row["document_id"], envelope
-            if document_id is None and ordinal is not None and year is not None:
+            if document_id is None and year is not None:
                 document_id = render_ordinal_id(row["sender"], year, ordinal)
                 header = replace(envelope.header, document_id=document_id)
                 final = replace(envelope, header=header)
@@ -197,7 +189,7 @@ class Issue:
     async def _end(  # noqa: PLR0917
         self,
         row: Row,
-        columns: dict[str, object],
+        columns: Mapping[str, object],
         kind: str,
         rules: list[str],
         now: datetime,

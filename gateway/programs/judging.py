@@ -1,4 +1,4 @@
-"""Gathering the facts the rules look at, from the catalogue and the ledger, and asking all rules."""
+"""Gathering the facts the rules look at, from catalogue and ledger, and asking all rules."""
 
 import json
 from collections.abc import Sequence
@@ -19,6 +19,7 @@ from gateway.programs.reading import ReadPacket
 from gateway.programs.routing import LOCAL
 from gateway.programs.verifying import Verdicts
 from gateway.rules.facts import (
+    ATTACHMENTS,
     Direction,
     EarlierDocument,
     Facts,
@@ -29,6 +30,7 @@ from gateway.rules.facts import (
 )
 from gateway.rules.registry import run_all
 from gateway.rules.signature import legal_class
+from gateway.trust.report import Verdict
 
 
 async def judge(  # noqa: PLR0917
@@ -63,7 +65,8 @@ async def judge(  # noqa: PLR0917
         same_agency=lambda one, other: directory.same(one, other, day),
         policy=_policy(context, direction),
     )
-    return run_all(facts)
+    found = run_all(facts)
+    return (*found, *_by_policy(context, verdicts)) if direction == "out" else found
 
 
 def judge_signatures(
@@ -78,7 +81,33 @@ def judge_signatures(
         reports=verdicts.reports,
         policy=_policy(context, direction),
     )
-    return tuple(f for f in run_all(facts) if f.rule.startswith(("SIG-", "SEC-")))
+    found = tuple(f for f in run_all(facts) if f.rule.startswith(("SIG-", "SEC-")))
+    return (*found, *_by_policy(context, verdicts)) if direction == "out" else found
+
+
+def _by_policy(context: Context, verdicts: Verdicts | None) -> tuple[Finding, ...]:
+    """Return the refusal an operator asked for where the law only says "for reference"."""
+    policy = context.policy
+    strict = {
+        Verdict.UNSIGNED: policy.outgoing_unsigned,
+        Verdict.INDETERMINATE: policy.outgoing_indeterminate,
+        Verdict.UNREADABLE: policy.outgoing_indeterminate,
+    }
+    if verdicts is None or strict.get(verdicts.verdict) != "refuse":
+        return ()
+    # SIG-02 (QĐ28 art 4.2): such a document is for reference only; this agency does not send it.
+    return (
+        Finding(
+            "SIG-02",
+            Severity.ERROR,
+            ATTACHMENTS,
+            f"Chính sách của cổng không cho gửi văn bản có kết quả “{verdicts.verdict.value}”. Ký "
+            "số đầy đủ rồi gửi lại.",
+            f"This gateway's policy does not send a document that is {verdicts.verdict.value}. "
+            "Sign it and send again.",
+            "R03",
+        ),
+    )
 
 
 def _policy(context: Context, direction: Direction) -> Policy:

@@ -135,8 +135,5 @@ def _delivered(
             "last_status": "01",
         }
     changes.append(Update("delivery", where, took))
-    changes.append(
-        event(consignment["id"], "delivery", now, agency=agency, state=took["state"])
-    )
+    changes.append(event(consignment["id"], "delivery", now, agency=agency, state=took["state"]))
     return changes
-

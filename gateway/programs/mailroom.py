@@ -97,10 +97,12 @@ class Mailroom:
             if found is not None:
                 return found
         if about.code and about.promulgation_date is not None:
+            number, _, notation = about.code.partition("/")
             return await context.ledger.one(
                 "delivery_by_notation",
                 senders=senders,
-                notation=about.code,
+                code_number=number,
+                code_notation=notation,
                 promulgation_date=about.promulgation_date.isoformat(),
                 agency=sender.canonical,
             )
@@ -238,7 +240,9 @@ class Mailroom:
 
     # ------------------------------------------------------------ one arrival
 
-    async def on_arrival(self, arrival_id: str, code: str, reason: str, *, staff: Any = None) -> Row:
+    async def on_arrival(
+        self, arrival_id: str, code: str, reason: str, *, staff: Any = None
+    ) -> Row:
         """Report a status on an arrival; return the arrival as it is after.
 
         Raises:

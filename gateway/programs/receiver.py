@@ -1,7 +1,7 @@
 """receiver: bytes a peer gave us become arrivals of local agencies, or statuses on our deliveries.
 
 The bytes and their time are committed already (collector). Reading, verification and rules follow;
-findings flag, they do not refuse: the clerk decides. All arrivals of one packet are one transaction.
+findings flag, they do not refuse: the clerk decides. All arrivals of a packet are one transaction.
 A crash leaves the inbound row `received`; it is read again with the same result.
 """
 
@@ -134,7 +134,7 @@ class Receiver:
         planned = plan_deliveries(envelope.header.recipients, context.directory(), today(context))
         ours = tuple(p for p in planned if self._is_ours(p))
         received_at = from_text(row["received_at"])
-        verdicts = await verify_files(context, envelope.attachments, read.heads, received_at)
+        verdicts = await verify_files(context, envelope.attachments, received_at)
         findings = (
             *read.findings,
             *await judge(context, None, read, SubmitOptions(via=row["peer"]), verdicts, "in"),
@@ -291,7 +291,9 @@ class Receiver:
             columns = {"addressed_as": dumps([*codes, *fresh])}
             changes.append(Update("arrival", where, columns))
         view = dict(arrival) | {"addressed_as": dumps(fresh or codes)}
-        for code in [c for c in arrival["sent_codes"].split(",") if c]:
+        # What we sent ourselves comes back when the axis serves one of our own agencies too.
+        answered = arrival["sent_codes"] if arrival["source"] == row["peer"] else ""
+        for code in [c for c in answered.split(",") if c]:
             changes += statuses.tell(context, view, code, "", now, at=now)
         observe.arrival_repeated(arrival_id=arrival["id"], peer=row["peer"])
         return changes

@@ -77,7 +77,15 @@ def route(  # noqa: PLR0917
         answer.append({"agency": plan.agency, "state": plan.state.value, "reason": reason})
     for hop, covered in transfers.items():
         rows += _transfer(
-            ids[hop], hop, covered, consignment_id, document_id, sender_written, lane, now, open_gate
+            ids[hop],
+            hop,
+            covered,
+            consignment_id,
+            document_id,
+            sender_written,
+            lane,
+            now,
+            open_gate,
         )
     return Routed(tuple(rows), tuple(answer))
 

@@ -16,7 +16,7 @@ from typing import Any, assert_never
 from gateway import faults, observe
 from gateway.domain.delivery import Decision, back_off
 from gateway.domain.lifecycle import DeliveryState, TransferState
-from gateway.domain.moments import to_text
+from gateway.domain.moments import from_text, to_text
 from gateway.ports import (
     Adapter,
     Busy,
@@ -34,8 +34,8 @@ from gateway.ports import (
 from gateway.programs import clockwatch, parcels
 from gateway.programs.context import Context
 from gateway.programs.local import deliver_locally
-from gateway.programs.rows import entry, event, loads
 from gateway.programs.routing import LOCAL, topic_of
+from gateway.programs.rows import entry, event, loads
 
 _LOCAL_WORKERS = 48
 _URGENT = 1
@@ -198,9 +198,25 @@ class Relay:
         where = {"transfer_id": row["id"], "n": row["attempts"]}
         changes.append(Update("attempt", where, ended | {"detail": detail[:500]}, expect=None))
         await self._context.ledger.commit(ChangeSet(rows=tuple(changes)))
-        observe.attempt_ended(
-            row["id"], hop=row["hop"], n=row["attempts"], outcome=ended["outcome"]
-        )
+        self._say(row, outcome, now)
+
+    def _say(self, row: Row, outcome: Outcome, now: datetime) -> None:
+        """Log the attempt's closing line."""
+        queued_s = (now - from_text(row["created_at"])).total_seconds()
+        lane = str(row["lane"])
+        facts = {"transfer_id": row["id"], "peer": row["hop"], "attempt": row["attempts"]}
+        match outcome:
+            case Taken():
+                observe.delivery_handed_over(**facts, lane=lane, queued_s=queued_s)
+            case Busy(_, retry_after_s):
+                wait_s = retry_after_s or 0.0
+                observe.delivery_deferred(
+                    **facts, lane=lane, reason="busy", retry_in_s=wait_s, queued_s=queued_s
+                )
+            case Refused(_, code):
+                observe.delivery_failed(**facts, reason=f"refused {code}".strip())
+            case _:
+                assert_never(outcome)
 
     async def _taken(self, row: Row, outcome: Taken, now: datetime) -> list[Change]:
         context = self._context
@@ -280,7 +296,6 @@ class Relay:
 
     def _failed(self, row: Row, reason: str, now: datetime, kind: str) -> list[Change]:
         # SND-15: never deleted; a dead letter waits for an operator.
-        observe.delivery_failed(row["id"], hop=row["hop"], reason=kind)
         sending = (
             DeliveryState.PENDING.value,
             DeliveryState.SENDING.value,

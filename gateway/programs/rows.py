@@ -43,9 +43,7 @@ class Entry:
     entry_hash: str
 
 
-def entry(  # noqa: PLR0917 - the columns of the log
-    ids: Ids, kind: str, subject: str, document_id: str, at: datetime, **facts: Any
-) -> Entry:
+def entry(ids: Ids, kind: str, subject: str, document_id: str, at: datetime, **facts: Any) -> Entry:
     """Return an entry of the receipt log; facts that are None or empty are left out."""
     entry_id = ids.new()
     body: dict[str, Any] = {"entry_id": entry_id, "kind": kind, "at": iso(at)}

@@ -24,8 +24,8 @@ from gateway.domain.lifecycle import (
     allows,
     settled,
 )
-from gateway.domain.receipt import arrival_event, delivery_event, known_code
 from gateway.domain.moments import from_text, iso, to_text
+from gateway.domain.receipt import arrival_event, delivery_event, known_code
 from gateway.domain.worktime import received_at_legal
 from gateway.ports import Change, Insert, Row, Update
 from gateway.programs.catalogue import whois
@@ -168,10 +168,7 @@ def take(context: Context, arrival: Row, now: datetime, *, source: str) -> list[
 
 
 def _owes_01(context: Context, arrival: Row) -> bool:
-    return (
-        arrival["source"] == LOCAL
-        or context.peer(arrival["source"]).receipt_01_by == "gateway"
-    )
+    return arrival["source"] == LOCAL or context.peer(arrival["source"]).receipt_01_by == "gateway"
 
 
 def _mark(arrival: Row, code: str) -> str | None:
@@ -181,7 +178,7 @@ def _mark(arrival: Row, code: str) -> str | None:
     return ",".join([*sent, code]) if code not in sent else arrival["sent_codes"]
 
 
-def report_on(  # noqa: PLR0917
+def report_on(
     context: Context,
     arrival: Row,
     code: str,
@@ -211,14 +208,16 @@ def report_on(  # noqa: PLR0917
     guard = {"id": arrival["id"], "state": state.value, "sent_codes": arrival["sent_codes"]}
     changes.insert(0, Update("arrival", guard, columns))
     changes.append(
-        event(arrival["id"], "status", now, code=code, moved=after is not state, sent=mark is not None)
+        event(
+            arrival["id"], "status", now, code=code, moved=after is not state, sent=mark is not None
+        )
     )
     if mark is not None:
         changes += tell(context, arrival, code, reason, now, at=now, staff=staff)
     return changes
 
 
-def tell(  # noqa: PLR0917
+def tell(
     context: Context,
     arrival: Row,
     code: str,

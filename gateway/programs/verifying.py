@@ -12,8 +12,7 @@ from gateway.ports import Change, Insert
 from gateway.programs.context import Context
 from gateway.programs.rows import dumps
 from gateway.trust.render import to_json
-from gateway.trust.report import VerificationReport, Verdict
-from gateway.trust.unsigned import looks_unsigned, unsigned_report
+from gateway.trust.report import Verdict, VerificationReport
 
 _SEVERITY: Final = {
     Verdict.INVALID: 5,
@@ -40,14 +39,14 @@ class Verdicts:
 
 
 async def verify_files(
-    context: Context, attachments: Sequence[Attachment], heads: dict[int, bytes], at: datetime
+    context: Context, attachments: Sequence[Attachment], at: datetime
 ) -> Verdicts:
-    """Examine every file; never raises for what a file does."""
-    reports = tuple(
-        await asyncio.gather(
-            *(_one(context, a, heads.get(a.index, b""), at) for a in attachments)
-        )
-    )
+    """Examine every file; never raises for what a file does.
+
+    Raises:
+        UnavailableError: The verifier cannot be asked now; nothing was learnt.
+    """
+    reports = tuple(await asyncio.gather(*(_one(context, a, at) for a in attachments)))
     return Verdicts(
         reports,
         worst(reports),
@@ -56,11 +55,7 @@ async def verify_files(
     )
 
 
-async def _one(
-    context: Context, attachment: Attachment, head: bytes, at: datetime
-) -> VerificationReport:
-    if looks_unsigned(head, attachment.safe_name):
-        return unsigned_report(attachment.sha256, attachment.size_bytes, at)
+async def _one(context: Context, attachment: Attachment, at: datetime) -> VerificationReport:
     async with context.blobs.local(attachment.sha256) as path:
         return await context.verifier.verify(
             path, sha256=attachment.sha256, size_bytes=attachment.size_bytes, at=at

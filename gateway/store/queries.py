@@ -29,7 +29,9 @@ QUERIES: Final[dict[str, str]] = {
     "consignments_pending": (
         "SELECT id, urgency FROM consignment WHERE state = 'accepted' AND hold = '' ORDER BY id"
     ),
-    "consignments_held": "SELECT id, urgency FROM consignment WHERE hold = 'clock' ORDER BY id",
+    "consignments_held": (
+        "SELECT id, urgency FROM consignment WHERE hold != '' AND hold = 'clock' ORDER BY id"
+    ),
     "consignments_by_system": (
         "SELECT * FROM consignment WHERE system_id = :system_id AND state != 'quarantined' "
         "AND (:after = '' OR id < :after) AND (:document_id = '' OR document_id = :document_id) "
@@ -53,7 +55,7 @@ QUERIES: Final[dict[str, str]] = {
         "c.code_number, c.code_notation, c.promulgation_date FROM delivery d "
         "JOIN consignment c ON c.id = d.consignment_id "
         "WHERE c.sender IN (SELECT value FROM json_each(:senders)) "
-        "AND c.code_number || '/' || c.code_notation = :notation "
+        "AND c.code_number = :code_number AND c.code_notation = :code_notation "
         "AND c.promulgation_date = :promulgation_date AND d.agency = :agency "
         "ORDER BY c.version DESC LIMIT 1"
     ),
@@ -133,10 +135,8 @@ QUERIES: Final[dict[str, str]] = {
         "SELECT * FROM receipt_entry WHERE document_id = :document_id AND idx IS NOT NULL "
         "ORDER BY idx"
     ),
-    "entries": (
-        "SELECT * FROM receipt_entry WHERE idx >= :first AND idx < :last ORDER BY idx"
-    ),
-    "transfer_held": "SELECT id FROM transfer WHERE hold = 'clock' LIMIT 1",
+    "entries": ("SELECT * FROM receipt_entry WHERE idx >= :first AND idx < :last ORDER BY idx"),
+    "transfer_held": ("SELECT id FROM transfer WHERE hold != '' AND hold = 'clock' LIMIT 1"),
     "log_size": "SELECT COALESCE(MAX(idx) + 1, 0) AS size FROM receipt_entry",
     "merkle_node": "SELECT hash FROM merkle_node WHERE level = :level AND idx = :idx",
     "tree_heads": "SELECT * FROM tree_head ORDER BY size",

@@ -142,11 +142,21 @@ consignment = Table(
     _text("answer"),
     _text("receipt", default=""),
     UniqueConstraint("sender", "document_id", "version"),
-    Index(
-        "ix_consignment_notation", "sender", "code_number", "code_notation", "promulgation_date"
-    ),
+    Index("ix_consignment_notation", "sender", "code_number", "code_notation", "promulgation_date"),
     Index("ix_consignment_system", "system_id", "id"),
     Index("ix_consignment_document", "document_id"),
+    Index(
+        "ix_consignment_open",
+        "id",
+        sqlite_where=text("state = 'accepted'"),
+        postgresql_where=text("state = 'accepted'"),
+    ),
+    Index(
+        "ix_consignment_held",
+        "id",
+        sqlite_where=text("hold != ''"),
+        postgresql_where=text("hold != ''"),
+    ),
 )
 idempotency = Table(
     "idempotency",
@@ -204,7 +214,12 @@ transfer = Table(
     _text("reason", default=""),
     Index("ix_transfer_due", "state", "due_at"),
     Index("ix_transfer_consignment", "consignment_id"),
-    Index("ix_transfer_hop_doc", "hop", "peer_doc_id"),
+    Index(
+        "ix_transfer_held",
+        "id",
+        sqlite_where=text("hold != ''"),
+        postgresql_where=text("hold != ''"),
+    ),
 )
 attempt = Table(
     "attempt",
@@ -275,7 +290,7 @@ arrival = Table(
     UniqueConstraint("agency", "sender", "document_id", "version"),
     UniqueConstraint("agency", "arrival_year", "arrival_number"),
     Index("ix_arrival_inbox", "agency", "inbox_seq"),
-    Index("ix_arrival_document", "agency", "document_id"),
+    Index("ix_arrival_delivery", "delivery_id"),
     Index(
         "ix_arrival_unsequenced",
         "id",
@@ -315,6 +330,7 @@ status_report = Table(
     _text("taken_at", null=True),
     _int("inbox_seq", null=True),
     Index("ix_status_recipient", "recipient", "inbox_seq"),
+    Index("ix_status_sender", "sender", "id"),
     Index("ix_status_consignment", "consignment_id"),
     Index("ix_status_arrival", "arrival_id"),
     Index(

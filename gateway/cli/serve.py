@@ -1,0 +1,73 @@
+"""`vanlien serve`: run the gateway until SIGINT or SIGTERM.
+
+Killing it at any point loses nothing that was answered as accepted; see docs/architecture.md.
+"""
+
+import asyncio
+import contextlib
+import signal
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from gateway.cli.common import CONFIG_NAME, ConfigOption
+from gateway.cli.frame import OK
+
+
+def serve(
+    config: ConfigOption = Path(CONFIG_NAME),
+    port: Annotated[
+        int | None, typer.Option("--port", help="Cổng, thay cấu hình. / Port, over the settings.")
+    ] = None,
+) -> int:
+    """Chạy cổng liên thông. / Run the gateway.
+
+    Dừng bằng Ctrl-C hoặc SIGTERM: yêu cầu đang xử lý được trả lời xong. Stop with Ctrl-C or
+    SIGTERM: requests under way are answered first.
+
+    Ví dụ / Examples:
+
+        vanlien serve --config /etc/vanlien/vanlien.toml
+    """
+    import os
+
+    import uvloop
+
+    from gateway import observe
+    from gateway.config import load
+
+    environ = dict(os.environ)
+    if port is not None:
+        environ["VANLIEN__HTTP__PORT"] = str(port)
+    settings = load(config, environ)
+    observe.configure(settings.log.json_lines, level=settings.log.level)
+    uvloop.run(_serve(settings))
+    return OK
+
+
+async def _serve(settings: object) -> None:
+    from gateway.app import running
+    from gateway.config import Settings
+
+    assert isinstance(settings, Settings)
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for name in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(name, stop.set)
+    async with running(settings) as gateway:
+        typer.echo(f"vanlien: {gateway.url}", err=True)
+        waiting = asyncio.create_task(stop.wait())
+        assert gateway.failed is not None
+        ends: set[asyncio.Future[Any]] = {waiting, gateway.failed}
+        await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+        waiting.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await waiting
+        if gateway.failed.done():
+            gateway.failed.result()  # a program died: say so and exit 70
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("serve")(serve)
