@@ -106,8 +106,7 @@ QUERIES: Final[dict[str, str]] = {
     ),
     "waiting_documents": (
         "SELECT * FROM arrival WHERE agency IN (SELECT value FROM json_each(:agencies)) "
-        "AND offered_at IS NOT NULL AND entered_system_at IS NULL "
-        "AND state NOT IN ('quarantined', 'returned', 'recalled') "
+        "AND state = 'offered' "
         "AND (:since = '' OR at_gateway_at >= :since) AND (:until = '' OR at_gateway_at <= :until) "
         "ORDER BY id LIMIT :limit"
     ),

@@ -301,8 +301,8 @@ arrival = Table(
         "ix_arrival_waiting",
         "agency",
         "id",
-        sqlite_where=text("offered_at IS NOT NULL AND entered_system_at IS NULL"),
-        postgresql_where=text("offered_at IS NOT NULL AND entered_system_at IS NULL"),
+        sqlite_where=text("state = 'offered'"),
+        postgresql_where=text("state = 'offered'"),
     ),
 )
 status_report = Table(
@@ -331,6 +331,13 @@ status_report = Table(
     _int("inbox_seq", null=True),
     Index("ix_status_recipient", "recipient", "inbox_seq"),
     Index("ix_status_sender", "sender", "id"),
+    Index(
+        "ix_status_waiting",
+        "recipient",
+        "id",
+        sqlite_where=text("taken_at IS NULL"),
+        postgresql_where=text("taken_at IS NULL"),
+    ),
     Index("ix_status_consignment", "consignment_id"),
     Index("ix_status_arrival", "arrival_id"),
     Index(
