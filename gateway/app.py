@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any
 
 import uuid_utils
-from aiohttp import web
 
 from adapters.vxp import plugin as vxp
 from adapters.vxp.facade import only_from
@@ -56,7 +55,7 @@ from gateway.store.ledger import SqliteLedger
 from gateway.store.receipts import LedgerReceipts
 from gateway.verifier.pool import VerifierPool
 from gateway.web import body as web_body
-from gateway.web.server import Running, listen, make_app
+from gateway.web.server import Running, listen, make_app, make_facade_app
 
 API = "/api/v1"
 
@@ -394,7 +393,7 @@ class Gateway:
         limits = web_body.Limits(
             max_packet_bytes=int(settings.http.max_packet_bytes),
             in_flight=settings.http.max_in_flight,
-            in_flight_per_caller=settings.http.max_in_flight,
+            in_flight_per_caller=max(8, settings.http.max_in_flight // 2),
         )
         max_bytes = int(settings.http.max_packet_bytes)
         app = make_app(
@@ -413,15 +412,15 @@ class Gateway:
         for plain in settings.http.plain_facades:
             # Old clients speak plain HTTP inside the VPN: only from listed ranges, and it is said.
             networks = tuple(plain.networks)
-            facade = web.Application(middlewares=[only_from(networks)], client_max_size=0)
-            facade.add_routes(
-                vxp.routes(
-                    self.door,
-                    self.callers,
-                    self.clock,
-                    max_bytes=max_bytes,
-                    plain_http_from=networks,
-                )
+            routes = vxp.routes(
+                self.door,
+                self.callers,
+                self.clock,
+                max_bytes=max_bytes,
+                plain_http_from=networks,
+            )
+            facade = make_facade_app(
+                self._ids, routes, limits=limits, middlewares=[only_from(networks)]
             )
             running = await listen(facade, plain.host, plain.port, limits=limits)
             self.listeners.append(running)
@@ -461,4 +460,3 @@ async def running(settings: Settings) -> AsyncIterator[Gateway]:
         yield gateway
     finally:
         await gateway.stop()
-

@@ -382,8 +382,10 @@ class Listed:
 
 
 class Adapter(Protocol):
-    """A door to one peer. Never raises for what the peer does: it returns an Outcome, or raises
-    UnavailableError from the collecting side (an unreadable answer is not an empty list).
+    """A door to one peer.
+
+    Never raises for what the peer does: it returns an Outcome, or raises UnavailableError from the
+    collecting side (an unreadable answer is not an empty list).
     """
 
     name: str
@@ -414,6 +416,21 @@ class Adapter(Protocol):
 
     async def close(self) -> None:
         """Let go of connections."""
+        ...
+
+
+# ---------------------------------------------------------------- the broker
+
+
+class Broker(Protocol):
+    """Carries ids from the outbox to the programs; losing it loses nothing."""
+
+    def publish(self, topic: str, ref: str, lane: int) -> None:
+        """Queue an id; one already queued in the topic is not queued twice."""
+        ...
+
+    async def take(self, topic: str, *, lowest: int = 0) -> str:
+        """Return the most urgent id of a topic, waiting for one in lane `lowest` or above."""
         ...
 
 
@@ -464,8 +481,9 @@ class Update:
 
 @dataclass(frozen=True, slots=True)
 class Delete:
-    """Remove the rows matching `where`; a tuple as value means any of these. Only for work
-    tables (outbox, blob_ref): facts are never deleted.
+    """Remove the rows matching `where`; a tuple as value means any of these.
+
+    Only for work tables (outbox, blob_ref): facts are never deleted.
     """
 
     table: str

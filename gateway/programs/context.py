@@ -4,12 +4,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from gateway.broker.lanes import Lanes
 from gateway.codec.limits import Limits
 from gateway.domain.delivery import SCHEDULES, Schedule
 from gateway.domain.directory import Directory
 from gateway.domain.worktime import OfficeHours
-from gateway.ports import Adapter, Blobs, Clock, Ids, Ledger, Verifier
+from gateway.ports import Adapter, Blobs, Broker, Clock, Ids, Ledger, Verifier
 from gateway.receipts.sign import ReceiptKey
 from gateway.rules.facts import Policy as RulePolicy
 
@@ -89,7 +88,7 @@ class Context:
     ids: Ids
     verifier: Verifier
     sealer: ReceiptKey
-    lanes: Lanes
+    lanes: Broker
     directory: Callable[[], Directory]
     calendar: Callable[[str], OfficeHours]
     random: Callable[[], float]

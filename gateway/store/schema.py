@@ -297,13 +297,7 @@ arrival = Table(
         sqlite_where=text("inbox_seq IS NULL AND offered_at IS NOT NULL"),
         postgresql_where=text("inbox_seq IS NULL AND offered_at IS NOT NULL"),
     ),
-    Index(
-        "ix_arrival_waiting",
-        "agency",
-        "id",
-        sqlite_where=text("state = 'offered'"),
-        postgresql_where=text("state = 'offered'"),
-    ),
+    Index("ix_arrival_waiting", "agency", "state", "id"),
 )
 status_report = Table(
     "status_report",
@@ -331,13 +325,7 @@ status_report = Table(
     _int("inbox_seq", null=True),
     Index("ix_status_recipient", "recipient", "inbox_seq"),
     Index("ix_status_sender", "sender", "id"),
-    Index(
-        "ix_status_waiting",
-        "recipient",
-        "id",
-        sqlite_where=text("taken_at IS NULL"),
-        postgresql_where=text("taken_at IS NULL"),
-    ),
+    Index("ix_status_waiting", "recipient", "taken_at", "id"),
     Index("ix_status_consignment", "consignment_id"),
     Index("ix_status_arrival", "arrival_id"),
     Index(
