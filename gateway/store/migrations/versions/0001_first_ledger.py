@@ -1,0 +1,487 @@
+"""The first ledger: every table and index of version 0.1.0.
+
+One transaction: a crash leaves the file as it was. Written out and never changed again, whatever
+becomes of `gateway.store.schema`; later changes are revisions of their own.
+"""
+
+from typing import Final
+
+import sqlalchemy as sa
+from alembic import op
+
+revision: Final = "0001"
+down_revision: Final = None
+branch_labels: Final = None
+depends_on: Final = None
+
+
+def upgrade() -> None:
+    """Make the tables."""
+    _callers()
+    _outgoing()
+    _incoming()
+    _proof()
+    _work()
+
+
+def _callers() -> None:
+    """Callers, the catalogue of agencies, counters."""
+    op.create_table(
+        "system",
+        sa.Column("id", sa.Text, nullable=False),
+        sa.Column("status", sa.Text, nullable=False),
+        sa.Column("created_at", sa.Text, nullable=False),
+        sa.PrimaryKeyConstraint("id", name="pk_system"),
+    )
+    op.create_table(
+        "system_agency",
+        sa.Column(
+            "system_id",
+            sa.Text,
+            sa.ForeignKey("system.id", name="fk_system_agency_system_id_system"),
+            nullable=False,
+        ),
+        sa.Column("agency", sa.Text, nullable=False),
+        sa.PrimaryKeyConstraint("system_id", "agency", name="pk_system_agency"),
+    )
+    op.create_table(
+        "credential",
+        sa.Column("id", sa.Text, nullable=False),
+        sa.Column(
+            "system_id",
+            sa.Text,
+            sa.ForeignKey("system.id", name="fk_credential_system_id_system"),
+            nullable=False,
+        ),
+        sa.Column("kind", sa.Text, nullable=False),
+        sa.Column("hash", sa.Text, nullable=True),
+        sa.Column("sealed", sa.Text, nullable=True),
+        sa.Column("created_at", sa.Text, nullable=False),
+        sa.Column("expires_at", sa.Text, nullable=True),
+        sa.Column("revoked_at", sa.Text, nullable=True),
+        sa.PrimaryKeyConstraint("id", name="pk_credential"),
+    )
+    op.create_index("ix_credential_system_id", "credential", ["system_id"])
+    op.create_table(
+        "agency",
+        sa.Column("code", sa.Text, nullable=False),
+        sa.Column("name", sa.Text, nullable=False),
+        sa.Column("legacy_code", sa.Text, nullable=False, server_default=sa.text("''")),
+        sa.Column("parent", sa.Text, nullable=False, server_default=sa.text("''")),
+        sa.Column("mail", sa.Text, nullable=False, server_default=sa.text("''")),
+        sa.Column("status", sa.Text, nullable=False),
+        sa.Column("valid_from", sa.Text, nullable=True),
+        sa.Column("valid_to", sa.Text, nullable=True),
+        sa.Column("successor", sa.Text, nullable=False, server_default=sa.text("''")),
+        sa.Column("hop", sa.Text, nullable=False, server_default=sa.text("''")),
+        sa.Column("console", sa.Integer, nullable=False, server_default=sa.text("0")),
+        sa.Column("numbered_by", sa.Text, nullable=False, server_default=sa.text("'gateway'")),
+        sa.Column("updated_at", sa.Text, nullable=False),
+        sa.PrimaryKeyConstraint("code", name="pk_agency"),
+    )
+    op.create_table(
+        "agency_alias",
+        sa.Column("alias", sa.Text, nullable=False),
+        sa.Column("code", sa.Text, nullable=False),
+        sa.Column("valid_from", sa.Text, nullable=True),
+        sa.Column("valid_to", sa.Text, nullable=True),
+        sa.PrimaryKeyConstraint("alias", name="pk_agency_alias"),
+    )
+    op.create_table(
+        "counter",
+        sa.Column("agency", sa.Text, nullable=False),
+        sa.Column("year", sa.Integer, nullable=False),
+        sa.Column("series", sa.Text, nullable=False),
+        sa.Column("last", sa.Integer, nullable=False),
+        sa.PrimaryKeyConstraint("agency", "year", "series", name="pk_counter"),
+    )
+
+
+def _outgoing() -> None:
+    """What agencies send, and its way to the next hop."""
+    op.create_table(
+        "consignment",
+        sa.Column("id", sa.Text, nullable=False),
+        sa.Column("system_id", sa.Text, nullable=False),
+        sa.Column("via", sa.Text, nullable=False),
+        sa.Column("sender", sa.Text, nullable=False),
+        sa.Column("sender_written", sa.Text, nullable=False),
+        sa.Column("document_id", sa.Text, nullable=True),
+        sa.Column("version", sa.Integer, nullable=False, server_default=sa.text("1")),
+        sa.Column("digest", sa.Text, nullable=False),
+        sa.Column("state", sa.Text, nullable=False),
+        sa.Column("hold", sa.Text, nullable=False, server_default=sa.text("''")),
+        sa.Column("reason", sa.Text, nullable=False, server_default=sa.text("''")),
+        sa.Column("business_type", sa.Integer, nullable=False, server_default=sa.text("0")),
+        sa.Column("envelope", sa.Text, nullable=False),
+        sa.Column("findings", sa.Text, nullable=False, server_default=sa.text("'[]'")),
+        sa.Column("verdict", sa.Text, nullable=False, server_default=sa.text("'pending'")),
+        sa.Column("legal_class", sa.Text, nullable=False, server_default=sa.text("''")),
+        sa.Column("urgency", sa.Integer, nullable=False, server_default=sa.text("0")),
+        sa.Column("issue_year", sa.Integer, nullable=True),
+        sa.Column("issue_ordinal", sa.Integer, nullable=True),
+        sa.Column("code_number", sa.Text, nullable=False, server_default=sa.text("''")),
+        sa.Column("code_notation", sa.Text, nullable=False, server_default=sa.text("''")),
+        sa.Column("promulgation_date", sa.Text, nullable=False, server_default=sa.text("''")),
+        sa.Column("subject", sa.Text, nullable=False, server_default=sa.text("''")),
+        sa.Column("main_sha256", sa.Text, nullable=False, server_default=sa.text("''")),
+        sa.Column("received_sha256", sa.Text, nullable=False),
+        sa.Column("received_size", sa.Integer, nullable=False),
+        sa.Column("accepted_at", sa.Text, nullable=False),
+        sa.Column("issued_at", sa.Text, nullable=True),
+        sa.Column("sent_at", sa.Text, nullable=True),
+        sa.Column("closed_at", sa.Text, nullable=True),
+        sa.Column("answer", sa.Text, nullable=False),
+        sa.Column("receipt", sa.Text, nullable=False, server_default=sa.text("''")),
+        sa.PrimaryKeyConstraint("id", name="pk_consignment"),
+        sa.UniqueConstraint(
+            "sender", "document_id", "version", name="uq_consignment_sender_document_id_version"
+        ),
+    )
+    op.create_index("ix_consignment_document", "consignment", ["document_id"])
+    op.create_index(
+        "ix_consignment_held",
+        "consignment",
+        ["id"],
+        sqlite_where=sa.text("hold != ''"),
+        postgresql_where=sa.text("hold != ''"),
+    )
+    op.create_index(
+        "ix_consignment_notation",
+        "consignment",
+        ["sender", "code_number", "code_notation", "promulgation_date"],
+    )
+    op.create_index(
+        "ix_consignment_open",
+        "consignment",
+        ["id"],
+        sqlite_where=sa.text("state = 'accepted'"),
+        postgresql_where=sa.text("state = 'accepted'"),
+    )
+    op.create_index("ix_consignment_system", "consignment", ["system_id", "id"])
+    op.create_table(
+        "idempotency",
+        sa.Column("system_id", sa.Text, nullable=False),
+        sa.Column("key", sa.Text, nullable=False),
+        sa.Column("body_sha256", sa.Text, nullable=False),
+        sa.Column("consignment_id", sa.Text, nullable=False),
+        sa.Column("created_at", sa.Text, nullable=False),
+        sa.PrimaryKeyConstraint("system_id", "key", name="pk_idempotency"),
+    )
+    op.create_table(
+        "delivery",
+        sa.Column("id", sa.Text, nullable=False),
+        sa.Column(
+            "consignment_id",
+            sa.Text,
+            sa.ForeignKey("consignment.id", name="fk_delivery_consignment_id_consignment"),
+            nullable=False,
+        ),
+        sa.Column("agency", sa.Text, nullable=False),
+        sa.Column("name", sa.Text, nullable=False, server_default=sa.text("''")),
+        sa.Column("addressed_as", sa.Text, nullable=False),
+        sa.Column("state", sa.Text, nullable=False),
+        sa.Column("reason", sa.Text, nullable=False, server_default=sa.text("''")),
+        sa.Column("hop", sa.Text, nullable=False, server_default=sa.text("''")),
+        sa.Column("transfer_id", sa.Text, nullable=True),
+        sa.Column("hold", sa.Text, nullable=False, server_default=sa.text("''")),
+        sa.Column("left_at", sa.Text, nullable=True),
+        sa.Column("acknowledged_at", sa.Text, nullable=True),
+        sa.Column("at_gateway_at", sa.Text, nullable=True),
+        sa.Column("entered_system_at", sa.Text, nullable=True),
+        sa.Column("last_status", sa.Text, nullable=False, server_default=sa.text("''")),
+        sa.PrimaryKeyConstraint("id", name="pk_delivery"),
+        sa.UniqueConstraint("consignment_id", "agency", name="uq_delivery_consignment_id_agency"),
+    )
+    op.create_index("ix_delivery_transfer", "delivery", ["transfer_id"])
+    op.create_table(
+        "transfer",
+        sa.Column("id", sa.Text, nullable=False),
+        sa.Column("consignment_id", sa.Text, nullable=True),
+        sa.Column("status_id", sa.Text, nullable=True),
+        sa.Column("kind", sa.Text, nullable=False),
+        sa.Column("hop", sa.Text, nullable=False),
+        sa.Column("state", sa.Text, nullable=False),
+        sa.Column("hold", sa.Text, nullable=False, server_default=sa.text("''")),
+        sa.Column("lane", sa.Integer, nullable=False, server_default=sa.text("0")),
+        sa.Column("attempts", sa.Integer, nullable=False, server_default=sa.text("0")),
+        sa.Column("due_at", sa.Text, nullable=False),
+        sa.Column("lease_until", sa.Text, nullable=True),
+        sa.Column("peer_doc_id", sa.Text, nullable=False, server_default=sa.text("''")),
+        sa.Column("parcel_sha256", sa.Text, nullable=False, server_default=sa.text("''")),
+        sa.Column("parcel_size", sa.Integer, nullable=False, server_default=sa.text("0")),
+        sa.Column("sender_written", sa.Text, nullable=False),
+        sa.Column("recipients", sa.Text, nullable=False),
+        sa.Column("document_id", sa.Text, nullable=False),
+        sa.Column("created_at", sa.Text, nullable=False),
+        sa.Column("done_at", sa.Text, nullable=True),
+        sa.Column("reason", sa.Text, nullable=False, server_default=sa.text("''")),
+        sa.PrimaryKeyConstraint("id", name="pk_transfer"),
+    )
+    op.create_index("ix_transfer_consignment", "transfer", ["consignment_id"])
+    op.create_index("ix_transfer_due", "transfer", ["state", "due_at"])
+    op.create_index(
+        "ix_transfer_held",
+        "transfer",
+        ["id"],
+        sqlite_where=sa.text("hold != ''"),
+        postgresql_where=sa.text("hold != ''"),
+    )
+    op.create_table(
+        "attempt",
+        sa.Column("transfer_id", sa.Text, nullable=False),
+        sa.Column("n", sa.Integer, nullable=False),
+        sa.Column("began_at", sa.Text, nullable=False),
+        sa.Column("ended_at", sa.Text, nullable=True),
+        sa.Column("outcome", sa.Text, nullable=False, server_default=sa.text("''")),
+        sa.Column("detail", sa.Text, nullable=False, server_default=sa.text("''")),
+        sa.PrimaryKeyConstraint("transfer_id", "n", name="pk_attempt"),
+    )
+
+
+def _incoming() -> None:
+    """What peers give us, arrivals, statuses, recalls."""
+    op.create_table(
+        "inbound",
+        sa.Column("id", sa.Text, nullable=False),
+        sa.Column("peer", sa.Text, nullable=False),
+        sa.Column("peer_doc_id", sa.Text, nullable=False),
+        sa.Column("kind", sa.Text, nullable=False),
+        sa.Column("sha256", sa.Text, nullable=False),
+        sa.Column("size_bytes", sa.Integer, nullable=False),
+        sa.Column("received_at", sa.Text, nullable=False),
+        sa.Column("state", sa.Text, nullable=False),
+        sa.Column("tries", sa.Integer, nullable=False, server_default=sa.text("0")),
+        sa.Column("due_at", sa.Text, nullable=False),
+        sa.Column("acked_at", sa.Text, nullable=True),
+        sa.Column("detail", sa.Text, nullable=False, server_default=sa.text("''")),
+        sa.PrimaryKeyConstraint("id", name="pk_inbound"),
+        sa.UniqueConstraint("peer", "peer_doc_id", "kind", name="uq_inbound_peer_peer_doc_id_kind"),
+    )
+    op.create_index("ix_inbound_state", "inbound", ["state", "due_at"])
+    op.create_table(
+        "arrival",
+        sa.Column("id", sa.Text, nullable=False),
+        sa.Column("agency", sa.Text, nullable=False),
+        sa.Column("addressed_as", sa.Text, nullable=False),
+        sa.Column("sender", sa.Text, nullable=False),
+        sa.Column("sender_written", sa.Text, nullable=False),
+        sa.Column("sender_name", sa.Text, nullable=False, server_default=sa.text("''")),
+        sa.Column("document_id", sa.Text, nullable=False),
+        sa.Column("version", sa.Integer, nullable=False, server_default=sa.text("1")),
+        sa.Column("digest", sa.Text, nullable=False),
+        sa.Column("state", sa.Text, nullable=False),
+        sa.Column("envelope", sa.Text, nullable=False),
+        sa.Column("findings", sa.Text, nullable=False, server_default=sa.text("'[]'")),
+        sa.Column("verdict", sa.Text, nullable=False),
+        sa.Column("legal_class", sa.Text, nullable=False, server_default=sa.text("''")),
+        sa.Column("urgency", sa.Integer, nullable=False, server_default=sa.text("0")),
+        sa.Column("business_type", sa.Integer, nullable=False, server_default=sa.text("0")),
+        sa.Column("source", sa.Text, nullable=False),
+        sa.Column("inbound_id", sa.Text, nullable=True),
+        sa.Column("consignment_id", sa.Text, nullable=True),
+        sa.Column("delivery_id", sa.Text, nullable=True),
+        sa.Column("received_sha256", sa.Text, nullable=False),
+        sa.Column("received_size", sa.Integer, nullable=False),
+        sa.Column("strict_sha256", sa.Text, nullable=False, server_default=sa.text("''")),
+        sa.Column("strict_size", sa.Integer, nullable=False, server_default=sa.text("0")),
+        sa.Column("at_gateway_at", sa.Text, nullable=False),
+        sa.Column("offered_at", sa.Text, nullable=True),
+        sa.Column("entered_system_at", sa.Text, nullable=True),
+        sa.Column("received_at_legal", sa.Text, nullable=True),
+        sa.Column("arrival_year", sa.Integer, nullable=True),
+        sa.Column("arrival_number", sa.Integer, nullable=True),
+        sa.Column("sent_codes", sa.Text, nullable=False, server_default=sa.text("''")),
+        sa.Column("inbox_seq", sa.Integer, nullable=True),
+        sa.PrimaryKeyConstraint("id", name="pk_arrival"),
+        sa.UniqueConstraint(
+            "agency",
+            "arrival_year",
+            "arrival_number",
+            name="uq_arrival_agency_arrival_year_arrival_number",
+        ),
+        sa.UniqueConstraint(
+            "agency",
+            "sender",
+            "document_id",
+            "version",
+            name="uq_arrival_agency_sender_document_id_version",
+        ),
+    )
+    op.create_index("ix_arrival_delivery", "arrival", ["delivery_id"])
+    op.create_index("ix_arrival_inbox", "arrival", ["agency", "inbox_seq"])
+    op.create_index(
+        "ix_arrival_unsequenced",
+        "arrival",
+        ["id"],
+        sqlite_where=sa.text("inbox_seq IS NULL AND offered_at IS NOT NULL"),
+        postgresql_where=sa.text("inbox_seq IS NULL AND offered_at IS NOT NULL"),
+    )
+    op.create_index("ix_arrival_waiting", "arrival", ["agency", "state", "id"])
+    op.create_table(
+        "status_report",
+        sa.Column("id", sa.Text, nullable=False),
+        sa.Column("sender", sa.Text, nullable=False),
+        sa.Column("sender_written", sa.Text, nullable=False),
+        sa.Column("recipient", sa.Text, nullable=False),
+        sa.Column("recipient_written", sa.Text, nullable=False),
+        sa.Column("document_id", sa.Text, nullable=False),
+        sa.Column("notation", sa.Text, nullable=False, server_default=sa.text("''")),
+        sa.Column("code", sa.Text, nullable=False),
+        sa.Column("description", sa.Text, nullable=False, server_default=sa.text("''")),
+        sa.Column("at", sa.Text, nullable=False),
+        sa.Column("staff", sa.Text, nullable=False, server_default=sa.text("'null'")),
+        sa.Column("promulgation_date", sa.Text, nullable=False, server_default=sa.text("''")),
+        sa.Column("source", sa.Text, nullable=False),
+        sa.Column("received_sha256", sa.Text, nullable=False, server_default=sa.text("''")),
+        sa.Column("consignment_id", sa.Text, nullable=True),
+        sa.Column("delivery_id", sa.Text, nullable=True),
+        sa.Column("arrival_id", sa.Text, nullable=True),
+        sa.Column("created_at", sa.Text, nullable=False),
+        sa.Column("offered_at", sa.Text, nullable=True),
+        sa.Column("taken_at", sa.Text, nullable=True),
+        sa.Column("inbox_seq", sa.Integer, nullable=True),
+        sa.PrimaryKeyConstraint("id", name="pk_status_report"),
+    )
+    op.create_index("ix_status_arrival", "status_report", ["arrival_id"])
+    op.create_index("ix_status_consignment", "status_report", ["consignment_id"])
+    op.create_index("ix_status_recipient", "status_report", ["recipient", "inbox_seq"])
+    op.create_index("ix_status_sender", "status_report", ["sender", "id"])
+    op.create_index(
+        "ix_status_unsequenced",
+        "status_report",
+        ["id"],
+        sqlite_where=sa.text("inbox_seq IS NULL AND offered_at IS NOT NULL"),
+        postgresql_where=sa.text("inbox_seq IS NULL AND offered_at IS NOT NULL"),
+    )
+    op.create_index("ix_status_waiting", "status_report", ["recipient", "taken_at", "id"])
+    op.create_table(
+        "recall",
+        sa.Column("id", sa.Text, nullable=False),
+        sa.Column("delivery_id", sa.Text, nullable=False),
+        sa.Column("state", sa.Text, nullable=False),
+        sa.Column("reason", sa.Text, nullable=False, server_default=sa.text("''")),
+        sa.Column("asked_at", sa.Text, nullable=False),
+        sa.Column("answered_at", sa.Text, nullable=True),
+        sa.Column("answer", sa.Text, nullable=False, server_default=sa.text("''")),
+        sa.PrimaryKeyConstraint("id", name="pk_recall"),
+    )
+    op.create_index("ix_recall_delivery_id", "recall", ["delivery_id"])
+
+
+def _proof() -> None:
+    """Events, the receipt log and its tree."""
+    op.create_table(
+        "event",
+        sa.Column("id", sa.Integer, nullable=False),
+        sa.Column("seq", sa.Integer, nullable=True),
+        sa.Column("subject", sa.Text, nullable=False),
+        sa.Column("type", sa.Text, nullable=False),
+        sa.Column("at", sa.Text, nullable=False),
+        sa.Column("data", sa.Text, nullable=False, server_default=sa.text("'{}'")),
+        sa.PrimaryKeyConstraint("id", name="pk_event"),
+    )
+    op.create_index("ix_event_seq", "event", ["seq"])
+    op.create_index("ix_event_subject", "event", ["subject", "id"])
+    op.create_index(
+        "ix_event_unsequenced",
+        "event",
+        ["id"],
+        sqlite_where=sa.text("seq IS NULL"),
+        postgresql_where=sa.text("seq IS NULL"),
+    )
+    op.create_table(
+        "receipt_entry",
+        sa.Column("ord", sa.Integer, nullable=False),
+        sa.Column("id", sa.Text, nullable=False),
+        sa.Column("kind", sa.Text, nullable=False),
+        sa.Column("subject", sa.Text, nullable=False),
+        sa.Column("document_id", sa.Text, nullable=False, server_default=sa.text("''")),
+        sa.Column("at", sa.Text, nullable=False),
+        sa.Column("body", sa.Text, nullable=False),
+        sa.Column("entry_hash", sa.Text, nullable=False),
+        sa.Column("idx", sa.Integer, nullable=True),
+        sa.Column("prev_hash", sa.Text, nullable=True),
+        sa.Column("chain_hash", sa.Text, nullable=True),
+        sa.PrimaryKeyConstraint("ord", name="pk_receipt_entry"),
+        sa.UniqueConstraint("id", name="uq_receipt_entry_id"),
+        sa.UniqueConstraint("idx", name="uq_receipt_entry_idx"),
+    )
+    op.create_index("ix_receipt_document", "receipt_entry", ["document_id"])
+    op.create_index("ix_receipt_subject", "receipt_entry", ["subject"])
+    op.create_index(
+        "ix_receipt_unsequenced",
+        "receipt_entry",
+        ["ord"],
+        sqlite_where=sa.text("idx IS NULL"),
+        postgresql_where=sa.text("idx IS NULL"),
+    )
+    op.create_table(
+        "merkle_node",
+        sa.Column("level", sa.Integer, nullable=False),
+        sa.Column("idx", sa.Integer, nullable=False),
+        sa.Column("hash", sa.Text, nullable=False),
+        sa.PrimaryKeyConstraint("level", "idx", name="pk_merkle_node"),
+    )
+    op.create_table(
+        "tree_head",
+        sa.Column("size", sa.Integer, nullable=False, autoincrement=False),
+        sa.Column("root", sa.Text, nullable=False),
+        sa.Column("at", sa.Text, nullable=False),
+        sa.Column("jws", sa.Text, nullable=False),
+        sa.PrimaryKeyConstraint("size", name="pk_tree_head"),
+    )
+
+
+def _work() -> None:
+    """Work, caches, quarantine, settings of the ledger itself."""
+    op.create_table(
+        "outbox",
+        sa.Column("id", sa.Integer, nullable=False),
+        sa.Column("topic", sa.Text, nullable=False),
+        sa.Column("ref", sa.Text, nullable=False),
+        sa.Column("lane", sa.Integer, nullable=False, server_default=sa.text("0")),
+        sa.PrimaryKeyConstraint("id", name="pk_outbox"),
+    )
+    op.create_table(
+        "verification",
+        sa.Column("sha256", sa.Text, nullable=False),
+        sa.Column("trust_sha256", sa.Text, nullable=False),
+        sa.Column("verdict", sa.Text, nullable=False),
+        sa.Column("at", sa.Text, nullable=False),
+        sa.Column("report", sa.Text, nullable=False),
+        sa.PrimaryKeyConstraint("sha256", "trust_sha256", name="pk_verification"),
+    )
+    op.create_table(
+        "blob_ref",
+        sa.Column("sha256", sa.Text, nullable=False),
+        sa.Column("owner", sa.Text, nullable=False),
+        sa.PrimaryKeyConstraint("sha256", "owner", name="pk_blob_ref"),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
+        "quarantine",
+        sa.Column("id", sa.Text, nullable=False),
+        sa.Column("kind", sa.Text, nullable=False),
+        sa.Column("sender", sa.Text, nullable=False),
+        sa.Column("document_id", sa.Text, nullable=False, server_default=sa.text("''")),
+        sa.Column("reason", sa.Text, nullable=False),
+        sa.Column("sha256", sa.Text, nullable=False),
+        sa.Column("at", sa.Text, nullable=False),
+        sa.Column("first_by", sa.Text, nullable=True),
+        sa.Column("first_at", sa.Text, nullable=True),
+        sa.Column("second_by", sa.Text, nullable=True),
+        sa.Column("purged_at", sa.Text, nullable=True),
+        sa.PrimaryKeyConstraint("id", name="pk_quarantine"),
+    )
+    op.create_table(
+        "meta",
+        sa.Column("key", sa.Text, nullable=False),
+        sa.Column("value", sa.Text, nullable=False),
+        sa.PrimaryKeyConstraint("key", name="pk_meta"),
+    )
+
+
+def downgrade() -> None:
+    """Refuse: a ledger is never taken apart."""
+    raise NotImplementedError("there is nothing before the first ledger: restore a backup instead")
