@@ -9,6 +9,7 @@ import os
 import re
 import stat
 from datetime import timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, Final
 from urllib.parse import urlsplit
@@ -63,7 +64,7 @@ def parse_size(value: object) -> int:
     if isinstance(value, int) and not isinstance(value, bool):
         return value
     if isinstance(value, str) and (match := _SIZE.fullmatch(value)):
-        return int(float(match[1]) * _BYTES[match[2]])
+        return int(Decimal(match[1]) * _BYTES[match[2]])  # exact, unlike a float
     raise PydanticCustomError("size", "not a size")
 
 

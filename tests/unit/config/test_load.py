@@ -360,7 +360,14 @@ def test_what_is_no_duration(text):
 
 
 @pytest.mark.parametrize(
-    ("text", "size"), [("512 MiB", 512 * 2**20), ("4 KB", 4000), (77, 77), ("1.5 GiB", 3 * 2**29)]
+    ("text", "size"),
+    [
+        ("512 MiB", 512 * 2**20),
+        ("4 KB", 4000),
+        (77, 77),
+        ("1.5 GiB", 3 * 2**29),
+        ("9007199254740993 B", 2**53 + 1),
+    ],
 )
 def test_sizes(text, size):
     assert parse_size(text) == size
