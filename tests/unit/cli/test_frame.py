@@ -264,10 +264,12 @@ def test_help_names_every_command_without_heavy_libraries():
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, check=True, timeout=60
     )
     assert done.stderr.decode().strip() == "heavy: []"
-    from gateway.__main__ import COMMANDS
+    from gateway.__main__ import COMMANDS, application
 
-    for name in COMMANDS:
-        assert f" {name} " in done.stdout.decode()
+    commands = typer.main.get_command(application()).commands
+    assert {*COMMANDS, "check-config"} == set(commands)
+    for name in commands:
+        assert f"│ {name} " in done.stdout.decode()
 
 
 def test_version():
