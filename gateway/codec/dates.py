@@ -22,7 +22,7 @@ _YEAR_FIRST: Final = re.compile(
 _YEAR_LAST: Final = re.compile(
     r"(?P<d>[0-9]{1,2})(?P<sep>[/.-])(?P<m>[0-9]{1,2})(?P=sep)(?P<y>[0-9]{4})" + _CLOCK + r"\Z"
 )
-_EPOCH_MS: Final = re.compile(r"-?[0-9]{11,14}\Z")
+_EPOCH_MS: Final = re.compile(r"-?[0-9]{11,13}\Z")
 
 
 class Reading(NamedTuple):

@@ -48,6 +48,7 @@ class Writer:
 
     def __init__(self, extras: Sequence[Extra] = ()) -> None:
         self.lines: list[str] = []
+        self._drained = 0
         self._depth = 0
         self._extras: dict[str, list[str]] = {}
         for extra in extras:
@@ -72,7 +73,7 @@ class Writer:
         """Open an element given as the inside of its start tag; pass the result to `close`."""
         self.raw(f"<{markup}>")
         self._depth += 1
-        return len(self.lines), markup
+        return self._drained + len(self.lines), markup
 
     def close(self, mark: tuple[int, str], path: str, *, keep_empty: bool = False) -> None:
         """Close an element after its extras; an empty one is taken back or written `<x />`."""
@@ -81,7 +82,7 @@ class Writer:
             self.raw(xml)
         self._depth -= 1
         tag = markup.partition(" ")[0]
-        if len(self.lines) > start:
+        if self._drained + len(self.lines) > start:
             self.raw(f"</{tag}>")
             return
         self.lines.pop()
@@ -91,6 +92,7 @@ class Writer:
     def drain(self) -> bytes:
         """Return what was collected so far as UTF-8 and forget it."""
         text = "".join(self.lines)
+        self._drained += len(self.lines)
         self.lines.clear()
         return text.encode()
 
