@@ -17,7 +17,7 @@ from gateway.errors import Reason, RejectedError
 
 @dataclass(frozen=True, slots=True)
 class ArrivalMoments:
-    """The instants of an arrival, aware.
+    """The instants of an arrival, aware; both are kept (RCV-06, RCV-07).
 
     Args:
         at_gateway_at: Committed here.

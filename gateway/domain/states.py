@@ -1,7 +1,9 @@
 """Names of every state and event of the tables in `gateway.domain.lifecycle`.
 
-The values are stored in the ledger and shown in the API, so a name here is for ever. `StrEnum`
-members of two tables may be equal (`cancelled`): never mix states of two tables in one mapping.
+They cover the statuses the law names (STS-02: đã đến, đã tiếp nhận, đã chuyển xử lý, đang xử lý, đã
+hoàn thành, từ chối nhận, thu hồi). The values are stored in the ledger and shown in the API, so a
+name here is for ever. `StrEnum` members of two tables may be equal (`cancelled`): never mix states
+of two tables in one mapping.
 """
 
 from enum import StrEnum, auto

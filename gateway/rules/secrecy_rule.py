@@ -1,4 +1,4 @@
-"""SEC-01: nothing that shows a state secret passes.
+"""SEC-01, SND-12: nothing that shows a state secret passes.
 
 The stamps are found by `gateway.rules.secrecy` in the text of page 1 and given as facts; here they
 are judged, together with the secrecy level of the metadata. A finding of this rule means

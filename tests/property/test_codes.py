@@ -1,4 +1,7 @@
-"""Agency codes of any shape: classified, folded, resolved; never a failure."""
+"""Agency codes of any shape: classified, folded, resolved; never a failure.
+
+Rules: ID-02, ID-03, ID-04, ID-05.
+"""
 
 from datetime import date
 

@@ -1,4 +1,7 @@
-"""Identifiers: what we write is read back; anything at all is read without a failure."""
+"""Identifiers: what we write is read back; anything at all is read without a failure.
+
+Rules: DID-01, DID-05, DID-08.
+"""
 
 from datetime import date
 

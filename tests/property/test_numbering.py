@@ -1,4 +1,7 @@
-"""Numbers: consecutive, never twice, whatever the interleaving, and in the right year."""
+"""Numbers: consecutive, never twice, whatever the interleaving, and in the right year.
+
+Rules: DID-01, DID-02b, DID-04.
+"""
 
 from collections import defaultdict
 from datetime import UTC, date, datetime

@@ -1,4 +1,7 @@
-"""Random lives: what happens never raises, never goes back, and can always end."""
+"""Random lives: what happens never raises, never goes back, and can always end.
+
+Rules: STS-07.
+"""
 
 from hypothesis import given
 from hypothesis import strategies as st

@@ -1,4 +1,7 @@
-"""Working time: never early, monotone, idempotent, inside a session."""
+"""Working time: never early, monotone, idempotent, inside a session.
+
+Rules: TIM-03, SND-01, TIM-07.
+"""
 
 from datetime import UTC, date, datetime, timedelta
 

@@ -1,4 +1,7 @@
-"""Two moments of an arrival, and what its agency may report."""
+"""Two moments of an arrival, and what its agency may report.
+
+Rules: RCV-04, RCV-06, STS-03, DID-04.
+"""
 
 from datetime import UTC, datetime
 

@@ -1,4 +1,7 @@
-"""One delivery per agency, one digest per content, and what a repeat is."""
+"""One delivery per agency, one digest per content, and what a repeat is.
+
+Rules: DID-07, ID-04, ID-05, SND-04.
+"""
 
 import unicodedata
 from dataclasses import replace

@@ -1,4 +1,7 @@
-"""Trying again, giving up, and what the end of a try means."""
+"""Trying again, giving up, and what the end of a try means.
+
+Rules: SND-03, SND-15, ID-09.
+"""
 
 from datetime import timedelta
 

@@ -1,4 +1,7 @@
-"""Codes lead to agencies through the catalogue, by date, and never by guessing."""
+"""Codes lead to agencies through the catalogue, by date, and never by guessing.
+
+Rules: ID-01, ID-04, ID-05, ID-06, ID-07, ID-09.
+"""
 
 from datetime import date
 

@@ -1,4 +1,7 @@
-"""Identifiers are opaque; their parts are read, checked, and never change the text."""
+"""Identifiers are opaque; their parts are read, checked, and never change the text.
+
+Rules: DID-05, DID-08.
+"""
 
 import unicodedata
 from datetime import date

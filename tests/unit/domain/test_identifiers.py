@@ -1,4 +1,7 @@
-"""Agency codes: told apart by shape, compared folded, registered strictly."""
+"""Agency codes: told apart by shape, compared folded, registered strictly.
+
+Rules: ID-02, ID-03, ID-08.
+"""
 
 import pytest
 

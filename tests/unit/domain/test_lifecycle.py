@@ -1,4 +1,7 @@
-"""The tables accept what happens, refuse what cannot be, and are drawn as they are."""
+"""The tables accept what happens, refuse what cannot be, and are drawn as they are.
+
+Rules: STS-02, STS-07, RCV-03, REC-01, SEC-01.
+"""
 
 from itertools import product
 from pathlib import Path

@@ -1,4 +1,7 @@
-"""Which counter a number comes from, and what a counter never does."""
+"""Which counter a number comes from, and what a counter never does.
+
+Rules: DID-01, DID-02, DID-02b, DID-04.
+"""
 
 from datetime import UTC, date, datetime
 

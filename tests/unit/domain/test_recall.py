@@ -1,4 +1,7 @@
-"""Who may take what back, from whom, and where the message says so."""
+"""Who may take what back, from whom, and where the message says so.
+
+Rules: REC-05, REC-06, REC-07.
+"""
 
 from datetime import date
 

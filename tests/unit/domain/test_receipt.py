@@ -1,4 +1,7 @@
-"""Which report is owed when, how often, and with what reason."""
+"""Which report is owed when, how often, and with what reason.
+
+Rules: STS-07, STS-08, RCV-05.
+"""
 
 import pytest
 

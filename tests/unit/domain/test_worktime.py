@@ -1,4 +1,7 @@
-"""Office hours: the first seven worked examples of A17, and their evil twins."""
+"""Office hours: the first seven worked examples of A17, and their evil twins.
+
+Rules: TIM-01, TIM-03, TIM-04, TIM-05, TIM-06, TIM-07; RCV-05, RCV-06, SND-01, SND-02.
+"""
 
 from datetime import UTC, date, datetime, time, timedelta
 
