@@ -79,14 +79,7 @@ def application() -> typer.Typer:
 
 
 def _register(app: typer.Typer, name: str) -> None:
-    full = f"gateway.cli.{name}"
-    try:
-        module = importlib.import_module(full)
-    except ModuleNotFoundError as exc:
-        if exc.name != full:
-            raise
-        return
-    module.register(app)
+    importlib.import_module(f"gateway.cli.{name}").register(app)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -45,7 +45,7 @@ from gateway.programs.relay import Relay
 from gateway.receipts.bundle import ReceiptSource
 from gateway.receipts.sign import load_private
 from gateway.rules.facts import Policy as RulePolicy
-from gateway.secrets import read_key_file
+from gateway.secrets import read_key_file, read_secret_file
 from gateway.store import setup
 from gateway.store.admin import SqliteAdmin
 from gateway.store.blobs import FolderBlobs
@@ -143,7 +143,9 @@ def policy_of(settings: Settings) -> Policy:
         max_clock_offset=settings.clock.hold_over,
         limits=limits_of(settings),
         rules=RulePolicy(
-            allowed=frozenset(settings.formats.allow), denied=frozenset(settings.formats.deny)
+            allowed=frozenset(settings.formats.allow),
+            denied=frozenset(settings.formats.deny),
+            max_code_length=min((p.max_code_length for p in settings.peers), default=35),
         ),
         schedules={
             lane: Schedule(
@@ -160,10 +162,7 @@ def policy_of(settings: Settings) -> Policy:
 
 def adapter_of(peer: Peer, clock: Clock) -> Adapter:
     """Return the adapter of a peer."""
-    try:
-        secret = peer.secret_file.read_bytes().strip()
-    except OSError as exc:
-        raise ConfigurationError(f"cannot read {peer.secret_file}: {exc.strerror}") from exc
+    secret = read_secret_file(peer.secret_file).encode()
     return vxp.make_client(
         name=peer.id,
         endpoint=str(peer.endpoint),

@@ -3,9 +3,6 @@
 Killing it at any point loses nothing that was answered as accepted; see docs/architecture.md.
 """
 
-import asyncio
-import contextlib
-import signal
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -47,6 +44,10 @@ def serve(
 
 
 async def _serve(settings: object) -> None:
+    import asyncio
+    import contextlib
+    import signal
+
     from gateway.app import running
     from gateway.config import Settings
 

@@ -48,11 +48,6 @@ class GatewaySection(Section):
         "Name shown on receipts and reports.",
         min_length=1,
     )
-    profile: Literal["lang_son_2020"] = field(
-        "lang_son_2020",
-        "Quy chế áp dụng.",
-        "Regulation that applies.",
-    )
     data_dir: DataFolder = field(
         Path("data"),
         "Thư mục dữ liệu; đường dẫn tương đối tính từ thư mục của tệp cấu hình này.",
@@ -234,11 +229,6 @@ class Numbering(Section):
 class Policy(Section):
     """Chính sách. / Policy."""
 
-    incoming: Literal["flag", "refuse"] = field(
-        "flag",
-        "Văn bản đến có chữ ký không hợp lệ: flag (đánh dấu, văn thư quyết định) hoặc refuse.",
-        "Incoming with an invalid signature: flag (the clerk decides) or refuse.",
-    )
     outgoing_invalid: Literal["refuse", "flag"] = field(
         "refuse", "Văn bản đi có chữ ký không hợp lệ.", "Outgoing with an invalid signature."
     )

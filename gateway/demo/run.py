@@ -1,0 +1,238 @@
+"""One demo run: two signed letters, their recipients' receipts, and the timeline of each.
+
+Speaks to the gateway as an agency's system does, over HTTP. Raises UnavailableError with the reason
+when the receipts do not come in time.
+"""
+
+import asyncio
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import aiohttp
+
+from gateway.demo.letters import Letter, make_letter, sign_twice
+from gateway.demo.world import SIGNER, World
+from gateway.domain.moments import VIETNAM
+from gateway.errors import UnavailableError
+
+Say = Callable[[str], None]
+SENDER: Final = "H37.02"
+_PATIENCE_S: Final = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A letter to send: number, subject, urgency (0 thường … 3 hỏa tốc), recipients' codes."""
+
+    number: str
+    subject: str
+    urgency: int
+    to: tuple[tuple[str, str], ...]
+
+
+PLANS: Final = (
+    Plan(
+        "412",
+        "V/v ứng phó khẩn cấp với mưa lũ trên địa bàn tỉnh",
+        3,
+        (("H37.04", "Sở Tài chính tỉnh Lạng Sơn"), ("G09", "Bộ Nội vụ")),
+    ),
+    Plan(
+        "413",
+        "V/v rà soát vị trí việc làm năm 2027",
+        0,
+        (("H37.61", "UBND phường Lương Văn Tri"),),
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A letter accepted by the gateway, and how long it took to make and to accept."""
+
+    plan: Plan
+    consignment_id: str
+    pdf: bytes
+    accepted_s: float
+
+
+async def run_once(world: World, say: Say) -> dict[str, Any]:
+    """Send both letters, wait for every receipt, and return the timelines.
+
+    Args:
+        world: Running.
+        say: Called with each step, Vietnamese, as it is done.
+
+    Raises:
+        UnavailableError: A receipt did not come within a minute.
+    """
+    headers = {"Authorization": f"Bearer {world.keys[SENDER]}"}
+    began = time.monotonic()
+    async with aiohttp.ClientSession(headers=headers) as session:
+        api = Api(session, world.gateway.url)
+        letters = [await _send(world, api, plan, say) for plan in PLANS]
+        first = time.monotonic()
+        documents = [await _wait(api, letter, say) for letter in letters]
+        timelines = [await _timeline(api, d) for d in documents]
+    return {
+        "url": world.gateway.url,
+        "folder": str(world.folder),
+        "documents": timelines,
+        "seconds": {
+            "letters": round(first - began, 2),
+            "exchange": round(time.monotonic() - first, 2),
+        },
+    }
+
+
+class Api:
+    """The few calls of the HTTP API a sender needs."""
+
+    def __init__(self, session: aiohttp.ClientSession, url: str) -> None:
+        self._session = session
+        self._url = f"{url}/api/v1"
+
+    async def get(self, path: str) -> Any:
+        """Return the JSON behind a path."""
+        async with self._session.get(self._url + path) as answer:
+            return await self._checked(answer)
+
+    async def send(self, metadata: dict[str, Any], pdf: bytes, name: str, key: str) -> Any:
+        """Submit one document as fields and a file."""
+        form = aiohttp.FormData()
+        form.add_field("metadata", json.dumps(metadata), content_type="application/json")
+        form.add_field("file", pdf, filename=name, content_type="application/pdf")
+        headers = {"Idempotency-Key": key}
+        url = f"{self._url}/documents"
+        async with self._session.post(url, data=form, headers=headers) as answer:
+            return await self._checked(answer)
+
+    async def _checked(self, answer: aiohttp.ClientResponse) -> Any:
+        body = await answer.json(content_type=None)
+        if answer.status >= 400:
+            text = json.dumps(body, ensure_ascii=False)
+            raise UnavailableError(public=f"the gateway answered {answer.status}: {text}")
+        return body
+
+
+async def _send(world: World, api: Api, plan: Plan, say: Say) -> Sent:
+    today = datetime.now(UTC).astimezone(VIETNAM).date()
+    letter = Letter(
+        agency="SỞ NỘI VỤ",
+        parent="UBND TỈNH LẠNG SƠN",
+        number=plan.number,
+        notation="SNV-VP",
+        place="Lạng Sơn",
+        dated=today,
+        subject=plan.subject,
+        body=_BODY,
+        to=tuple(name for _, name in plan.to),
+        recipients=("Như trên",),
+        signer=SIGNER.name,
+        urgency="HỎA TỐC" if plan.urgency else "",
+    )
+    pdf = await asyncio.to_thread(make_letter, letter)
+    pki = world.pki
+    signed = await asyncio.to_thread(sign_twice, pdf, pki, pki.person(), pki.agency(SENDER))
+    name = f"{plan.number}-SNV-VP.signed.pdf"
+    await asyncio.to_thread((world.folder / name).write_bytes, signed)
+    say(f"Đã ký hai lần, có dấu thời gian: {name} ({len(signed) // 1024} KB)")
+    metadata = {
+        "sender": {"organ_id": SENDER, "organ_name": "Sở Nội vụ tỉnh Lạng Sơn"},
+        "recipients": [{"organ_id": code, "organ_name": who} for code, who in plan.to],
+        "code_number": plan.number,
+        "code_notation": "SNV-VP",
+        "place": "Lạng Sơn",
+        "promulgation_date": today.isoformat(),
+        "type_code": 2,
+        "type_name": "Công văn",
+        "subject": plan.subject,
+        "signer": {"position": SIGNER.title, "full_name": SIGNER.name},
+        "urgency": plan.urgency,
+    }
+    began = time.monotonic()
+    answer = await api.send(metadata, signed, name, f"demo-{plan.number}")
+    took = time.monotonic() - began
+    say(
+        f"Cổng đã nhận {answer['document_id']}: chữ ký {answer['verification']}, "
+        f"{len(answer['deliveries'])} nơi nhận, {took * 1000:.0f} ms"
+    )
+    return Sent(plan, answer["id"], signed, took)
+
+
+_BODY: Final = (
+    (
+        "Thực hiện chỉ đạo của Ủy ban nhân dân tỉnh, Sở Nội vụ đề nghị các cơ quan, đơn vị khẩn "
+        "trương triển khai các nhiệm vụ được giao, báo cáo kết quả về Sở Nội vụ trước ngày 25 hằng "
+        "tháng."
+    ),
+    (
+        "Trong quá trình thực hiện, nếu có khó khăn, vướng mắc, đề nghị phản ánh về Văn phòng Sở "
+        "để được hướng dẫn./."
+    ),
+)
+
+
+async def _wait(api: Api, letter: Sent, say: Say) -> dict[str, Any]:
+    """Follow one document until every recipient accepted it (03)."""
+    seen: dict[str, str] = {}
+    until = time.monotonic() + _PATIENCE_S
+    while time.monotonic() < until:
+        document: dict[str, Any] = await api.get(f"/documents/{letter.consignment_id}")
+        for delivery in document["deliveries"]:
+            code = delivery["last_status"]
+            if code and seen.get(delivery["agency"]) != code:
+                seen[delivery["agency"]] = code
+                say(f"Hồi báo {code} từ {delivery['name']}: {delivery['state_text']}")
+        if all(d["state"] == "accepted" for d in document["deliveries"]):
+            return document
+        await asyncio.sleep(0.1)
+    open_ones = [
+        f"{d['agency']}: {d['state_text']} {d['reason']}".strip()
+        for d in document["deliveries"]
+        if d["state"] != "accepted"
+    ]
+    raise UnavailableError(public="receipts are missing: " + "; ".join(open_ones))
+
+
+async def _timeline(api: Api, document: dict[str, Any]) -> dict[str, Any]:
+    """Return per recipient what happened when."""
+    events = await api.get(f"/documents/{document['id']}/events")
+    events = events["items"] if isinstance(events, dict) else events
+    recipients = []
+    for delivery in document["deliveries"]:
+        receipts = [
+            {"code": e["data"]["code"], "at": e["at"]}
+            for e in events
+            if e["type"] == "status" and e["data"].get("agency") == delivery["agency"]
+        ]
+        recipients.append(
+            {
+                "agency": delivery["agency"],
+                "name": delivery["name"],
+                "hop": delivery["hop"],
+                "state": delivery["state"],
+                "left_at": delivery["left_at"],
+                "acknowledged_at": delivery["acknowledged_at"],
+                "entered_system_at": delivery["entered_system_at"],
+                "attempts": delivery["attempts"],
+                "receipts": receipts,
+            }
+        )
+    keys = (
+        "id",
+        "document_id",
+        "subject",
+        "urgency",
+        "number",
+        "verification",
+        "legal_class",
+        "accepted_at",
+        "issued_at",
+        "sent_at",
+    )
+    return {k: document[k] for k in keys} | {"recipients": recipients}
