@@ -151,6 +151,7 @@ def sign_once(
     level: str = "B-LT",
     visible: bool = True,
     stamped: bool = True,
+    spare_bytes: int = 0,
 ) -> bytes:
     """Add one signature; see `sign_twice`.
 
@@ -163,6 +164,7 @@ def sign_once(
         level: `B-T` or `B-LT`; without a time-stamp the signature is B-B.
         visible: Draw the hand or the seal on the last page.
         stamped: Ask the time-stamp authority.
+        spare_bytes: Room left after the signature value, as other tools leave it.
     """
     when = (at or datetime.now(UTC)).astimezone(UTC).replace(microsecond=0)
     is_agency = signer.serial in {a.serial for a in pki.agencies.values()}
@@ -176,7 +178,7 @@ def sign_once(
             stamp_style=style,
             new_field_spec=_field(writer, field, style, is_agency=is_agency),
         )
-        return asyncio.run(_sign(pdf_signer, writer, when))
+        return asyncio.run(_sign(pdf_signer, writer, when, spare_bytes))
 
 
 def _appearance(
@@ -223,13 +225,17 @@ def _signer(pki: DevPki, signer: Identity) -> SimpleSigner:
     )
 
 
-async def _sign(pdf_signer: PdfSigner, writer: IncrementalPdfFileWriter, when: datetime) -> bytes:
+async def _sign(
+    pdf_signer: PdfSigner, writer: IncrementalPdfFileWriter, when: datetime, spare_bytes: int
+) -> bytes:
     """Sign step by step, because the one-call form takes its time from the clock."""
     session = pdf_signer.init_signing_session(writer)
     session.system_time = when
     info = await session.perform_presign_validation(writer)
     room = await session.estimate_signature_container_size(info, tight=True)
-    document = session.prepare_tbs_document(validation_info=info, bytes_reserved=room)
+    document = session.prepare_tbs_document(
+        validation_info=info, bytes_reserved=room + 2 * spare_bytes
+    )
     digest, output = document.digest_tbs_document()
     done = await document.perform_signature(
         document_digest=digest.document_digest,

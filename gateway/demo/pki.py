@@ -179,13 +179,20 @@ class Revocation:
     since: datetime
 
 
-def publish_crls(pki: DevPki, *, now: datetime, revoked: Sequence[Revocation] = ()) -> None:
-    """Write the CRLs of both authorities into the trust directory, atomically.
+def publish_crls(
+    pki: DevPki,
+    *,
+    now: datetime,
+    revoked: Sequence[Revocation] = (),
+    into: Path | None = None,
+) -> None:
+    """Write the CRLs of both authorities, atomically.
 
     Args:
         pki: Whose.
         now: Date of issue; good for a year.
         revoked: Certificates of the issuing authority that are revoked.
+        into: A folder; the PKI's trust directory without it.
     """
     for authority, stem, entries in ((pki.root, "root", ()), (pki.issuing, "issuing", revoked)):
         builder = (
@@ -204,7 +211,8 @@ def publish_crls(pki: DevPki, *, now: datetime, revoked: Sequence[Revocation] = 
                 .build()
             )
         crl = builder.sign(authority.load_key(), hashes.SHA256())
-        _write(pki.trust_dir / f"{stem}.crl", crl.public_bytes(serialization.Encoding.DER), 0o644)
+        folder = into or pki.trust_dir
+        _write(folder / f"{stem}.crl", crl.public_bytes(serialization.Encoding.DER), 0o644)
 
 
 # ---------------------------------------------------------------- making
