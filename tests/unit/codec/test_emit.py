@@ -11,6 +11,8 @@ from gateway.codec.tree import QCVN_NS
 from gateway.domain.envelope import Header, Organization, TraceHop
 from gateway.errors import RejectedError
 
+CONTENT = "edXML:ContentTransferEncoded"
+
 
 def test_the_form_byte_for_byte(header, emit):
     packet, _ = emit(header, {"a.pdf": b"%PDF"})
@@ -67,8 +69,7 @@ def test_the_form_byte_for_byte(header, emit):
         "      <ContentId>cid:id-0</ContentId>",
         "      <AttachmentName>a.pdf</AttachmentName>",
         "      <ContentType>application/pdf</ContentType>",
-        f'      <edXML:ContentTransferEncoded xmlns:edXML="{QCVN_NS}">JVBERg=='
-        + "</edXML:ContentTransferEncoded>",
+        f'      <edXML:ContentTransferEncoded xmlns:edXML="{QCVN_NS}">JVBERg==</{CONTENT}>',
         "    </Attachment>",
         "  </AttachmentEncoded>",
         "</edXML>",
