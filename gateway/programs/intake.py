@@ -218,9 +218,8 @@ class Intake:
     def _identified(self, envelope: Envelope, sender: str) -> Envelope:
         """Return the envelope with its identifier; "" where the ordinal must be taken first."""
         header = envelope.header
-        written = header.document_id.strip()
-        if written:
-            return envelope if written == header.document_id else _with_id(envelope, written)
+        if header.document_id.strip():
+            return envelope  # verbatim: it is the sender's own
         if self._context.policy.document_id_form == "code,year,ordinal":
             return envelope
         assert header.promulgation_date is not None  # a rule refused its absence

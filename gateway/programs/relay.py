@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from typing import Any, assert_never
 
 from gateway import faults, observe
-from gateway.domain.delivery import Decision, back_off
+from gateway.domain.delivery import TELL_CLERK_AFTER, back_off
 from gateway.domain.lifecycle import DeliveryState, TransferState
 from gateway.domain.moments import from_text, to_text
 from gateway.ports import (
@@ -109,7 +109,7 @@ class Relay:
         row = await parcels.ensure(context, row)
         now = context.clock.now()
         attempt = row["attempts"] + 1
-        decision = self._next(attempt, row["lane"], now, None)
+        decision = self._next(row, attempt, now, None)
         values = {
             "state": TransferState.SENDING.value,
             "attempts": attempt,
@@ -167,22 +167,27 @@ class Relay:
             return Busy(f"adapter failed: {type(exc).__name__}")
 
     def _next(
-        self, attempt: int, lane: int, now: datetime, retry_after_s: float | None
+        self, row: Row, attempt: int, now: datetime, retry_after_s: float | None
     ) -> datetime | None:
         context = self._context
-        decision: Decision = back_off(
-            attempt, lane, context.random(), schedules=context.policy.schedules
+        decision = back_off(
+            attempt,
+            row["lane"],
+            context.random(),
+            waited=now - from_text(row["created_at"]),
+            retry_after=None if retry_after_s is None else timedelta(seconds=retry_after_s),
+            schedules=context.policy.schedules,
         )
-        if decision.wait is None:
-            return None
-        return now + max(decision.wait, timedelta(seconds=retry_after_s or 0))
+        return None if decision.wait is None else now + decision.wait
 
     async def _settle(self, row: Row, outcome: Outcome, now: datetime) -> None:
         match outcome:
             case Taken():
                 changes = await self._taken(row, outcome, now)
             case Busy(reason, retry_after_s):
-                due = self._next(row["attempts"], row["lane"], now, retry_after_s)
+                if row["attempts"] == TELL_CLERK_AFTER:
+                    observe.alarm(what="transfer does not get through", subject=row["id"])
+                due = self._next(row, row["attempts"], now, retry_after_s)
                 changes = (
                     self._failed(row, f"gave up: {reason}", now, "gave_up")
                     if due is None
