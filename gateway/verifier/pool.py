@@ -34,6 +34,7 @@ _LENGTH: Final = struct.Struct(">I")
 _MAX_ANSWER: Final = 64 * MIB
 _START_S: Final = 30.0
 _STAMP_S: Final = 1.0
+_GONE: Final = "gone before the job began"
 _TIMELESS: Final = frozenset({Verdict.UNSIGNED, Verdict.UNREADABLE})
 
 
@@ -57,8 +58,9 @@ class _Worker:
         try:
             stdin.write(_LENGTH.pack(len(body)) + body)
             await stdin.drain()
-        except (ConnectionError, RuntimeError) as exc:
-            raise _DiedError("gone") from exc
+            await self.answer()  # it has begun
+        except (ConnectionError, RuntimeError, _DiedError) as exc:
+            raise _DiedError(_GONE) from exc
         return await self.answer()
 
     async def answer(self) -> dict[str, Any]:
@@ -139,6 +141,7 @@ class VerifierPool:
         cache_entries: Reports kept.
         max_age: How far apart two questions about signed bytes may be and share an answer.
         pdf_expected: Every file is meant to be a PDF: any other kind is UNREADABLE, not UNSIGNED.
+        worker_module: What a worker runs; tests put a misbehaving one here.
     """
 
     def __init__(
@@ -154,6 +157,7 @@ class VerifierPool:
         cache_entries: int = 4096,
         max_age: timedelta = timedelta(minutes=10),
         pdf_expected: bool = False,
+        worker_module: str = "gateway.verifier.worker",
     ) -> None:
         self._trust = _Trust(trust_dir.absolute())
         self._workers = max(workers, 1)
@@ -165,6 +169,7 @@ class VerifierPool:
         self._cache_entries = cache_entries
         self._max_age = max_age
         self._pdf_expected = pdf_expected
+        self._worker_module = worker_module
         self._slots = asyncio.Semaphore(self._workers)
         self._idle: list[_Worker] = []
         self._all: set[_Worker] = set()
@@ -179,6 +184,11 @@ class VerifierPool:
         """Return counters since the start, for metrics."""
         c = self._counts
         return PoolFacts(c.verified, c.quick, c.cached, c.killed, c.died, c.started, self._waiting)
+
+    @property
+    def worker_ids(self) -> tuple[int, ...]:
+        """Return the process ids of the workers that run."""
+        return tuple(sorted(w.process.pid for w in self._all if w.process.returncode is None))
 
     async def warm(self) -> None:
         """Start all workers now, so that no file waits for one.
@@ -266,21 +276,25 @@ class VerifierPool:
     # ------------------------------------------------------------ one file
 
     async def _fly(self, key: tuple[str, str], facts: "_Facts") -> VerificationReport:
+        try:
+            report = await self._in_turn(facts)
+        except asyncio.CancelledError:
+            if self._closed:
+                raise UnavailableError(Reason.UNAVAILABLE, "the verifier is closed") from None
+            raise
+        self._keep(key, report)
+        return report
+
+    async def _in_turn(self, facts: "_Facts") -> VerificationReport:
         self._waiting += 1
         try:
             await self._slots.acquire()
         finally:
             self._waiting -= 1
         try:
-            report = await self._ask(facts)
-        except asyncio.CancelledError:
-            if self._closed:
-                raise UnavailableError(Reason.UNAVAILABLE, "the verifier is closed") from None
-            raise
+            return await self._ask(facts)
         finally:
             self._slots.release()
-        self._keep(key, report)
-        return report
 
     async def _ask(self, facts: "_Facts") -> VerificationReport:
         """Have one file verified, by a fresh worker if the idle one was gone already."""
@@ -297,8 +311,8 @@ class VerifierPool:
             except _DiedError as exc:
                 code = await self._dismiss(worker)
                 self._counts.died += 1
-                if str(exc) == "gone":
-                    continue
+                if str(exc) == _GONE:
+                    continue  # it never saw the file, which is innocent
                 return facts.failed(note("verifier-failed", _cause(code)))
             except BaseException:
                 await self._dismiss(worker)
@@ -344,7 +358,7 @@ class VerifierPool:
                 sys.executable,
                 "-P",
                 "-m",
-                "gateway.verifier.worker",
+                self._worker_module,
                 str(self._trust.directory),
                 str(self._memory_bytes),
                 str(self._timeout_s),

@@ -135,6 +135,7 @@ def main(argv: list[str]) -> int:
     desk = _Desk(Path(argv[0]), float(argv[2]))
     _write(answers, {"ready": os.getpid()})
     while (job := _read(jobs)) is not None:
+        _write(answers, {"begun": True})  # from here on, dying is this file's doing
         _write(answers, desk.answer(job))
     return 0
 

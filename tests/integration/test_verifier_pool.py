@@ -1,0 +1,231 @@
+import asyncio
+import hashlib
+import os
+import signal
+import subprocess
+import sys
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from pathlib import Path
+
+import psutil
+import pytest
+import uvloop
+
+from gateway.demo.letters import make_plain_pdf
+from gateway.errors import Reason, UnavailableError
+from gateway.trust.report import Verdict
+from gateway.verifier.pool import MIB, VerifierPool
+from tests.world.signed_files import NOW, letter, once, pki, trust_of, twice
+
+HOSTILE = "tests.world.hostile_worker"
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@asynccontextmanager
+async def pool(trust: Path | None = None, **settings):
+    made = VerifierPool(trust or pki().trust_dir, workers=settings.pop("workers", 1), **settings)
+    try:
+        yield made
+    finally:
+        await made.close()
+        assert made.worker_ids == ()
+
+
+async def ask(verifier: VerifierPool, folder: Path, data: bytes, at=NOW + timedelta(minutes=1)):
+    sha256 = hashlib.sha256(data).hexdigest()
+    path = folder / sha256
+    path.write_bytes(data)
+    return await verifier.verify(path, sha256=sha256, size_bytes=len(data), at=at)
+
+
+@pytest.mark.parametrize("run", [asyncio.run, uvloop.run])
+def test_files_of_all_kinds_get_their_report(tmp_path, run):
+    async def main():
+        async with pool(workers=2) as verifier:
+            await verifier.warm()
+            assert len(verifier.worker_ids) == 2
+            files = [twice(), letter(), b"hello", make_plain_pdf(4096), b"%PDF-1.7 rubbish"]
+            return await asyncio.gather(*(ask(verifier, tmp_path, data) for data in files))
+
+    reports = run(main())
+    assert [r.verdict.value for r in reports] == [
+        "valid",
+        "unsigned",
+        "unsigned",
+        "unsigned",
+        "unreadable",
+    ]
+    assert {r.trust_sha256 for r in reports} == {reports[0].trust_sha256}
+
+
+async def test_the_same_bytes_are_verified_once(tmp_path):
+    async with pool() as verifier:
+        first = await asyncio.gather(*(ask(verifier, tmp_path, once()) for _ in range(5)))
+        again = await ask(verifier, tmp_path, once())
+        assert {r.verdict for r in first} == {Verdict.VALID}
+        assert again == first[0]
+        assert (verifier.facts.verified, verifier.facts.cached) == (1, 1)
+        # Another time is another question, for signed bytes.
+        later = await ask(verifier, tmp_path, once(), NOW + timedelta(hours=2))
+        assert later.verified_at == NOW + timedelta(hours=2)
+        assert verifier.facts.verified == 2
+
+
+async def test_an_unsigned_answer_is_good_for_any_time(tmp_path):
+    async with pool() as verifier:
+        await ask(verifier, tmp_path, letter())
+        later = await ask(verifier, tmp_path, letter(), NOW + timedelta(days=9))
+        assert later.verified_at == NOW + timedelta(days=9)
+        assert verifier.facts.verified == 1
+
+
+async def test_a_changed_trust_directory_is_seen_without_restart(tmp_path, monkeypatch):
+    monkeypatch.setattr("gateway.verifier.pool._STAMP_S", 0.0)
+    trust = trust_of(pki(), crls=False)
+    async with pool(trust) as verifier:
+        before = await ask(verifier, tmp_path, once())
+        assert before.verdict is Verdict.INDETERMINATE
+        for crl in pki().trust_dir.glob("*.crl"):
+            (trust / crl.name).write_bytes(crl.read_bytes())
+        after = await ask(verifier, tmp_path, once())
+        assert after.verdict is Verdict.VALID
+        assert after.trust_sha256 != before.trust_sha256
+        assert verifier.facts.started == 1
+
+
+async def test_a_file_over_the_limit_is_indeterminate(tmp_path):
+    async with pool(max_bytes=1 * MIB) as verifier:
+        report = await ask(verifier, tmp_path, make_plain_pdf(MIB + 1))
+        assert report.verdict is Verdict.INDETERMINATE
+        assert [n.code for n in report.notes] == ["too-large"]
+        assert verifier.worker_ids == ()
+
+
+@pytest.mark.parametrize("word", [b"%PDF-LOOP", b"%PDF-WAIT"])
+async def test_a_worker_that_hangs_is_killed_and_replaced(tmp_path, word):
+    async with pool(timeout_s=1.0, worker_module=HOSTILE) as verifier:
+        report = await ask(verifier, tmp_path, word)
+        assert report.verdict is Verdict.INDETERMINATE
+        assert [n.code for n in report.notes] == ["verifier-failed"]
+        assert verifier.facts.killed == 1
+        assert (await ask(verifier, tmp_path, letter())).verdict is Verdict.UNSIGNED
+        # The bad file is not tried again at once.
+        await ask(verifier, tmp_path, word)
+        assert verifier.facts.killed == 1
+
+
+async def test_a_worker_that_dies_or_runs_out_of_memory_is_told(tmp_path):
+    async with pool(worker_module=HOSTILE, memory_bytes=600 * MIB) as verifier:
+        crash = await ask(verifier, tmp_path, b"%PDF-CRASH")
+        assert crash.verdict is Verdict.INDETERMINATE
+        assert "SIGSEGV" in crash.notes[0].en
+        assert verifier.facts.died == 1
+        eat = await ask(verifier, tmp_path, b"%PDF-EAT")
+        assert "memory" in eat.notes[0].en
+        deep = await ask(verifier, tmp_path, b"%PDF-DEEP")
+        assert "depth" in deep.notes[0].en
+        assert (await ask(verifier, tmp_path, letter())).verdict is Verdict.UNSIGNED
+        assert verifier.facts.started == 2
+
+
+async def test_an_idle_worker_that_was_killed_costs_no_file(tmp_path):
+    async with pool() as verifier:
+        await verifier.warm()
+        (pid,) = verifier.worker_ids
+        os.kill(pid, signal.SIGKILL)
+        assert (await ask(verifier, tmp_path, once())).verdict is Verdict.VALID
+
+
+async def test_workers_are_recycled(tmp_path):
+    async with pool(recycle_after=2) as verifier:
+        for size in (2000, 2001, 2002):
+            await ask(verifier, tmp_path, make_plain_pdf(size))
+        assert verifier.facts.started == 2
+
+
+async def test_the_queue_is_bounded(tmp_path):
+    async with pool(max_waiting=1, worker_module=HOSTILE, timeout_s=20) as verifier:
+        await verifier.warm()
+        busy = asyncio.create_task(ask(verifier, tmp_path, b"%PDF-WAIT"))
+        await asyncio.sleep(0)
+        waiting = asyncio.create_task(ask(verifier, tmp_path, letter()))
+        for _ in range(5):
+            await asyncio.sleep(0)
+        with pytest.raises(UnavailableError) as caught:
+            await ask(verifier, tmp_path, once())
+        assert caught.value.reason is Reason.OVERLOADED
+        assert caught.value.retry_after_s
+        await verifier.close()
+        for task in (busy, waiting):
+            with pytest.raises(UnavailableError):
+                await task
+
+
+async def test_who_stops_waiting_leaves_the_answer(tmp_path):
+    async with pool() as verifier:
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(ask(verifier, tmp_path, twice()), 0.01)
+        assert (await ask(verifier, tmp_path, twice())).verdict is Verdict.VALID
+        assert verifier.facts.verified == 1
+
+
+async def test_a_file_that_is_gone_is_our_trouble_not_the_files(tmp_path):
+    async with pool() as verifier:
+        with pytest.raises(UnavailableError):
+            await verifier.verify(tmp_path / "none", sha256="b" * 64, size_bytes=3, at=NOW)
+
+
+async def test_a_closed_pool_says_so(tmp_path):
+    async with pool() as verifier:
+        await verifier.close()
+        with pytest.raises(UnavailableError):
+            await ask(verifier, tmp_path, b"hello")
+
+
+async def test_a_worker_that_does_not_start_is_our_trouble(tmp_path):
+    async with pool(worker_module="tests.world.no_such_module") as verifier:
+        with pytest.raises(UnavailableError):
+            await ask(verifier, tmp_path, letter())
+
+
+async def test_secrecy_stamps_come_with_the_report(tmp_path):
+    async with pool() as verifier:
+        secret = await ask(verifier, tmp_path, letter(urgency="TỐI MẬT"))
+        assert secret.secrecy_marks == ("TỐI MẬT",)
+        plain = await ask(verifier, tmp_path, letter(subject="bảo mật thông tin, mật độ dân số"))
+        assert plain.secrecy_marks == ()
+        text = await ask(verifier, tmp_path, "UBND TỈNH\nMẬT\nSố: 1".encode())
+        assert text.secrecy_marks == ("MẬT",)
+        assert text.verdict is Verdict.UNSIGNED
+
+
+@pytest.mark.parametrize(
+    ("loop", "busy", "how"),
+    [
+        ("asyncio", True, signal.SIGKILL),
+        ("uvloop", True, signal.SIGKILL),
+        ("uvloop", False, signal.SIGKILL),
+        ("asyncio", False, signal.SIGTERM),
+        ("asyncio", True, signal.SIGINT),
+    ],
+)
+def test_workers_go_when_their_owner_goes(tmp_path, loop, busy, how):
+    file = tmp_path / "loop"
+    file.write_bytes(b"%PDF-LOOP")
+    command = [sys.executable, "-m", "tests.world.pool_owner", str(pki().trust_dir)]
+    owner = subprocess.Popen(
+        [*command, str(file) if busy else "-", loop],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    with owner:
+        workers = [psutil.Process(int(pid)) for pid in owner.stdout.readline().split()]
+        assert len(workers) == 2
+        owner.send_signal(how)
+        owner.wait(20)
+        gone, alive = psutil.wait_procs(workers, timeout=20)
+        assert not alive, [p.pid for p in alive]
+        assert len(gone) == 2
