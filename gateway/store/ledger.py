@@ -46,7 +46,9 @@ _PRAGMAS: Final = (
 )
 
 
-class _Refused(Exception):  # noqa: N818 - control flow inside this module only
+class SetRefused(Exception):  # noqa: N818 - control flow inside the store only
+    """A change set says no to itself; the caller rolls it back."""
+
     def __init__(self, conflict: Conflict) -> None:
         self.conflict = conflict
         super().__init__(repr(conflict.failed))
@@ -82,7 +84,7 @@ def apply(connection: sqlite3.Connection, change: ChangeSet) -> Committed:
     """Apply one change set inside the caller's transaction.
 
     Raises:
-        _Refused: A guard, an expected update or a unique key says no.
+        SetRefused: A guard, an expected update or a unique key says no.
     """
     for guard in change.guards:
         _check(connection, guard)
@@ -104,7 +106,7 @@ def _find(connection: sqlite3.Connection, table: str, where: Mapping[str, Any]) 
 def _check(connection: sqlite3.Connection, guard: Absent | Present) -> None:
     found = _find(connection, guard.table, guard.where)
     if (found is None) is not isinstance(guard, Absent):
-        raise _Refused(Conflict(guard, found))
+        raise SetRefused(Conflict(guard, found))
 
 
 def _take(connection: sqlite3.Connection, number: NextNumber) -> int:
@@ -130,7 +132,7 @@ def _write(connection: sqlite3.Connection, change: Change) -> None:
                 done = connection.execute(sql, params | statements.where_params(where)).rowcount
                 if expect is not None and done != expect:
                     key = {k: v for k, v in where.items() if k == "id"} or where
-                    raise _Refused(Conflict(change, _find(connection, table, key)))
+                    raise SetRefused(Conflict(change, _find(connection, table, key)))
             case Delete(table, where):
                 sql = statements.delete_sql(table, statements.where_shape(where))
                 connection.execute(sql, statements.where_params(where))
@@ -140,7 +142,7 @@ def _write(connection: sqlite3.Connection, change: Change) -> None:
             sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY,
         }:
             raise
-        raise _Refused(Conflict(change, None)) from exc
+        raise SetRefused(Conflict(change, None)) from exc
 
 
 class SqliteLedger:
@@ -237,7 +239,7 @@ class SqliteLedger:
         connection.execute("SAVEPOINT one")
         try:
             done: Committed | Conflict | BaseException = apply(connection, change)
-        except _Refused as refused:
+        except SetRefused as refused:
             connection.execute("ROLLBACK TO one")
             done = refused.conflict
         except sqlite3.OperationalError:

@@ -1,0 +1,103 @@
+"""The catalogue of agencies as one `Directory`, read from the ledger when it changed.
+
+Promises: a change made by any process is seen within a second or two; readers keep a whole
+directory, never half a new one. A large catalogue is built beside the readers, so that nobody waits
+for 120,000 rows; meanwhile the earlier directory answers. A crash leaves nothing behind.
+"""
+
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Iterator
+from datetime import date
+from pathlib import Path
+from typing import Final
+
+from gateway.domain.directory import Agency, AgencyStatus, Alias, Directory, NumberedBy
+from gateway.errors import UnavailableError
+from gateway.store.queries import QUERIES
+from gateway.store.registry import RegistryWatch
+
+_LARGE: Final = 5000
+"""From this many agencies on a new directory is built in a thread of its own."""
+
+
+class LedgerCatalogue:
+    """The catalogue behind `Context.directory`.
+
+    Args:
+        path: The ledger file.
+        monotonic: Seconds that never go back.
+    """
+
+    def __init__(self, path: Path, *, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._watch = RegistryWatch(path, monotonic)
+        self._directory: Directory | None = None
+        self._builder: threading.Thread | None = None
+
+    def close(self) -> None:
+        """Wait for a builder, then let go of the file."""
+        self.settle()
+        self._watch.close()
+
+    def settle(self) -> None:
+        """Wait until no new directory is being built."""
+        if self._builder is not None:
+            self._builder.join()
+            self._builder = None
+
+    def directory(self) -> Directory:
+        """Return the catalogue as of at most a second ago (a large one: plus its building time).
+
+        Raises:
+            UnavailableError: The ledger cannot be read and never could.
+        """
+        if self._builder is not None and not self._builder.is_alive():
+            self.settle()
+        if self._builder is None and self._watch.changed():
+            if self._directory is None or len(self._directory) < _LARGE:
+                self._build()
+            else:
+                self._builder = threading.Thread(target=self._try_build, name="catalogue")
+                self._builder.start()
+        assert self._directory is not None
+        return self._directory
+
+    def _try_build(self) -> None:
+        try:
+            self._build()
+        except UnavailableError:
+            return  # nothing counts as seen: the next look tries again
+
+    def _build(self) -> None:
+        with self._watch.reading() as connection:
+            self._directory = Directory(_agencies(connection), _aliases(connection))
+
+
+def _agencies(connection: sqlite3.Connection) -> Iterator[Agency]:
+    statuses = {s.value: s for s in AgencyStatus}
+    numbered_by = {n.value: n for n in NumberedBy}
+    for row in connection.execute(QUERIES["agencies"]):
+        yield Agency(
+            code=row["code"],
+            name=row["name"],
+            parent=row["parent"],
+            status=statuses[row["status"]],
+            valid_from=_day(row["valid_from"]),
+            valid_to=_day(row["valid_to"]),
+            successor=row["successor"],
+            hop=row["hop"],
+            legacy_code=row["legacy_code"],
+            numbered_by=numbered_by[row["numbered_by"]],
+            console=bool(row["console"]),
+            mail=row["mail"],
+        )
+
+
+def _aliases(connection: sqlite3.Connection) -> Iterator[Alias]:
+    for row in connection.execute(QUERIES["aliases"]):
+        yield Alias(row["alias"], row["code"], _day(row["valid_from"]), _day(row["valid_to"]))
+
+
+def _day(text: str | None) -> date | None:
+    return date.fromisoformat(text) if text else None

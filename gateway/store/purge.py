@@ -1,0 +1,124 @@
+"""What a purge takes away and what stays (SEC-01): rows in, changes out.
+
+The stub in `quarantine`, the events and the receipt entries stay for ever, so the chain still
+verifies; content columns become empty, references to bytes go, cached reports of those bytes go.
+Files are deleted after the commit: a crash in between leaves bytes nobody refers to, which the
+janitor collects.
+"""
+
+import json
+import sqlite3
+from collections.abc import Sequence
+from typing import Any, Final
+
+from gateway.ports import Change, Delete, Row, Update
+
+_OWNED: Final = (
+    "SELECT DISTINCT sha256 FROM blob_ref WHERE owner IN (SELECT value FROM json_each(?))"
+)
+
+
+def owners(connection: sqlite3.Connection, item_id: str) -> tuple[str, ...]:
+    """Return the ids under which the bytes of a quarantined item are kept.
+
+    One packet may have brought arrivals for several agencies: its bytes stay until the last of
+    them is purged.
+    """
+    found = [item_id]
+    for row in connection.execute("SELECT id FROM transfer WHERE consignment_id = ?", (item_id,)):
+        found.append(row["id"])  # noqa: PERF401 - two queries, one list
+    arrival = connection.execute(
+        "SELECT inbound_id FROM arrival WHERE id = ?", (item_id,)
+    ).fetchone()
+    if arrival is not None and arrival["inbound_id"] is not None:
+        others = connection.execute(
+            "SELECT 1 FROM arrival a LEFT JOIN quarantine q ON q.id = a.id "
+            "WHERE a.inbound_id = ? AND a.id != ? AND q.purged_at IS NULL LIMIT 1",
+            (arrival["inbound_id"], item_id),
+        ).fetchone()
+        if others is None:
+            found.append(arrival["inbound_id"])
+    return tuple(found)
+
+
+def names(connection: sqlite3.Connection, owned_by: Sequence[str]) -> list[str]:
+    """Return the blobs kept for these owners. Reads the whole table: not inside a transaction."""
+    rows = connection.execute(_OWNED, (json.dumps(list(owned_by)),))
+    return sorted(row["sha256"] for row in rows)
+
+
+def unreferenced(connection: sqlite3.Connection, blobs: Sequence[str]) -> list[str]:
+    """Return those blobs that nothing keeps any more."""
+    query = "SELECT 1 FROM blob_ref WHERE sha256 = ? LIMIT 1"
+    return [name for name in blobs if connection.execute(query, (name,)).fetchone() is None]
+
+
+def references(blobs: Sequence[str], owned_by: tuple[str, ...]) -> list[Change]:
+    """Return the changes that let go of blobs."""
+    return [Delete("blob_ref", {"sha256": name, "owner": owned_by}) for name in blobs]
+
+
+def reports(blobs: Sequence[str]) -> list[Change]:
+    """Return the changes that drop the cached verification reports of purged files."""
+    return [Delete("verification", {"sha256": name}) for name in blobs]
+
+
+def content(connection: sqlite3.Connection, item_id: str) -> list[Change]:
+    """Return the changes that empty the content columns of an item, whichever kind it is."""
+    changes: list[Change] = []
+    consignment = connection.execute(
+        "SELECT * FROM consignment WHERE id = ?", (item_id,)
+    ).fetchone()
+    if consignment is not None:
+        changes.append(Update("consignment", {"id": item_id}, _consignment(consignment)))
+    arrival = connection.execute("SELECT * FROM arrival WHERE id = ?", (item_id,)).fetchone()
+    if arrival is not None:
+        changes.append(Update("arrival", {"id": item_id}, _arrival(arrival)))
+    return changes
+
+
+def _consignment(row: sqlite3.Row) -> Row:
+    answer = _object(row["answer"])
+    kept: dict[str, Any] = {
+        k: answer[k] for k in ("id", "document_id", "version", "receipt") if k in answer
+    }
+    kept |= {"state": row["state"], "verification": row["verdict"]}
+    return {
+        "envelope": _stub(row),
+        "findings": "[]",
+        "code_number": "",
+        "code_notation": "",
+        "promulgation_date": "",
+        "subject": "",
+        "main_sha256": "",
+        "answer": _dumps(kept | {"deliveries": [], "findings": []}),
+    }
+
+
+def _arrival(row: sqlite3.Row) -> Row:
+    return {
+        "envelope": _stub(row),
+        "findings": "[]",
+        "sender_name": "",
+        "strict_sha256": "",
+        "strict_size": 0,
+    }
+
+
+def _stub(row: sqlite3.Row) -> str:
+    """Return an envelope that still reads as one and says nothing but ids."""
+    header: dict[str, Any] = {
+        "sender": {"organ_id": row["sender_written"]},
+        "recipients": [],
+        "document_id": row["document_id"] or "",
+    }
+    return _dumps({"header": header, "manifest": [], "attachments": [], "repairs": []})
+
+
+def _object(text: str) -> dict[str, Any]:
+    value = json.loads(text)
+    return value if isinstance(value, dict) else {}
+
+
+def _dumps(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
