@@ -74,8 +74,10 @@ def ledger_path(settings: Settings) -> Path:
 
 
 def create_ledger(settings: Settings) -> None:
-    """Make a new, empty ledger; refuses an existing one."""
-    setup.create(ledger_path(settings))
+    """Make a new, empty ledger and its folder; refuses an existing ledger."""
+    path = ledger_path(settings)
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    setup.create(path)
 
 
 @contextmanager
