@@ -394,7 +394,7 @@ class Gateway:
         limits = web_body.Limits(
             max_packet_bytes=int(settings.http.max_packet_bytes),
             in_flight=settings.http.max_in_flight,
-            in_flight_per_caller=max(8, settings.http.max_in_flight // 2),
+            in_flight_per_caller=max(8, settings.http.max_in_flight * 3 // 4),
         )
         max_bytes = int(settings.http.max_packet_bytes)
         app = make_app(

@@ -98,9 +98,9 @@ class Http(Section):
         ge=1024,
     )
     max_in_flight: int = field(
-        64,
-        "Số lần nộp xử lý đồng thời; vượt quá thì trả lời 429.",
-        "Submissions handled at once; more are answered 429.",
+        512,
+        "Số yêu cầu xử lý đồng thời; vượt quá thì trả lời 503; một hệ thống gọi: ba phần tư, 429.",
+        "Requests handled at once; more are answered 503; one caller: three quarters, then 429.",
         ge=1,
         le=10_000,
     )
