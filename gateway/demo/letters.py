@@ -162,7 +162,7 @@ def sign_once(
         signer: Who signs; an agency when it is one of the PKI's agencies.
         field: Name of the new signature field.
         at: The signing time, aware; now without it.
-        level: `B-T` or `B-LT`; without a time-stamp the signature is B-B.
+        level: `B-T`, `B-LT` or `B-LTA`; without a time-stamp the signature is B-B.
         visible: Draw the hand or the seal on the last page.
         stamped: Ask the time-stamp authority.
         spare_bytes: Room left after the signature value, as other tools leave it.
@@ -173,7 +173,7 @@ def sign_once(
         style = _appearance(Path(folder), signer, when, is_agency=is_agency) if visible else None
         writer = IncrementalPdfFileWriter(io.BytesIO(pdf))
         pdf_signer = PdfSigner(
-            _metadata(pki, signer, field, when, long_term=level == "B-LT" and stamped),
+            _metadata(pki, signer, field, when, level if stamped else "B-B"),
             signer=_signer(pki, signer),
             timestamper=time_stamper(pki, when) if stamped else None,
             stamp_style=style,
@@ -206,14 +206,16 @@ def _field(pdf: IncrementalPdfFileWriter, name: str, style: Any, *, is_agency: b
 
 
 def _metadata(
-    pki: DevPki, signer: Identity, field: str, when: datetime, *, long_term: bool
+    pki: DevPki, signer: Identity, field: str, when: datetime, level: str
 ) -> PdfSignatureMetadata:
+    long_term = level in {"B-LT", "B-LTA"}
     return PdfSignatureMetadata(
         field_name=field,
         md_algorithm="sha256",
         subfilter=SigSeedSubFilter.PADES,
         name=signer.name,
         embed_validation_info=long_term,
+        use_pades_lta=level == "B-LTA",
         validation_context=_context(pki, when) if long_term else None,
     )
 

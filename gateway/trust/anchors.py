@@ -9,13 +9,18 @@ import hashlib
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Final
 
 from asn1crypto import crl as asn1_crl
 from asn1crypto import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
-from cryptography.x509 import load_der_x509_certificate
+from cryptography.x509 import (
+    CertificateRevocationList,
+    load_der_x509_certificate,
+    load_der_x509_crl,
+)
 from pyhanko_certvalidator.revinfo.archival import CRLContainer
 
 from gateway.trust.fingerprint import file_bytes, hash_of, trust_files
@@ -50,6 +55,7 @@ class TrustStore:
         crls: Revocation lists.
         sha256: Hash over all files used, lower-case hex.
         faults: Files that could not be used.
+        quick_crls: The same lists in a form that is quick to search, beside their issuers.
     """
 
     anchors: tuple[x509.Certificate, ...] = ()
@@ -57,6 +63,21 @@ class TrustStore:
     crls: tuple[CRLContainer, ...] = ()
     sha256: str = hashlib.sha256(b"").hexdigest()
     faults: tuple[TrustFault, ...] = ()
+    quick_crls: tuple[tuple[str, CertificateRevocationList], ...] = ()
+
+    def revoked_since(self, cert: x509.Certificate) -> datetime | None:
+        """Return since when any list at hand calls a certificate revoked, None when none does.
+
+        The lists' own signatures are not checked: an entry only ever takes trust away.
+        """
+        issuer = cert.issuer.hashable
+        found = [
+            entry.revocation_date_utc
+            for name, crl in self.quick_crls
+            if name == issuer
+            and (entry := crl.get_revoked_certificate_by_serial_number(cert.serial_number))
+        ]
+        return min(found, default=None)
 
     @classmethod
     def load(cls, directory: Path) -> "TrustStore":
@@ -85,6 +106,7 @@ class TrustStore:
             crls=tuple(CRLContainer(lst) for _, lst in sorted(shelf.crls.items())),
             sha256=hash_of(digests),
             faults=tuple(shelf.faults),
+            quick_crls=tuple(_quick(lst) for _, lst in sorted(shelf.crls.items())),
         )
 
 
@@ -160,10 +182,14 @@ def _revocation_list(der: bytes) -> asn1_crl.CertificateList | None:
     try:
         lst = asn1_crl.CertificateList.load(der, strict=True)
         _ = (lst.issuer.native, lst["tbs_cert_list"]["this_update"].native)
-        _ = len(lst["tbs_cert_list"]["revoked_certificates"] or ())
+        _ = _quick(lst)
     except Exception:  # noqa: BLE001 — as above
         return None
     return lst
+
+
+def _quick(lst: asn1_crl.CertificateList) -> tuple[str, CertificateRevocationList]:
+    return lst.issuer.hashable, load_der_x509_crl(lst.dump())
 
 
 def _is_self_signed(cert: x509.Certificate, der: bytes) -> bool:

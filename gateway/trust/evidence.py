@@ -117,6 +117,22 @@ class Evidence:
             ocsps=_until(self.ocsps, latest),
         )
 
+    def for_expired(self, cert: x509.Certificate) -> "Evidence":
+        """Return the same without lists of the certificate's issuer issued after its end.
+
+        A current list beside an archived signature makes the archival procedure look for the
+        expired certificate in it; what it says of a revocation is asked separately.
+        """
+        issuer, end = cert.issuer.hashable, aware(cert.not_valid_after)
+        kept = tuple(
+            c
+            for c in self.store.crls
+            if c.crl_data.issuer.hashable != issuer
+            or c.issuance_date is None
+            or c.issuance_date <= end
+        )
+        return dataclasses.replace(self, store=dataclasses.replace(self.store, crls=kept))
+
     def spec(
         self, revocation: CertRevTrustPolicy, *, from_file: bool = True
     ) -> SignatureValidationSpec:

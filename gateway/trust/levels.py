@@ -149,15 +149,7 @@ async def _process(
     digest = emb.compute_digest()
     when = timing(evidence.at)
     if has_token and archived:
-        result: Any = None
-        for freshness in (RECENT, IN_FORCE):
-            # Both readings of "fresh" are ETSI's: issued lately, or still in force.
-            spec = PdfSignatureValidationSpec(evidence.spec(freshness, from_file=False))
-            again = await ades_lta_validation(emb, spec, timing_info=when)
-            result = again if result is None or _ok(again) else result
-            if _ok(result):
-                return result
-        return result
+        return await _archival(emb, evidence)
     spec_now = evidence.spec(IN_FORCE)
     if has_token:
         return await ades_with_time_validation(
@@ -166,6 +158,24 @@ async def _process(
     return await ades_basic_validation(
         emb.signed_data, spec_now, timing_info=when, raw_digest=digest
     )
+
+
+async def _archival(emb: EmbeddedPdfSignature, evidence: Evidence) -> Any:
+    """Run the archival process under each sound reading; the first that passes, or the first."""
+    views = [evidence]
+    cert = _signer(emb)
+    if cert is not None and aware(cert.not_valid_after) < evidence.at:
+        views.append(evidence.for_expired(cert))
+    first: Any = None
+    for view in views:
+        # Both readings of "fresh" are ETSI's: issued lately, or still in force.
+        for freshness in (RECENT, IN_FORCE):
+            spec = PdfSignatureValidationSpec(view.spec(freshness, from_file=False))
+            result = await ades_lta_validation(emb, spec, timing_info=timing(evidence.at))
+            if _ok(result):
+                return result
+            first = first or result
+    return first
 
 
 def _ok(result: Any) -> bool:
@@ -268,6 +278,13 @@ def _check_bounds(
         if not aware(link.not_valid_before) <= when <= aware(link.not_valid_after):
             judgement.doubt("OUT_OF_BOUNDS_NO_POE", "stamped-late" if proven else "expired")
             judgement.not_revoked = Answer.UNKNOWN
+            return
+        # The archival process believes the list of its day; what a later list says of an earlier
+        # revocation must not be lost.
+        since = evidence.store.revoked_since(link)
+        if since is not None and since <= when:
+            judgement.not_revoked = Answer.NO
+            judgement.doubt("REVOKED_NO_POE", "revoked", since.date().isoformat())
             return
     if proven is not None and aware(cert.not_valid_after) < evidence.at and not archived:
         _check_expired(judgement, cert, evidence, emb, proven)

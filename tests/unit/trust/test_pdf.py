@@ -314,6 +314,31 @@ def test_revoked_and_expired_since_is_not_valid():
     assert report.verdict is Verdict.INDETERMINATE
 
 
+def test_an_archived_signature_outlives_its_certificate():
+    old = pki(LONG_AGO)
+    data = once(LONG_AGO + 10 * DAY, made=LONG_AGO, level="B-LTA")
+    at = LONG_AGO + 1200 * DAY
+    report = judge(data, TrustStore.load(trust_of(old, now=at - DAY)), at)
+    assert report.verdict is Verdict.VALID
+    signature, stamp = report.signatures
+    assert (signature.level, stamp.level, stamp.role) == ("PAdES-B-LTA", "timestamp", "tsa")
+    assert signature.later_changes == "archive-data"
+
+
+@pytest.mark.parametrize(("revoked_day", "verdict"), [(300, "valid"), (5, "indeterminate")])
+@pytest.mark.parametrize("asked_day", [400, 1200])
+def test_an_archived_signature_and_a_later_list(revoked_day, verdict, asked_day):
+    # The archive holds the list of its day, which knew nothing of the revocation.
+    old = pki(LONG_AGO)
+    data = once(LONG_AGO + 10 * DAY, made=LONG_AGO, level="B-LTA")
+    at = LONG_AGO + asked_day * DAY
+    revoked = Revocation(old.person().serial, LONG_AGO + revoked_day * DAY)
+    trust = trust_of(old, now=at - DAY, revoked=revoked)
+    report = judge(data, TrustStore.load(trust), at)
+    assert report.verdict.value == verdict
+    assert (report.signatures[0].not_revoked is Answer.NO) == (verdict != "valid")
+
+
 def test_a_name_beside_the_signature_is_not_believed():
     report = judge(sign_named("Người Khác"))
     assert report.verdict is Verdict.VALID
