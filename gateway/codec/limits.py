@@ -33,7 +33,7 @@ class Limits:
     junk_bytes: int = 256
     unwrapped_bytes: int = 1024 * MIB
     zip_ratio: int = 200
-    zip_ratio_free_bytes: int = 16 * MIB
+    zip_ratio_free_bytes: int = 64 * MIB
     remarks: int = 200
 
 

@@ -5,10 +5,10 @@ The national kit zips every file whose extension it does not know and mislabels 
 ratio are bounded while reading. Nothing is written here; a crash leaves what the caller wrote.
 """
 
+import struct
 import zipfile
 import zlib
 from collections.abc import Iterable, Iterator
-from struct import Struct
 from typing import BinaryIO, Final
 
 from gateway.codec.limits import Limits
@@ -27,7 +27,18 @@ _ZIP_FAMILY: Final = frozenset(
     | {"odt", "ods", "odp", "odg", "ott", "ots", "jar", "war", "epub", "apk", "kmz"}
 )
 
-_END: Final = Struct("<4sHHHHIIH")
+# What the library raises for archives that lie; I/O errors of ours are not among them.
+_DAMAGE: Final = (
+    zipfile.BadZipFile,
+    zlib.error,
+    struct.error,
+    EOFError,
+    IndexError,
+    NotImplementedError,
+    RuntimeError,
+    ValueError,
+)
+_END: Final = struct.Struct("<4sHHHHIIH")
 _END_MAGIC: Final = b"PK\x05\x06"
 _ZIP64_LOCATOR: Final = b"PK\x06\x07"
 _MAX_DIRECTORY_BYTES: Final = 70_000
@@ -54,9 +65,11 @@ def single_entry(archive: BinaryIO, name: str) -> bool:
     try:
         with zipfile.ZipFile(archive) as opened:
             info = opened.infolist()[0]
-    except (zipfile.BadZipFile, ValueError, NotImplementedError, OSError, IndexError):
+    except (*_DAMAGE, OSError):
         return False
     if info.is_dir() or info.flag_bits & 0x1 or info.compress_type not in {0, 8}:
+        return False
+    if info.header_offset != 0:  # not where the magic bytes are: a lying directory
         return False
     suffix = extension(name)
     return suffix not in _ZIP_FAMILY or extension(info.filename) == suffix
@@ -90,7 +103,7 @@ def unwrap(archive: BinaryIO, limits: Limits, budget_bytes: int | None = None) -
                     if size > most_by_ratio:
                         raise over_limit("tỷ lệ nén của tệp", "zip ratio", limits.zip_ratio)
                     yield chunk
-    except (zipfile.BadZipFile, zlib.error, EOFError, ValueError, NotImplementedError) as exc:
+    except _DAMAGE as exc:
         raise BrokenWrapperError(
             Reason.MALFORMED,
             "The zip around an attachment is damaged",
@@ -124,9 +137,9 @@ def _has_one_entry(archive: BinaryIO) -> bool:
 
 # ---------------------------------------------------------------- the reverse
 
-_LOCAL: Final = Struct("<4sHHHHHIIIHH")
-_DESCRIPTOR: Final = Struct("<4sIII")
-_CENTRAL: Final = Struct("<4sHHHHHHIIIHHHHHII")
+_LOCAL: Final = struct.Struct("<4sHHHHHIIIHH")
+_DESCRIPTOR: Final = struct.Struct("<4sIII")
+_CENTRAL: Final = struct.Struct("<4sHHHHHHIIIHHHHHII")
 _DOS_DATE: Final = 0x0021  # 1980-01-01, the epoch of zip: the same bytes whenever it is made
 _FLAGS: Final = 0x0808  # sizes follow the data; names are UTF-8
 _DEFLATE: Final = 8

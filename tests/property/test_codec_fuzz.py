@@ -1,5 +1,6 @@
 """Whatever bytes come in: a value or a RejectedError, never anything else, never a hang."""
 
+import base64
 import contextlib
 import tempfile
 from pathlib import Path
@@ -12,10 +13,12 @@ from gateway.codec.limits import Limits
 from gateway.codec.names import MAX_BYTES, MAX_CHARS, safe_name
 from gateway.codec.reader import read_packet
 from gateway.codec.schema import check
+from gateway.codec.unwrap import wrap
 from gateway.errors import RejectedError
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "edxml"
 SEEDS = [(GOLDEN / n).read_bytes() for n in ("strict.edxml", "status_strict.edxml", "utf16.edxml")]
+WRAPPED = b"".join(wrap(["Ghi chú kèm theo, nội dung bịa đặt.\n".encode()], "ghi chú.txt"))
 SMALL = Limits(
     packet_bytes=1 << 20, header_bytes=1 << 18, elements=3000, unwrapped_bytes=1 << 20, remarks=20
 )
@@ -79,6 +82,24 @@ def use(packet, step):
 def test_mutated_packets(packet, step):
     with contextlib.suppress(RejectedError):
         use(packet, step)
+
+
+@st.composite
+def damaged_zips(draw):
+    data = bytearray(b"".join(wrap([b"xin chao " * 40], "a.txt")))
+    for _ in range(draw(st.integers(1, 4))):
+        at = draw(st.integers(4, len(data) - 1))
+        data[at] = draw(st.sampled_from([0, 1, 0xFF]) | st.integers(0, 255))
+    return bytes(data)
+
+
+@settings(max_examples=400, deadline=None)
+@given(damaged_zips())
+def test_damaged_zips(data):
+    packet = SEEDS[0].replace(base64.b64encode(WRAPPED), base64.b64encode(data))
+    assert packet != SEEDS[0]
+    with contextlib.suppress(RejectedError):
+        use(packet, 1 << 20)
 
 
 @settings(max_examples=150, deadline=None)

@@ -5,7 +5,7 @@ import tempfile
 from datetime import date, datetime
 from pathlib import Path
 
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gateway.codec.dates import LOCAL
@@ -173,7 +173,7 @@ def by_parent(header):
     return sorted(header.extras, key=lambda e: e.parent)
 
 
-@settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=80, suppress_health_check=[HealthCheck.too_slow])
 @given(headers(), st.lists(files(), max_size=3))
 def test_document_round_trip(header, found):
     attachments = attachments_of(found)
@@ -200,7 +200,7 @@ def test_document_round_trip(header, found):
     assert content_digest(got.header, got.attachments) == content_digest(header, attachments)
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=30, suppress_health_check=[HealthCheck.too_slow])
 @given(headers(), st.lists(files(), max_size=2))
 def test_json_is_lossless(header, found):
     assert header_from_json(header_to_json(header)) == header
@@ -226,10 +226,3 @@ def test_status_round_trip(report):
     assert got == report
     assert emit_status(got) == packet
     assert check(split_bytes(packet)) == ()
-
-
-@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
-@given(headers(), headers())
-def test_digests_differ_when_business_fields_do(one, other):
-    assume(one.subject.strip() != other.subject.strip())
-    assert content_digest(one, ()) != content_digest(other, ())

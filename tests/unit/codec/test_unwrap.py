@@ -91,6 +91,16 @@ def test_zip64_is_no_wrapper():
     assert undo(data[:at] + b"PK\x06\x07" + bytes(16) + data[at:], "a.txt") is None
 
 
+@pytest.mark.parametrize("shift", [-4000, 7])
+def test_a_directory_that_points_elsewhere_is_no_wrapper(shift):
+    data = archive(("a.txt", b"x" * 50))
+    at = data.index(b"PK\x05\x06")
+    end = bytearray(data[at:])
+    offset = int.from_bytes(end[16:20], "little") - shift
+    end[16:20] = offset.to_bytes(4, "little")
+    assert undo(data[:at] + bytes(end), "a.txt") is None
+
+
 def test_a_bomb_is_refused_by_ratio_and_by_size():
     bomb = archive(("a.txt", bytes(3_000_000)))
     with pytest.raises(RejectedError) as caught:
