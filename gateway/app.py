@@ -48,11 +48,11 @@ from gateway.rules.facts import Policy as RulePolicy
 from gateway.secrets import read_key_file, read_secret_file
 from gateway.store import setup
 from gateway.store.admin import SqliteAdmin
-from gateway.store.blobs import FolderBlobs
 from gateway.store.callers import LedgerCallers
 from gateway.store.catalogue import LedgerCatalogue
 from gateway.store.ledger import SqliteLedger
 from gateway.store.receipts import LedgerReceipts
+from gateway.store.tiers import TieredBlobs
 from gateway.verifier.pool import VerifierPool
 from gateway.web import body as web_body
 from gateway.web.server import Running, listen, make_app, make_facade_app
@@ -85,7 +85,7 @@ def open_admin(config: Path) -> Iterator[AdminStore]:
     """Open the ledger behind a settings file for administration, beside a running server."""
     settings = load(config)
     path = _usable_ledger(settings)
-    blobs = FolderBlobs(settings.blobs.dir)
+    blobs = TieredBlobs(settings.blobs.dir)
     admin = SqliteAdmin(path, blobs, SystemClock(), UuidIds())
     try:
         yield admin
@@ -243,7 +243,7 @@ class Gateway:
         path = _usable_ledger(self.settings)
         self.failed = asyncio.get_running_loop().create_future()
         self.ledger = SqliteLedger(path)
-        self.blobs = FolderBlobs(self.settings.blobs.dir)
+        self.blobs = TieredBlobs(self.settings.blobs.dir)
         self.catalogue = LedgerCatalogue(path)
         self._seed(path)
         self.verifier = self._make_verifier()
