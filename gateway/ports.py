@@ -5,7 +5,7 @@ them. Values crossing a port are frozen dataclasses; times are aware UTC; digest
 SHA-256. Nothing here does anything.
 """
 
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -56,8 +56,8 @@ class BlobWriter(Protocol):
         """Append; quick, no fsync."""
         ...
 
-    async def finish(self) -> BlobInfo:
-        """Make it durable (file and folder fsynced) and return its name."""
+    def finish(self) -> Awaitable[BlobInfo]:
+        """Make it durable (fsynced, its name too); the result is its name."""
         ...
 
     def abort(self) -> None:
@@ -439,6 +439,10 @@ class Broker(Protocol):
 
 class Verifier(Protocol):
     """Signature verification in processes of its own, killed when they hang."""
+
+    def quick(self, data: bytes, *, sha256: str, at: datetime) -> VerificationReport | None:
+        """Return a report on bytes that need no process (surely unsigned), None when they do."""
+        ...
 
     async def verify(
         self, path: Path, *, sha256: str, size_bytes: int, at: datetime

@@ -32,7 +32,9 @@ def to_text(at: datetime) -> str:
     """
     if at.tzinfo is None:
         raise ValueError("naive instant")
-    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    if at.tzinfo is not UTC:
+        at = at.astimezone(UTC)
+    return at.isoformat(timespec="microseconds")[:26] + "Z"
 
 
 def from_text(text: str) -> datetime:

@@ -5,7 +5,7 @@ whatever becomes of the rest. A crash leaves half-made blobs, which the janitor 
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -121,8 +121,9 @@ async def _store(
     check: Callable[[str], None] | None,
 ) -> ReadPacket:
     sink.begin(len(skeleton.parts) - 1)
-    waiting = [received.finish(), *(w.finish() for w in sink.writers)]
-    infos = await asyncio.gather(*waiting)
+    # All are begun before the first is waited for, so that they share one flush.
+    waiting = [asyncio.ensure_future(w.finish()) for w in (received, *sink.writers)]
+    infos = await _all(waiting)
     if check is not None:
         check(infos[0].sha256)
     heads = dict(enumerate(sink.heads))
@@ -138,6 +139,14 @@ async def _store(
         stored.append(one)
     parsed = parse_envelope(skeleton, stored, context.policy.limits)
     return ReadPacket(parsed.envelope, parsed.findings, infos[0], heads)
+
+
+async def _all(waiting: "Sequence[asyncio.Future[BlobInfo]]") -> list[BlobInfo]:
+    try:
+        return [await one for one in waiting]
+    except BaseException:
+        await asyncio.gather(*waiting, return_exceptions=True)
+        raise
 
 
 async def _unwrapped(

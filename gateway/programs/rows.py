@@ -3,10 +3,11 @@
 Builders only; a row is a fact once the ledger committed it.
 """
 
-import json
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+
+import orjson
 
 from gateway.domain.moments import iso, to_text
 from gateway.ports import Ids, Insert
@@ -15,7 +16,7 @@ from gateway.receipts.log import canonical, entry_hash
 
 def dumps(value: Any) -> str:
     """Return compact JSON text, Vietnamese left readable."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return orjson.dumps(value).decode()
 
 
 def event(subject: str, kind: str, at: datetime, **data: Any) -> Insert:
@@ -66,4 +67,4 @@ def entry(ids: Ids, kind: str, subject: str, document_id: str, at: datetime, **f
 
 def loads(text: str) -> Any:
     """Return the value behind a JSON column."""
-    return json.loads(text)
+    return orjson.loads(text)

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from gateway.errors import UnavailableError
+from gateway.ports import BlobInfo
 
 _BATCH: Final = 256
 _PRAGMAS: Final = (
@@ -64,21 +65,18 @@ class SmallBlobs:
         self._thread = threading.Thread(target=self._run, name="blob-writer", daemon=True)
         self._thread.start()
 
-    async def put(self, sha256: str, data: bytes) -> None:
-        """Store durably.
-
-        Raises:
-            UnavailableError: The disk does not take it.
-        """
+    def put(self, sha256: str, data: bytes) -> "asyncio.Future[BlobInfo]":
+        """Store durably; the future fails with UnavailableError when the disk does not take it."""
         loop = asyncio.get_running_loop()
-        future: asyncio.Future[int] = loop.create_future()
+        future: asyncio.Future[BlobInfo] = loop.create_future()
+        info = BlobInfo(sha256, len(data))
 
         def done(result: int | BaseException) -> None:
             with contextlib.suppress(RuntimeError):  # the loop is gone: nobody waits any more
-                loop.call_soon_threadsafe(_resolve, future, result)
+                loop.call_soon_threadsafe(_resolve, future, info, result)
 
         self._jobs.put(_Job(_PUT, (sha256, time.time(), data), done))
-        await future
+        return future
 
     def get(self, sha256: str) -> bytes | None:
         """Return the bytes, None when absent."""
@@ -176,10 +174,12 @@ def _sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def _resolve(future: "asyncio.Future[int]", result: int | BaseException) -> None:
+def _resolve(
+    future: "asyncio.Future[BlobInfo]", info: BlobInfo, result: int | BaseException
+) -> None:
     if future.done():
         return
     if isinstance(result, BaseException):
         future.set_exception(result)
     else:
-        future.set_result(result)
+        future.set_result(info)

@@ -6,7 +6,7 @@ Promises and crash behaviour are those of `gateway.store.small` and `gateway.sto
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Iterator
 from contextlib import asynccontextmanager
 from itertools import chain
 from pathlib import Path
@@ -44,15 +44,13 @@ class TieredWriter:
                 self._large.write(part)
             self._parts.clear()
 
-    async def finish(self) -> BlobInfo:
-        """Make it durable and return its name."""
+    def finish(self) -> Awaitable[BlobInfo]:
+        """Begin to make it durable; the result is its name."""
         if self._large is not None:
-            return await self._large.finish()
+            return self._large.finish()
         data = b"".join(self._parts)
         self._parts.clear()
-        info = BlobInfo(hashlib.sha256(data).hexdigest(), len(data))
-        await self._small.put(info.sha256, data)
-        return info
+        return self._small.put(hashlib.sha256(data).hexdigest(), data)
 
     def abort(self) -> None:
         """Drop it; safe to call after `finish`."""

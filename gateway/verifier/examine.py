@@ -73,9 +73,27 @@ def quick_report(
             head = file.read(_QUICK_HEAD_BYTES)
     except OSError:
         return None
-    if head[:2] == b"PK" or b"%PDF-" in head[:1024]:
-        return None
-    if not looks_unsigned(head if len(head) < _QUICK_HEAD_BYTES else path):
+    whole = head if len(head) < _QUICK_HEAD_BYTES else path
+    return _quick(head, whole, sha256, size_bytes, at, trust_sha256)
+
+
+def quick_report_of(
+    data: bytes, *, sha256: str, at: datetime, trust_sha256: str
+) -> VerificationReport | None:
+    """Report on bytes in hand that need no verifier process, None when they do."""
+    head = data[:_QUICK_HEAD_BYTES]
+    return _quick(head, data, sha256, len(data), at, trust_sha256)
+
+
+def _quick(  # noqa: PLR0917
+    head: bytes,
+    whole: bytes | Path,
+    sha256: str,
+    size_bytes: int,
+    at: datetime,
+    trust_sha256: str,
+) -> VerificationReport | None:
+    if head[:2] == b"PK" or b"%PDF-" in head[:1024] or not looks_unsigned(whole):
         return None
     return VerificationReport(
         verdict=Verdict.UNSIGNED,

@@ -27,7 +27,7 @@ from gateway.trust.fingerprint import fingerprint, stamp
 from gateway.trust.notes import note
 from gateway.trust.render import from_json
 from gateway.trust.report import Note, Verdict, VerificationReport
-from gateway.verifier.examine import failed_report, quick_report
+from gateway.verifier.examine import failed_report, quick_report, quick_report_of
 
 MIB: Final = 1024 * 1024
 _LENGTH: Final = struct.Struct(">I")
@@ -48,6 +48,7 @@ class _Worker:
 
     process: asyncio.subprocess.Process
     done: int = 0
+    successor: "asyncio.Task[_Worker] | None" = None
 
     async def ask(self, message: Mapping[str, Any]) -> dict[str, Any]:
         """Send a job and return the answer; _DiedError when the process ends instead."""
@@ -152,7 +153,7 @@ class VerifierPool:
         timeout_s: float = 30.0,
         memory_bytes: int = 1024 * MIB,
         max_bytes: int = 100 * MIB,
-        recycle_after: int = 500,
+        recycle_after: int = 2000,
         max_waiting: int = 1000,
         cache_entries: int = 4096,
         max_age: timedelta = timedelta(minutes=10),
@@ -198,6 +199,16 @@ class VerifierPool:
         """
         missing = self._workers - len(self._all)
         self._idle += await asyncio.gather(*(self._start() for _ in range(missing)))
+
+    def quick(self, data: bytes, *, sha256: str, at: datetime) -> VerificationReport | None:
+        """Return a report on bytes that need no worker, None when they do."""
+        if self._pdf_expected or len(data) > self._max_bytes:
+            return None
+        trust = self._trust.fingerprint()
+        report = quick_report_of(data, sha256=sha256, at=at, trust_sha256=trust)
+        if report is not None:
+            self._counts.quick += 1
+        return report
 
     async def verify(
         self, path: Path, *, sha256: str, size_bytes: int, at: datetime
@@ -248,7 +259,10 @@ class VerifierPool:
         flights = list(self._flights.values())
         for flight in flights:
             flight.cancel()
-        await asyncio.gather(*flights, return_exceptions=True)
+        starting = [w.successor for w in self._all if w.successor is not None]
+        for start in starting:
+            start.cancel()
+        await asyncio.gather(*flights, *starting, return_exceptions=True)
         await asyncio.gather(*(w.stop() for w in tuple(self._all)), return_exceptions=True)
         self._all.clear()
         self._idle.clear()
@@ -324,10 +338,7 @@ class VerifierPool:
         self, worker: _Worker, answer: dict[str, Any], facts: "_Facts"
     ) -> VerificationReport:
         worker.done += 1
-        if worker.done >= self._recycle_after:
-            await self._dismiss(worker)
-        else:
-            self._idle.append(worker)
+        self._idle.append(await self._rested(worker))
         if "report" in answer:
             self._counts.verified += 1
             return from_json(answer["report"])
@@ -338,6 +349,26 @@ class VerifierPool:
         return facts.failed(note("verifier-failed", answer["failed"]))
 
     # ------------------------------------------------------------ processes
+
+    async def _rested(self, worker: _Worker) -> _Worker:
+        """Return the worker to use next in this one's place: a fresh one once it is ready.
+
+        The old one goes on working while its successor starts: nobody waits for a start.
+        """
+        if worker.done < self._recycle_after:
+            return worker
+        if worker.successor is None:
+            worker.successor = asyncio.create_task(self._start())
+            return worker
+        if not worker.successor.done():
+            return worker
+        if worker.successor.cancelled() or worker.successor.exception() is not None:
+            worker.successor = None  # try again after the next file
+            return worker
+        fresh = worker.successor.result()
+        worker.successor = None
+        await self._dismiss(worker)
+        return fresh
 
     async def _hire(self) -> _Worker:
         while self._idle:
@@ -350,7 +381,15 @@ class VerifierPool:
 
     async def _dismiss(self, worker: _Worker) -> int | None:
         self._all.discard(worker)
+        if worker.successor is not None:
+            worker.successor.add_done_callback(self._welcome)
+            worker.successor = None
         return await worker.stop()
+
+    def _welcome(self, started: "asyncio.Task[_Worker]") -> None:
+        """Take on a successor whose predecessor is gone; failures show at the next start."""
+        if not started.cancelled() and started.exception() is None:
+            self._idle.append(started.result())
 
     async def _start(self) -> _Worker:
         try:
