@@ -137,11 +137,18 @@ async def test_an_idle_worker_that_was_killed_costs_no_file(tmp_path):
         assert (await ask(verifier, tmp_path, once())).verdict is Verdict.VALID
 
 
-async def test_workers_are_recycled(tmp_path):
+async def test_workers_are_recycled_without_anyone_waiting(tmp_path):
     async with pool(recycle_after=2) as verifier:
-        for size in (2000, 2001, 2002):
-            await ask(verifier, tmp_path, make_plain_pdf(size))
-        assert verifier.facts.started == 2
+        await verifier.warm()
+        (first,) = verifier.worker_ids
+        size = 2000
+        while first in verifier.worker_ids:
+            size += 1
+            assert size < 20_000, "the worker was never replaced"
+            assert (await ask(verifier, tmp_path, make_plain_pdf(size))).verdict is Verdict.UNSIGNED
+        assert size > 2002
+        assert len(verifier.worker_ids) == 1
+        assert verifier.facts.died == 0
 
 
 async def test_the_queue_is_bounded(tmp_path):
