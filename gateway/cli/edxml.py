@@ -131,7 +131,8 @@ def _refused(file: Path, refusal: "RejectedError", *, as_json: bool) -> int:
 
 
 def _facts(packet: "ReadPacket") -> dict[str, Any]:
-    from gateway.codec.edxml import content_digest, envelope_to_json, status_to_json
+    from gateway.codec.edxml import envelope_to_json, status_to_json
+    from gateway.domain.consignment import content_digest
 
     facts: dict[str, Any] = {
         "kind": packet.skeleton.kind,
@@ -140,9 +141,7 @@ def _facts(packet: "ReadPacket") -> dict[str, Any]:
     }
     if packet.envelope is not None:
         facts |= envelope_to_json(packet.envelope)
-        facts["content_digest"] = content_digest(
-            packet.envelope.header, packet.envelope.attachments
-        )
+        facts["content_digest"] = content_digest(packet.envelope)
     elif packet.status is not None:
         status = status_to_json(packet.status)
         facts["repairs"] = status.pop("repairs")

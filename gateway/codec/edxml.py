@@ -1,4 +1,4 @@
-"""The edXML codec's front: bytes ⇄ Envelope, JSON and digests. See the modules it names. Pure.
+"""The edXML codec's front: bytes ⇄ Envelope and JSON. See the modules it names. Pure.
 
 Reading: `Splitter` (split) → `parse_envelope`. Writing: `emit_document`. A file at once: `reader`.
 """
@@ -7,7 +7,6 @@ from dataclasses import replace
 from datetime import datetime
 
 from gateway.codec.dates import LOCAL
-from gateway.codec.digest import content_digest
 from gateway.codec.emit import OpenBytes, emit_document
 from gateway.codec.headerjson import (
     envelope_from_json,
@@ -37,7 +36,6 @@ __all__ = [
     "OpenBytes",
     "ParsedDocument",
     "Stored",
-    "content_digest",
     "emit_document",
     "envelope_from_json",
     "envelope_to_json",
