@@ -64,4 +64,3 @@ def secrecy_marks(text: str) -> tuple[str, ...]:
             continue
         found[mark] = None
     return tuple(found)
-
