@@ -63,6 +63,7 @@ class SqliteAdmin:
         self._connection = connect(path)
         # SEC-01: what is purged is overwritten in the file, not only unlinked from its tables.
         self._connection.execute("PRAGMA secure_delete=ON")
+        self._cursor = self._connection.cursor()
         self._names: tuple[str, Names] | None = None
 
     def close(self) -> None:
@@ -434,12 +435,12 @@ class SqliteAdmin:
             raise UnavailableError(public=f"the ledger cannot be changed: {exc}") from exc
 
     def _apply(self, rows: Sequence[Change], *, registry: bool = False) -> None:
-        apply(self._connection, ChangeSet(rows=tuple(rows)))
+        apply(self._cursor, ChangeSet(rows=tuple(rows)))
         if registry:
             version = self._ids.new()
             key = {"key": "registry_version"}
             apply(
-                self._connection,
+                self._cursor,
                 ChangeSet(rows=(Delete("meta", key), Insert("meta", {**key, "value": version}))),
             )
             if self._names is not None:

@@ -3,6 +3,10 @@
 Promises: `commit` returns only after the WAL is fsynced (synchronous=FULL); a refused change set
 leaves no trace and consumes no number; receipt entries and feeds are sequenced inside the same
 transaction, so a reader never skips a row. A crash leaves either the whole batch or nothing of it.
+
+One batch: (1) all sets straight on; guards come before any write, so one that refuses needs no way
+back; (2) did a write refuse, roll back and apply them again with a savepoint each (dear: every
+page touched is copied); (3) sequence; (4) commit and fsync; (5) answer.
 """
 
 import asyncio
@@ -10,20 +14,19 @@ import contextlib
 import queue
 import sqlite3
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from gateway import faults
-from gateway.errors import IntegrityError, UnavailableError
+from gateway.errors import GatewayError, IntegrityError, UnavailableError
 from gateway.ports import (
     Absent,
     Change,
     ChangeSet,
     Committed,
     Conflict,
-    Delete,
     Insert,
     NextNumber,
     Present,
@@ -32,6 +35,7 @@ from gateway.ports import (
 )
 from gateway.store import statements
 from gateway.store.queries import QUERIES
+from gateway.store.schema import RANK
 from gateway.store.sequencer import sequence
 
 _BATCH: Final = 256
@@ -47,11 +51,16 @@ _PRAGMAS: Final = (
 
 
 class SetRefused(Exception):  # noqa: N818 - control flow inside the store only
-    """A change set says no to itself; the caller rolls it back."""
+    """A change set says no to itself; the caller rolls it back, unless nothing was written yet."""
 
-    def __init__(self, conflict: Conflict) -> None:
+    def __init__(self, conflict: Conflict, *, wrote: bool = True) -> None:
         self.conflict = conflict
+        self.wrote = wrote
         super().__init__(repr(conflict.failed))
+
+
+class _Again(Exception):  # noqa: N818 - control flow inside this module only
+    """A set wrote before it failed: the batch must be applied again with savepoints."""
 
 
 @dataclass(slots=True)
@@ -59,6 +68,46 @@ class _Job:
     change: ChangeSet
     loop: asyncio.AbstractEventLoop
     future: asyncio.Future[Committed | Conflict]
+
+
+_Shape = tuple[str, tuple[str, ...], bool]
+"""What makes inserts one statement: table, columns in order, whether to ignore what is there."""
+
+_ROWS: Final = 16
+_TAKEN: Final = frozenset({sqlite3.SQLITE_CONSTRAINT_UNIQUE, sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY})
+_Result = Committed | Conflict | BaseException
+
+# What the disk or another process does to us, as against what a change set does wrong.
+_STORAGE: Final = frozenset(
+    {
+        sqlite3.SQLITE_BUSY,
+        sqlite3.SQLITE_LOCKED,
+        sqlite3.SQLITE_NOMEM,
+        sqlite3.SQLITE_READONLY,
+        sqlite3.SQLITE_INTERRUPT,
+        sqlite3.SQLITE_IOERR,
+        sqlite3.SQLITE_CORRUPT,
+        sqlite3.SQLITE_FULL,
+        sqlite3.SQLITE_CANTOPEN,
+        sqlite3.SQLITE_PROTOCOL,
+        sqlite3.SQLITE_NOTADB,
+    }
+)
+
+
+def _is_storage_trouble(exc: sqlite3.Error) -> bool:
+    """Tell whether the whole batch must be given up."""
+    return getattr(exc, "sqlite_errorcode", 0) & 0xFF in _STORAGE
+
+
+def _refusal(exc: Exception) -> _Result:
+    if isinstance(exc, SetRefused):
+        return exc.conflict
+    if isinstance(exc, GatewayError):
+        return exc
+    bug = IntegrityError(f"change set refused by the engine: {type(exc).__name__}")
+    bug.__cause__ = exc
+    return bug
 
 
 def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
@@ -80,39 +129,41 @@ def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
     return connection
 
 
-def apply(connection: sqlite3.Connection, change: ChangeSet) -> Committed:
+def apply(cursor: sqlite3.Cursor, change: ChangeSet) -> Committed:
     """Apply one change set inside the caller's transaction.
+
+    Args:
+        cursor: Used for every statement: making one for each costs more than most statements.
+        change: What to apply.
 
     Raises:
         SetRefused: A guard, an expected update or a unique key says no.
     """
     for guard in change.guards:
-        _check(connection, guard)
-    numbers = {n.name: _take(connection, n) for n in change.numbers}
-    for row in change.rows:
-        _write(connection, row)
+        _check(cursor, guard)
+    numbers = {n.name: _take(cursor, n) for n in change.numbers}
+    _write(cursor, change.rows)
     if change.then is not None:
-        for row in change.then(numbers):
-            _write(connection, row)
+        _write(cursor, change.then(numbers))
     return Committed(numbers)
 
 
-def _find(connection: sqlite3.Connection, table: str, where: Mapping[str, Any]) -> Row | None:
+def _find(cursor: sqlite3.Cursor, table: str, where: Mapping[str, Any]) -> Row | None:
     sql = statements.select_sql(table, statements.where_shape(where))
-    found = connection.execute(sql, statements.where_params(where)).fetchone()
+    found = cursor.execute(sql, statements.where_params(where)).fetchone()
     return dict(found) if found is not None else None
 
 
-def _check(connection: sqlite3.Connection, guard: Absent | Present) -> None:
-    found = _find(connection, guard.table, guard.where)
+def _check(cursor: sqlite3.Cursor, guard: Absent | Present) -> None:
+    found = _find(cursor, guard.table, guard.where)
     if (found is None) is not isinstance(guard, Absent):
-        raise SetRefused(Conflict(guard, found))
+        raise SetRefused(Conflict(guard, found), wrote=False)
 
 
-def _take(connection: sqlite3.Connection, number: NextNumber) -> int:
+def _take(cursor: sqlite3.Cursor, number: NextNumber) -> int:
     # DID-01 (S003 art 8.3): one counter per agency and year; inside the transaction, so that a
     # refused set gives its number back and two sets never see the same one.
-    row = connection.execute(
+    row = cursor.execute(
         "INSERT INTO counter (agency, year, series, last) VALUES (?, ?, ?, 1) "
         "ON CONFLICT (agency, year, series) DO UPDATE SET last = last + 1 RETURNING last",
         (number.agency, number.year, number.series),
@@ -120,29 +171,66 @@ def _take(connection: sqlite3.Connection, number: NextNumber) -> int:
     return int(row[0])
 
 
-def _write(connection: sqlite3.Connection, change: Change) -> None:
+def _write(cursor: sqlite3.Cursor, rows: Sequence[Change]) -> None:
+    """Write rows in order; inserts between two other changes go together, table by table.
+
+    Each call of the engine lets go of the interpreter and must win it back from a busy loop: many
+    rows in one statement are what keeps a batch quick beside it.
+    """
+    waiting: dict[_Shape, list[Insert]] = {}
+    for change in rows:
+        if isinstance(change, Insert):
+            shape = (change.table, tuple(change.values), change.ignore)
+            waiting.setdefault(shape, []).append(change)
+            continue
+        _insert(cursor, waiting)
+        waiting.clear()
+        if isinstance(change, Update):
+            _update(cursor, change)
+        else:
+            where = change.where
+            sql = statements.delete_sql(change.table, statements.where_shape(where))
+            _run(cursor, change, sql, statements.where_params(where))
+    _insert(cursor, waiting)
+
+
+def _insert(cursor: sqlite3.Cursor, waiting: Mapping[_Shape, list[Insert]]) -> None:
+    # Parents before children, whatever the order they were written in: foreign keys hold at once.
+    for shape in sorted(waiting, key=_rank) if len(waiting) > 1 else waiting:
+        table, columns, ignore = shape
+        inserts = waiting[shape]
+        for first in range(0, len(inserts), _ROWS):
+            some = inserts[first : first + _ROWS]
+            sql = statements.insert_sql(table, columns, ignore, len(some))
+            values = [value for one in some for value in one.values.values()]
+            _run(cursor, some[0], sql, values)
+
+
+def _rank(shape: _Shape) -> int:
+    return RANK[shape[0]]
+
+
+def _run(
+    cursor: sqlite3.Cursor, change: Change, sql: str, params: Sequence[Any] | Mapping[str, Any]
+) -> None:
+    """Run one statement; a broken unique key is a refusal."""
     try:
-        match change:
-            case Insert(table, values, ignore):
-                sql = statements.insert_sql(table, tuple(values), ignore=ignore)
-                connection.execute(sql, values)
-            case Update(table, where, values, expect):
-                sql = statements.update_sql(table, tuple(values), statements.where_shape(where))
-                params = {f"v_{k}": v for k, v in values.items()}
-                done = connection.execute(sql, params | statements.where_params(where)).rowcount
-                if expect is not None and done != expect:
-                    key = {k: v for k, v in where.items() if k == "id"} or where
-                    raise SetRefused(Conflict(change, _find(connection, table, key)))
-            case Delete(table, where):
-                sql = statements.delete_sql(table, statements.where_shape(where))
-                connection.execute(sql, statements.where_params(where))
+        cursor.execute(sql, params)
     except sqlite3.IntegrityError as exc:
-        if exc.sqlite_errorcode not in {
-            sqlite3.SQLITE_CONSTRAINT_UNIQUE,
-            sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY,
-        }:
+        if exc.sqlite_errorcode not in _TAKEN:
             raise
         raise SetRefused(Conflict(change, None)) from exc
+
+
+def _update(cursor: sqlite3.Cursor, change: Update) -> None:
+    where = change.where
+    shape = statements.where_shape(where)
+    sql = statements.update_sql(change.table, tuple(change.values), shape)
+    params = {f"v_{k}": v for k, v in change.values.items()}
+    _run(cursor, change, sql, params | statements.where_params(where))
+    if change.expect is not None and cursor.rowcount != change.expect:
+        key = {"id": where["id"]} if "id" in where else where
+        raise SetRefused(Conflict(change, _find(cursor, change.table, key)))
 
 
 class SqliteLedger:
@@ -157,37 +245,53 @@ class SqliteLedger:
         self._path = path
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._writer = connect(path)
+        self._cursor = self._writer.cursor()
         self._reader = connect(path, read_only=True)
         self.on_outbox = on_outbox
         self._closed = False
+        self._gate = threading.Lock()
         self._thread = threading.Thread(target=self._run, name="ledger-writer", daemon=True)
         self._thread.start()
 
     async def commit(self, change: ChangeSet) -> Committed | Conflict:
         """Apply one change set; returns after fsync."""
-        if self._closed:
-            raise UnavailableError(public="the ledger is closed")
         loop = asyncio.get_running_loop()
         job = _Job(change, loop, loop.create_future())
-        self._jobs.put(job)
+        with self._gate:  # nothing is queued behind the end, where nobody would answer it
+            if self._closed:
+                raise UnavailableError(public="the ledger is closed")
+            self._jobs.put(job)
         return await asyncio.shield(job.future)
 
     async def one(self, query: str, **params: object) -> Row | None:
         """Return the first row of a named query."""
-        row = self._reader.execute(QUERIES[query], params).fetchone()
+        with self._reading():
+            row = self._reader.execute(QUERIES[query], params).fetchone()
         return dict(row) if row is not None else None
 
     async def all(self, query: str, **params: object) -> Sequence[Row]:
         """Return all rows of a named query."""
-        return [dict(row) for row in self._reader.execute(QUERIES[query], params)]
+        with self._reading():
+            return [dict(row) for row in self._reader.execute(QUERIES[query], params)]
+
+    @contextlib.contextmanager
+    def _reading(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.Error as exc:
+            if isinstance(exc, sqlite3.ProgrammingError) and not self._closed:
+                raise  # a bug of the caller, such as a parameter left out
+            raise UnavailableError(public="the ledger cannot be read") from exc
 
     def close(self) -> None:
         """Finish what is queued, then let go of the file."""
-        if not self._closed:
+        with self._gate:
+            if self._closed:
+                return
             self._closed = True
             self._jobs.put(None)
-            self._thread.join()
-            self._reader.close()
+        self._thread.join()
+        self._reader.close()
 
     # ------------------------------------------------------------ the writer thread
 
@@ -217,43 +321,58 @@ class SqliteLedger:
         return batch, True
 
     def _do(self, batch: list[_Job]) -> None:
-        results: list[Committed | Conflict | BaseException] = []
-        connection = self._writer
+        cursor = self._cursor
+        results: Sequence[_Result]
         try:
-            connection.execute("BEGIN IMMEDIATE")
-            results.extend(self._one(job.change) for job in batch)
-            sequence(connection)
+            cursor.execute("BEGIN IMMEDIATE")
+            try:
+                results = [self._straight(job.change) for job in batch]
+            except _Again:
+                cursor.execute("ROLLBACK")
+                cursor.execute("BEGIN IMMEDIATE")
+                results = [self._apart(job.change) for job in batch]
+            sequence(self._writer)
             faults.reach("ledger.before-commit")
-            connection.execute("COMMIT")
+            cursor.execute("COMMIT")
             faults.reach("ledger.after-commit")
         except BaseException as exc:  # noqa: BLE001 - whatever it is, nobody may be told "committed"
             with contextlib.suppress(sqlite3.Error):
-                connection.execute("ROLLBACK")
+                cursor.execute("ROLLBACK")
             trouble = UnavailableError(public="the ledger cannot commit", retry_after_s=5.0)
             trouble.__cause__ = exc
             results = [trouble] * len(batch)
         self._answer(batch, results)
 
-    def _one(self, change: ChangeSet) -> Committed | Conflict | BaseException:
-        connection = self._writer
-        connection.execute("SAVEPOINT one")
+    def _straight(self, change: ChangeSet) -> Committed | Conflict:
+        """(1) Apply without a way back."""
         try:
-            done: Committed | Conflict | BaseException = apply(connection, change)
+            return apply(self._cursor, change)
         except SetRefused as refused:
-            connection.execute("ROLLBACK TO one")
-            done = refused.conflict
-        except sqlite3.OperationalError:
-            raise
-        except Exception as exc:  # noqa: BLE001 - a bug in one set must not sink the others
-            connection.execute("ROLLBACK TO one")
-            done = IntegrityError(f"change set refused by the engine: {type(exc).__name__}")
-            done.__cause__ = exc
-        connection.execute("RELEASE one")
+            if refused.wrote:
+                raise _Again from refused
+            return refused.conflict
+        except sqlite3.Error as exc:
+            if _is_storage_trouble(exc):
+                raise
+            raise _Again from exc
+        except Exception as exc:
+            raise _Again from exc
+
+    def _apart(self, change: ChangeSet) -> _Result:
+        """(2) Apply with a savepoint: neither a refusal nor a bug in one set sinks the others."""
+        cursor = self._cursor
+        cursor.execute("SAVEPOINT one")
+        try:
+            done: _Result = apply(cursor, change)
+        except Exception as exc:
+            if isinstance(exc, sqlite3.Error) and _is_storage_trouble(exc):
+                raise
+            cursor.execute("ROLLBACK TO one")
+            done = _refusal(exc)
+        cursor.execute("RELEASE one")
         return done
 
-    def _answer(
-        self, batch: list[_Job], results: Sequence[Committed | Conflict | BaseException]
-    ) -> None:
+    def _answer(self, batch: list[_Job], results: Sequence[_Result]) -> None:
         loops: dict[asyncio.AbstractEventLoop, list[tuple[_Job, Any]]] = {}
         for job, result in zip(batch, results, strict=True):
             loops.setdefault(job.loop, []).append((job, result))

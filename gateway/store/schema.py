@@ -362,7 +362,12 @@ event = Table(
         sqlite_where=text("seq IS NULL"),
         postgresql_where=text("seq IS NULL"),
     ),
-    Index("ix_event_seq", "seq"),
+    Index(
+        "ix_event_seq",
+        "seq",
+        sqlite_where=text("seq IS NOT NULL"),
+        postgresql_where=text("seq IS NOT NULL"),
+    ),
 )
 receipt_entry = Table(
     "receipt_entry",
@@ -447,3 +452,6 @@ quarantine = Table(
 meta = Table("meta", metadata, Column("key", Text, primary_key=True), _text("value"))
 
 TABLES: Final = metadata.tables
+
+RANK: Final = {table.name: rank for rank, table in enumerate(metadata.sorted_tables)}
+"""Order in which rows of different tables may be inserted: what is referred to comes first."""

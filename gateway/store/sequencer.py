@@ -7,7 +7,8 @@ never skips a row that committed late. Running it again changes nothing.
 import sqlite3
 
 from gateway.receipts import merkle
-from gateway.receipts.log import EMPTY, Tail, sequence as place
+from gateway.receipts.log import EMPTY, Tail
+from gateway.receipts.log import sequence as place
 
 
 def sequence(connection: sqlite3.Connection) -> None:
@@ -73,21 +74,32 @@ def _inbox(connection: sqlite3.Connection) -> None:
     if not waiting:
         return
     first = _bump(connection, "inbox_seq", len(waiting))
-    for seq, (table, row_id) in enumerate(waiting, first):
-        connection.execute(
+    for table in ("arrival", "status_report"):
+        connection.executemany(
             f"UPDATE {table} SET inbox_seq = ? WHERE id = ?",  # noqa: S608 - our own two names
-            (seq, row_id),
+            [(seq, row_id) for seq, (of, row_id) in enumerate(waiting, first) if of == table],
         )
 
 
 def _events(connection: sqlite3.Connection) -> None:
-    rows = connection.execute("SELECT id FROM event WHERE seq IS NULL ORDER BY id").fetchall()
-    if rows:
-        first = _bump(connection, "event_seq", len(rows))
-        connection.executemany(
-            "UPDATE event SET seq = ? WHERE id = ?",
-            [(seq, row["id"]) for seq, row in enumerate(rows, first)],
+    count, lowest, highest = connection.execute(
+        "SELECT COUNT(*), MIN(id), MAX(id) FROM event WHERE seq IS NULL"
+    ).fetchone()
+    if not count:
+        return
+    first = _bump(connection, "event_seq", count)
+    if highest - lowest + 1 == count:
+        # One statement for the usual case: rows written one after the other.
+        connection.execute(
+            "UPDATE event SET seq = id + ? WHERE seq IS NULL AND id BETWEEN ? AND ?",
+            (first - lowest, lowest, highest),
         )
+        return
+    rows = connection.execute("SELECT id FROM event WHERE seq IS NULL ORDER BY id").fetchall()
+    connection.executemany(
+        "UPDATE event SET seq = ? WHERE id = ?",
+        [(seq, row["id"]) for seq, row in enumerate(rows, first)],
+    )
 
 
 def _bump(connection: sqlite3.Connection, key: str, count: int) -> int:

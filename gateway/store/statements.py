@@ -7,9 +7,8 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any, Final
 
-from sqlalchemy import and_, bindparam, delete, insert, select, update
+from sqlalchemy import and_, bindparam, delete, select, update
 from sqlalchemy.dialects import sqlite
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from gateway.store.schema import TABLES
 
@@ -20,17 +19,22 @@ def _render(statement: Any) -> str:
     return str(statement.compile(dialect=_DIALECT, compile_kwargs={"render_postcompile": True}))
 
 
-@lru_cache(maxsize=1024)
-def insert_sql(table: str, columns: tuple[str, ...], *, ignore: bool) -> str:
-    """Return an INSERT with named parameters for these columns."""
-    values = {c: bindparam(c) for c in columns}
-    if ignore:
-        return _render(sqlite_insert(TABLES[table]).values(values).on_conflict_do_nothing())
-    return _render(insert(TABLES[table]).values(values))
+@lru_cache(maxsize=2048)
+def insert_sql(table: str, columns: tuple[str, ...], ignore: bool, rows: int = 1) -> str:
+    """Return an INSERT of that many rows, positional parameters in the order of `columns`."""
+    target = TABLES[table]
+    quote = _DIALECT.identifier_preparer
+    names = ", ".join(quote.format_column(target.c[c]) for c in columns)
+    one = f"({', '.join('?' * len(columns))})"
+    tail = " ON CONFLICT DO NOTHING" if ignore else ""
+    values = ", ".join([one] * rows)
+    # Names come from the schema, values never: nothing of a document can become SQL.
+    into = quote.format_table(target)
+    return f"INSERT INTO {into} ({names}) VALUES {values}{tail}"  # noqa: S608
 
 
 def _where(table: str, shape: tuple[tuple[str, int], ...]) -> Any:
-    clauses = []
+    clauses: list[Any] = []
     for name, count in shape:
         column = TABLES[table].c[name]
         if count < 0:
@@ -39,13 +43,13 @@ def _where(table: str, shape: tuple[tuple[str, int], ...]) -> Any:
             clauses.append(column == bindparam(f"w_{name}"))
         else:
             clauses.append(column.in_([bindparam(f"w_{name}_{i}") for i in range(count)]))
-    return and_(True, *clauses)  # noqa: FBT003 - SQL truth
+    return and_(True, *clauses)
 
 
 @lru_cache(maxsize=1024)
 def update_sql(table: str, columns: tuple[str, ...], shape: tuple[tuple[str, int], ...]) -> str:
     """Return an UPDATE of these columns for rows of this `where` shape."""
-    values = {c: bindparam(f"v_{c}") for c in columns}
+    values: dict[str, Any] = {c: bindparam(f"v_{c}") for c in columns}
     return _render(update(TABLES[table]).where(_where(table, shape)).values(values))
 
 

@@ -381,7 +381,13 @@ def _proof() -> None:
         sa.Column("data", sa.Text, nullable=False, server_default=sa.text("'{}'")),
         sa.PrimaryKeyConstraint("id", name="pk_event"),
     )
-    op.create_index("ix_event_seq", "event", ["seq"])
+    op.create_index(
+        "ix_event_seq",
+        "event",
+        ["seq"],
+        sqlite_where=sa.text("seq IS NOT NULL"),
+        postgresql_where=sa.text("seq IS NOT NULL"),
+    )
     op.create_index("ix_event_subject", "event", ["subject", "id"])
     op.create_index(
         "ix_event_unsequenced",
