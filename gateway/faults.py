@@ -1,7 +1,8 @@
 """Named points at which the crash tests kill the process, and nothing else.
 
 `VANLIEN_FAULT=relay.after-attempt` makes the process send itself SIGKILL when it reaches that point
-(`point:3`: the third time). Unset, `reach` costs one comparison.
+(`point:3`: the third time). Unset, `reach` costs one comparison. Each point is a row of the crash
+table in docs/architecture.md.
 """
 
 import os
@@ -16,14 +17,23 @@ POINTS: Final = (
     "ledger.before-commit",
     "ledger.after-commit",
     "intake.before-answer",
+    "issue.before-commit",
+    "issue.after-commit",
     "dispatch.after-publish",
+    "local.before-commit",
+    "local.after-commit",
     "relay.after-attempt",
+    "relay.after-parcel",
     "relay.after-delivery",
     "relay.after-outcome",
     "collector.after-fetch",
     "collector.after-commit",
     "receiver.before-commit",
+    "mailroom.after-commit",
     "desk.after-confirm",
+    "desk.after-status",
+    "janitor.after-expire",
+    "janitor.before-head",
 )
 
 

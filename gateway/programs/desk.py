@@ -3,10 +3,12 @@
 Implements `ports.Desk`; the shapes are described there. Reads only, but for confirm and set_status.
 """
 
+import asyncio
 import json
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Coroutine, Mapping, Sequence
+from typing import Any, Final
 
+from gateway import faults
 from gateway.domain.lifecycle import (
     ARRIVAL,
     CONSIGNMENT,
@@ -16,13 +18,17 @@ from gateway.domain.lifecycle import (
     DeliveryState,
     state_text,
 )
-from gateway.domain.moments import from_text, iso_or_none, local_text
+from gateway.domain.moments import from_text, iso, local_text
 from gateway.errors import Reason, RejectedError
-from gateway.ports import Caller, Json, Packet, Row
+from gateway.ports import Caller, ChangeSet, Insert, Json, Packet, Row, Update
 from gateway.programs import clockwatch, packets, prooftree
 from gateway.programs.context import Context
 from gateway.programs.mailroom import Mailroom
 from gateway.programs.rows import loads
+
+_PROBE_EVERY_S: Final = 1.0
+_PROBE_WAIT_S: Final = 5.0
+_PROBE_BYTES: Final = 256 * 1024
 
 
 class Desk:
@@ -31,6 +37,8 @@ class Desk:
     def __init__(self, context: Context, mailroom: Mailroom) -> None:
         self._context = context
         self._mailroom = mailroom
+        self._probing: asyncio.Future[Mapping[str, str]] | None = None
+        self._probe_again = 0.0
 
     # ------------------------------------------------------------ sent
 
@@ -45,12 +53,14 @@ class Desk:
             document_id=document_id or "",
             limit=limit,
         )
-        items = [await self._document(row, full=False) for row in rows]
+        items = await self._documents(rows)
         return {"items": items, "next": rows[-1]["id"] if len(rows) == limit else None}
 
     async def document(self, caller: Caller, consignment_id: str) -> Json:
         """Return one document sent."""
-        return await self._document(await self._own(caller, consignment_id), full=True)
+        row = await self._own(caller, consignment_id)
+        (document,) = await self._documents([row])
+        return document | {"header": loads(row["envelope"])["header"]}
 
     async def document_events(self, caller: Caller, consignment_id: str) -> list[Json]:
         """Return its events and those of its transfers, in order."""
@@ -61,11 +71,11 @@ class Desk:
     async def document_receipts(self, caller: Caller, consignment_id: str) -> Json:
         """Return the receipts of a document sent."""
         row = await self._own(caller, consignment_id)
-        arrivals = [
-            await self._context.ledger.one("arrival_of_delivery", delivery_id=d["id"])
-            for d in await self._context.ledger.all("deliveries", consignment_id=row["id"])
-        ]
-        subjects = [row["id"], *(a["id"] for a in arrivals if a is not None)]
+        deliveries = await self._context.ledger.all("deliveries", consignment_id=row["id"])
+        arrivals = await self._context.ledger.all(
+            "arrivals_of_deliveries", ids=json.dumps([d["id"] for d in deliveries])
+        )
+        subjects = [row["id"], *(a["id"] for a in arrivals)]
         return await self._receipts(subjects, row["receipt"] or None)
 
     async def document_verification(self, caller: Caller, consignment_id: str) -> Json:
@@ -78,26 +88,39 @@ class Desk:
             raise RejectedError(Reason.NOT_FOUND)
         return row
 
-    async def _document(self, row: Row, *, full: bool) -> Json:
-        envelope = loads(row["envelope"])
-        header = envelope["header"]
+    async def _documents(self, rows: Sequence[Row]) -> list[Json]:
+        """Return documents without their headers; a handful of questions for a whole page."""
+        envelopes = [loads(row["envelope"]) for row in rows]
+        verdicts = await self._verdicts(envelopes)
+        deliveries = await self._deliveries(rows)
+        return [
+            self._document(row, envelope, deliveries[row["id"]], verdicts)
+            for row, envelope in zip(rows, envelopes, strict=True)
+        ]
+
+    def _document(
+        self,
+        row: Row,
+        envelope: Mapping[str, Any],
+        deliveries: list[Json],
+        verdicts: Mapping[str, str],
+    ) -> Json:
         state = ConsignmentState(row["state"])
         number = (
             {"year": row["issue_year"], "ordinal": row["issue_ordinal"]}
             if row["issue_ordinal"] is not None
             else None
         )
-        deliveries = await self._deliveries(row)
-        document = {
+        return {
             "id": row["id"],
-            "document_id": row["document_id"],
+            "document_id": row["document_id"] or "",
             "version": row["version"],
             "state": state.value,
             "state_text": state_text(CONSIGNMENT, state).vi,
             "hold": row["hold"] or None,
             "reason": row["reason"] or None,
             "sender": row["sender"],
-            **_summary(header),
+            **_summary(envelope["header"]),
             "number": number,
             "sha256": row["received_sha256"],
             "size_bytes": row["received_size"],
@@ -108,10 +131,9 @@ class Desk:
             "legal_class": row["legal_class"] or None,
             "findings": loads(row["findings"]),
             "repairs": envelope.get("repairs", []),
-            "attachments": await self._attachments(envelope),
+            "attachments": _attachments(envelope, verdicts, row["verdict"]),
             "deliveries": deliveries,
         }
-        return document | {"header": header} if full else document
 
     def _sent_at(self, row: Row, deliveries: Sequence[Json]) -> str | None:
         # SND-10 (S003 art 11.1): the time of issue, once every recipient that can be reached has
@@ -120,15 +142,20 @@ class Desk:
         done = bool(reachable) and all(d["sent_at"] for d in reachable)
         return local_text(row["issued_at"]) if done else None
 
-    async def _deliveries(self, row: Row) -> list[Json]:
+    async def _deliveries(self, rows: Sequence[Row]) -> dict[str, list[Json]]:
+        """Return the deliveries of each consignment."""
         ledger = self._context.ledger
+        ids = json.dumps([row["id"] for row in rows])
         attempts: dict[str, list[Json]] = {}
-        for a in await ledger.all("attempts_of", consignment_id=row["id"]):
+        for a in await ledger.all("attempts_of_many", ids=ids):
             attempts.setdefault(a["transfer_id"], []).append(_attempt(a))
-        return [
-            self._delivery(row, d, attempts.get(d["transfer_id"] or "", []))
-            for d in await ledger.all("deliveries", consignment_id=row["id"])
-        ]
+        by_id = {row["id"]: row for row in rows}
+        found: dict[str, list[Json]] = {row["id"]: [] for row in rows}
+        for d in await ledger.all("deliveries_of_many", ids=ids):
+            row = by_id[d["consignment_id"]]
+            tried = attempts.get(d["transfer_id"] or "", [])
+            found[row["id"]].append(self._delivery(row, d, tried))
+        return found
 
     def _delivery(self, row: Row, delivery: Row, attempts: list[Json]) -> Json:
         state = DeliveryState(delivery["state"])
@@ -165,12 +192,12 @@ class Desk:
         rows = await self._context.ledger.all(
             "inbox", after=after, limit=limit, agencies=json.dumps(sorted(agencies))
         )
-        items = [await self._arrival(row, full=False) for row in rows]
+        items = await self._arrivals(rows)
         return {"items": items, "next": rows[-1]["inbox_seq"] if rows else after}
 
     async def arrival(self, caller: Caller, arrival_id: str) -> Json:
         """Return one arrival."""
-        return await self._arrival(await self._mine(caller, arrival_id), full=True)
+        return await self._whole(await self._mine(caller, arrival_id))
 
     async def arrival_packet(self, caller: Caller, arrival_id: str, *, received: bool) -> Packet:
         """Return the strict packet, or the bytes as received."""
@@ -200,13 +227,15 @@ class Desk:
         """Record that the agency's system has it."""
         row = await self._mine(caller, arrival_id)
         after = await self._mailroom.confirm(row["id"], by=caller.system_id)
-        return await self._arrival(after, full=True)
+        faults.reach("desk.after-confirm")
+        return await self._whole(after)
 
     async def set_status(self, caller: Caller, arrival_id: str, *, code: str, reason: str) -> Json:
         """Report a status to the sender."""
         row = await self._mine(caller, arrival_id)
         after = await self._mailroom.on_arrival(row["id"], code, reason)
-        return await self._arrival(after, full=True)
+        faults.reach("desk.after-status")
+        return await self._whole(after)
 
     async def _mine(self, caller: Caller, arrival_id: str) -> Row:
         row = await self._context.ledger.one("arrival", id=arrival_id)
@@ -215,56 +244,23 @@ class Desk:
             raise RejectedError(Reason.NOT_FOUND)
         return row
 
-    async def _arrival(self, row: Row, *, full: bool) -> Json:
-        envelope = loads(row["envelope"])
-        state = ArrivalState(row["state"])
-        number = row["arrival_number"]
-        arrival = {
-            "id": row["id"],
-            "cursor": row["inbox_seq"] or 0,
-            "agency": row["agency"],
-            "addressed_as": loads(row["addressed_as"]),
-            "sender": row["sender"],
-            "sender_name": row["sender_name"],
-            "document_id": row["document_id"],
-            "version": row["version"],
-            "state": state.value,
-            "state_text": state_text(ARRIVAL, state).vi,
-            **_summary(envelope["header"]),
-            "at_gateway_at": local_text(row["at_gateway_at"]),
-            "entered_system_at": local_text(row["entered_system_at"]),
-            "received_at_legal": local_text(row["received_at_legal"]),
-            "arrival_number": (
-                {"year": row["arrival_year"], "number": number} if number is not None else None
-            ),
-            "verification": row["verdict"],
-            "legal_class": row["legal_class"] or None,
-            "findings": loads(row["findings"]),
-            "repairs": envelope.get("repairs", []),
-            "attachments": await self._attachments(envelope),
-            "source": row["source"],
-        }
-        return arrival | {"header": envelope["header"]} if full else arrival
+    async def _whole(self, row: Row) -> Json:
+        (arrival,) = await self._arrivals([row])
+        return arrival | {"header": loads(row["envelope"])["header"]}
+
+    async def _arrivals(self, rows: Sequence[Row]) -> list[Json]:
+        envelopes = [loads(row["envelope"]) for row in rows]
+        verdicts = await self._verdicts(envelopes)
+        pairs = zip(rows, envelopes, strict=True)
+        return [_arrival(row, envelope, verdicts) for row, envelope in pairs]
 
     # ------------------------------------------------------------ shared
 
-    async def _attachments(self, envelope: Mapping[str, Any]) -> list[Json]:
-        found = []
-        for file in envelope.get("attachments", []):
-            report = await self._report(file["sha256"])
-            found.append(
-                {
-                    "index": file["index"],
-                    "name": file["name"],
-                    "safe_name": file["safe_name"],
-                    "content_type": file.get("content_type", ""),
-                    "description": file.get("description", ""),
-                    "size_bytes": file["size_bytes"],
-                    "sha256": file["sha256"],
-                    "verdict": report["verdict"] if report else "unsigned",
-                }
-            )
-        return found
+    async def _verdicts(self, envelopes: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+        """Return the newest verdict on each signed file, by digest."""
+        names = {f["sha256"] for e in envelopes for f in e.get("attachments", [])}
+        rows = await self._context.ledger.all("verdicts_of_files", names=json.dumps(sorted(names)))
+        return {row["sha256"]: row["verdict"] for row in rows}
 
     async def _report(self, sha256: str) -> Json | None:
         row = await self._context.ledger.one("verifications_of_file", sha256=sha256)
@@ -285,8 +281,7 @@ class Desk:
         }
 
     async def _events(self, subjects: Sequence[str]) -> list[Json]:
-        rows = [r for s in subjects for r in await self._context.ledger.all("events_of", subject=s)]
-        rows.sort(key=lambda r: r["id"])
+        rows = await self._context.ledger.all("events_of_many", ids=json.dumps(list(subjects)))
         return [
             {
                 "at": local_text(r["at"]),
@@ -299,36 +294,15 @@ class Desk:
 
     async def _receipts(self, subjects: Sequence[str], acceptance: str | None) -> Json:
         ledger = self._context.ledger
-        rows = [r for s in subjects for r in await ledger.all("entries_of", subject=s)]
-        rows.sort(key=lambda r: r["ord"])
+        rows = await ledger.all("entries_of_many", ids=json.dumps(list(subjects)))
         head = await ledger.one("tree_head_latest")
-        entries = [await self._entry(r, head) for r in rows]
+        size = head["size"] if head is not None else 0
+        covered = [r["idx"] for r in rows if r["idx"] is not None and r["idx"] < size]
+        nodes = await prooftree.nodes_for(ledger, size, covered) if covered else None
         return {
-            "entries": entries,
+            "entries": [_entry(r, head, nodes) for r in rows],
             "tree_head": head["jws"] if head else None,
             "acceptance": acceptance,
-        }
-
-    async def _entry(self, row: Row, head: Row | None) -> Json:
-        inclusion = None
-        if head is not None and row["idx"] is not None and row["idx"] < head["size"]:
-            nodes = await prooftree.nodes_for(self._context.ledger, head["size"], row["idx"])
-            inclusion = {
-                "tree_size": head["size"],
-                "leaf_index": row["idx"],
-                "hashes": [h.hex() for h in nodes.inclusion(row["idx"])],
-                "root": head["root"],
-            }
-        return {
-            "index": row["idx"],
-            "entry_id": row["id"],
-            "at": local_text(row["at"]),
-            "kind": row["kind"],
-            "body": loads(row["body"]),
-            "entry_hash": row["entry_hash"],
-            "prev_hash": row["prev_hash"],
-            "chain_hash": row["chain_hash"],
-            "inclusion": inclusion,
         }
 
     # ------------------------------------------------------------ operations
@@ -354,24 +328,124 @@ class Desk:
 
     async def ready(self) -> Mapping[str, str]:
         """Return what keeps us from accepting, check by check."""
-        checks = {"ledger": "ok", "blobs": "ok", "clock": "ok"}
-        checks |= await self._probe()
+        checks = dict(await self._probe())
+        checks["clock"] = "ok"
         if clockwatch.is_off(self._context):
             # TIM-01: we still accept; stamping and relaying are held, so it is said, not failed.
             checks["clock"] = "ok (off: stamping held)"
         return checks
 
-    async def _probe(self) -> dict[str, str]:
-        from gateway.ports import ChangeSet, Insert
+    async def _probe(self) -> Mapping[str, str]:
+        """Try what an acceptance needs; asked by many at once, tried once a second."""
+        loop = asyncio.get_running_loop()
+        if self._probing is None or (self._probing.done() and loop.time() >= self._probe_again):
+            self._probe_again = loop.time() + _PROBE_EVERY_S
+            self._probing = asyncio.ensure_future(self._try())
+        return await asyncio.shield(self._probing)
 
+    async def _try(self) -> Mapping[str, str]:
+        return {
+            "ledger": await _outcome(self._write_row(), "cannot commit"),
+            "blobs": await _outcome(asyncio.to_thread(self._write_bytes), "cannot write"),
+        }
+
+    async def _write_row(self) -> None:
+        key = {"key": "ready"}
+        now = iso(self._context.clock.now())
+        rows = (
+            Insert("meta", key | {"value": ""}, ignore=True),
+            Update("meta", key, {"value": now}),
+        )
+        await self._context.ledger.commit(ChangeSet(rows=rows))
+
+    def _write_bytes(self) -> None:
+        writer = self._context.blobs.writer()
         try:
-            await self._context.blobs.put(b"ready")
-            now = iso_or_none(self._context.clock.now()) or ""
-            row = Insert("meta", {"key": "ready", "value": now}, ignore=True)
-            await self._context.ledger.commit(ChangeSet(rows=(row,)))
-        except Exception as exc:  # noqa: BLE001 - readiness says what is wrong, it does not raise
-            return {"ledger": f"cannot commit: {type(exc).__name__}"}
-        return {}
+            writer.write(bytes(_PROBE_BYTES))
+        finally:
+            writer.abort()
+
+
+async def _outcome(trial: Coroutine[Any, Any, None], wrong: str) -> str:
+    try:
+        async with asyncio.timeout(_PROBE_WAIT_S):
+            await trial
+    except Exception as exc:  # noqa: BLE001 - readiness says what is wrong, it does not raise
+        return f"{wrong}: {type(exc).__name__}"
+    return "ok"
+
+
+def _arrival(row: Row, envelope: Mapping[str, Any], verdicts: Mapping[str, str]) -> Json:
+    state = ArrivalState(row["state"])
+    number = row["arrival_number"]
+    return {
+        "id": row["id"],
+        "cursor": row["inbox_seq"] or 0,
+        "agency": row["agency"],
+        "addressed_as": loads(row["addressed_as"]),
+        "sender": row["sender"],
+        "sender_name": row["sender_name"],
+        "document_id": row["document_id"],
+        "version": row["version"],
+        "state": state.value,
+        "state_text": state_text(ARRIVAL, state).vi,
+        **_summary(envelope["header"]),
+        "at_gateway_at": local_text(row["at_gateway_at"]),
+        "entered_system_at": local_text(row["entered_system_at"]),
+        "received_at_legal": local_text(row["received_at_legal"]),
+        "arrival_number": (
+            {"year": row["arrival_year"], "number": number} if number is not None else None
+        ),
+        "verification": row["verdict"],
+        "legal_class": row["legal_class"] or None,
+        "findings": loads(row["findings"]),
+        "repairs": envelope.get("repairs", []),
+        "attachments": _attachments(envelope, verdicts, row["verdict"]),
+        "source": row["source"],
+    }
+
+
+def _attachments(
+    envelope: Mapping[str, Any], verdicts: Mapping[str, str], of_all: str
+) -> list[Json]:
+    # Only signed or doubtful files have a report; before the verdict nothing is known of any.
+    default = None if of_all == "pending" else "unsigned"
+    return [
+        {
+            "index": file["index"],
+            "name": file["name"],
+            "safe_name": file["safe_name"],
+            "content_type": file.get("content_type", ""),
+            "description": file.get("description", ""),
+            "size_bytes": file["size_bytes"],
+            "sha256": file["sha256"],
+            "verdict": verdicts.get(file["sha256"], default),
+        }
+        for file in envelope.get("attachments", [])
+    ]
+
+
+def _entry(row: Row, head: Row | None, nodes: prooftree.Nodes | None) -> Json:
+    inclusion = None
+    index = row["idx"]
+    if head is not None and nodes is not None and index is not None and index < nodes.size:
+        inclusion = {
+            "tree_size": nodes.size,
+            "leaf_index": index,
+            "hashes": [h.hex() for h in nodes.inclusion(index)],
+            "root": head["root"],
+        }
+    return {
+        "index": index,
+        "entry_id": row["id"],
+        "at": local_text(row["at"]),
+        "kind": row["kind"],
+        "body": loads(row["body"]),
+        "entry_hash": row["entry_hash"],
+        "prev_hash": row["prev_hash"],
+        "chain_hash": row["chain_hash"],
+        "inclusion": inclusion,
+    }
 
 
 def _summary(header: Mapping[str, Any]) -> Json:

@@ -6,12 +6,13 @@ repeat; nothing is deleted because tries ran out.
 """
 
 import asyncio
+import json
 from datetime import timedelta
 
-from gateway import observe
+from gateway import faults, observe
 from gateway.domain.lifecycle import DeliveryState, TransferState
 from gateway.domain.moments import iso, to_text
-from gateway.ports import Blobs, Change, ChangeSet, Delete, Insert, Row, Update
+from gateway.ports import Blobs, Change, ChangeSet, Conflict, Delete, Insert, Row, Update
 from gateway.programs import clockwatch, prooftree
 from gateway.programs.context import Context
 from gateway.programs.routing import topic_of
@@ -20,6 +21,7 @@ from gateway.receipts.sign import tree_head
 
 _LIMIT = 1000
 _PERIOD_S = 1.0
+_NOWHERE = timedelta(minutes=10)
 
 
 class Janitor:
@@ -53,14 +55,13 @@ class Janitor:
         at = to_text(now)
         for row in await context.ledger.all("transfers_expired", now=at, limit=_LIMIT):
             await self._expire(row)
-        for row in await context.ledger.all("transfers_due", now=at, limit=_LIMIT):
-            context.lanes.publish(topic_of(row["hop"]), row["id"], row["lane"])
+        if not clockwatch.is_off(context):
+            await self._release_held()
+        await self._due(at)
         for row in await context.ledger.all("consignments_pending"):
             context.lanes.publish("issue", row["id"], row["urgency"])
         for row in await context.ledger.all("inbound_open", now=at, limit=_LIMIT):
             context.lanes.publish("receive", row["id"], 0)
-        if not clockwatch.is_off(context):
-            await self._release_held()
         if now - self._last_head >= context.policy.head_every:
             self._last_head = now
             await self.sign_head()
@@ -68,24 +69,56 @@ class Janitor:
             self._last_slow = now
             await self.slow()
 
+    # ------------------------------------------------------------ transfers
+
+    async def _due(self, at: str) -> None:
+        """Hand on what is due, hop by hop: a peer's long queue must not hide another's."""
+        ledger, lanes = self._context.ledger, self._context.lanes
+        hops = list(self._context.adapters)
+        rows = [*await ledger.all("transfers_due_local", now=at, limit=_LIMIT)]
+        for hop in hops:
+            rows += await ledger.all("transfers_due_at", now=at, hop=hop, limit=_LIMIT)
+        for row in rows:
+            lanes.publish(topic_of(row["hop"]), row["id"], row["lane"])
+        for row in await ledger.all(
+            "transfers_due_nowhere", now=at, hops=json.dumps(hops), limit=_LIMIT
+        ):
+            await self._nowhere(row)
+
+    async def _nowhere(self, row: Row) -> None:
+        """Say aloud that a transfer's peer is not configured, and look again later."""
+        now = self._context.clock.now()
+        reason = f"không có [[peer]] {row['hop']} / there is no [[peer]] {row['hop']}"
+        later = {"due_at": to_text(now + _NOWHERE), "reason": reason}
+        changes: list[Change] = [
+            Update("transfer", {"id": row["id"], "state": row["state"]}, later, expect=None)
+        ]
+        if row["reason"] != reason:
+            observe.alarm(what="peer not configured", subject=row["id"])
+            changes.append(event(row["id"], "no_such_peer", now, hop=row["hop"]))
+            waits = {"transfer_id": row["id"]}
+            changes.append(Update("delivery", waits, {"reason": reason}, expect=None))
+        await self._context.ledger.commit(ChangeSet(rows=tuple(changes)))
+
     async def _expire(self, row: Row) -> None:
+        """PROGRAM_DIED: doubt means send again, at the time written down before dialling."""
         now = self._context.clock.now()
         at = to_text(now)
+        reason = "chương trình dừng giữa chừng / the program died midway"
         changes: list[Change] = [
             Update(
                 "transfer",
-                {"id": row["id"], "state": TransferState.SENDING.value},
                 {
-                    "state": TransferState.DEFERRED.value,
-                    "lease_until": None,
-                    "due_at": at,
-                    "reason": "program died",
+                    "id": row["id"],
+                    "state": TransferState.SENDING.value,
+                    "attempts": row["attempts"],
                 },
+                {"state": TransferState.DEFERRED.value, "lease_until": None, "reason": reason},
             ),
             Update(
                 "delivery",
                 {"transfer_id": row["id"], "state": DeliveryState.SENDING.value},
-                {"state": DeliveryState.DEFERRED.value},
+                {"state": DeliveryState.DEFERRED.value, "reason": reason},
                 expect=None,
             ),
             Update(
@@ -96,22 +129,29 @@ class Janitor:
             ),
             event(row["id"], "program_died", now, n=row["attempts"]),
         ]
-        await self._context.ledger.commit(ChangeSet(rows=tuple(changes)))
-        observe.janitor_swept(what="expired leases", count=1)
+        result = await self._context.ledger.commit(ChangeSet(rows=tuple(changes)))
+        faults.reach("janitor.after-expire")
+        if not isinstance(result, Conflict):
+            observe.janitor_swept(what="expired leases", count=1)
 
     async def _release_held(self) -> None:
-        """Put on what waited for the clock (TIM-01)."""
+        """Put on what waited for the clock (TIM-01); `issue` and `relay` stamp it now."""
         context = self._context
-        where = {"hold": clockwatch.HOLD}
-        rows = await context.ledger.all("consignments_held")
-        if rows or await context.ledger.one("transfer_held"):
-            free = {"hold": ""}
-            changes = (
-                Update("transfer", where, free, expect=None),
-                Update("consignment", where, free, expect=None),
-            )
-            await context.ledger.commit(ChangeSet(rows=changes))
-            observe.janitor_swept(what="held by the clock", count=len(rows))
+        held = await context.ledger.all("consignments_held")
+        transfers = await context.ledger.all("transfers_held")
+        if not held and not transfers:
+            return
+        now = context.clock.now()
+        where, free = {"hold": clockwatch.HOLD}, {"hold": ""}
+        changes: list[Change] = [
+            Update("transfer", where, free, expect=None),
+            Update("consignment", where, free, expect=None),
+        ]
+        changes += [event(r["id"], "hold_ended", now) for r in (*held, *transfers)]
+        await context.ledger.commit(ChangeSet(rows=tuple(changes)))
+        observe.janitor_swept(what="held by the clock", count=len(held) + len(transfers))
+
+    # ------------------------------------------------------------ receipts
 
     async def sign_head(self) -> None:
         """Sign the receipt log's tree head when it has grown."""
@@ -123,8 +163,11 @@ class Janitor:
         root = (await prooftree.nodes_for(context.ledger, size["size"])).root()
         at = iso(context.clock.now())
         jws = tree_head(context.sealer, size["size"], root.hex(), at)
+        faults.reach("janitor.before-head")
         values = {"size": size["size"], "root": root.hex(), "at": at, "jws": jws}
         await context.ledger.commit(ChangeSet(rows=(Insert("tree_head", values, ignore=True),)))
+
+    # ------------------------------------------------------------ the disk
 
     async def slow(self) -> None:
         """Sweep what only fills the disk."""

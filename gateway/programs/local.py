@@ -1,9 +1,12 @@
 """Delivery into the inbox of a local agency: attempt, arrival and outcome in one transaction.
 
-Nothing is dialled, so nothing can be half done; a crash leaves the transfer waiting.
+Nothing is dialled, so nothing can be half done; a crash leaves the transfer waiting. A document
+that reached the agency by another way first (the axis served it too) is the same document: the
+delivery follows what became of it there.
 """
 
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Final
 
 from gateway import faults, observe
 from gateway.domain.lifecycle import ArrivalState, DeliveryState, TransferState
@@ -11,12 +14,22 @@ from gateway.domain.moments import to_text
 from gateway.errors import IntegrityError
 from gateway.ports import Change, ChangeSet, Conflict, Insert, Row, Update
 from gateway.programs import statuses
-from gateway.programs.catalogue import works_in_console
+from gateway.programs.catalogue import family, works_in_console
 from gateway.programs.context import Context
 from gateway.programs.routing import LOCAL
 from gateway.programs.rows import entry, event, keep, loads
 
-_OPEN = (DeliveryState.PENDING.value, DeliveryState.DEFERRED.value)
+_LATER: Final = timedelta(minutes=1)
+_OPEN: Final = (DeliveryState.PENDING.value, DeliveryState.DEFERRED.value)
+_STANDS_FOR: Final = {
+    ArrivalState.TAKEN: DeliveryState.ARRIVED,
+    ArrivalState.ACCEPTED: DeliveryState.ACCEPTED,
+    ArrivalState.ASSIGNED: DeliveryState.ASSIGNED,
+    ArrivalState.IN_PROGRESS: DeliveryState.IN_PROGRESS,
+    ArrivalState.DONE: DeliveryState.DONE,
+    ArrivalState.RETURNED: DeliveryState.RETURNED,
+    ArrivalState.RECALLED: DeliveryState.RECALLED,
+}
 
 
 async def deliver_locally(context: Context, transfer: Row) -> None:
@@ -27,15 +40,75 @@ async def deliver_locally(context: Context, transfer: Row) -> None:
         raise IntegrityError("transfer without its consignment or delivery")
     now = context.clock.now()
     changes: list[Change] = _transfer_done(transfer, now)
+    offered: list[dict[str, object]] = []
     for delivery in deliveries:
+        there = await _already_there(context, consignment, delivery)
+        if there is not None:
+            changes += _followed(consignment, delivery, there, now)
+            continue
         arrival = arrival_of(context, consignment, delivery, now)
         changes += _delivered(context, consignment, delivery, arrival, now)
-    faults.reach("relay.after-attempt")
+        offered.append(arrival)
+    faults.reach("local.before-commit")
     result = await context.ledger.commit(ChangeSet(rows=tuple(changes)))
-    faults.reach("relay.after-outcome")
-    if not isinstance(result, Conflict):
-        for delivery in deliveries:
-            observe.arrival_offered(arrival_id=delivery["id"], agency=delivery["agency"])
+    faults.reach("local.after-commit")
+    if isinstance(result, Conflict):
+        await _look_again_later(context, transfer, now)
+        return
+    for arrival in offered:
+        observe.arrival_offered(arrival_id=str(arrival["id"]), agency=str(arrival["agency"]))
+
+
+async def _look_again_later(context: Context, transfer: Row, now: datetime) -> None:
+    """Another program was faster, or the facts do not fit: say so if it is still waiting."""
+    fresh = await context.ledger.one("transfer", id=transfer["id"])
+    if fresh is None or any(fresh[k] != transfer[k] for k in ("state", "attempts", "hold")):
+        return
+    observe.alarm(what="local delivery", subject=transfer["id"])
+    later = {"due_at": to_text(now + _LATER)}
+    where = {"id": transfer["id"], "state": transfer["state"]}
+    await context.ledger.commit(ChangeSet(rows=(Update("transfer", where, later, expect=None),)))
+
+
+async def _already_there(context: Context, consignment: Row, delivery: Row) -> Row | None:
+    """Return the agency's arrival of this very document, if it came by another way."""
+    found = await context.ledger.all(
+        "arrivals_of",
+        agency=delivery["agency"],
+        document_id=consignment["document_id"],
+        senders=family(context, consignment["sender"]),
+    )
+    same = (a for a in found if a["version"] == consignment["version"])
+    return next(same, None)
+
+
+def _followed(consignment: Row, delivery: Row, arrival: Row, now: datetime) -> list[Change]:
+    """Return the rows of a delivery whose document the agency has already."""
+    at = to_text(now)
+    if arrival["digest"] != consignment["digest"]:
+        reason = f"đơn vị đã có văn bản khác cùng mã / another document is there: {arrival['id']}"
+        took = {"state": DeliveryState.FAILED.value, "reason": reason}
+    else:
+        state = _STANDS_FOR.get(ArrivalState(arrival["state"]), DeliveryState.HANDED_OVER)
+        took = {
+            "state": state.value,
+            "reason": "",
+            "left_at": delivery["left_at"] or at,
+            "acknowledged_at": delivery["acknowledged_at"] or at,
+            "at_gateway_at": arrival["at_gateway_at"],
+            "entered_system_at": arrival["entered_system_at"],
+        }
+    return [
+        Update("delivery", {"id": delivery["id"], "state": _OPEN}, took),
+        event(
+            consignment["id"],
+            "delivery",
+            now,
+            agency=delivery["agency"],
+            state=took["state"],
+            arrival_id=arrival["id"],
+        ),
+    ]
 
 
 def _transfer_done(transfer: Row, now: datetime) -> list[Change]:

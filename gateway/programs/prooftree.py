@@ -1,9 +1,11 @@
 """Roots and inclusion paths of the receipt log, read from the ledger's Merkle nodes.
 
-The tree functions ask for nodes synchronously; the ledger answers asynchronously. Reading first the
-few nodes any proof at this size can need keeps both simple: O(log² n) rows.
+The tree functions ask for nodes synchronously; the ledger answers asynchronously. Reading first, in
+one question, the few nodes the proofs can need keeps both simple: O(log² n) rows a leaf.
 """
 
+import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from gateway.ports import Ledger
@@ -30,9 +32,8 @@ class Nodes:
         return merkle.inclusion(index, self.size, self.get)
 
 
-async def nodes_for(ledger: Ledger, size: int, leaf: int | None = None) -> Nodes:
-    """Read what the root of `size` leaves, and the path of `leaf`, can need."""
-    nodes = Nodes(size, {})
+async def nodes_for(ledger: Ledger, size: int, leaves: Iterable[int] = ()) -> Nodes:
+    """Read what the root of `size` leaves, and the paths of `leaves`, can need."""
     wanted: set[tuple[int, int]] = set()
 
     def note(level: int, index: int) -> bytes:
@@ -40,10 +41,8 @@ async def nodes_for(ledger: Ledger, size: int, leaf: int | None = None) -> Nodes
         return b""
 
     merkle.root(size, note)
-    if leaf is not None:
+    for leaf in leaves:
         merkle.inclusion(leaf, size, note)
-    for level, index in wanted:
-        row = await ledger.one("merkle_node", level=level, idx=index)
-        if row is not None:
-            nodes.known[level, index] = bytes.fromhex(row["hash"])
-    return nodes
+    rows = await ledger.all("merkle_nodes", nodes=json.dumps(sorted(wanted)))
+    known = {(row["level"], row["idx"]): bytes.fromhex(row["hash"]) for row in rows}
+    return Nodes(size, known)

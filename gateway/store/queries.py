@@ -4,6 +4,17 @@ from typing import Final
 
 _DUE: Final = "state IN ('waiting', 'deferred') AND hold = '' AND due_at <= :now"
 
+_DELIVERY: Final = (
+    "SELECT d.*, c.document_id, c.sender, c.sender_written, c.system_id, c.version, "
+    "c.code_number, c.code_notation, c.promulgation_date, c.business_type, "
+    "c.state AS consignment_state FROM delivery d JOIN consignment c ON c.id = d.consignment_id "
+)
+_OF_PARTIES: Final = (
+    "c.sender IN (SELECT value FROM json_each(:senders)) "
+    "AND d.agency IN (SELECT value FROM json_each(:agencies)) "
+)
+_NEWEST: Final = "ORDER BY c.version DESC, d.agency = :agency DESC, c.id DESC LIMIT 1"
+
 QUERIES: Final[dict[str, str]] = {
     # -------------------------------------------------------------- callers and catalogue
     "registry_version": "SELECT value FROM meta WHERE key = 'registry_version'",
@@ -20,11 +31,11 @@ QUERIES: Final[dict[str, str]] = {
         "AND document_id = :document_id ORDER BY version"
     ),
     "consignments_named": "SELECT * FROM consignment WHERE document_id = :document_id",
-    "consignment_likeness": (
-        "SELECT id, document_id FROM consignment WHERE sender IN "
+    "consignments_alike": (
+        "SELECT * FROM consignment WHERE sender IN "
         "(SELECT value FROM json_each(:senders)) AND code_number = :code_number "
         "AND code_notation = :code_notation AND promulgation_date = :promulgation_date "
-        "AND main_sha256 = :main_sha256 ORDER BY id LIMIT 1"
+        "ORDER BY id"
     ),
     "consignments_pending": (
         "SELECT id, urgency FROM consignment WHERE state = 'accepted' AND hold = '' ORDER BY id"
@@ -42,22 +53,27 @@ QUERIES: Final[dict[str, str]] = {
     "deliveries": "SELECT * FROM delivery WHERE consignment_id = :consignment_id ORDER BY id",
     "delivery": "SELECT * FROM delivery WHERE id = :id",
     "deliveries_of_transfer": "SELECT * FROM delivery WHERE transfer_id = :transfer_id ORDER BY id",
-    "delivery_for": (
-        "SELECT d.*, c.document_id, c.sender, c.sender_written, c.system_id, c.version, "
-        "c.code_number, c.code_notation, c.promulgation_date FROM delivery d "
-        "JOIN consignment c ON c.id = d.consignment_id "
-        "WHERE c.sender IN (SELECT value FROM json_each(:senders)) "
-        "AND c.document_id = :document_id AND d.agency = :agency "
-        "ORDER BY c.version DESC LIMIT 1"
+    "delivery_for": f"{_DELIVERY} WHERE c.sender IN (SELECT value FROM json_each(:senders)) "
+    "AND c.document_id = :document_id AND d.agency = :agency ORDER BY c.version DESC LIMIT 1",
+    "delivery_by_notation": f"{_DELIVERY} "
+    "WHERE c.sender IN (SELECT value FROM json_each(:senders)) "
+    "AND c.code_number = :code_number AND c.code_notation = :code_notation "
+    "AND c.promulgation_date = :promulgation_date AND d.agency = :agency "
+    "ORDER BY c.version DESC LIMIT 1",
+    "delivery_whole": f"{_DELIVERY} WHERE d.id = :id",
+    "delivery_named": (
+        f"{_DELIVERY} WHERE {_OF_PARTIES} "
+        f"AND c.document_id IN (SELECT value FROM json_each(:document_ids)) {_NEWEST}"
     ),
-    "delivery_by_notation": (
-        "SELECT d.*, c.document_id, c.sender, c.sender_written, c.system_id, c.version, "
-        "c.code_number, c.code_notation, c.promulgation_date FROM delivery d "
-        "JOIN consignment c ON c.id = d.consignment_id "
-        "WHERE c.sender IN (SELECT value FROM json_each(:senders)) "
-        "AND c.code_number = :code_number AND c.code_notation = :code_notation "
-        "AND c.promulgation_date = :promulgation_date AND d.agency = :agency "
-        "ORDER BY c.version DESC LIMIT 1"
+    "delivery_noted": (
+        f"{_DELIVERY} WHERE {_OF_PARTIES} AND c.code_number = :code_number "
+        "AND c.code_notation = :code_notation AND c.promulgation_date = :promulgation_date "
+        f"{_NEWEST}"
+    ),
+    "consignments_concerning": (
+        "SELECT id, business_type, document_id, envelope FROM consignment "
+        "WHERE sender IN (SELECT value FROM json_each(:senders)) "
+        "AND business_type != 0 AND id > :after ORDER BY id"
     ),
     "sent": (
         "SELECT d.*, c.document_id, c.sender_written, c.subject, c.code_number, c.code_notation, "
@@ -67,11 +83,27 @@ QUERIES: Final[dict[str, str]] = {
     ),
     "transfer": "SELECT * FROM transfer WHERE id = :id",
     "transfers_of": "SELECT * FROM transfer WHERE consignment_id = :consignment_id ORDER BY id",
-    "transfers_due": (
-        f"SELECT id, hop, lane FROM transfer WHERE {_DUE} ORDER BY lane DESC, due_at LIMIT :limit"
-    ),
     "transfers_expired": (
         "SELECT * FROM transfer WHERE state = 'sending' AND lease_until <= :now LIMIT :limit"
+    ),
+    "transfers_due_at": (
+        f"SELECT id, hop, lane FROM transfer WHERE {_DUE} AND hop = :hop "  # noqa: S608
+        "ORDER BY lane DESC, due_at LIMIT :limit"
+    ),
+    "transfers_due_local": (
+        f"SELECT id, hop, lane FROM transfer WHERE {_DUE} "  # noqa: S608
+        "AND hop >= 'local:' AND hop < 'local;' "
+        "ORDER BY lane DESC, due_at LIMIT :limit"
+    ),
+    "transfers_due_nowhere": (
+        f"SELECT * FROM transfer WHERE {_DUE} "  # noqa: S608
+        "AND NOT (hop >= 'local:' AND hop < 'local;') "
+        "AND hop NOT IN (SELECT value FROM json_each(:hops)) ORDER BY due_at LIMIT :limit"
+    ),
+    "tries_of": (
+        "SELECT COUNT(*) AS n, MIN(began_at) AS first_at FROM attempt "
+        "WHERE transfer_id = :transfer_id AND began_at >= COALESCE((SELECT MAX(at) FROM event "
+        "WHERE subject = :transfer_id AND type = 'requeued'), '')"
     ),
     "transfers_next_due": (
         "SELECT MIN(due_at) AS due_at FROM transfer "
@@ -99,6 +131,20 @@ QUERIES: Final[dict[str, str]] = {
         "SELECT * FROM arrival WHERE agency = :agency AND document_id = :document_id "
         "AND sender IN (SELECT value FROM json_each(:senders)) ORDER BY version DESC"
     ),
+    "arrivals_named": (
+        "SELECT * FROM arrival WHERE agency IN (SELECT value FROM json_each(:agencies)) "
+        "AND sender IN (SELECT value FROM json_each(:senders)) "
+        "AND document_id IN (SELECT value FROM json_each(:document_ids)) "
+        "ORDER BY version DESC, id DESC"
+    ),
+    "arrivals_noted": (
+        "SELECT * FROM arrival WHERE agency IN (SELECT value FROM json_each(:agencies)) "
+        "AND sender IN (SELECT value FROM json_each(:senders)) "
+        "AND json_extract(envelope, '$.header.code_number') = :code_number "
+        "AND COALESCE(json_extract(envelope, '$.header.code_notation'), '') = :code_notation "
+        "AND json_extract(envelope, '$.header.promulgation_date') = :promulgation_date "
+        "ORDER BY version DESC, id DESC"
+    ),
     "arrival_of_delivery": "SELECT * FROM arrival WHERE delivery_id = :delivery_id",
     "inbox": (
         "SELECT * FROM arrival WHERE inbox_seq > :after "
@@ -122,11 +168,20 @@ QUERIES: Final[dict[str, str]] = {
         "SELECT * FROM status_report WHERE consignment_id = :consignment_id ORDER BY id"
     ),
     "statuses_of_arrival": "SELECT * FROM status_report WHERE arrival_id = :arrival_id ORDER BY id",
+    "statuses_of_delivery": (
+        "SELECT * FROM status_report WHERE consignment_id = :consignment_id "
+        "AND delivery_id = :delivery_id ORDER BY id"
+    ),
+    "sent_status": (
+        "SELECT * FROM status_report WHERE id = :id "
+        "AND sender IN (SELECT value FROM json_each(:agencies))"
+    ),
     "sent_statuses": (
         "SELECT * FROM status_report WHERE sender IN (SELECT value FROM json_each(:agencies)) "
         "ORDER BY id DESC LIMIT :limit"
     ),
     "recall_of": "SELECT * FROM recall WHERE delivery_id = :delivery_id AND state = 'asked'",
+    "recalls_of": "SELECT * FROM recall WHERE delivery_id = :delivery_id ORDER BY id DESC",
     # -------------------------------------------------------------- proof
     "events_of": "SELECT * FROM event WHERE subject = :subject ORDER BY id",
     "entries_of": "SELECT * FROM receipt_entry WHERE subject = :subject ORDER BY ord",
@@ -135,8 +190,12 @@ QUERIES: Final[dict[str, str]] = {
         "ORDER BY idx"
     ),
     "entries": ("SELECT * FROM receipt_entry WHERE idx >= :first AND idx < :last ORDER BY idx"),
-    "transfer_held": ("SELECT id FROM transfer WHERE hold != '' AND hold = 'clock' LIMIT 1"),
+    "transfers_held": "SELECT id, hop, lane FROM transfer WHERE hold != '' AND hold = 'clock'",
     "log_size": "SELECT COALESCE(MAX(idx) + 1, 0) AS size FROM receipt_entry",
+    "merkle_nodes": (
+        "SELECT level, idx, hash FROM merkle_node WHERE (level, idx) IN "
+        "(SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]') FROM json_each(:nodes))"
+    ),
     "merkle_node": "SELECT hash FROM merkle_node WHERE level = :level AND idx = :idx",
     "tree_heads": "SELECT * FROM tree_head ORDER BY size",
     "tree_head_latest": "SELECT * FROM tree_head ORDER BY size DESC LIMIT 1",
@@ -144,6 +203,29 @@ QUERIES: Final[dict[str, str]] = {
     "acceptances_of": (
         "SELECT id, receipt FROM consignment WHERE receipt != '' "
         "AND (:document_id = '' OR document_id = :document_id) ORDER BY id"
+    ),
+    # -------------------------------------------------------------- whole pages at once
+    "deliveries_of_many": (
+        "SELECT * FROM delivery WHERE consignment_id IN (SELECT value FROM json_each(:ids)) "
+        "ORDER BY id"
+    ),
+    "attempts_of_many": (
+        "SELECT a.* FROM attempt a JOIN transfer t ON t.id = a.transfer_id "
+        "WHERE t.consignment_id IN (SELECT value FROM json_each(:ids)) ORDER BY a.transfer_id, a.n"
+    ),
+    "arrivals_of_deliveries": (
+        "SELECT id FROM arrival WHERE delivery_id IN (SELECT value FROM json_each(:ids))"
+    ),
+    "events_of_many": (
+        "SELECT * FROM event WHERE subject IN (SELECT value FROM json_each(:ids)) ORDER BY id"
+    ),
+    "entries_of_many": (
+        "SELECT * FROM receipt_entry WHERE subject IN (SELECT value FROM json_each(:ids)) "
+        "ORDER BY ord"
+    ),
+    "verdicts_of_files": (
+        "SELECT sha256, verdict FROM verification WHERE sha256 IN "
+        "(SELECT value FROM json_each(:names)) ORDER BY at"
     ),
     # -------------------------------------------------------------- verification, blobs, work
     "verification": (
