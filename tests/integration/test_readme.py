@@ -110,10 +110,10 @@ class Reader:
             self.said += line.decode()
 
     def ask(self, path, headers=None):
-        request = urllib.request.Request(  # noqa: S310 — our own loopback address
+        request = urllib.request.Request(
             f"http://127.0.0.1:{self.port}{path}", headers=headers or {}
         )
-        with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310
+        with urllib.request.urlopen(request, timeout=10) as answer:
             return json.load(answer)
 
     async def until(self, path, *, headers=None, good=bool, process=None):
