@@ -9,15 +9,15 @@ from dataclasses import asdict, dataclass, replace
 from datetime import date, datetime
 from typing import Any
 
-from gateway.codec.edxml import envelope_from_json, envelope_to_json, header_to_json
+from gateway.codec.edxml import envelope_to_json
 from gateway.codec.names import safe_name
 from gateway.domain.consignment import PlannedDelivery
 from gateway.domain.document_id import render_ordinal_id
-from gateway.domain.envelope import Attachment, Envelope, Header
+from gateway.domain.envelope import Attachment, Envelope
 from gateway.domain.finding import Finding
 from gateway.domain.lifecycle import ConsignmentState
 from gateway.domain.moments import iso, to_text
-from gateway.domain.numbering import issue_counter
+from gateway.domain.numbering import CounterKey, issue_counter
 from gateway.ports import (
     Absent,
     Accepted,
@@ -29,16 +29,15 @@ from gateway.ports import (
     FormFile,
     Insert,
     NextNumber,
-    Row,
     SubmitOptions,
-    Update,
 )
 from gateway.programs import clockwatch
 from gateway.programs.catalogue import numbered_here
 from gateway.programs.context import Context
 from gateway.programs.judging import legal_class_of
-from gateway.programs.recipients import Routed, route
-from gateway.programs.rows import dumps, entry, event, keep, loads
+from gateway.programs.recipients import route
+from gateway.programs.repeats import Identity, Known, absent, claim
+from gateway.programs.rows import dumps, entry, event, keep, wake
 from gateway.programs.verifying import Verdicts
 from gateway.receipts.sign import Acceptance, FileHash, acceptance_receipt
 
@@ -49,20 +48,33 @@ class Wanted:
 
     caller: Caller
     options: SubmitOptions
-    envelope: Envelope
+    identity: Identity
+    known: Known
     received: BlobInfo
-    sender: str
-    digest: str
-    version: int
     planned: tuple[PlannedDelivery, ...]
     findings: tuple[Finding, ...]
     verdicts: Verdicts | None
     body_sha256: str
 
+    @property
+    def envelope(self) -> Envelope:
+        """Return the envelope, with its identifier as far as known."""
+        return self.identity.envelope
 
-def header_json(header: Header) -> dict[str, Any]:
-    """Return a header as the JSON kept for form submissions."""
-    return header_to_json(header)
+    @property
+    def sender(self) -> str:
+        """Return the sender's canonical code."""
+        return self.identity.sender
+
+    @property
+    def version(self) -> int:
+        """Return the version it is stored as."""
+        return self.known.judgement.version
+
+    @property
+    def verdict(self) -> str:
+        """Return the verdict, `pending` while there is none."""
+        return self.verdicts.verdict.value if self.verdicts else "pending"
 
 
 def uploaded(index: int, file: FormFile, info: BlobInfo) -> Attachment:
@@ -79,11 +91,6 @@ def uploaded(index: int, file: FormFile, info: BlobInfo) -> Attachment:
     )
 
 
-def repeated(row: Row) -> Accepted:
-    """Return the earlier answer of a consignment, word for word."""
-    return Accepted(row["id"], row["document_id"] or "", row["answer"], replayed=True)
-
-
 async def commit(context: Context, wanted: Wanted) -> Accepted | None:
     """Commit a new consignment; None when somebody else took its identifier or key meanwhile."""
     now = context.clock.now()
@@ -97,7 +104,7 @@ async def commit(context: Context, wanted: Wanted) -> Accepted | None:
 
     change = ChangeSet(
         guards=_guards(wanted),
-        numbers=_numbers(context, wanted),
+        numbers=await _numbers(context, wanted),
         then=rows,
     )
     result = await context.ledger.commit(change)
@@ -107,33 +114,60 @@ async def commit(context: Context, wanted: Wanted) -> Accepted | None:
 
 
 def _guards(wanted: Wanted) -> tuple[Absent, ...]:
-    guards = []
-    document_id = wanted.envelope.header.document_id
-    if document_id:
-        key = {"sender": wanted.sender, "document_id": document_id, "version": wanted.version}
-        guards.append(Absent("consignment", key))
+    guards = absent(wanted.identity, wanted.known)
     if wanted.options.idempotency_key is not None:
-        name = {"system_id": wanted.caller.system_id, "key": wanted.options.idempotency_key}
-        guards.append(Absent("idempotency", name))
-    return tuple(guards)
+        guards = (*guards, key_is_free(wanted.caller, wanted.options.idempotency_key))
+    return guards
 
 
-def _numbers(context: Context, wanted: Wanted) -> tuple[NextNumber, ...]:
+def key_is_free(caller: Caller, key: str) -> Absent:
+    """Return the guard that a caller's idempotency key is still unused."""
+    return Absent("idempotency", {"system_id": caller.system_id, "key": key})
+
+
+async def _numbers(context: Context, wanted: Wanted) -> tuple[NextNumber, ...]:
     """Ask for the issue ordinal where it is ours to give, and only once a verdict is known."""
     dated = wanted.envelope.header.promulgation_date
-    if wanted.verdicts is None or wanted.version > 1 or clockwatch.is_off(context):
+    # A new version bears its document's identifier, and so the number that is part of it.
+    if wanted.verdicts is None or wanted.known.number or clockwatch.is_off(context):
         return ()
-    return ordinal_request(context, wanted.sender, dated)
+    names = not wanted.identity.document_id
+    return await ordinal_request(context, wanted.sender, dated, names=names)
 
 
-def ordinal_request(context: Context, sender: str, dated: date | None) -> tuple[NextNumber, ...]:
-    """Return the request for the next issue ordinal, empty where the agency numbers itself."""
+async def ordinal_request(
+    context: Context, sender: str, dated: date | None, *, names: bool
+) -> tuple[NextNumber, ...]:
+    """Return the request for the next issue ordinal, empty where the agency numbers itself.
+
+    Args:
+        context: Ports and policy.
+        sender: Canonical code.
+        dated: Date of the document.
+        names: The identifier will be made of the ordinal.
+    """
     # DID-02b: the ordinal counts all outgoing documents of the year of issue; the year is that of
     # the document's own date, so one dated 31/12 and released next morning counts in the old year.
     if dated is None or not numbered_here(context, sender):
         return ()
     key = issue_counter(sender, dated)
-    return (NextNumber("ordinal", key.agency, key.year, key.series),)
+    skipped = await _named_already(context, key) if names else 0
+    wanted = [f"skipped-{n}" for n in range(skipped)] + ["ordinal"]
+    return tuple(NextNumber(name, key.agency, key.year, key.series) for name in wanted)
+
+
+async def _named_already(context: Context, key: CounterKey) -> int:
+    """Return how many of the next identifiers the sender has written itself: they are taken."""
+    row = await context.ledger.one("counter", agency=key.agency, year=key.year, series=key.series)
+    first = (row["last"] if row else 0) + 1
+    count = 0
+    while await context.ledger.all(
+        "consignment_versions",
+        senders=dumps([key.agency]),
+        document_id=render_ordinal_id(key.agency, key.year, first + count),
+    ):
+        count += 1
+    return count
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,14 +178,16 @@ class _Made:
 
 
 def _rows(
-    context: Context, wanted: Wanted, consignment_id: str, now: datetime, ordinal: int | None
+    context: Context, wanted: Wanted, consignment_id: str, now: datetime, taken: int | None
 ) -> _Made:
     envelope = wanted.envelope
     dated = envelope.header.promulgation_date
-    year = dated.year if dated is not None and ordinal is not None else None
+    number = wanted.known.number
+    if taken is not None and dated is not None:
+        number = (dated.year, taken)
     document_id = envelope.header.document_id
-    if not document_id and ordinal is not None and year is not None:
-        document_id = render_ordinal_id(wanted.sender, year, ordinal)
+    if not document_id and number is not None:
+        document_id = render_ordinal_id(wanted.sender, *number)
         envelope = replace(envelope, header=replace(envelope.header, document_id=document_id))
     held = clockwatch.HOLD if clockwatch.is_off(context) else ""
     released = wanted.verdicts is not None and not held and bool(document_id)
@@ -165,38 +201,61 @@ def _rows(
         now,
         open_gate=released,
     )
-    accepted = _entry(context, wanted, consignment_id, document_id, now, year, ordinal)
-    receipt = _receipt(context, wanted, consignment_id, document_id, now, accepted)
+    reached = [p.agency for p in wanted.planned]
+    proof = prove(context, wanted, consignment_id, document_id, reached, now, number)
     state = ConsignmentState.RELEASED if released else ConsignmentState.ACCEPTED
-    answer = dumps(_answer(wanted, consignment_id, document_id, state, routed, receipt, ordinal))
-    values = _consignment(context, wanted, envelope, consignment_id, document_id, now)
+    answer = dumps(
+        answer_of(
+            wanted,
+            consignment_id,
+            document_id,
+            state.value,
+            wanted.verdict,
+            routed.answer,
+            proof.receipt,
+            number,
+        )
+    )
+    values = _consignment(wanted, envelope, consignment_id, document_id, now)
     values |= {
         "state": state.value,
         "hold": held,
-        "issue_year": year,
-        "issue_ordinal": ordinal,
+        "issue_year": number[0] if number else None,
+        "issue_ordinal": number[1] if number else None,
         "issued_at": to_text(now) if released else None,
         "answer": answer,
-        "receipt": receipt,
+        "receipt": proof.receipt,
     }
-    rows: list[Change] = [Insert("consignment", values), accepted.row, *routed.rows]
-    rows += _events(wanted, consignment_id, now, state, ordinal)
-    rows += _kept(wanted, consignment_id)
-    if wanted.options.idempotency_key is not None:
-        rows.append(_key_row(wanted, consignment_id, now))
+    rows: list[Change] = [Insert("consignment", values), proof.row, *routed.rows]
+    rows += _events(wanted, consignment_id, now, state, taken)
+    rows += kept(wanted, consignment_id)
+    rows += key_rows(wanted, consignment_id, now)
+    rows += claim(wanted.identity, wanted.known, consignment_id, to_text(now))
+    if state is ConsignmentState.ACCEPTED and not held:
+        rows.append(wake("issue", consignment_id, int(envelope.header.urgency)))
     return _Made(rows, answer, document_id)
 
 
-def _entry(  # noqa: PLR0917
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """The log entry of an acceptance, and the receipt that names it."""
+
+    row: Change
+    receipt: str
+
+
+def prove(  # noqa: PLR0917
     context: Context,
     wanted: Wanted,
     consignment_id: str,
     document_id: str,
+    recipients: Sequence[str],
     now: datetime,
-    year: int | None,
-    ordinal: int | None,
-) -> Any:
-    return entry(
+    number: tuple[int, int] | None,
+) -> Proof:
+    """Return the `accepted` entry and its signed receipt; `recipients` are canonical codes."""
+    hashes = [FileHash(a.sha256, a.size_bytes) for a in wanted.envelope.attachments]
+    accepted = entry(
         context.ids,
         "accepted",
         consignment_id,
@@ -207,79 +266,63 @@ def _entry(  # noqa: PLR0917
         system_id=wanted.caller.system_id,
         via=wanted.options.via,
         sender=wanted.sender,
-        recipients=[p.agency for p in wanted.planned],
+        recipients=list(recipients),
         packet_sha256=wanted.received.sha256,
-        content_sha256=wanted.digest,
-        attachments=[asdict(h) for h in _hashes(wanted.envelope)],
-        verdict=wanted.verdicts.verdict.value if wanted.verdicts else "pending",
+        content_sha256=wanted.identity.digest,
+        attachments=[{"sha256": h.sha256, "size_bytes": h.size_bytes} for h in hashes],
+        verdict=wanted.verdict,
         urgency=int(wanted.envelope.header.urgency),
-        issue_year=year,
-        issue_ordinal=ordinal,
+        issue_year=number[0] if number else None,
+        issue_ordinal=number[1] if number else None,
         clock=clockwatch.mark(context),
     )
-
-
-def _hashes(envelope: Envelope) -> list[FileHash]:
-    return [FileHash(a.sha256, a.size_bytes) for a in envelope.attachments]
-
-
-def _receipt(  # noqa: PLR0917
-    context: Context,
-    wanted: Wanted,
-    consignment_id: str,
-    document_id: str,
-    now: datetime,
-    accepted: Any,
-) -> str:
-    return acceptance_receipt(
+    receipt = acceptance_receipt(
         context.sealer,
         Acceptance(
             gateway=context.policy.hub_code,
             consignment_id=consignment_id,
             document_id=document_id,
             sender=wanted.sender,
-            recipients=[p.agency for p in wanted.planned],
+            recipients=recipients,
             packet_sha256=wanted.received.sha256,
-            content_sha256=wanted.digest,
-            attachments=_hashes(wanted.envelope),
+            content_sha256=wanted.identity.digest,
+            attachments=hashes,
             accepted_at=iso(now),
             entry_id=accepted.entry_id,
             entry_hash=accepted.entry_hash,
         ),
     )
+    return Proof(accepted.row, receipt)
 
 
-def _answer(  # noqa: PLR0917
+def answer_of(  # noqa: PLR0917
     wanted: Wanted,
     consignment_id: str,
     document_id: str,
-    state: ConsignmentState,
-    routed: Routed,
+    state: str,
+    verdict: str,
+    deliveries: Sequence[Mapping[str, str]],
     receipt: str,
-    ordinal: int | None,
+    number: tuple[int, int] | None,
 ) -> dict[str, Any]:
+    """Return the body of the 202."""
     answer: dict[str, Any] = {
         "id": consignment_id,
-        "document_id": document_id or None,
+        "document_id": document_id,
         "version": wanted.version,
-        "state": state.value,
-        "verification": wanted.verdicts.verdict.value if wanted.verdicts else "pending",
-        "deliveries": list(routed.answer),
+        "state": state,
+        "verification": verdict,
+        "deliveries": list(deliveries),
         "findings": [asdict(f) for f in wanted.findings],
         "receipt": receipt,
     }
-    if ordinal is not None:
-        answer["issue_ordinal"] = ordinal
+    if number is not None:
+        answer["issue_ordinal"] = number[1]
     return answer
 
 
-def _consignment(  # noqa: PLR0917
-    context: Context,
-    wanted: Wanted,
-    envelope: Envelope,
-    consignment_id: str,
-    document_id: str,
-    now: datetime,
+def _consignment(
+    wanted: Wanted, envelope: Envelope, consignment_id: str, document_id: str, now: datetime
 ) -> dict[str, Any]:
     header = envelope.header
     dated = header.promulgation_date
@@ -292,11 +335,11 @@ def _consignment(  # noqa: PLR0917
         "sender_written": header.sender.organ_id,
         "document_id": document_id or None,
         "version": wanted.version,
-        "digest": wanted.digest,
+        "digest": wanted.identity.digest,
         "business_type": int(header.business.doc_type),
         "envelope": dumps(envelope_to_json(envelope)),
         "findings": dumps([asdict(f) for f in wanted.findings]),
-        "verdict": verdicts.verdict.value if verdicts else "pending",
+        "verdict": wanted.verdict,
         "legal_class": legal_class_of(verdicts) if verdicts else "",
         "urgency": int(header.urgency),
         "code_number": header.code_number,
@@ -315,19 +358,30 @@ def _events(
     consignment_id: str,
     now: datetime,
     state: ConsignmentState,
-    ordinal: int | None,
+    taken: int | None,
 ) -> list[Change]:
     rows: list[Change] = [
         event(consignment_id, "accepted", now, via=wanted.options.via, version=wanted.version)
     ]
-    if ordinal is not None:
-        rows.append(event(consignment_id, "numbered", now, ordinal=ordinal))
+    if taken is not None:
+        rows.append(event(consignment_id, "numbered", now, ordinal=taken))
     if state is ConsignmentState.RELEASED:
         rows.append(event(consignment_id, "released", now))
-    return rows
+    return [*rows, *todo(wanted, consignment_id, now)]
 
 
-def _kept(wanted: Wanted, consignment_id: str) -> list[Change]:
+def todo(wanted: Wanted, consignment_id: str, now: datetime) -> list[Change]:
+    """Return what the clerk must see to: recipients that have to be reached another way."""
+    # SND-04 (S003 art 6.2): what is not connected is sent by other means.
+    return [
+        event(consignment_id, "to_do", now, agency=p.agency, reason=p.reason.value)
+        for p in wanted.planned
+        if p.reason is not None
+    ]
+
+
+def kept(wanted: Wanted, consignment_id: str) -> list[Change]:
+    """Return the rows that keep a submission's bytes and reports."""
     names = {wanted.received.sha256}
     for attachment in wanted.envelope.attachments:
         names |= {attachment.sha256, attachment.wrapped_sha256}
@@ -336,53 +390,25 @@ def _kept(wanted: Wanted, consignment_id: str) -> list[Change]:
     return rows
 
 
-def _key_row(wanted: Wanted, consignment_id: str, now: datetime) -> Insert:
+def key_rows(wanted: Wanted, consignment_id: str, now: datetime) -> list[Insert]:
+    """Return the row that remembers the caller's key, if it gave one."""
+    key = wanted.options.idempotency_key
+    if key is None:
+        return []
+    return [key_row(wanted.caller.system_id, key, wanted.body_sha256, consignment_id, now)]
+
+
+def key_row(
+    system_id: str, key: str, body_sha256: str, consignment_id: str, now: datetime
+) -> Insert:
+    """Return the row that remembers which body a caller's key was used for."""
     return Insert(
         "idempotency",
         {
-            "system_id": wanted.caller.system_id,
-            "key": wanted.options.idempotency_key,
-            "body_sha256": wanted.body_sha256,
+            "system_id": system_id,
+            "key": key,
+            "body_sha256": body_sha256,
             "consignment_id": consignment_id,
             "created_at": to_text(now),
         },
     )
-
-
-async def extend(context: Context, wanted: Wanted, earlier: Row) -> Accepted | None:
-    """Add recipients to a consignment on record; None when its facts changed meanwhile."""
-    now = context.clock.now()
-    before = envelope_from_json(loads(earlier["envelope"]))
-    written = {o.organ_id for o in before.header.recipients}
-    added = [o for o in wanted.envelope.header.recipients if o.organ_id not in written]
-    header = replace(before.header, recipients=(*before.header.recipients, *added))
-    released = earlier["state"] != ConsignmentState.ACCEPTED.value
-    routed = route(
-        context,
-        earlier["id"],
-        earlier["document_id"] or "",
-        earlier["sender_written"],
-        wanted.planned,
-        earlier["urgency"],
-        now,
-        open_gate=released,
-    )
-    answer = loads(earlier["answer"])
-    answer["deliveries"] = [*answer["deliveries"], *routed.answer]
-    text = dumps(answer)
-    columns = {
-        "envelope": dumps(envelope_to_json(replace(before, header=header))),
-        "answer": text,
-        "state": (ConsignmentState.RELEASED if released else ConsignmentState.ACCEPTED).value,
-        "closed_at": None,
-    }
-    where = {"id": earlier["id"], "answer": earlier["answer"], "state": earlier["state"]}
-    accepted = _entry(context, wanted, earlier["id"], earlier["document_id"] or "", now, None, None)
-    rows: list[Change] = [Update("consignment", where, columns), accepted.row, *routed.rows]
-    rows.append(event(earlier["id"], "recipients_added", now, count=len(wanted.planned)))
-    if wanted.options.idempotency_key is not None:
-        rows.append(_key_row(wanted, earlier["id"], now))
-    result = await context.ledger.commit(ChangeSet(rows=tuple(rows)))
-    if isinstance(result, Conflict):
-        return None
-    return Accepted(earlier["id"], earlier["document_id"] or "", text, replayed=False)

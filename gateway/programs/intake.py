@@ -10,32 +10,34 @@ A crash before 6 leaves blobs no row names; after 6 the sender repeats and gets 
 import asyncio
 import hashlib
 from collections.abc import AsyncIterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from gateway import faults, observe
-from gateway.domain.consignment import (
-    Earlier,
-    PlannedDelivery,
-    Repeat,
-    RepeatJudgement,
-    content_digest,
-    judge_repeat,
-    plan_deliveries,
-)
-from gateway.domain.document_id import render_document_id
+from gateway.codec.edxml import header_to_json
+from gateway.codec.refusal import over_limit
+from gateway.domain.consignment import PlannedDelivery, Repeat, plan_deliveries
 from gateway.domain.envelope import Attachment, Envelope, Header, ManifestEntry
 from gateway.domain.finding import Finding, Severity, errors
-from gateway.domain.lifecycle import ConsignmentState, DeliveryState
 from gateway.errors import Reason, RejectedError, UnavailableError
-from gateway.ports import Accepted, Caller, FormFile, Row, SubmitOptions
-from gateway.programs import acceptance, quarantine
-from gateway.programs.catalogue import family, today, whois
+from gateway.ports import (
+    Accepted,
+    Caller,
+    ChangeSet,
+    Conflict,
+    FormFile,
+    Row,
+    SubmitOptions,
+)
+from gateway.programs import acceptance, quarantine, repeats
+from gateway.programs.catalogue import today, whois
 from gateway.programs.context import Context
+from gateway.programs.extension import extend
 from gateway.programs.judging import judge, refuse_all
 from gateway.programs.reading import HEAD_BYTES, ReadPacket, read_document
 from gateway.programs.rows import dumps
 from gateway.programs.verifying import Verdicts, verify_files
+from gateway.rules.facts import MESSAGE_HEADER
 
 _RACES = 5
 
@@ -66,7 +68,7 @@ class Intake:
         """Take a document as fields and files; see `ports.FrontDoor.submit_form`."""
         with self._only_one(caller, options):
             read = await self._read_form(header, files)
-            body = hashlib.sha256(read.received.sha256.encode())
+            body = hashlib.sha256(f"{read.received.sha256}{options.secrecy}\n".encode())
             for attachment in read.envelope.attachments:
                 body.update(f"{attachment.name}\0{attachment.sha256}\n".encode())
             return await self._take(caller, read, options, body.hexdigest())
@@ -81,7 +83,9 @@ class Intake:
         async for file in files:
             index = len(attachments)
             if index >= context.policy.limits.attachments:
-                raise RejectedError(Reason.LIMIT_EXCEEDED, "too many files")
+                raise over_limit(
+                    "số tệp đính kèm", "attachments", context.policy.limits.attachments
+                )
             writer = context.blobs.writer()
             head = b""
             try:
@@ -93,8 +97,9 @@ class Intake:
                 writer.abort()
             heads[index] = head
             attachments.append(acceptance.uploaded(index, file, info))
-        fields = acceptance.header_json(header)
-        received = await context.blobs.put(dumps(fields).encode())
+        # Blanks around an identifier do not survive edXML: everyone compares the same text.
+        header = replace(header, document_id=header.document_id.strip())
+        received = await context.blobs.put(dumps(header_to_json(header)).encode())
         manifest = tuple(
             ManifestEntry(a.content_id, a.content_type, a.description, a.name) for a in attachments
         )
@@ -107,34 +112,53 @@ class Intake:
             self._check_sender(caller, options.declared_from)
 
     def _check_sender(self, caller: Caller, written: str) -> str:
-        """Return the canonical sender; the sender in a document is the authenticated caller."""
+        """Return the canonical sender; the sender in a document is the authenticated caller.
+
+        A closed code may be written by who took over: the rules then say which code to use, and a
+        repeat still gets its answer.
+        """
         who = whois(self._context, written)
-        for canonical in (who.canonical, who.successor):
-            if canonical and canonical in caller.speaks_for:
-                return canonical
+        if who.canonical in caller.speaks_for or who.successor in caller.speaks_for:
+            return who.canonical
         raise RejectedError(
             Reason.SENDER_NOT_CALLER,
             f"sender {written[:40]!r} is not an agency that {caller.system_id} speaks for",
+            findings=(_foreign(written[:40]),),
         )
 
     def _only_one(self, caller: Caller, options: SubmitOptions) -> "_InFlight":
         key = options.idempotency_key
         return _InFlight(self._in_flight, (caller.system_id, key) if key is not None else None)
 
-    async def _by_key(
-        self, caller: Caller, options: SubmitOptions, body_sha256: str
-    ) -> Accepted | None:
-        if options.idempotency_key is None:
+    async def _by_key(self, work: "_Work") -> Accepted | None:
+        key = work.options.idempotency_key
+        if key is None:
             return None
-        row = await self._context.ledger.one(
-            "idempotency", system_id=caller.system_id, key=options.idempotency_key
-        )
+        ledger = self._context.ledger
+        row = await ledger.one("idempotency", system_id=work.caller.system_id, key=key)
         if row is None:
             return None
-        if row["body_sha256"] != body_sha256:
-            raise RejectedError(Reason.IDEMPOTENCY_REUSED)
-        found = await self._context.ledger.one("consignment", id=row["consignment_id"])
-        return None if found is None else acceptance.repeated(found)
+        if row["body_sha256"] != work.body_sha256:
+            raise RejectedError(
+                Reason.IDEMPOTENCY_REUSED,
+                "this Idempotency-Key was used for another body: give every document its own",
+            )
+        found = await ledger.one("consignment", id=row["consignment_id"])
+        return None if found is None else await repeats.replay(self._context, found, work.agencies)
+
+    async def _same(self, work: "_Work", earlier: Row) -> Accepted | None:
+        """Return the earlier answer, and remember the key this repeat came with."""
+        key = work.options.idempotency_key
+        if key is not None:
+            now = self._context.clock.now()
+            row = acceptance.key_row(
+                work.caller.system_id, key, work.body_sha256, earlier["id"], now
+            )
+            free = acceptance.key_is_free(work.caller, key)
+            result = await self._context.ledger.commit(ChangeSet(rows=(row,), guards=(free,)))
+            if isinstance(result, Conflict):
+                return None
+        return await repeats.replay(self._context, earlier, work.agencies)
 
     # ------------------------------------------------------------ the decision
 
@@ -143,21 +167,8 @@ class Intake:
     ) -> Accepted:
         began = asyncio.get_running_loop().time()
         try:
-            for _ in range(_RACES):
-                done = await self._attempt(caller, read, options, body_sha256)
-                if done is not None:
-                    faults.reach("intake.before-answer")
-                    observe.document_accepted(
-                        consignment_id=done.id,
-                        system_id=caller.system_id,
-                        via=options.via,
-                        size_bytes=read.received.size_bytes,
-                        deliveries=len(read.envelope.header.recipients),
-                        verdict="",
-                        wait_s=asyncio.get_running_loop().time() - began,
-                        replayed=done.replayed,
-                    )
-                    return done
+            work = self._work(caller, read, options, body_sha256)
+            done = await self._decide(work)
         except RejectedError as exc:
             observe.document_refused(
                 system_id=caller.system_id,
@@ -166,99 +177,76 @@ class Intake:
                 rules=sorted({f.rule for f in exc.findings}),
             )
             raise
-        raise RejectedError(Reason.IN_FLIGHT)
+        faults.reach("intake.before-answer")
+        observe.document_accepted(
+            consignment_id=done.id,
+            system_id=caller.system_id,
+            via=options.via,
+            size_bytes=read.received.size_bytes,
+            deliveries=len(work.planned),
+            verdict=work.verdict,
+            wait_s=asyncio.get_running_loop().time() - began,
+            replayed=done.replayed,
+        )
+        return done
 
-    async def _attempt(
+    def _work(
         self, caller: Caller, read: ReadPacket, options: SubmitOptions, body_sha256: str
-    ) -> Accepted | None:
-        """Decide once; None when another submission changed the facts meanwhile."""
+    ) -> "_Work":
         context = self._context
         header = read.envelope.header
         sender = self._check_sender(caller, header.sender.organ_id)
-        replay = await self._by_key(caller, options, body_sha256)
+        return _Work(
+            caller,
+            read,
+            options,
+            body_sha256,
+            repeats.identify(context, read.envelope, sender),
+            plan_deliveries(header.recipients, context.directory(), today(context)),
+        )
+
+    async def _decide(self, work: "_Work") -> Accepted:
+        for _ in range(_RACES):
+            done = await self._attempt(work)
+            if done is not None:
+                return done
+        raise RejectedError(Reason.IN_FLIGHT, "the same document is being submitted many times")
+
+    async def _attempt(self, work: "_Work") -> Accepted | None:
+        """Decide once; None when another submission changed the facts meanwhile."""
+        context = self._context
+        # (3) a repeat costs neither rules nor verdict: what was accepted stays accepted
+        replay = await self._by_key(work)
         if replay is not None:
             return replay
-        planned = plan_deliveries(header.recipients, context.directory(), today(context))
-        now = context.clock.now()
-        verdicts = await self._verdicts(read, now)
-        findings = (
-            *read.findings,
-            *await judge(context, caller, read, options, verdicts, "out"),
-            *(refuse_all(planned) if options.all_or_nothing else ()),
-        )
-        await self._refuse_secret(caller, read, findings)
-        if bad := errors(findings):
-            only_signatures = all(f.rule.startswith("SIG-") for f in bad)
-            reason = Reason.SIGNATURE_INVALID if only_signatures else Reason.RULES_BROKEN
-            raise RejectedError(reason, findings=(*bad, *_rest(findings)))
-        envelope = self._identified(read.envelope, sender)
-        judged, earlier = await self._repeat_of(envelope, sender, planned)
-        if judged.kind is Repeat.SAME and earlier is not None:
-            return acceptance.repeated(earlier)
-        if judged.kind is Repeat.CONFLICT:
-            raise _conflict(earlier)
-        chosen = tuple(p for p in planned if p.agency in judged.agencies)
+        known = await repeats.look(context, work.identity, work.planned)
+        same = known.judgement.kind is Repeat.SAME and not work.options.secrecy
+        if same and known.earlier is not None:
+            return await self._same(work, known.earlier)
+        # (4) rules, (5) verdict
+        if work.findings is None:
+            work.verdicts = await self._verdicts(work.read, context.clock.now())
+            work.findings = await self._judged(work)
+        chosen = tuple(p for p in work.planned if p.agency in known.judgement.agencies)
+        findings = work.findings
+        if work.options.all_or_nothing:
+            findings = refuse_all(work.read.envelope.header, chosen, findings)
+        await self._refuse(work, known, findings)
+        # (6) one transaction
         wanted = acceptance.Wanted(
-            caller=caller,
-            options=options,
-            envelope=envelope,
-            received=read.received,
-            sender=sender,
-            digest=content_digest(envelope),
-            version=judged.version,
+            caller=work.caller,
+            options=work.options,
+            identity=work.identity,
+            known=known,
+            received=work.read.received,
             planned=chosen,
             findings=findings,
-            verdicts=verdicts,
-            body_sha256=body_sha256,
+            verdicts=work.verdicts,
+            body_sha256=work.body_sha256,
         )
-        if judged.kind is Repeat.MORE_RECIPIENTS and earlier is not None:
-            return await acceptance.extend(context, wanted, earlier)
+        if known.judgement.kind is Repeat.MORE_RECIPIENTS and known.earlier is not None:
+            return await extend(context, wanted, known.earlier)
         return await acceptance.commit(context, wanted)
-
-    def _identified(self, envelope: Envelope, sender: str) -> Envelope:
-        """Return the envelope with its identifier; "" where the ordinal must be taken first."""
-        header = envelope.header
-        if header.document_id.strip():
-            return envelope  # verbatim: it is the sender's own
-        if self._context.policy.document_id_form == "code,year,ordinal":
-            return envelope
-        assert header.promulgation_date is not None  # a rule refused its absence
-        made = render_document_id(
-            sender, header.promulgation_date, header.code_number, header.code_notation
-        )
-        return _with_id(envelope, made)
-
-    async def _repeat_of(
-        self, envelope: Envelope, sender: str, planned: tuple[PlannedDelivery, ...]
-    ) -> tuple[RepeatJudgement, Row | None]:
-        """Compare with what is on record under this identifier (DID-07)."""
-        context = self._context
-        digest = content_digest(envelope)
-        agencies = [p.agency for p in planned]
-        business = envelope.header.business.doc_type
-        document_id = envelope.header.document_id
-        versions = (
-            await context.ledger.all(
-                "consignment_versions", senders=family(context, sender), document_id=document_id
-            )
-            if document_id
-            else []
-        )
-        versions = [v for v in versions if v["state"] != ConsignmentState.REFUSED.value]
-        row = next((v for v in versions if v["digest"] == digest), None)
-        row = row or (versions[-1] if versions else None)
-        if row is None:
-            return judge_repeat(None, digest, agencies, business), None
-        # Recipients of any version count: a resend to one of them is a resend of that document.
-        states: dict[str, DeliveryState] = {}
-        for version in versions if row["digest"] != digest else [row]:
-            for d in await context.ledger.all("deliveries", consignment_id=version["id"]):
-                states[d["agency"]] = DeliveryState(d["state"])
-        newest = max(v["version"] for v in versions)
-        earlier = Earlier(
-            row["digest"], row["version"] if row["digest"] == digest else newest, states
-        )
-        return judge_repeat(earlier, digest, agencies, business), row
 
     async def _verdicts(self, read: ReadPacket, now: datetime) -> Verdicts | None:
         """Return the verdicts, None when the budget is over: `issue` will ask again."""
@@ -269,44 +257,86 @@ class Intake:
         except (TimeoutError, UnavailableError):
             return None
 
-    async def _refuse_secret(
-        self, caller: Caller, read: ReadPacket, findings: tuple[Finding, ...]
+    async def _judged(self, work: "_Work") -> tuple[Finding, ...]:
+        read = work.read
+        found = await judge(
+            self._context, work.caller, read, work.options, work.verdicts, "out", work.identity
+        )
+        return (*read.findings, *found)
+
+    async def _refuse(
+        self, work: "_Work", known: repeats.Known, findings: tuple[Finding, ...]
     ) -> None:
-        """SEC-01 (S003 art 1.2, 12.1): no document with a secrecy level passes."""
-        secret = tuple(f for f in findings if f.rule == "SEC-01" and f.severity is Severity.ERROR)
-        if secret:
-            await quarantine.shut_away(self._context, caller, read)
-            raise RejectedError(Reason.SECRECY, findings=secret)
+        """Refuse what may not be sent, with everything that is wrong with it."""
+        bad = errors(findings)
+        rest = tuple(f for f in findings if f.severity is not Severity.ERROR)
+        if any(f.rule == "SEC-01" for f in bad):
+            # SEC-01 (S003 art 1.2, 12.1): no document with a secrecy level passes.
+            await quarantine.shut_away(self._context, work.caller, work.read)
+            raise RejectedError(Reason.SECRECY, findings=(*bad, *rest))
+        if known.judgement.kind is Repeat.CONFLICT and known.earlier is not None:
+            raise _conflict(known.earlier, (*bad, *rest))
+        if bad:
+            only_signatures = all(f.rule.startswith("SIG-") for f in bad)
+            reason = Reason.SIGNATURE_INVALID if only_signatures else Reason.RULES_BROKEN
+            raise RejectedError(reason, findings=(*bad, *rest))
+        if work.identity.unusable is not None:
+            raise work.identity.unusable
 
 
-def _with_id(envelope: Envelope, document_id: str) -> Envelope:
-    return replace(envelope, header=replace(envelope.header, document_id=document_id))
+@dataclass(slots=True)
+class _Work:
+    """One submission being decided; verdict and findings are found once, whatever the races."""
+
+    caller: Caller
+    read: ReadPacket
+    options: SubmitOptions
+    body_sha256: str
+    identity: repeats.Identity
+    planned: tuple[PlannedDelivery, ...]
+    verdicts: Verdicts | None = None
+    findings: tuple[Finding, ...] | None = None
+
+    @property
+    def agencies(self) -> tuple[str, ...]:
+        """Return the canonical codes of its recipients."""
+        return tuple(p.agency for p in self.planned)
+
+    @property
+    def verdict(self) -> str:
+        """Return the verdict for the log."""
+        return self.verdicts.verdict.value if self.verdicts else "pending"
 
 
-def _rest(findings: tuple[Finding, ...]) -> tuple[Finding, ...]:
-    bad = set(errors(findings))
-    return tuple(f for f in findings if f not in bad)
-
-
-def _conflict(earlier: Row | None) -> RejectedError:
-    where = earlier["document_id"] if earlier else ""
-    return RejectedError(
-        Reason.CONFLICT,
-        f"document {where!r} was accepted with other content as {earlier['id'] if earlier else ''}",
-        findings=(_conflict_finding(where),),
+def _foreign(written: str) -> Finding:
+    return Finding(
+        "ID-09",
+        Severity.ERROR,
+        f"{MESSAGE_HEADER}/From/OrganId",
+        f"Đơn vị gửi “{written}” không phải đơn vị mà hệ thống gọi được gửi thay. Sửa mã gửi, hoặc "
+        "gửi bằng tài khoản của đơn vị đó.",
+        f"The sender “{written}” is not an agency the calling system speaks for. Correct the code, "
+        "or send with that agency's own account.",
+        "R09",
     )
 
 
-def _conflict_finding(document_id: str) -> Finding:
-    return Finding(
+def _conflict(earlier: Row, others: tuple[Finding, ...]) -> RejectedError:
+    document_id = earlier["document_id"] or ""
+    finding = Finding(
         "DID-07",
         Severity.ERROR,
-        "/edXML/edXMLEnvelope/edXMLHeader/MessageHeader/DocumentId",
+        f"{MESSAGE_HEADER}/DocumentId",
         f"Mã định danh {document_id} đã được gửi với nội dung khác. Gửi bản mới bằng loại nghiệp "
         "vụ cập nhật hoặc thay thế, hoặc dùng mã định danh khác.",
         f"Identifier {document_id} was already sent with other content. Send it as an update or "
         "replacement, or under another identifier.",
         "R10",
+    )
+    return RejectedError(
+        Reason.CONFLICT,
+        f"document {document_id!r} was accepted with other content as {earlier['id']}",
+        findings=(finding, *others),
     )
 
 

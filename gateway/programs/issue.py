@@ -17,7 +17,7 @@ from gateway.domain.envelope import Envelope
 from gateway.domain.finding import Finding, errors
 from gateway.domain.lifecycle import ConsignmentState, DeliveryState, TransferState
 from gateway.domain.moments import from_text, to_text
-from gateway.ports import Change, ChangeSet, Row, Update
+from gateway.ports import Change, ChangeSet, Conflict, Row, Update
 from gateway.programs import clockwatch, quarantine
 from gateway.programs.acceptance import ordinal_request
 from gateway.programs.context import Context
@@ -26,7 +26,8 @@ from gateway.programs.routing import topic_of
 from gateway.programs.rows import dumps, entry, event, loads, wake
 from gateway.programs.verifying import Verdicts, verify_files
 
-_WORKERS = 2
+_RACES = 20
+_WORKERS = 8  # they wait for the verifier, which has its own limit
 
 
 class Issue:
@@ -59,15 +60,26 @@ class Issue:
             return
         envelope = envelope_from_json(loads(row["envelope"]))
         verdicts = await verify_files(context, envelope.attachments, from_text(row["accepted_at"]))
-        added = judge_signatures(context, envelope, verdicts, "out")
-        findings = (*findings_from_json(row["findings"]), *added)
-        now = context.clock.now()
+        # Meanwhile recipients may have been added: the verdict stands, the row is read anew.
+        for _ in range(_RACES):
+            if row is None or row["state"] != ConsignmentState.ACCEPTED or row["hold"]:
+                return
+            if await self._end_with(row, verdicts):
+                return
+            row = await context.ledger.one("consignment", id=consignment_id)
+
+    async def _end_with(self, row: Row, verdicts: Verdicts) -> bool:
+        """Commit what a verdict makes of a consignment; False when its facts changed meanwhile."""
+        envelope = envelope_from_json(loads(row["envelope"]))
+        added = judge_signatures(self._context, envelope, verdicts, "out")
+        # What was held for the clock had its verdict, and these findings, at acceptance.
+        findings = tuple(dict.fromkeys((*findings_from_json(row["findings"]), *added)))
+        now = self._context.clock.now()
         if any(f.rule == "SEC-01" for f in errors(findings)):
-            await self._shut_away(row, findings, now)
-        elif errors(findings):
-            await self._refuse(row, verdicts, findings, now)
-        else:
-            await self._release(row, envelope, verdicts, findings, now)
+            return await self._shut_away(row, findings, now)
+        if errors(findings):
+            return await self._refuse(row, verdicts, findings, now)
+        return await self._release(row, envelope, verdicts, findings, now)
 
     # ------------------------------------------------------------ three ends
 
@@ -78,18 +90,24 @@ class Issue:
         verdicts: Verdicts,
         findings: tuple[Finding, ...],
         now: datetime,
-    ) -> None:
+    ) -> bool:
         context = self._context
         transfers = await context.ledger.all("transfers_of", consignment_id=row["id"])
         dated = envelope.header.promulgation_date
-        wanted = row["issue_ordinal"] is None and row["version"] == 1
-        numbers = ordinal_request(context, row["sender"], dated) if wanted else ()
+        unnumbered = row["issue_ordinal"] is None
+        unnamed = row["document_id"] is None
+        numbers = (
+            await ordinal_request(context, row["sender"], dated, names=unnamed)
+            if unnumbered
+            else ()
+        )
 
         def rows(taken: Mapping[str, int]) -> Sequence[Change]:
-            ordinal = taken.get("ordinal", row["issue_ordinal"])
-            year = dated.year if dated is not None and ordinal is not None else None
+            year, ordinal = row["issue_year"], row["issue_ordinal"]
+            if "ordinal" in taken and dated is not None:
+                year, ordinal = dated.year, taken["ordinal"]
             document_id, final = row["document_id"], envelope
-            if document_id is None and year is not None:
+            if document_id is None and ordinal is not None:
                 document_id = render_ordinal_id(row["sender"], year, ordinal)
                 header = replace(envelope.header, document_id=document_id)
                 final = replace(envelope, header=header)
@@ -104,17 +122,18 @@ class Issue:
                 "issue_ordinal": ordinal,
                 "issued_at": to_text(now),
             }
-            where = {"id": row["id"], "state": ConsignmentState.ACCEPTED.value, "hold": ""}
-            changes: list[Change] = [Update("consignment", where, columns), *verdicts.rows]
+            changes: list[Change] = [Update("consignment", _as_read(row), columns), *verdicts.rows]
             changes += self._let_go(transfers, document_id or "")
             changes += self._proof(row, document_id or "", year, ordinal, verdicts, now)
             return changes
 
-        await context.ledger.commit(ChangeSet(numbers=numbers, then=rows))
+        if isinstance(await context.ledger.commit(ChangeSet(numbers=numbers, then=rows)), Conflict):
+            return False
         observe.document_numbered(
             consignment_id=row["id"],
             waited_s=(now - from_text(row["accepted_at"])).total_seconds(),
         )
+        return True
 
     def _let_go(self, transfers: Sequence[Row], document_id: str) -> list[Change]:
         changes: list[Change] = []
@@ -134,9 +153,10 @@ class Issue:
         verdicts: Verdicts,
         now: datetime,
     ) -> list[Change]:
+        taken = ordinal is not None and row["issue_ordinal"] is None
         proof = entry(
             self._context.ids,
-            "numbered" if ordinal is not None else "released",
+            "numbered" if taken else "released",
             row["id"],
             document_id,
             now,
@@ -147,14 +167,14 @@ class Issue:
             clock=clockwatch.mark(self._context),
         )
         changes: list[Change] = [proof.row]
-        if ordinal is not None:
+        if taken:
             changes.append(event(row["id"], "numbered", now, ordinal=ordinal))
         changes.append(event(row["id"], "released", now))
         return changes
 
     async def _refuse(
         self, row: Row, verdicts: Verdicts, findings: tuple[Finding, ...], now: datetime
-    ) -> None:
+    ) -> bool:
         bad = errors(findings)
         rules = sorted({f.rule for f in bad})
         columns = {
@@ -163,7 +183,8 @@ class Issue:
             "findings": dumps([asdict(f) for f in findings]),
             "reason": "; ".join(f.vi for f in bad)[:500],
         }
-        await self._end(row, columns, "refused", rules, now, verdicts.rows)
+        if not await self._end(row, columns, "refused", rules, now, verdicts.rows):
+            return False
         observe.document_refused(
             system_id=row["system_id"],
             via=row["via"],
@@ -171,8 +192,9 @@ class Issue:
             rules=rules,
             consignment_id=row["id"],
         )
+        return True
 
-    async def _shut_away(self, row: Row, findings: tuple[Finding, ...], now: datetime) -> None:
+    async def _shut_away(self, row: Row, findings: tuple[Finding, ...], now: datetime) -> bool:
         columns = {"state": ConsignmentState.QUARANTINED.value, "reason": quarantine.REASON}
         stub = quarantine.stub(
             self._context,
@@ -184,7 +206,10 @@ class Issue:
             now,
         )
         rules = sorted({f.rule for f in errors(findings)})
-        await self._end(row, columns, "quarantined", rules, now, tuple(stub))
+        if not await self._end(row, columns, "quarantined", rules, now, tuple(stub)):
+            return False
+        observe.quarantined(consignment_id=row["id"], reason="SEC-01")
+        return True
 
     async def _end(  # noqa: PLR0917
         self,
@@ -194,12 +219,12 @@ class Issue:
         rules: list[str],
         now: datetime,
         more: Sequence[Change],
-    ) -> None:
+    ) -> bool:
         """Nothing of it left or will leave: deliveries and transfers are cancelled."""
-        where = {"id": row["id"], "state": ConsignmentState.ACCEPTED.value}
+        waiting = (DeliveryState.PENDING.value, DeliveryState.NOT_CONNECTED.value)
         of_it = {"consignment_id": row["id"]}
         changes: list[Change] = [
-            Update("consignment", where, columns),
+            Update("consignment", _as_read(row), columns),
             Update(
                 "transfer",
                 of_it | {"state": TransferState.WAITING.value},
@@ -208,7 +233,7 @@ class Issue:
             ),
             Update(
                 "delivery",
-                of_it | {"state": DeliveryState.PENDING.value},
+                of_it | {"state": waiting},
                 {"state": DeliveryState.CANCELLED.value, "reason": kind},
                 expect=None,
             ),
@@ -228,4 +253,10 @@ class Issue:
                     reason="rules-broken",
                 ).row
             )
-        await self._context.ledger.commit(ChangeSet(rows=tuple(changes)))
+        result = await self._context.ledger.commit(ChangeSet(rows=tuple(changes)))
+        return not isinstance(result, Conflict)
+
+
+def _as_read(row: Row) -> dict[str, object]:
+    """Return the condition that nobody touched a consignment since it was read."""
+    return {k: row[k] for k in ("id", "state", "hold", "envelope")}

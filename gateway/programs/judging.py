@@ -3,23 +3,25 @@
 import json
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from datetime import date
+from typing import Any, Final
 
 import gateway.rules  # noqa: F401 - importing the package registers every rule
 from gateway.domain.consignment import PlannedDelivery
 from gateway.domain.directory import Resolved
-from gateway.domain.document_id import render_document_id
 from gateway.domain.envelope import BusinessType, Envelope, Header
 from gateway.domain.finding import Finding, Severity
 from gateway.domain.recall import may_change, targets
-from gateway.ports import Caller, SubmitOptions
+from gateway.ports import Caller, Row, SubmitOptions
 from gateway.programs.catalogue import family, today
 from gateway.programs.context import Context
 from gateway.programs.reading import ReadPacket
+from gateway.programs.repeats import Identity, alike, is_dead, is_same
 from gateway.programs.routing import LOCAL
 from gateway.programs.verifying import Verdicts
 from gateway.rules.facts import (
     ATTACHMENTS,
+    MESSAGE_HEADER,
     Direction,
     EarlierDocument,
     Facts,
@@ -32,6 +34,9 @@ from gateway.rules.registry import run_all
 from gateway.rules.signature import legal_class
 from gateway.trust.report import Verdict
 
+# What `rules.identity` says of recipients that cannot be reached.
+_UNREACHED: Final = frozenset({"ID-05", "ID-09", "SND-04"})
+
 
 async def judge(  # noqa: PLR0917
     context: Context,
@@ -40,8 +45,12 @@ async def judge(  # noqa: PLR0917
     options: SubmitOptions,
     verdicts: Verdicts | None,
     direction: Direction,
+    identity: Identity | None = None,
 ) -> tuple[Finding, ...]:
-    """Return the findings of every rule; without a verdict those of signatures are left out."""
+    """Return the findings of every rule; without a verdict those of signatures are left out.
+
+    With an `identity` the document is compared with what is on record (DID-07).
+    """
     day = today(context)
     directory = context.directory()
     header = read.envelope.header
@@ -61,7 +70,7 @@ async def judge(  # noqa: PLR0917
         limits=_limits(context, header) if direction == "out" else (),
         reports=verdicts.reports if verdicts else None,
         targets=await _targets(context, header) if direction == "out" else None,
-        earlier=await _earlier(context, read.envelope) if direction == "out" else None,
+        earlier=await _earlier(context, identity) if identity is not None else None,
         same_agency=lambda one, other: directory.same(one, other, day),
         policy=_policy(context, direction),
     )
@@ -118,7 +127,7 @@ def _policy(context: Context, direction: Direction) -> Policy:
 def _packet_bytes(read: ReadPacket) -> int:
     """Return what the message will weigh when it leaves: files in base64, and its header."""
     files = sum(a.size_bytes for a in read.envelope.attachments)
-    return files * 4 // 3 + 16 * 1024
+    return files * 4 // 3 + 16 * 1024 + 1024 * len(read.envelope.header.recipients)
 
 
 def _limits(context: Context, header: Header) -> tuple[HopLimit, ...]:
@@ -146,50 +155,70 @@ async def _targets(context: Context, header: Header) -> tuple[Target, ...] | Non
     return tuple(found)
 
 
-async def _earlier(context: Context, envelope: Envelope) -> EarlierDocument | None:
-    """Look for a document with the same number, notation, date and main file (DID-07)."""
-    header = envelope.header
-    if not header.code_number or header.promulgation_date is None or not envelope.attachments:
+async def _earlier(context: Context, identity: Identity) -> EarlierDocument | None:
+    """Look for the same document under another identity of the sender (DID-07).
+
+    First the identifier, sent by a predecessor or successor; then number, notation, date and main
+    file under another identifier. What was refused or shut away since is not named.
+    """
+    header = identity.envelope.header
+    if identity.document_id and header.business.doc_type is BusinessType.NEW:
+        for row in await context.ledger.all(
+            "consignment_versions",
+            senders=family(context, identity.sender),
+            document_id=identity.document_id,
+        ):
+            if row["sender"] != identity.sender and not is_dead(row):
+                return _named(row, same_identifier=True)
+    files = identity.envelope.attachments
+    if not header.code_number or header.promulgation_date is None or not files:
         return None
-    sender = context.directory().resolve(header.sender.organ_id, today(context)).canonical
-    row = await context.ledger.one(
-        "consignment_likeness",
-        senders=family(context, sender),
-        code_number=header.code_number,
-        code_notation=header.code_notation,
-        promulgation_date=header.promulgation_date.isoformat(),
-        main_sha256=envelope.attachments[0].sha256,
-    )
-    if row is None or row["document_id"] == _own_id(context, header, sender):
-        return None
-    return EarlierDocument(row["document_id"] or row["id"], header.full_code)
+    for row in await alike(context, identity):
+        same_file = row["main_sha256"] == files[0].sha256
+        if same_file and not is_dead(row) and not is_same(row, identity):
+            return _named(row, same_identifier=False)
+    return None
 
 
-def _own_id(context: Context, header: Header, sender: str) -> str:
-    """Return the identifier the submission will bear, as far as known before numbering."""
-    written = header.document_id.strip()
-    if written or header.promulgation_date is None:
-        return written
-    return render_document_id(
-        sender, header.promulgation_date, header.code_number, header.code_notation
+def _named(row: Row, *, same_identifier: bool) -> EarlierDocument:
+    number, notation = row["code_number"], row["code_notation"]
+    dated = row["promulgation_date"]
+    return EarlierDocument(
+        row["document_id"] or row["id"],
+        f"{number}/{notation}" if notation else number,
+        date.fromisoformat(dated) if dated else None,
+        same_identifier,
     )
 
 
-def refuse_all(planned: Sequence[PlannedDelivery]) -> tuple[Finding, ...]:
-    """Return error findings for recipients that sink an all-or-nothing sending."""
+def refuse_all(
+    header: Header, planned: Sequence[PlannedDelivery], findings: Sequence[Finding]
+) -> tuple[Finding, ...]:
+    """Return the findings with every recipient that sinks an all-or-nothing sending as an error.
+
+    Args:
+        header: Whose recipients are numbered in the findings' paths.
+        planned: The deliveries asked for.
+        findings: With the warnings about recipients that cannot be reached.
+    """
+    sunk = {code for p in planned if p.reason is not None for code in p.addressed_as}
+    paths = {
+        f"{MESSAGE_HEADER}/To[{position}]/OrganId"
+        for position, recipient in enumerate(header.recipients, 1)
+        if recipient.organ_id in sunk
+    }
     return tuple(
-        Finding(
-            "SND-04",
-            Severity.ERROR,
-            f"To[OrganId='{p.agency}']",
-            f"Đơn vị nhận {p.agency} không gửi được ({p.reason}); yêu cầu gửi trọn gói nên từ chối "
-            "tất cả. Bỏ đơn vị này hoặc bỏ all_or_nothing.",
-            f"Recipient {p.agency} cannot be reached ({p.reason}); all_or_nothing refuses the "
-            "whole sending. Leave it out, or drop all_or_nothing.",
-            "R09",
+        replace(
+            f,
+            severity=Severity.ERROR,
+            vi=f"{f.vi} Yêu cầu gửi trọn gói nên từ chối tất cả: bỏ nơi nhận này hoặc bỏ "
+            "all_or_nothing.",
+            en=f"{f.en} all_or_nothing refuses the whole sending: leave this recipient out, or "
+            "drop all_or_nothing.",
         )
-        for p in planned
-        if p.reason is not None
+        if f.where in paths and f.rule in _UNREACHED
+        else f
+        for f in findings
     )
 
 

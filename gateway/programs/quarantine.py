@@ -8,7 +8,7 @@ from datetime import datetime
 
 from gateway import observe
 from gateway.domain.moments import to_text
-from gateway.ports import Caller, Change, ChangeSet, Insert
+from gateway.ports import Absent, Caller, Change, ChangeSet, Conflict, Insert, Present
 from gateway.programs.catalogue import whois
 from gateway.programs.context import Context
 from gateway.programs.reading import ReadPacket
@@ -18,25 +18,30 @@ REASON = "SEC-01 R11: có dấu hiệu bí mật nhà nước"
 
 
 async def shut_away(context: Context, caller: Caller, read: ReadPacket) -> str:
-    """Keep a refused submission's bytes apart; return the quarantine id."""
+    """Keep a refused submission's bytes apart; return the quarantine id.
+
+    The same packet submitted again and again is kept once: its files join the stub that is there.
+    """
     item_id = context.ids.new()
     now = context.clock.now()
-    sender = whois(context, read.envelope.header.sender.organ_id).canonical
-    rows = stub(
-        context,
-        item_id,
-        "consignment",
-        sender,
-        read.envelope.header.document_id,
-        read.received.sha256,
-        now,
-    )
-    names = {read.received.sha256}
+    header = read.envelope.header
+    sender = whois(context, header.sender.organ_id).canonical
+    received = read.received.sha256
+    names = {received}
     for attachment in read.envelope.attachments:
         names |= {attachment.sha256, attachment.wrapped_sha256}
-    rows += [keep(name, item_id) for name in sorted(names - {""})]
+    names.discard("")
+    rows = stub(context, item_id, "consignment", sender, header.document_id, received, now)
+    rows += [keep(name, item_id) for name in sorted(names)]
     rows.append(event(item_id, "quarantined", now, system_id=caller.system_id))
-    await context.ledger.commit(ChangeSet(rows=tuple(rows)))
+    unseen = Absent("quarantine", {"sender": sender, "sha256": received, "purged_at": None})
+    result = await context.ledger.commit(ChangeSet(rows=tuple(rows), guards=(unseen,)))
+    if isinstance(result, Conflict) and result.row is not None:
+        item_id = result.row["id"]
+        here = Present("quarantine", {"id": item_id, "purged_at": None})
+        again = event(item_id, "submitted_again", now, system_id=caller.system_id)
+        rows = [*(keep(name, item_id) for name in sorted(names)), again]
+        await context.ledger.commit(ChangeSet(rows=tuple(rows), guards=(here,)))
     observe.quarantined(consignment_id=item_id, reason="SEC-01")
     return item_id
 

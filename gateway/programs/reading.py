@@ -11,6 +11,7 @@ from pathlib import Path
 
 from gateway.codec.limits import Limits
 from gateway.codec.parse import Stored, parse_envelope
+from gateway.codec.refusal import refuse
 from gateway.codec.split import Skeleton, Splitter
 from gateway.codec.unwrap import BrokenWrapperError, may_be_wrapped, single_entry, unwrap
 from gateway.domain.envelope import Envelope
@@ -20,6 +21,7 @@ from gateway.ports import BlobInfo, Blobs, BlobWriter
 from gateway.programs.context import Context
 
 HEAD_BYTES = 512
+_TAIL_BYTES = 16 * 1024 * 1024
 
 
 class BlobSink:
@@ -90,22 +92,31 @@ async def read_document(
     received = context.blobs.writer()
     splitter = Splitter(limits, sink)
     refusal: RejectedError | None = None
+    left = _TAIL_BYTES
     try:
         async for data in packet:
-            received.write(data)
             if refusal is None:
+                received.write(data)
                 try:
                     splitter.feed(data)
                 except RejectedError as exc:
                     refusal = exc
-                    if exc.reason is Reason.LIMIT_EXCEEDED:
-                        raise
+                    received.abort()
+                    sink.abort()
+            # Who is refused early may still be sending, and reads the answer only afterwards.
+            elif (left := left - len(data)) < 0:
+                break
         if refusal is not None:
             raise refusal
         skeleton = splitter.close()
         if skeleton.kind != "document":
-            raise RejectedError(
-                Reason.MALFORMED, "this is a status message; a document was expected"
+            raise refuse(
+                Reason.MALFORMED,
+                "MD-10",
+                "/edXML",
+                "Đây là thông điệp trạng thái, không phải văn bản. Gửi vào cửa nhận trạng thái.",
+                "This is a status message, a document was expected. Send it to the door for "
+                "statuses.",
             )
         return await _store(context, skeleton, sink, received, check)
     finally:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
 from gateway.domain.consignment import PlannedDelivery
 from gateway.domain.lifecycle import TransferState
@@ -13,15 +14,20 @@ from gateway.programs.context import Context
 from gateway.programs.routing import LOCAL, local_hop, topic_of
 from gateway.programs.rows import dumps, wake
 
+_TO_DO: Final = {
+    Reason.RECIPIENT_UNKNOWN: "kiểm tra mã rồi gửi lại cho đơn vị này",
+    Reason.RECIPIENT_CLOSED: "tra cứu đơn vị tiếp nhận nhiệm vụ rồi gửi cho đơn vị đó",
+    Reason.RECIPIENT_LOCKED: "liên hệ quản trị trục, gửi bằng hình thức khác nếu gấp",
+    Reason.NOT_CONNECTED: "gửi bằng hình thức khác",
+}
+
 
 def problem_text(problem: Reason, successor: str) -> str:
     """Return why nothing can be sent there, in Vietnamese, with what to do (SND-04, ID-05)."""
     text = CATALOGUE[problem].vi
     if problem is Reason.RECIPIENT_CLOSED and successor:
         return f"{text}; gửi tới đơn vị kế thừa {successor}"
-    if problem is Reason.NOT_CONNECTED:
-        return f"{text}; gửi bằng hình thức khác"
-    return text
+    return f"{text}; {_TO_DO[problem]}" if problem in _TO_DO else text
 
 
 @dataclass(frozen=True, slots=True)
