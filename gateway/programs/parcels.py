@@ -43,12 +43,40 @@ async def _build(context: Context, row: Row) -> BlobInfo:
     consignment = await context.ledger.one("consignment", id=row["consignment_id"])
     if consignment is None:
         raise IntegrityError("transfer without its consignment")
-    envelope = loads(consignment["envelope"])
+    envelope = await _addressed(context, row, loads(consignment["envelope"]))
     # MD-11: a new TraceHeader at each hop, earlier ones untouched; its time is the transfer's, so
     # that the same parcel comes out however often it is built.
     return await document_packet(
         context, envelope, consignment["document_id"], at_text=row["created_at"]
     )
+
+
+async def _addressed(context: Context, row: Row, envelope: dict[str, Any]) -> dict[str, Any]:
+    """Return the envelope with To as written for the sending this transfer belongs to.
+
+    Recipients named later get transfers of their own: an axis that goes by To alone would give the
+    earlier recipients the document twice, or the later ones.
+    """
+    transfers = await context.ledger.all("transfers_of", consignment_id=row["consignment_id"])
+    times = {t["id"]: t["created_at"] for t in transfers}
+    if len(set(times.values())) < 2:
+        return envelope
+    now_named: set[str] = set()
+    otherwise: set[str] = set()
+    deliveries = await context.ledger.all("deliveries", consignment_id=row["consignment_id"])
+    for delivery in deliveries:
+        at = times.get(delivery["transfer_id"])
+        codes = loads(delivery["addressed_as"])
+        if at is not None:
+            (now_named if at == row["created_at"] else otherwise).update(codes)
+    first = row["created_at"] == min(times.values())
+    header = envelope["header"]
+    to = [
+        o
+        for o in header["recipients"]
+        if (o["organ_id"] not in otherwise if first else o["organ_id"] in now_named)
+    ]
+    return envelope | {"header": header | {"recipients": to}}
 
 
 async def document_packet(
