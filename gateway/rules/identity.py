@@ -124,7 +124,8 @@ def known_sender(facts: Facts) -> Iterator[Finding]:
         )
         return
     yield from _closed_sender(sender, written, facts)
-    if facts.speaks_for is not None and sender.canonical not in facts.speaks_for:
+    heir = sender.successor.code if sender.successor is not None else sender.canonical
+    if facts.speaks_for is not None and not {sender.canonical, heir} & facts.speaks_for:
         yield Finding(
             "ID-09",
             Severity.ERROR,
