@@ -202,8 +202,13 @@ def _insert(cursor: sqlite3.Cursor, waiting: Mapping[_Shape, list[Insert]]) -> N
         for first in range(0, len(inserts), _ROWS):
             some = inserts[first : first + _ROWS]
             sql = statements.insert_sql(table, columns, ignore, len(some))
-            values = [value for one in some for value in one.values.values()]
-            _run(cursor, some[0], sql, values)
+            try:
+                _run(cursor, some[0], sql, [v for one in some for v in one.values.values()])
+            except SetRefused:
+                # The statement left nothing: one by one says which row is in the way.
+                for one in some:
+                    single = statements.insert_sql(table, columns, ignore)
+                    _run(cursor, one, single, list(one.values.values()))
 
 
 def _rank(shape: _Shape) -> int:
