@@ -399,7 +399,7 @@ class Adapter(Protocol):
         ...
 
     def fetch(self, item: Listed) -> AsyncIterator[bytes]:
-        """Stream the packet of one listed item."""
+        """Stream the packet of one listed item; RejectedError when it never can be ours."""
         ...
 
     async def acknowledge(self, item: Listed, *, done: bool, note: str = "") -> None:

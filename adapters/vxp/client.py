@@ -20,7 +20,7 @@ import aiohttp
 from multidict import CIMultiDict
 
 from adapters.vxp import answers, wire
-from gateway.errors import IntegrityError, Reason, UnavailableError
+from gateway.errors import IntegrityError, Reason, RejectedError, UnavailableError
 from gateway.ports import (
     AgencyRow,
     Busy,
@@ -206,7 +206,8 @@ class VxpAdapter:
         getEdoc, whose base64 is decoded while it arrives.
 
         Raises:
-            UnavailableError: Not there, cut off, unreadable, too large, or no packet.
+            UnavailableError: Not there, cut off, unreadable, or no packet.
+            RejectedError: TOO_LARGE: it never will be ours.
         """
         passed = 0
         async with contextlib.aclosing(self._packet(item.peer_doc_id)) as chunks:
@@ -214,8 +215,8 @@ class VxpAdapter:
                 passed += len(chunk)
                 if passed > self._settings.max_packet_bytes:
                     limit = self._settings.max_packet_bytes
-                    raise UnavailableError(
-                        Reason.UNAVAILABLE, f"the packet is larger than {limit} bytes"
+                    raise RejectedError(
+                        Reason.TOO_LARGE, f"the packet is larger than {limit} bytes"
                     )
                 yield chunk
         if not passed:

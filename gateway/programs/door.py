@@ -32,7 +32,6 @@ from gateway.programs.mailroom import Mailroom
 from gateway.programs.rows import loads
 
 _STATUS_BYTES = 4 * 1024 * 1024
-_TAKEN_STATES = frozenset({"offered", "taken", "accepted", "assigned", "in_progress", "done"})
 
 
 class Door:
@@ -72,7 +71,9 @@ class Door:
         if options.check_sha256 is not None:
             options.check_sha256(info.sha256)
         report = parse_status(bytes(data), self._context.policy.limits)
-        return await self._mailroom.from_system(caller, report, info.sha256)
+        return await self._mailroom.from_system(
+            caller, report, info.sha256, declared_from=options.declared_from
+        )
 
     async def waiting(
         self,
@@ -129,8 +130,11 @@ class Door:
         ledger = self._context.ledger
         if kind == "status":
             agencies = json.dumps(sorted(caller.speaks_for))
-            rows = await ledger.all("sent_statuses", agencies=agencies, limit=limit)
-            return [_sent_status(r) for r in rows if consignment_id in {None, "", r["id"]}]
+            if consignment_id:
+                rows = await ledger.all("sent_status", agencies=agencies, id=consignment_id)
+            else:
+                rows = await ledger.all("sent_statuses", agencies=agencies, limit=limit)
+            return [_sent_status(r) for r in rows]
         rows = await ledger.all(
             "sent", system_id=caller.system_id, consignment_id=consignment_id or "", limit=limit
         )

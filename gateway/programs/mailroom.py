@@ -2,30 +2,44 @@
 
 A report is about a document we relayed (a delivery), one we received (an arrival), or one neither
 of us knows; it is kept and passed on in every case. The change set is built from facts read before
-and is refused when they changed meanwhile; then it is built again.
+and is refused when they changed meanwhile; then it is built again. A crash leaves the report as it
+came in: the peer or the agency's system sends it again, and a repeat has no second effect.
 """
 
-from collections.abc import Sequence
-from dataclasses import asdict
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from gateway import observe
+from gateway import faults, observe
 from gateway.domain.arrival import gives_arrival_number, report_status
-from gateway.domain.envelope import StatusCode, StatusReport
+from gateway.domain.envelope import StaffInfo, StatusCode, StatusReport
 from gateway.domain.lifecycle import ArrivalState
 from gateway.domain.moments import from_text, to_text
 from gateway.domain.numbering import arrival_counter
-from gateway.domain.receipt import known_code, needs_reason
+from gateway.domain.receipt import MAX_REASON_LENGTH, known_code, needs_reason
 from gateway.errors import Reason, RejectedError, UnavailableError
 from gateway.ports import Caller, Change, ChangeSet, Conflict, Insert, NextNumber, Row, Update
-from gateway.programs import statuses
-from gateway.programs.catalogue import Who, family, whois, works_in_console
+from gateway.programs import incoming, matching, recalls, statuses, tracking
+from gateway.programs.catalogue import Who, whois, works_in_console
 from gateway.programs.context import Context
+from gateway.programs.incoming import report_row
 from gateway.programs.routing import LOCAL
-from gateway.programs.rows import dumps, event
+from gateway.programs.rows import event, keep
+from gateway.programs.statuses import Said
 
 _RACES = 8
+# A key no client can send: header values hold no control characters.
+_STATUS_KEY = "\x1fstatus:"
+
+
+@dataclass(frozen=True, slots=True)
+class _Built:
+    """A change set built from facts read before, and what is told about it afterwards."""
+
+    change: ChangeSet
+    report_id: str = ""
+    consignment_id: str | None = None
 
 
 class Mailroom:
@@ -34,245 +48,250 @@ class Mailroom:
     def __init__(self, context: Context) -> None:
         self._context = context
 
+    async def _commit(self, build: Callable[[], Awaitable[_Built | str]]) -> str:
+        """Build and commit until nothing changed in between; a text is an answer already there."""
+        for _ in range(_RACES):
+            built = await build()
+            if isinstance(built, str):
+                return built
+            faults.reach("mailroom.before-commit")
+            result = await self._context.ledger.commit(built.change)
+            if not isinstance(result, Conflict):
+                faults.reach("mailroom.after-commit")
+                await self.close_if_settled(built.consignment_id)
+                return built.report_id
+        raise UnavailableError(public="the document is being changed by others", retry_after_s=1)
+
     # ------------------------------------------------------------ from outside
 
-    async def from_peer(
-        self, report: StatusReport, peer: str, sha256: str, also: Sequence[Change]
-    ) -> str:
-        """Take a report a peer gave us; `also` is committed with it."""
+    async def from_peer(self, report: StatusReport, inbound: Row) -> None:
+        """Take a report a peer gave us, together with the end of its inbound row."""
         context = self._context
-        sender = whois(context, report.sender.organ_id)
-        target = whois(context, report.response_for.organ_id)
-        for _ in range(_RACES):
+
+        async def build() -> _Built | str:
+            row = await context.ledger.one("inbound", id=inbound["id"])
+            if row is None or row["state"] != "received":
+                return ""
             now = context.clock.now()
-            row = self._row(report, sender, target, peer, sha256, now)
-            changes: list[Change] = [*also]
-            if known_code(report.code) is StatusCode.RECALL_ASKED:
-                await self._link_arrival(row, target, sender)
-            else:
-                changes += await self._on_delivery(row, report, sender, target, now)
-            row["offered_at"] = to_text(now)
-            changes += [
-                Insert("status_report", row),
-                statuses.status_entry(context, row, now),
-                event(row["id"], "received", now, peer=peer, code=report.code),
-            ]
-            if not isinstance(
-                await context.ledger.commit(ChangeSet(rows=tuple(changes))), Conflict
-            ):
-                matched = row["delivery_id"] is not None or row["arrival_id"] is not None
-                observe.status_received(
-                    status_id=row["id"], code=report.code, peer=peer, matched=matched
-                )
-                await self.close_if_settled(row["consignment_id"])
-                return str(row["id"])
-        raise UnavailableError(public="the document is being changed by others")
+            mail = await incoming.sort(context, report, row, now)
+            done = Update("inbound", {"id": row["id"], "state": "received"}, {"state": mail.state})
+            change = ChangeSet(rows=(done, *mail.changes))
+            return _Built(change, mail.report_id, mail.consignment_id)
 
-    async def _on_delivery(
-        self, row: dict[str, Any], report: StatusReport, sender: Who, target: Who, now: datetime
-    ) -> list[Change]:
-        delivery = await self._delivery(report, sender, target)
-        if delivery is None:
-            return []
-        row["consignment_id"] = delivery["consignment_id"]
-        row["delivery_id"] = delivery["id"]
-        row["document_id"] = delivery["document_id"]
-        at = report.at or now
-        return statuses.move_delivery(
-            self._context, delivery, report.code, at, report.description, now
+        report_id = await self._commit(build)
+        observe.status_received(
+            status_id=report_id,
+            code=report.code[:20],
+            peer=inbound["peer"],
+            matched=bool(report_id),
         )
-
-    async def _delivery(self, report: StatusReport, sender: Who, target: Who) -> Row | None:
-        """Find the delivery a report is about: by identifier, else by number, notation and date."""
-        context = self._context
-        senders = family(context, target.canonical)
-        about = report.response_for
-        if about.document_id:
-            found = await context.ledger.one(
-                "delivery_for",
-                senders=senders,
-                document_id=about.document_id,
-                agency=sender.canonical,
-            )
-            if found is not None:
-                return found
-        if about.code and about.promulgation_date is not None:
-            number, _, notation = about.code.partition("/")
-            return await context.ledger.one(
-                "delivery_by_notation",
-                senders=senders,
-                code_number=number,
-                code_notation=notation,
-                promulgation_date=about.promulgation_date.isoformat(),
-                agency=sender.canonical,
-            )
-        return None
-
-    async def _link_arrival(self, row: dict[str, Any], recipient: Who, issuer: Who) -> Row | None:
-        arrival = await self._arrival(recipient.canonical, row["document_id"], issuer.canonical)
-        if arrival is not None:
-            row["arrival_id"] = arrival["id"]
-        return arrival
-
-    async def _arrival(self, agency: str, document_id: str, issuer: str) -> Row | None:
-        found = await self._context.ledger.all(
-            "arrivals_of",
-            agency=agency,
-            document_id=document_id,
-            senders=family(self._context, issuer),
-        )
-        return found[0] if found else None
 
     # ------------------------------------------------------------ from our own systems
 
-    async def from_system(self, caller: Caller, report: StatusReport, sha256: str) -> str:
-        """Take an edXML status of one of the caller's agencies; return the report's id."""
+    async def from_system(
+        self,
+        caller: Caller,
+        report: StatusReport,
+        sha256: str,
+        *,
+        declared_from: str | None = None,
+    ) -> str:
+        """Take an edXML status of one of the caller's agencies; return the report's id.
+
+        The same bytes again get the same id and have no second effect.
+
+        Raises:
+            RejectedError: Not the caller's agency, no reason where one is needed, a step the state
+                forbids, an addressee nobody can reach.
+        """
         context = self._context
-        sender = whois(context, report.sender.organ_id)
-        if sender.canonical not in caller.speaks_for:
-            raise RejectedError(
-                Reason.SENDER_NOT_CALLER,
-                f"sender {report.sender.organ_id[:40]!r} is not an agency that "
-                f"{caller.system_id} speaks for",
-            )
+        sender = self._own(caller, report.sender.organ_id)
+        if declared_from is not None:
+            self._own(caller, declared_from)
         if needs_reason(report.code) and not report.description.strip():
             raise RejectedError(Reason.BAD_REQUEST, f"status {report.code} needs a reason")
+        if len(report.description) > MAX_REASON_LENGTH:
+            raise RejectedError(
+                Reason.BAD_REQUEST, f"the reason is longer than {MAX_REASON_LENGTH} characters"
+            )
         target = whois(context, report.response_for.organ_id)
-        code = known_code(report.code)
-        if code is StatusCode.RECALL_ASKED:
-            return await self._recall(report, sender, target, sha256)
-        document_id = report.response_for.document_id
-        arrival = await self._arrival(sender.canonical, document_id, target.canonical)
-        if arrival is None:
-            return await self._forward(report, sender, target, sha256, ())
-        await self.on_arrival(arrival["id"], report.code, report.description, staff=report.staff)
-        return str(arrival["id"])
+        key = {"system_id": caller.system_id, "key": f"{_STATUS_KEY}{sha256}"}
 
-    async def _recall(self, report: StatusReport, issuer: Who, recipient: Who, sha256: str) -> str:
+        async def build() -> _Built | str:
+            known = await context.ledger.one("idempotency", **key)
+            if known is not None:
+                return str(known["consignment_id"])
+            now = context.clock.now()
+            built = await self._from_system(report, sender, target, sha256, now)
+            used = key | {
+                "body_sha256": sha256,
+                "consignment_id": built.report_id,
+                "created_at": to_text(now),
+            }
+            rows = (*built.change.rows, Insert("idempotency", used), keep(sha256, built.report_id))
+            return replace(built, change=replace(built.change, rows=rows))
+
+        return await self._commit(build)
+
+    def _own(self, caller: Caller, written: str) -> Who:
+        who = whois(self._context, written)
+        if caller.speaks_for.isdisjoint({who.canonical, who.successor} - {""}):
+            raise RejectedError(
+                Reason.SENDER_NOT_CALLER,
+                f"sender {written[:40]!r} is not an agency that {caller.system_id} speaks for",
+            )
+        return who
+
+    async def _from_system(
+        self, report: StatusReport, sender: Who, target: Who, sha256: str, now: datetime
+    ) -> _Built:
+        context = self._context
+        if known_code(report.code) is StatusCode.RECALL_ASKED:
+            return await self._recall(report, sender, target, sha256, now)
+        arrival = await matching.arrival_of(context, report, agency=sender, issuer=target)
+        if arrival is None:
+            return self._forward(report, sender, target, sha256, now)
+        if arrival["state"] == ArrivalState.QUARANTINED.value:
+            # SEC-01: what is in quarantine is offered to nobody, and nobody answers it.
+            raise RejectedError(Reason.NOT_FOUND)
+        known = known_code(report.code)
+        code = known.value if known is not None else report.code[:20]
+        said = Said(code, report.description, report.at or now, report.staff, sha256)
+        return await self._report(arrival, said, now)
+
+    async def _recall(
+        self, report: StatusReport, issuer: Who, recipient: Who, sha256: str, now: datetime
+    ) -> _Built:
         """REC-07: 13 asks one recipient to give a document back."""
         context = self._context
-        delivery = await context.ledger.one(
-            "delivery_for",
-            senders=family(context, issuer.canonical),
-            document_id=report.response_for.document_id,
-            agency=recipient.canonical,
+        delivery = await matching.delivery_of(
+            context, report.response_for, issuer=issuer, recipient=recipient
         )
         if delivery is None:
-            raise RejectedError(
-                Reason.NOT_FOUND, "no such document was sent to that recipient by this sender"
-            )
-        now = context.clock.now()
-        asked = statuses.ask_recall(context, delivery, report.description, now)
+            # Sent before this gateway was there, or by another way: the recipient decides.
+            return self._forward(report, issuer, recipient, sha256, now)
+        asked = await recalls.ask(context, delivery, report.description, now)
         if not asked:
-            raise RejectedError(
-                Reason.ILLEGAL_TRANSITION, f"nothing to take back: {delivery['state']}"
-            )
+            earlier = await self._earlier_recall(delivery)
+            if earlier:
+                return _Built(ChangeSet(), earlier, delivery["consignment_id"])
         links = {"consignment_id": delivery["consignment_id"], "delivery_id": delivery["id"]}
-        return await self._forward(report, issuer, recipient, sha256, asked, links)
+        arrival = await context.ledger.one("arrival_of_delivery", delivery_id=delivery["id"])
+        if arrival is not None:
+            links["arrival_id"] = arrival["id"]
+            asked += recalls.noticed(arrival, now)
+        told = delivery["hop"] if delivery["left_at"] or delivery["at_gateway_at"] else None
+        return self._forward(
+            report, issuer, recipient, sha256, now, also=asked, links=links, hop=told
+        )
 
-    async def _forward(  # noqa: PLR0917
+    async def _earlier_recall(self, delivery: Row) -> str:
+        rows = await self._context.ledger.all(
+            "statuses_of_delivery",
+            consignment_id=delivery["consignment_id"],
+            delivery_id=delivery["id"],
+        )
+        asked = [r["id"] for r in rows if r["code"] == StatusCode.RECALL_ASKED.value]
+        return asked[-1] if asked else ""
+
+    def _forward(
         self,
         report: StatusReport,
         sender: Who,
         target: Who,
-        sha256: str,
-        also: Sequence[Change],
-        links: dict[str, Any] | None = None,
-    ) -> str:
-        """Pass a report on to where its addressee is reached."""
-        context = self._context
-        if not target.hop:
-            raise RejectedError(
-                target.problem or Reason.RECIPIENT_UNKNOWN,
-                f"the report's addressee {target.written[:40]!r} cannot be reached",
-            )
-        now = context.clock.now()
-        row = self._row(report, sender, target, LOCAL, sha256, now) | (links or {})
-        changes: list[Change] = [*also, Insert("status_report", row)]
-        if target.hop == LOCAL:
-            row["offered_at"] = to_text(now)
-            if row["delivery_id"] is not None:
-                arrival = await context.ledger.one(
-                    "arrival_of_delivery", delivery_id=row["delivery_id"]
-                )
-                row["arrival_id"] = arrival["id"] if arrival else None
-            changes.append(statuses.status_entry(context, row, now))
-        else:
-            changes += statuses.status_transfer(context, row, target.hop, now)
-        changes.append(event(row["id"], "forwarded", now, code=report.code))
-        if isinstance(await context.ledger.commit(ChangeSet(rows=tuple(changes))), Conflict):
-            raise UnavailableError(public="the document is being changed by others")
-        return str(row["id"])
-
-    def _row(  # noqa: PLR0917
-        self,
-        report: StatusReport,
-        sender: Who,
-        target: Who,
-        source: str,
         sha256: str,
         now: datetime,
-    ) -> dict[str, Any]:
-        about = report.response_for
-        dated = about.promulgation_date
-        code = known_code(report.code)
-        return {
-            "id": self._context.ids.new(),
-            "sender": sender.canonical,
-            "sender_written": report.sender.organ_id,
-            "recipient": target.canonical,
-            "recipient_written": about.organ_id,
-            "document_id": about.document_id,
-            "notation": about.code,
-            "promulgation_date": dated.isoformat() if dated else "",
-            "code": code.value if code is not None else report.code[:20],
-            "description": report.description[:2000],
-            "at": to_text(report.at or now),
-            "staff": dumps(asdict(report.staff) if report.staff else None),
-            "source": source,
-            "received_sha256": sha256,
-            "consignment_id": None,
-            "delivery_id": None,
-            "arrival_id": None,
-            "created_at": to_text(now),
-            "offered_at": None,
-        }
+        *,
+        also: Sequence[Change] = (),
+        links: dict[str, Any] | None = None,
+        hop: str | None = "",
+    ) -> _Built:
+        """Pass a report on to where its addressee is reached; `hop` None keeps it here."""
+        context = self._context
+        row = report_row(context, report, sender, target, LOCAL, sha256, now) | (links or {})
+        if hop == "":
+            hop = incoming.mailbox(context, target, row)
+            if not hop:
+                raise RejectedError(
+                    target.problem or Reason.RECIPIENT_UNKNOWN,
+                    f"the report's addressee {target.written[:40]!r} cannot be reached",
+                )
+        if hop == LOCAL:
+            row["offered_at"] = to_text(now)
+        changes: list[Change] = [*also, Insert("status_report", row)]
+        if hop is None or hop == LOCAL:
+            changes.append(statuses.status_entry(context, row, now))
+        else:
+            changes += statuses.status_transfer(context, row, hop, now)
+        changes.append(event(row["id"], "forwarded", now, code=row["code"]))
+        return _Built(ChangeSet(rows=tuple(changes)), row["id"], row["consignment_id"])
 
     # ------------------------------------------------------------ one arrival
 
     async def on_arrival(
-        self, arrival_id: str, code: str, reason: str, *, staff: Any = None
+        self, arrival_id: str, code: str, reason: str, *, staff: StaffInfo | None = None
     ) -> Row:
         """Report a status on an arrival; return the arrival as it is after.
 
         Raises:
             RejectedError: The state forbids it, the code is none an agency reports, no reason.
         """
-        context = self._context
-        for _ in range(_RACES):
+
+        async def build() -> _Built:
             arrival = await self._must(arrival_id)
             reported = report_status(ArrivalState(arrival["state"]), code, reason)
-            now = context.clock.now()
-            changes = statuses.report_on(
-                context, arrival, reported.code.value, reason, now, staff=staff
-            )
-            changes += await self._mirror(arrival, reported.code.value, reason, now)
-            numbered = self._number(arrival, reported.code, now)
-            change = ChangeSet(
-                rows=tuple(changes),
-                numbers=numbered,
-                then=_numbering(arrival, numbered, now) if numbered else None,
-            )
-            if not isinstance(await context.ledger.commit(change), Conflict):
-                await self.close_if_settled(arrival["consignment_id"])
-                return await self._must(arrival_id)
-        raise UnavailableError(public="the document is being changed by others")
+            now = self._context.clock.now()
+            said = Said(reported.code.value, reason, now, staff)
+            return await self._report(arrival, said, now)
 
-    def _number(self, arrival: Row, code: StatusCode, now: datetime) -> tuple[NextNumber, ...]:
+        await self._commit(build)
+        return await self._must(arrival_id)
+
+    async def _report(self, arrival: Row, said: Said, now: datetime) -> _Built:
+        """Build one status of an agency on its arrival."""
+        context = self._context
+        if known_code(said.code) is not None:
+            report_status(ArrivalState(arrival["state"]), said.code, said.reason)
+        about: Row | None = None
+        if arrival["business_type"] and recalls.is_answer(said.code):
+            # C5: 15 and 16 to a recall, update or replacement are about the document concerned.
+            about = await recalls.concerned_arrival(context, arrival)
+        changes = statuses.report_on(context, arrival, said, now, about=about)
+        if about is not None and arrival["business_type"] == 1:
+            changes += self._taken_back(about, said, now)
+        changes += await self._mirror(about or arrival, said, now)
+        number = self._number(arrival, said.code, now)
+        change = ChangeSet(
+            rows=tuple(changes),
+            numbers=number,
+            then=_numbering(arrival, number, now) if number else None,
+        )
+        report_id = _told(changes) or await self._said_before(arrival, said.code)
+        return _Built(change, report_id, (about or arrival)["consignment_id"])
+
+    def _taken_back(self, about: Row, said: Said, now: datetime) -> list[Change]:
+        """REC-01: agreeing to a recall by document takes the recalled document back."""
+        state = ArrivalState(about["state"])
+        if known_code(said.code) is not StatusCode.RECALL_AGREED or not incoming.recallable(state):
+            return []
+        where = {"id": about["id"], "state": state.value}
+        return [
+            Update("arrival", where, {"state": ArrivalState.RECALLED.value}),
+            event(about["id"], "status", now, code=said.code, moved=True, sent=True),
+        ]
+
+    async def _said_before(self, arrival: Row, code: str) -> str:
+        rows = await self._context.ledger.all("statuses_of_arrival", arrival_id=arrival["id"])
+        same = [r["id"] for r in rows if r["code"] == code and r["sender"] == arrival["agency"]]
+        return str(same[0] if same else arrival["id"])
+
+    def _number(self, arrival: Row, code: str, now: datetime) -> tuple[NextNumber, ...]:
         # DID-04 (NĐ30 art 22.2): số đến is given on acceptance, only where our console keeps the
         # register; an agency with a system of its own reports its own.
+        known = known_code(code)
         console = works_in_console(self._context, arrival["agency"])
-        if not gives_arrival_number(code, console=console, already=arrival["arrival_number"]):
+        already = arrival["arrival_number"]
+        if known is None or not gives_arrival_number(known, console=console, already=already):
             return ()
         key = arrival_counter(arrival["agency"], now)
         return (NextNumber("arrival", key.agency, key.year, key.series),)
@@ -280,33 +299,34 @@ class Mailroom:
     async def confirm(self, arrival_id: str, *, by: str) -> Row:
         """Record that the agency's system has the document; safe to repeat."""
         context = self._context
-        for _ in range(_RACES):
+        waited_s = 0.0
+
+        async def build() -> _Built | str:
+            nonlocal waited_s
             arrival = await self._must(arrival_id)
             if arrival["entered_system_at"] is not None:
-                return arrival
+                return arrival_id
             now = context.clock.now()
+            waited_s = (now - from_text(arrival["at_gateway_at"])).total_seconds()
             changes = statuses.take(context, arrival, now, source=by)
-            changes += await self._mirror(arrival, StatusCode.ARRIVED.value, "", now)
-            if not isinstance(
-                await context.ledger.commit(ChangeSet(rows=tuple(changes))), Conflict
-            ):
-                waited = now - from_text(arrival["at_gateway_at"])
-                observe.arrival_taken(
-                    arrival_id=arrival_id,
-                    agency=arrival["agency"],
-                    waited_s=waited.total_seconds(),
-                )
-                return await self._must(arrival_id)
-        raise UnavailableError(public="the document is being changed by others")
+            changes += await self._mirror(arrival, Said(StatusCode.ARRIVED.value, "", now), now)
+            return _Built(ChangeSet(rows=tuple(changes)), "", arrival["consignment_id"])
 
-    async def _mirror(self, arrival: Row, code: str, reason: str, now: datetime) -> list[Change]:
+        if not await self._commit(build):
+            agency = (await self._must(arrival_id))["agency"]
+            observe.arrival_taken(arrival_id=arrival_id, agency=agency, waited_s=waited_s)
+        return await self._must(arrival_id)
+
+    async def _mirror(self, arrival: Row, said: Said, now: datetime) -> list[Change]:
         """Move the sender's delivery too when the sender is of this gateway."""
+        context = self._context
         if arrival["delivery_id"] is None:
             return []
-        delivery = await self._context.ledger.one("delivery", id=arrival["delivery_id"])
+        delivery = await context.ledger.one("delivery_whole", id=arrival["delivery_id"])
         if delivery is None:
             return []
-        return statuses.move_delivery(self._context, delivery, code, now, reason, now)
+        answer = recalls.answered if recalls.is_answer(said.code) else tracking.move
+        return await answer(context, delivery, said.code, now, said.reason, now)
 
     async def note_failure(self, arrival_id: str, note: str) -> None:
         """Record that the agency's system could not use what it fetched; it stays offered."""
@@ -323,26 +343,20 @@ class Mailroom:
         await self._context.ledger.commit(ChangeSet(rows=(change,)))
 
     async def close_if_settled(self, consignment_id: str | None) -> None:
-        """Close a consignment when every delivery of it is settled."""
-        if consignment_id is None:
-            return
-        context = self._context
-        deliveries = await context.ledger.all("deliveries", consignment_id=consignment_id)
-        if statuses.all_settled(deliveries):
-            now = context.clock.now()
-            where = {"id": consignment_id, "state": "released"}
-            values = {"state": "closed", "closed_at": to_text(now)}
-            rows = (
-                Update("consignment", where, values),
-                event(consignment_id, "closed", now),
-            )
-            await context.ledger.commit(ChangeSet(rows=rows))
+        """Close a consignment when every delivery of it is settled; safe to repeat."""
+        await tracking.close_if_settled(self._context, consignment_id)
 
     async def _must(self, arrival_id: str) -> Row:
         row = await self._context.ledger.one("arrival", id=arrival_id)
         if row is None:
             raise RejectedError(Reason.NOT_FOUND)
         return row
+
+
+def _told(changes: Sequence[Change]) -> str:
+    """Return the id of the last report a change set sends, "" when it sends none."""
+    ids = [c.values["id"] for c in changes if isinstance(c, Insert) and c.table == "status_report"]
+    return str(ids[-1]) if ids else ""
 
 
 def _numbering(arrival: Row, numbered: tuple[NextNumber, ...], now: datetime) -> Any:

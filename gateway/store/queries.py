@@ -53,16 +53,9 @@ QUERIES: Final[dict[str, str]] = {
     "deliveries": "SELECT * FROM delivery WHERE consignment_id = :consignment_id ORDER BY id",
     "delivery": "SELECT * FROM delivery WHERE id = :id",
     "deliveries_of_transfer": "SELECT * FROM delivery WHERE transfer_id = :transfer_id ORDER BY id",
-    "delivery_for": f"{_DELIVERY} WHERE c.sender IN (SELECT value FROM json_each(:senders)) "
-    "AND c.document_id = :document_id AND d.agency = :agency ORDER BY c.version DESC LIMIT 1",
-    "delivery_by_notation": f"{_DELIVERY} "
-    "WHERE c.sender IN (SELECT value FROM json_each(:senders)) "
-    "AND c.code_number = :code_number AND c.code_notation = :code_notation "
-    "AND c.promulgation_date = :promulgation_date AND d.agency = :agency "
-    "ORDER BY c.version DESC LIMIT 1",
     "delivery_whole": f"{_DELIVERY} WHERE d.id = :id",
     "delivery_named": (
-        f"{_DELIVERY} WHERE {_OF_PARTIES} "
+        f"{_DELIVERY} WHERE {_OF_PARTIES} "  # noqa: S608 - our own text
         f"AND c.document_id IN (SELECT value FROM json_each(:document_ids)) {_NEWEST}"
     ),
     "delivery_noted": (
@@ -180,7 +173,6 @@ QUERIES: Final[dict[str, str]] = {
         "SELECT * FROM status_report WHERE sender IN (SELECT value FROM json_each(:agencies)) "
         "ORDER BY id DESC LIMIT :limit"
     ),
-    "recall_of": "SELECT * FROM recall WHERE delivery_id = :delivery_id AND state = 'asked'",
     "recalls_of": "SELECT * FROM recall WHERE delivery_id = :delivery_id ORDER BY id DESC",
     # -------------------------------------------------------------- proof
     "events_of": "SELECT * FROM event WHERE subject = :subject ORDER BY id",

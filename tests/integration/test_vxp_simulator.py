@@ -9,7 +9,7 @@ from aiohttp import web
 from adapters.vxp import packets, plugin, wire
 from adapters.vxp.autoagency import FINISHES, RETURNS, AutoAgency, Reply
 from adapters.vxp.simulator import AxisSimulator, Fault
-from gateway.errors import UnavailableError
+from gateway.errors import RejectedError, UnavailableError
 from gateway.ports import AgencyRow, Busy, Listed, Refused, Taken
 from tests.world.fake_adapter import document_packet, parcel_of
 from tests.world.fake_frontdoor import FakeClock
@@ -295,7 +295,7 @@ async def test_limits_of_what_is_read(connect, send):
     with pytest.raises(UnavailableError, match="too long"):
         await theirs.listing("edoc")
     (item,) = await connect("them").listing("edoc")
-    with pytest.raises(UnavailableError, match="larger than 1000"):
+    with pytest.raises(RejectedError, match="larger than 1000"):
         await joined(theirs.fetch(item))
 
 

@@ -1,0 +1,221 @@
+"""incoming: one status report from a peer, sorted: whose delivery moves, who reads it.
+
+Promises: a report nobody here can place is kept, passed on where its addressee is known, and said
+aloud otherwise; the same report twice is kept twice and read once; a peer does not speak for our
+own agencies. Rows only; a crash leaves all of them or none.
+"""
+
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from gateway import observe
+from gateway.domain.envelope import StatusCode, StatusReport
+from gateway.domain.lifecycle import ARRIVAL, ArrivalEvent, ArrivalState, advance, allows
+from gateway.domain.moments import to_text
+from gateway.domain.receipt import known_code
+from gateway.ports import Change, Insert, Row
+from gateway.programs import matching, recalls, statuses, tracking
+from gateway.programs.catalogue import Who, whois
+from gateway.programs.context import Context
+from gateway.programs.routing import LOCAL
+from gateway.programs.rows import dumps, event, loads
+
+# 05 may come again; so may 13 and its answers, when a recall is asked twice.
+_MAY_REPEAT: Final = frozenset(
+    {
+        StatusCode.IN_PROGRESS.value,
+        StatusCode.RECALL_ASKED.value,
+        StatusCode.RECALL_AGREED.value,
+        StatusCode.RECALL_DECLINED.value,
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Mail:
+    """A sorted report: its rows, the inbound row's end state, and what it is about."""
+
+    changes: tuple[Change, ...]
+    state: str
+    report_id: str
+    consignment_id: str | None = None
+
+
+async def sort(context: Context, report: StatusReport, inbound: Row, now: datetime) -> Mail:
+    """Return what a report from a peer changes."""
+    sender = whois(context, report.sender.organ_id)
+    target = whois(context, report.response_for.organ_id)
+    row = report_row(context, report, sender, target, inbound["peer"], inbound["sha256"], now)
+    if sender.is_local:
+        # REC-06, SEC-04: our own agencies report through their own systems, never by a peer.
+        return _stray(context, row, inbound, now, "speaks for an agency of ours")
+    if row["code"] == StatusCode.RECALL_ASKED.value:
+        return await _recall_asked(context, report, sender, target, row, inbound, now)
+    delivery = await matching.delivery_of(
+        context, report.response_for, issuer=target, recipient=sender
+    )
+    if delivery is None:
+        return await _unmatched(context, row, target, inbound, now)
+    return await _matched(context, report, delivery, row, target, inbound, now)
+
+
+async def _matched(  # noqa: PLR0917
+    context: Context,
+    report: StatusReport,
+    delivery: Row,
+    row: dict[str, Any],
+    target: Who,
+    inbound: Row,
+    now: datetime,
+) -> Mail:
+    answer = recalls.answered if recalls.is_answer(row["code"]) else tracking.move
+    at = report.at or now
+    changes = await answer(context, delivery, row["code"], at, report.description, now)
+    # As our sender wrote it, so that its system finds its own document again.
+    number, notation = delivery["code_number"], delivery["code_notation"]
+    row |= {
+        "consignment_id": delivery["consignment_id"],
+        "delivery_id": delivery["id"],
+        "document_id": delivery["document_id"],
+        "notation": f"{number}/{notation}" if notation else number,
+        "promulgation_date": delivery["promulgation_date"],
+        "recipient_written": delivery["sender_written"],
+    }
+    if mailbox(context, target, row) != LOCAL:
+        row["recipient"] = delivery["sender"]
+    earlier = await context.ledger.all(
+        "statuses_of_delivery",
+        consignment_id=delivery["consignment_id"],
+        delivery_id=delivery["id"],
+    )
+    written = loads(delivery["addressed_as"]) or [row["sender_written"]]
+    fresh = [w for w in written if not _is_repeat(row | {"sender_written": w}, earlier)]
+    for n, code in enumerate(fresh):
+        one = row | {"sender_written": code, "offered_at": to_text(now)}
+        if n:
+            one["id"] = context.ids.new()
+        changes += [Insert("status_report", one), statuses.status_entry(context, one, now)]
+    if not fresh:
+        changes.append(Insert("status_report", row))
+    data = {"peer": inbound["peer"], "code": row["code"], "repeated": not fresh}
+    changes.append(event(row["id"], "received", now, **data))
+    return Mail(tuple(changes), "processed", row["id"], row["consignment_id"])
+
+
+def _is_repeat(row: Row, earlier: list[Row] | Any) -> bool:
+    """Tell whether this code was said already for one addressed code of a delivery."""
+    facts = ["code", "sender_written", "sender"]
+    if row["code"] in _MAY_REPEAT or known_code(row["code"]) is None:
+        facts += ["at", "description"]
+    said = {tuple(e[f] for f in facts) for e in earlier if e["offered_at"] is not None}
+    return tuple(row[f] for f in facts) in said
+
+
+async def _recall_asked(  # noqa: PLR0917
+    context: Context,
+    report: StatusReport,
+    issuer: Who,
+    recipient: Who,
+    row: dict[str, Any],
+    inbound: Row,
+    now: datetime,
+) -> Mail:
+    """Bring a 13 from outside to the agency that has the document."""
+    arrival = await matching.arrival_of(context, report, agency=recipient, issuer=issuer)
+    if arrival is None or arrival["state"] == ArrivalState.QUARANTINED.value:
+        return await _unmatched(context, row, recipient, inbound, now)
+    row |= {"arrival_id": arrival["id"], "recipient": arrival["agency"]}
+    earlier = await context.ledger.all("statuses_of_arrival", arrival_id=arrival["id"])
+    repeated = _is_repeat(row, earlier)
+    changes: list[Change] = [Insert("status_report", row)]
+    if not repeated:
+        row["offered_at"] = to_text(now)
+        changes += [statuses.status_entry(context, row, now), *recalls.noticed(arrival, now)]
+    data = {"peer": inbound["peer"], "code": row["code"], "repeated": repeated}
+    changes.append(event(row["id"], "received", now, **data))
+    return Mail(tuple(changes), "processed", row["id"])
+
+
+async def _unmatched(
+    context: Context, row: dict[str, Any], target: Who, inbound: Row, now: datetime
+) -> Mail:
+    """Pass on a report about a document we never saw."""
+    hop = mailbox(context, target, row)
+    if not hop or hop == inbound["peer"]:
+        return _stray(context, row, inbound, now, "its addressee is not reached from here")
+    changes: list[Change] = [Insert("status_report", row)]
+    if hop == LOCAL:
+        row["offered_at"] = to_text(now)
+        changes.append(statuses.status_entry(context, row, now))
+    else:
+        changes += statuses.status_transfer(context, row, hop, now)
+    changes.append(event(row["id"], "received", now, peer=inbound["peer"], code=row["code"]))
+    return Mail(tuple(changes), "processed", row["id"])
+
+
+def _stray(context: Context, row: dict[str, Any], inbound: Row, now: datetime, why: str) -> Mail:
+    """Keep a report nobody here may read, and say so."""
+    observe.alarm(what=f"stray status: {why}", subject=inbound["id"])
+    changes = (
+        Insert("status_report", row),
+        statuses.status_entry(context, row, now),
+        event(inbound["id"], "stray", now, why=why, status_id=row["id"]),
+    )
+    return Mail(changes, "stray", row["id"])
+
+
+def mailbox(context: Context, target: Who, row: dict[str, Any]) -> str:
+    """Return the hop that reaches an addressee, "" for none; put who reads it into the row.
+
+    ID-05: what is for a closed agency goes to the one that took over.
+    """
+    if target.problem is not None and target.successor:
+        heir = whois(context, target.successor)
+        if heir.hop:
+            row["recipient"] = heir.canonical
+            return heir.hop
+    return target.hop
+
+
+def recallable(state: ArrivalState) -> bool:
+    """Tell whether an arrival in this state can be taken back."""
+    if not allows(ARRIVAL, state, ArrivalEvent.RECALL_AGREED):
+        return False
+    return advance(ARRIVAL, state, ArrivalEvent.RECALL_AGREED) is ArrivalState.RECALLED
+
+
+def report_row(  # noqa: PLR0917
+    context: Context,
+    report: StatusReport,
+    sender: Who,
+    target: Who,
+    source: str,
+    sha256: str,
+    now: datetime,
+) -> dict[str, Any]:
+    """Return the row of a report as it was written, not offered to anyone yet."""
+    about = report.response_for
+    dated = about.promulgation_date
+    code = known_code(report.code)
+    return {
+        "id": context.ids.new(),
+        "sender": sender.canonical,
+        "sender_written": report.sender.organ_id,
+        "recipient": target.canonical,
+        "recipient_written": about.organ_id,
+        "document_id": about.document_id,
+        "notation": about.code,
+        "promulgation_date": dated.isoformat() if dated else "",
+        "code": code.value if code is not None else report.code[:20],
+        "description": report.description[:2000],
+        "at": to_text(report.at or now),
+        "staff": dumps(asdict(report.staff) if report.staff else None),
+        "source": source,
+        "received_sha256": sha256,
+        "consignment_id": None,
+        "delivery_id": None,
+        "arrival_id": None,
+        "created_at": to_text(now),
+        "offered_at": None,
+    }

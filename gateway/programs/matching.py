@@ -1,0 +1,113 @@
+"""matching: which delivery or arrival a status report is about.
+
+By identifier in every spelling of its letters (FMT-07), else by number, notation and date; the
+issuer under any of its codes and those it took over (ID-05). Reads only.
+"""
+
+import json
+import unicodedata
+
+from gateway.domain.envelope import ResponseFor, StatusReport
+from gateway.ports import Row
+from gateway.programs.catalogue import Who, family
+from gateway.programs.context import Context
+
+
+def spellings(document_id: str) -> str:
+    """Return the ways partners write one identifier, as a JSON list for queries."""
+    text = document_id.strip()
+    forms = {document_id, text}
+    forms |= {unicodedata.normalize(form, text) for form in ("NFC", "NFD")}
+    return json.dumps(sorted(forms - {""}))
+
+
+def _codes(about: ResponseFor) -> list[tuple[str, str]]:
+    """Return the splits of `number/notation` a sender's system may have stored."""
+    text = unicodedata.normalize("NFC", about.code.strip())
+    if not text:
+        return []
+    number, _, notation = text.partition("/")
+    return [(number, notation), (text, "")]
+
+
+async def delivery_of(
+    context: Context, about: ResponseFor, *, issuer: Who, recipient: Who
+) -> Row | None:
+    """Return the delivery of a document of ours to an agency, its consignment's facts beside it."""
+    keys = {
+        "senders": family(context, issuer.canonical),
+        "agencies": family(context, recipient.canonical),
+        "agency": recipient.canonical,
+    }
+    if about.document_id.strip():
+        found = await context.ledger.one(
+            "delivery_named", document_ids=spellings(about.document_id), **keys
+        )
+        if found is not None:
+            return found
+    if about.promulgation_date is None:
+        return None
+    for number, notation in _codes(about):
+        found = await context.ledger.one(
+            "delivery_noted",
+            code_number=number,
+            code_notation=notation,
+            promulgation_date=about.promulgation_date.isoformat(),
+            **keys,
+        )
+        if found is not None:
+            return found
+    return None
+
+
+async def arrival_of(
+    context: Context, report: StatusReport, *, agency: Who, issuer: Who
+) -> Row | None:
+    """Return the newest arrival of an agency that a report is about."""
+    about = report.response_for
+    if about.document_id.strip():
+        found = await arrivals_named(context, agency.canonical, issuer.canonical, about.document_id)
+        if found:
+            return found[0]
+    if about.promulgation_date is None:
+        return None
+    for number, notation in _codes(about):
+        noted = await arrivals_noted(
+            context,
+            agency.canonical,
+            issuer.canonical,
+            number,
+            notation,
+            about.promulgation_date.isoformat(),
+        )
+        if noted:
+            return noted[0]
+    return None
+
+
+async def arrivals_named(context: Context, agency: str, issuer: str, document_id: str) -> list[Row]:
+    """Return an agency's arrivals of an issuer under one identifier, newest version first."""
+    return list(
+        await context.ledger.all(
+            "arrivals_named",
+            agencies=family(context, agency),
+            senders=family(context, issuer),
+            document_ids=spellings(document_id),
+        )
+    )
+
+
+async def arrivals_noted(  # noqa: PLR0917
+    context: Context, agency: str, issuer: str, number: str, notation: str, date_text: str
+) -> list[Row]:
+    """Return an agency's arrivals of an issuer with one number, notation and date."""
+    return list(
+        await context.ledger.all(
+            "arrivals_noted",
+            agencies=family(context, agency),
+            senders=family(context, issuer),
+            code_number=number,
+            code_notation=notation,
+            promulgation_date=date_text,
+        )
+    )

@@ -1,0 +1,215 @@
+"""recalls: taking a document back (13), and the answers 15 and 16 to it and to updates.
+
+A recall (thu hồi) is a record beside the delivery. Promises: only who sent a document asks for it
+back; what has not left is cancelled, what may have left is asked for; 15 to a recall takes the
+delivery back, 15 to an update or replacement does not. Rows only: a crash leaves all or none.
+"""
+
+from datetime import datetime
+from typing import Final
+
+from gateway.codec.edxml import envelope_from_json
+from gateway.domain.envelope import BusinessType, Header, StatusCode
+from gateway.domain.lifecycle import ArrivalState, DeliveryState, RecallState, TransferState
+from gateway.domain.moments import to_text
+from gateway.domain.recall import RecallAct, recall_act, targets
+from gateway.domain.receipt import known_code
+from gateway.errors import Reason, RejectedError, UnavailableError
+from gateway.ports import Change, Insert, Row, Update
+from gateway.programs import matching, tracking
+from gateway.programs.catalogue import family
+from gateway.programs.context import Context
+from gateway.programs.rows import event, loads
+
+ANSWERS: Final = frozenset({StatusCode.RECALL_AGREED, StatusCode.RECALL_DECLINED})
+_UNANSWERED: Final = (RecallState.ASKED.value, RecallState.DECLINED.value)
+
+
+def is_answer(code: str) -> bool:
+    """Tell whether a code answers a recall or an update: 15 or 16."""
+    return known_code(code) in ANSWERS
+
+
+# ---------------------------------------------------------------- 13, on the issuer's side
+
+
+async def ask(context: Context, delivery: Row, reason: str, now: datetime) -> list[Change]:
+    """Return what a 13 of the issuer does to its delivery; empty when it was asked already.
+
+    Raises:
+        RejectedError: ILLEGAL_TRANSITION, there is nothing (any more) to take back.
+        UnavailableError: An attempt is running; its end decides.
+    """
+    state = DeliveryState(delivery["state"])
+    match recall_act(state):
+        case RecallAct.ASK:
+            return await _asked(context, delivery, reason, now)
+        case RecallAct.CANCEL:
+            return await _cancelled(context, delivery, now)
+        case RecallAct.WAIT:
+            raise UnavailableError(
+                public="the document is just being sent; ask again", retry_after_s=5
+            )
+        case _:
+            raise RejectedError(
+                Reason.ILLEGAL_TRANSITION,
+                f"nothing to take back: the delivery to {delivery['agency']} is {state.value}",
+            )
+
+
+async def _asked(context: Context, delivery: Row, reason: str, now: datetime) -> list[Change]:
+    values = {
+        "state": RecallState.ASKED.value,
+        "reason": reason[:500],
+        "asked_at": to_text(now),
+    }
+    told = event(delivery["consignment_id"], "recall_asked", now, agency=delivery["agency"])
+    known = await context.ledger.all("recalls_of", delivery_id=delivery["id"])
+    if known and known[0]["state"] == RecallState.ASKED.value:
+        return []
+    if known and known[0]["state"] == RecallState.DECLINED.value:
+        where = {"id": known[0]["id"], "state": RecallState.DECLINED.value}
+        return [Update("recall", where, values | {"answered_at": None, "answer": ""}), told]
+    row = {"id": context.ids.new(), "delivery_id": delivery["id"], **values}
+    return [Insert("recall", row), told]
+
+
+async def _cancelled(context: Context, delivery: Row, now: datetime) -> list[Change]:
+    """REC-07: taking back what has not left simply cancels it."""
+    changes: list[Change] = []
+    if delivery["transfer_id"]:
+        transfer = await context.ledger.one("transfer", id=delivery["transfer_id"])
+        covered = await context.ledger.all(
+            "deliveries_of_transfer", transfer_id=delivery["transfer_id"]
+        )
+        # The parcel names all its recipients as the sender wrote them: it leaves whole or not.
+        if transfer is None or len(covered) > 1:
+            raise RejectedError(
+                Reason.ILLEGAL_TRANSITION,
+                "the document has not left yet and shares its parcel with other recipients: ask "
+                "again once it was handed over",
+            )
+        where = {"id": transfer["id"], "state": transfer["state"]}
+        values = {"state": TransferState.CANCELLED.value, "reason": "recalled before sending"}
+        changes.append(Update("transfer", where, values))
+    where = {"id": delivery["id"], "state": delivery["state"]}
+    changes.append(Update("delivery", where, {"state": DeliveryState.CANCELLED.value}))
+    changes.append(
+        event(delivery["consignment_id"], "cancelled", now, agency=delivery["agency"], by="13")
+    )
+    return changes
+
+
+# ---------------------------------------------------------------- 13, on the recipient's side
+
+
+def noticed(arrival: Row, now: datetime) -> list[Change]:
+    """Return what a 13 changes at the arrival it is about: it is shown, and may be answered."""
+    changes: list[Change] = [event(arrival["id"], "recall_asked", now, agency=arrival["agency"])]
+    sent = [c for c in arrival["sent_codes"].split(",") if c]
+    kept = [c for c in sent if known_code(c) is not StatusCode.RECALL_DECLINED]
+    if kept != sent:
+        # Asked again after a refusal: the answer may be the same again.
+        where = {"id": arrival["id"], "sent_codes": arrival["sent_codes"]}
+        changes.append(Update("arrival", where, {"sent_codes": ",".join(kept)}))
+    return changes
+
+
+async def concerned_arrival(context: Context, arrival: Row) -> Row | None:
+    """Return the arrival that an incoming recall, update or replacement is about, if it is here."""
+    header = _header(arrival)
+    named = await matching.arrivals_named(
+        context, arrival["agency"], arrival["sender"], arrival["document_id"]
+    )
+    own = any(a["id"] != arrival["id"] for a in named)
+    for target in targets(header, own_id_exists=own):
+        for found in await matching.arrivals_named(
+            context, arrival["agency"], arrival["sender"], target
+        ):
+            hidden = found["state"] == ArrivalState.QUARANTINED.value
+            if found["id"] != arrival["id"] and not hidden:
+                return found
+    return None
+
+
+# ---------------------------------------------------------------- 15 and 16
+
+
+async def answered(  # noqa: PLR0917
+    context: Context, delivery: Row, code: str, at: datetime, description: str, now: datetime
+) -> list[Change]:
+    """Return what a 15 or 16 does on the issuer's side.
+
+    REC-01 (S003 art 9.3): 15 to a recall means that the receiver has cancelled the document; 15 to
+    an update or replacement means that it has taken the new one, and nothing is taken back.
+    """
+    kind = BusinessType(delivery["business_type"])
+    agreed = known_code(code) is StatusCode.RECALL_AGREED
+    if kind in {BusinessType.UPDATE, BusinessType.REPLACE}:
+        return [_change_answered(delivery, now, agreed=agreed)]
+    concerned = [delivery]
+    if kind is BusinessType.RECALL:
+        concerned = await _recalled_by(context, delivery)
+    elif not await _is_asked(context, delivery) and await _is_changed(context, delivery):
+        return [_change_answered(delivery, now, agreed=agreed)]
+    changes: list[Change] = []
+    for one in concerned:
+        changes += _recorded(one, description, now, agreed=agreed)
+        changes += await tracking.move(context, one, code, at, description, now)
+    if not changes:
+        changes.append(_change_answered(delivery, now, agreed=agreed))
+    return changes
+
+
+def _recorded(delivery: Row, answer: str, now: datetime, *, agreed: bool) -> list[Change]:
+    # The table of recalls: agreed also after a first refusal, refused only when asked.
+    state = RecallState.AGREED if agreed else RecallState.DECLINED
+    before = _UNANSWERED if agreed else (RecallState.ASKED.value,)
+    where = {"delivery_id": delivery["id"], "state": before}
+    values = {"state": state.value, "answered_at": to_text(now), "answer": answer[:500]}
+    return [Update("recall", where, values, expect=None)]
+
+
+def _change_answered(delivery: Row, now: datetime, *, agreed: bool) -> Change:
+    kind = "change_agreed" if agreed else "change_declined"
+    return event(delivery["consignment_id"], kind, now, agency=delivery["agency"])
+
+
+async def _is_asked(context: Context, delivery: Row) -> bool:
+    return bool(await context.ledger.all("recalls_of", delivery_id=delivery["id"]))
+
+
+async def _is_changed(context: Context, delivery: Row) -> bool:
+    """Tell whether the newest later message about a document updates or replaces it."""
+    later = await context.ledger.all(
+        "consignments_concerning",
+        senders=family(context, delivery["sender"]),
+        after=delivery["consignment_id"],
+    )
+    for row in reversed(later):
+        if delivery["document_id"] in targets(_header(row), own_id_exists=True):
+            return bool(row["business_type"] != BusinessType.RECALL)
+    return False
+
+
+async def _recalled_by(context: Context, delivery: Row) -> list[Row]:
+    """Return the deliveries, to the same agency, that a recall by document takes back."""
+    notice = await context.ledger.one("consignment", id=delivery["consignment_id"])
+    if notice is None:
+        return []
+    found = []
+    for target in targets(_header(notice), own_id_exists=False):
+        row = await context.ledger.one(
+            "delivery_named",
+            senders=family(context, delivery["sender"]),
+            agencies=family(context, delivery["agency"]),
+            agency=delivery["agency"],
+            document_ids=matching.spellings(target),
+        )
+        if row is not None and row["id"] != delivery["id"]:
+            found.append(row)
+    return found
+
+
+def _header(row: Row) -> Header:
+    return envelope_from_json(loads(row["envelope"])).header
