@@ -296,7 +296,11 @@ class SqliteLedger:
             self._closed = True
             self._jobs.put(None)
         self._thread.join()
+        # The writer goes last: only the last connection, and one that may write, tidies the log.
         self._reader.close()
+        with contextlib.suppress(sqlite3.Error):
+            self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        self._writer.close()
 
     # ------------------------------------------------------------ the writer thread
 
@@ -306,9 +310,6 @@ class SqliteLedger:
             batch, running = self._next_batch()
             if batch:
                 self._do(batch)
-        with contextlib.suppress(sqlite3.Error):
-            self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        self._writer.close()
 
     def _next_batch(self) -> tuple[list[_Job], bool]:
         first = self._jobs.get()
