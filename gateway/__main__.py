@@ -21,6 +21,8 @@ COMMANDS: Final = (
     "system",
     "agency",
     "counter",
+    "queue",
+    "clock",
     "quarantine",
     "health",
     "edxml",

@@ -8,11 +8,12 @@ as accepted.
 import asyncio
 import contextlib
 import fcntl
+import functools
 import os
 import random
 import ssl
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import AsyncIterator, Coroutine, Iterator
+from contextlib import AsyncExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -23,16 +24,14 @@ from adapters.vxp.facade import only_from
 from gateway import observe
 from gateway.broker.lanes import Lanes
 from gateway.clock import SystemClock, ask_ntp
-from gateway.codec.limits import Limits
-from gateway.config import Agency, Peer, Settings, load
-from gateway.domain.delivery import Lane, Schedule
-from gateway.domain.worktime import OfficeHours
-from gateway.errors import ConfigurationError, UnavailableError
-from gateway.officehours import hours_of
-from gateway.ports import Adapter, AdminStore, AgencyRecord, Clock, Ids
+from gateway.config import Settings, load
+from gateway.errors import ConfigurationError, Fault, GatewayError, UnavailableError
+from gateway.policies import adapter_of, calendar_of, peer_policy_of, policy_of, record_of
+from gateway.ports import AdminStore, Ids
 from gateway.programs.cataloguing import Cataloguer
+from gateway.programs.clockwatch import ClockWatch
 from gateway.programs.collector import Collector
-from gateway.programs.context import Context, PeerPolicy, Policy
+from gateway.programs.context import Context
 from gateway.programs.desk import Desk
 from gateway.programs.dispatch import Dispatch
 from gateway.programs.door import Door
@@ -44,13 +43,13 @@ from gateway.programs.receiver import Receiver
 from gateway.programs.relay import Relay
 from gateway.receipts.bundle import ReceiptSource
 from gateway.receipts.sign import load_private
-from gateway.rules.facts import Policy as RulePolicy
-from gateway.secrets import read_key_file, read_secret_file
+from gateway.secrets import read_key_file
 from gateway.store import setup
 from gateway.store.admin import SqliteAdmin
 from gateway.store.callers import LedgerCallers
 from gateway.store.catalogue import LedgerCatalogue
 from gateway.store.ledger import SqliteLedger
+from gateway.store.operations import SqliteOperations
 from gateway.store.receipts import LedgerReceipts
 from gateway.store.tiers import TieredBlobs
 from gateway.verifier.pool import VerifierPool
@@ -95,6 +94,20 @@ def open_admin(config: Path) -> Iterator[AdminStore]:
 
 
 @contextmanager
+def open_operations(config: Path) -> Iterator[SqliteOperations]:
+    """Open the ledger behind a settings file for operations, beside a running server."""
+    settings = load(config)
+    path = _usable_ledger(settings)
+    blobs = TieredBlobs(settings.blobs.dir)
+    operations = SqliteOperations(path, blobs, SystemClock(), UuidIds())
+    try:
+        yield operations
+    finally:
+        operations.close()
+        blobs.close()
+
+
+@contextmanager
 def open_receipts(config: Path | None) -> Iterator[ReceiptSource]:
     """Open the receipt log behind a settings file for an export."""
     settings = load(config or Path("vanlien.toml"))
@@ -115,96 +128,6 @@ def _usable_ledger(settings: Settings) -> Path:
     return path
 
 
-# ---------------------------------------------------------------- policy from settings
-
-
-def limits_of(settings: Settings) -> Limits:
-    """Return the packet limits the settings ask for."""
-    return Limits(packet_bytes=int(settings.http.max_packet_bytes))
-
-
-def policy_of(settings: Settings) -> Policy:
-    """Return the programs' policy the settings ask for."""
-    retry = settings.retry
-    lanes = {
-        Lane.EXPRESS_TIMED: retry.express_timed,
-        Lane.EXPRESS: retry.express,
-        Lane.VERY_URGENT: retry.very_urgent,
-        Lane.URGENT: retry.urgent,
-        Lane.NORMAL: retry.normal,
-    }
-    return Policy(
-        hub_code=settings.gateway.code,
-        hub_name=settings.gateway.name,
-        document_id_form=settings.numbering.document_id_form,
-        outgoing_invalid=settings.policy.outgoing_invalid,
-        outgoing_indeterminate=settings.policy.outgoing_indeterminate,
-        outgoing_unsigned=settings.policy.outgoing_unsigned,
-        verify_budget=settings.verify.budget,
-        sent_ack=settings.policy.sent_ack,
-        max_clock_offset=settings.clock.hold_over,
-        limits=limits_of(settings),
-        rules=RulePolicy(
-            allowed=frozenset(settings.formats.allow),
-            denied=frozenset(settings.formats.deny),
-            max_code_length=min((p.max_code_length for p in settings.peers), default=35),
-        ),
-        schedules={
-            lane: Schedule(
-                first=row.first,
-                longest=row.longest,
-                factor=row.factor,
-                jitter=row.jitter,
-                give_up_after=row.give_up_after,
-            )
-            for lane, row in lanes.items()
-        },
-    )
-
-
-def adapter_of(peer: Peer, clock: Clock) -> Adapter:
-    """Return the adapter of a peer."""
-    secret = read_secret_file(peer.secret_file).encode()
-    return vxp.make_client(
-        name=peer.id,
-        endpoint=str(peer.endpoint),
-        system_id=peer.system_id,
-        secret=secret,
-        clock=clock,
-        hash_form=peer.hash_form,
-        connections=peer.max_in_flight,
-        max_packet_bytes=int(peer.max_bytes),
-        silence_s=peer.timeout.total_seconds(),
-    )
-
-
-def peer_policy_of(peer: Peer) -> PeerPolicy:
-    """Return the programs' view of a peer."""
-    return PeerPolicy(
-        max_bytes=int(peer.max_bytes),
-        poll=peer.poll_every,
-        receipt_01_by=peer.receipt_01_by,
-        concurrency=peer.max_in_flight,
-        codes_behind=tuple(peer.codes_behind),
-    )
-
-
-def record_of(agency: Agency) -> AgencyRecord:
-    """Return a seeded agency as administration keeps it."""
-    return AgencyRecord(
-        code=agency.code,
-        name=agency.name,
-        legacy_code=agency.legacy_code or "",
-        parent=agency.parent or "",
-        mail=agency.mail,
-        connected=agency.connected,
-        console=agency.console,
-        numbered_by=agency.numbered_by,
-        successor=agency.successor or "",
-        status=agency.status,
-    )
-
-
 # ---------------------------------------------------------------- one running gateway
 
 
@@ -221,10 +144,12 @@ class Gateway:
         self, settings: Settings, *, clock: SystemClock | None = None, ids: Ids | None = None
     ) -> None:
         self.settings = settings
-        self.clock = clock or SystemClock()
+        self.clock = clock or SystemClock(
+            trusted=settings.clock.max_offset, fresh=2 * settings.clock.check_every
+        )
         self._ids = ids or UuidIds()
-        self._lock_fd = -1
         self._tasks: list[asyncio.Task[None]] = []
+        self._opened = AsyncExitStack()
         self.listeners: list[Running] = []
         self.failed: asyncio.Future[None] | None = None
 
@@ -234,61 +159,66 @@ class Gateway:
         return self.listeners[0].url
 
     async def start(self) -> None:
-        """Open the ledger, sweep, start programs, then listen.
+        """Open the ledger, sweep, start programs, then listen; all or nothing.
 
         Raises:
-            ConfigurationError: The ledger is unusable, or another process serves it.
+            ConfigurationError: The ledger is unusable, another process serves it, or an address
+                cannot be listened on.
         """
-        self._take_lock()
-        path = _usable_ledger(self.settings)
+        try:
+            await self._start()
+        except BaseException:
+            await self.stop()
+            raise
+
+    async def _start(self) -> None:
+        settings, opened = self.settings, self._opened
+        opened.callback(os.close, _take_lock(settings.gateway.data_dir))
+        path = _usable_ledger(settings)
         self.failed = asyncio.get_running_loop().create_future()
-        self.ledger = SqliteLedger(path)
-        self.blobs = TieredBlobs(self.settings.blobs.dir)
+        self.blobs = TieredBlobs(settings.blobs.dir)
+        opened.callback(self.blobs.close)
         self.catalogue = LedgerCatalogue(path)
+        opened.callback(self.catalogue.close)
+        self.callers = LedgerCallers(path, read_key_file(settings.secrets.key_file), self.clock)
+        opened.callback(self.callers.close)
         self._seed(path)
+        self.ledger = SqliteLedger(path)
+        opened.push_async_callback(asyncio.to_thread, self.ledger.close)
         self.verifier = self._make_verifier()
+        opened.push_async_callback(self.verifier.close)
         self.context = self._make_context()
+        for adapter in self.context.adapters.values():
+            opened.push_async_callback(adapter.close)
         self._make_programs()
         self.ledger.on_outbox = self.dispatch.wake
+        await self.clockwatch.once()
         await self.janitor.at_start()
+        opened.push_async_callback(self._sign_last_head)
+        opened.push_async_callback(self._end_tasks)
         self._spawn("verifier", self._warm())
         for name, work in self._programs():
             self._spawn(name, work)
-        await self._listen(path)
+        await self._listen()
 
     async def stop(self) -> None:
-        """Stop listening, then the programs, then close the ledger."""
-        for running in self.listeners:
-            await running.close()
+        """Stop listening, then the programs, then close the ledger. Safe to repeat."""
+        await asyncio.gather(*(running.close() for running in self.listeners))
+        await self._opened.aclose()
+
+    async def _end_tasks(self) -> None:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        for adapter in self.context.adapters.values():
-            await adapter.close()
-        await self.verifier.close()
-        with suppress(UnavailableError):
+        self._tasks.clear()
+        if self.failed is not None and self.failed.done():
+            self.failed.exception()  # looked at, also when nobody waited for it
+
+    async def _sign_last_head(self) -> None:
+        with suppress(GatewayError):
             await self.janitor.sign_head()
-        await asyncio.to_thread(self.ledger.close)
-        self.catalogue.close()
-        self.callers.close()
-        self.blobs.close()
-        os.close(self._lock_fd)
 
     # ------------------------------------------------------------ pieces
-
-    def _take_lock(self) -> None:
-        folder = self.settings.gateway.data_dir
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
-            self._lock_fd = os.open(folder / "vanlien.lock", flags, 0o600)
-            fcntl.flock(self._lock_fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as exc:
-            raise ConfigurationError(
-                f"another vanlien serves {folder}: stop it first, or use another data_dir"
-            ) from exc
-        except OSError as exc:
-            raise ConfigurationError(f"{folder}: {exc.strerror}") from exc
 
     def _seed(self, path: Path) -> None:
         """Put the agencies of the settings into the catalogue."""
@@ -316,7 +246,6 @@ class Gateway:
 
     def _make_context(self) -> Context:
         settings = self.settings
-        hours = _hours(settings)
         return Context(
             ledger=self.ledger,
             blobs=self.blobs,
@@ -326,7 +255,7 @@ class Gateway:
             sealer=load_private(settings.receipts.key_file),
             lanes=Lanes(),
             directory=self.catalogue.directory,
-            calendar=hours,
+            calendar=calendar_of(settings),
             random=random.random,
             policy=policy_of(settings),
             adapters={p.id: adapter_of(p, self.clock) for p in settings.peers},
@@ -342,6 +271,11 @@ class Gateway:
         self.collector = Collector(context, self.receiver)
         self.dispatch = Dispatch(context)
         self.janitor = Janitor(context)
+        clock = self.settings.clock
+        ask = None if clock.ntp_server is None else functools.partial(ask_ntp, clock.ntp_server)
+        self.clockwatch = ClockWatch(
+            context, self.clock, ask, every=clock.check_every, warn_over=clock.max_offset
+        )
 
     def _programs(self) -> list[tuple[str, Coroutine[Any, Any, None]]]:
         context = self.context
@@ -353,7 +287,7 @@ class Gateway:
             ("collector", self.collector.run()),
             ("janitor", self.janitor.run()),
             ("cataloguer", Cataloguer(context).run()),
-            ("clock", self._watch_clock()),
+            ("clock", self.clockwatch.run()),
         ]
 
     def _spawn(self, name: str, work: Coroutine[Any, Any, None]) -> None:
@@ -368,35 +302,16 @@ class Gateway:
         if self.failed is not None and not self.failed.done():
             self.failed.set_exception(failure)
 
-    async def _watch_clock(self) -> None:
-        """TIM-01: compare with the time server; say so when the offset is unknown."""
-        section = self.settings.clock
-        if section.ntp_server is None:
-            observe.clock_warning(state="unknown", offset_s=None)
-            return
-        while True:
-            try:
-                offset = await ask_ntp(section.ntp_server)
-                self.clock.learn(offset)
-                if abs(offset) > section.max_offset:
-                    observe.clock_warning(state="off", offset_s=offset.total_seconds())
-            except OSError:
-                observe.clock_warning(state="unknown", offset_s=None)
-            row = await self.ledger.one("meta", key="clock_override")
-            self.clock.overridden = row is not None and row["value"] != ""
-            await asyncio.sleep(section.check_every.total_seconds())
-
     # ------------------------------------------------------------ listeners
 
-    async def _listen(self, path: Path) -> None:
-        settings = self.settings
-        self.callers = LedgerCallers(path, read_key_file(settings.secrets.key_file), self.clock)
+    async def _listen(self) -> None:
+        http = self.settings.http
         limits = web_body.Limits(
-            max_packet_bytes=int(settings.http.max_packet_bytes),
-            in_flight=settings.http.max_in_flight,
-            in_flight_per_caller=max(8, settings.http.max_in_flight * 3 // 4),
+            max_packet_bytes=int(http.max_packet_bytes),
+            in_flight=http.max_in_flight,
+            in_flight_per_caller=max(8, http.max_in_flight * 3 // 4),
         )
-        max_bytes = int(settings.http.max_packet_bytes)
+        max_bytes = int(http.max_packet_bytes)
         app = make_app(
             self.door,
             self.desk,
@@ -406,11 +321,10 @@ class Gateway:
             limits=limits,
             extra_routes=vxp.routes(self.door, self.callers, self.clock, max_bytes=max_bytes),
         )
-        tls = _tls(settings)
-        self.listeners.append(
-            await listen(app, settings.http.host, settings.http.port, tls, limits=limits)
-        )
-        for plain in settings.http.plain_facades:
+        tls = _tls(self.settings)
+        with _bound("http", http.host, http.port):
+            self.listeners.append(await listen(app, http.host, http.port, tls, limits=limits))
+        for index, plain in enumerate(http.plain_facades):
             # Old clients speak plain HTTP inside the VPN: only from listed ranges, and it is said.
             networks = tuple(plain.networks)
             routes = vxp.routes(
@@ -423,20 +337,41 @@ class Gateway:
             facade = make_facade_app(
                 self._ids, routes, limits=limits, middlewares=[only_from(networks)]
             )
-            running = await listen(facade, plain.host, plain.port, limits=limits)
+            with _bound(f"http.plain_facade[{index}]", plain.host, plain.port):
+                running = await listen(facade, plain.host, plain.port, limits=limits)
             self.listeners.append(running)
             observe.plain_listener_warning(port=running.port, ranges=len(networks))
 
 
-def _hours(settings: Settings) -> Callable[[str], OfficeHours]:
-    known: dict[str, OfficeHours] = {}
+@contextmanager
+def _bound(where: str, host: str, port: int) -> Iterator[None]:
+    """Name the setting behind an address that cannot be listened on."""
+    try:
+        yield
+    except OSError as exc:
+        told = f"{host}:{port}: {os.strerror(exc.errno) if exc.errno else exc}"
+        raise ConfigurationError(
+            f"{where}: cannot listen on {told}",
+            (Fault(where, f"không lắng nghe được trên {told}", f"cannot listen on {told}"),),
+        ) from exc
 
-    def hours(agency: str) -> OfficeHours:
-        if agency not in known:
-            known[agency] = hours_of(settings.times, agency)
-        return known[agency]
 
-    return hours
+def _take_lock(folder: Path) -> int:
+    """Return the descriptor that makes this process the only one on a data folder."""
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        lock = os.open(folder / "vanlien.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as exc:
+        raise ConfigurationError(f"{folder}: {exc.strerror}") from exc
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as exc:
+        os.close(lock)
+        told = "another vanlien serves this folder: stop it first, or use another data_dir"
+        vi = "một tiến trình vanlien khác đang dùng thư mục này: dừng nó, hoặc đổi data_dir"
+        fault = Fault("gateway.data_dir", f"{folder}: {vi}", f"{folder}: {told}")
+        raise ConfigurationError(f"{folder}: {told}", (fault,)) from exc
+    return lock
 
 
 def _tls(settings: Settings) -> ssl.SSLContext | None:

@@ -1,8 +1,9 @@
 """The machine's clock and what is known of its truth (TIM-01).
 
 The offset comes from a time server asked with SNTP (RFC 4330) when one is configured; without one,
-or while it does not answer, the offset is unknown: we warn, stamp and mark, and never guess. An
-audited override in the ledger makes a known offset count as unknown.
+or when it has not answered for long, the offset is unknown: we warn, stamp and mark, and never
+guess. An audited override in the ledger makes a known offset count as unknown. Nothing outlives the
+process.
 """
 
 import asyncio
@@ -15,15 +16,28 @@ from typing import Final
 _NTP_EPOCH_S: Final = 2_208_988_800
 _REQUEST: Final = bytes([0b00_100_011]) + bytes(47)
 _WAIT_S: Final = 5.0
-_FRESH: Final = timedelta(hours=1)
+_FRESH_S: Final = 3600.0
 
 
 class SystemClock:
-    """Clock port over the machine's clock."""
+    """Clock port over the machine's clock.
 
-    def __init__(self) -> None:
+    Args:
+        trusted: A good measurement is forgotten after an hour; one above this is not: a clock that
+            was wrong when last seen does not become unknown because nobody looked again.
+        fresh: How long a good measurement counts; at least an hour.
+    """
+
+    def __init__(
+        self,
+        *,
+        trusted: timedelta = timedelta(seconds=1),
+        fresh: timedelta = timedelta(seconds=_FRESH_S),
+    ) -> None:
         self._offset: timedelta | None = None
         self._asked_at: float = 0.0
+        self._trusted = trusted
+        self._fresh_s = max(_FRESH_S, fresh.total_seconds())
         self.overridden = False
 
     def now(self) -> datetime:
@@ -31,11 +45,15 @@ class SystemClock:
         return datetime.now(UTC)
 
     def offset(self) -> timedelta | None:
-        """Return the offset measured within the last hour; None when unknown or overridden."""
-        if self.overridden or self._offset is None:
-            return None
-        stale = time.monotonic() - self._asked_at > _FRESH.total_seconds()
-        return None if stale else self._offset
+        """Return how far we are known to be off; None when unknown or overridden."""
+        return None if self.overridden else self.measured()
+
+    def measured(self) -> timedelta | None:
+        """Return the last measurement that still counts, overridden or not."""
+        offset = self._offset
+        if offset is None or abs(offset) > self._trusted:
+            return offset
+        return None if time.monotonic() - self._asked_at > self._fresh_s else offset
 
     def learn(self, offset: timedelta) -> None:
         """Take a measured offset (true time minus ours)."""

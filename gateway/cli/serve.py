@@ -54,10 +54,18 @@ async def _serve(settings: object) -> None:
     assert isinstance(settings, Settings)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
-    for name in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(name, stop.set)
+    signals = (signal.SIGINT, signal.SIGTERM)
+
+    def ask_to_stop() -> None:
+        stop.set()
+        for name in signals:  # asked twice: the default, at once; nothing accepted is lost by it
+            loop.remove_signal_handler(name)
+
+    for name in signals:
+        loop.add_signal_handler(name, ask_to_stop)
     async with running(settings) as gateway:
-        typer.echo(f"vanlien: {gateway.url}", err=True)
+        for listener in gateway.listeners:
+            typer.echo(f"vanlien: {listener.url}", err=True)
         waiting = asyncio.create_task(stop.wait())
         assert gateway.failed is not None
         ends: set[asyncio.Future[Any]] = {waiting, gateway.failed}
@@ -66,7 +74,9 @@ async def _serve(settings: object) -> None:
         with contextlib.suppress(asyncio.CancelledError):
             await waiting
         if gateway.failed.done():
-            gateway.failed.result()  # a program died: say so and exit 70
+            # A program died: go down loudly. What was accepted is in the ledger, and whoever
+            # starts us again finds every program at its work.
+            raise RuntimeError("a program of the gateway died") from gateway.failed.exception()
 
 
 def register(app: typer.Typer) -> None:

@@ -23,6 +23,7 @@ from gateway.clock import SystemClock
 from gateway.config import Settings, load
 from gateway.demo.pki import DevPki, Person, make_pki
 from gateway.demo.pki_service import DevPkiService
+from gateway.policies import record_of
 from gateway.ports import AgencyRow, NewCredential
 from gateway.receipts.sign import generate
 from gateway.secrets import create_key_file, new_api_key, write_private
@@ -160,7 +161,7 @@ def _register(config: Path, settings: Settings) -> dict[str, str]:
     keys: dict[str, str] = {}
     with app.open_admin(config) as admin:
         for agency in settings.agencies:
-            admin.put_agency(app.record_of(agency), by="demo")
+            admin.put_agency(record_of(agency), by="demo")
         for code, _, _ in INSIDE:
             key = new_api_key()
             system_id = f"qlvb-{code.lower().replace('.', '-')}"

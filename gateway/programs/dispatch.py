@@ -6,11 +6,13 @@ woken twice finds nothing to claim.
 
 import asyncio
 
-from gateway import faults
+from gateway import faults, observe
+from gateway.errors import GatewayError
 from gateway.ports import ChangeSet, Delete
 from gateway.programs.context import Context
 
 _BATCH = 500
+_RETRY_S = 1.0
 
 
 class Dispatch:
@@ -30,8 +32,14 @@ class Dispatch:
         while True:
             await self._woken.wait()
             self._woken.clear()
-            while await self.once():
-                pass
+            try:
+                while await self.once():
+                    pass
+            except GatewayError as exc:
+                # A ledger that cannot commit now: the rows stay, and are published again.
+                observe.program_failed(program="dispatch", failure=exc, retry_in_s=_RETRY_S)
+                await asyncio.sleep(_RETRY_S)
+                self._woken.set()
 
     async def once(self) -> int:
         """Publish one batch; return how many rows there were."""

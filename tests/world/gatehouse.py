@@ -57,8 +57,8 @@ class MovedClock(SystemClock):
     def now(self) -> datetime:
         return super().now() + self.added
 
-    def offset(self) -> timedelta | None:
-        return None if self.overridden else self.known_offset
+    def measured(self) -> timedelta | None:
+        return self.known_offset
 
     def move(self, by: timedelta) -> None:
         self.added += by

@@ -1,0 +1,121 @@
+"""Settings become what the programs and adapters are given: policy, limits, peers, agencies.
+
+Pure but for `adapter_of`, which reads a secret file. Every setting that a program obeys is named
+here or in `gateway.app`, and nowhere else.
+"""
+
+from collections.abc import Callable
+from typing import Final
+
+from adapters.vxp import plugin as vxp
+from gateway.codec.limits import Limits
+from gateway.config import Agency, Peer, Settings
+from gateway.domain.delivery import Lane, Schedule
+from gateway.domain.worktime import OfficeHours
+from gateway.officehours import hours_of
+from gateway.ports import Adapter, AgencyRecord, Clock
+from gateway.programs.context import PeerPolicy, Policy
+from gateway.rules.facts import Policy as RulePolicy
+from gateway.secrets import read_secret_file
+
+_ASKING: Final = 4
+"""Connections to a peer besides those of parcels under way: listing, fetching, acknowledging."""
+
+
+def limits_of(settings: Settings) -> Limits:
+    """Return the packet limits the settings ask for."""
+    return Limits(packet_bytes=int(settings.http.max_packet_bytes))
+
+
+def policy_of(settings: Settings) -> Policy:
+    """Return the programs' policy the settings ask for."""
+    retry = settings.retry
+    lanes = {
+        Lane.EXPRESS_TIMED: retry.express_timed,
+        Lane.EXPRESS: retry.express,
+        Lane.VERY_URGENT: retry.very_urgent,
+        Lane.URGENT: retry.urgent,
+        Lane.NORMAL: retry.normal,
+    }
+    return Policy(
+        hub_code=settings.gateway.code,
+        hub_name=settings.gateway.name,
+        document_id_form=settings.numbering.document_id_form,
+        outgoing_invalid=settings.policy.outgoing_invalid,
+        outgoing_indeterminate=settings.policy.outgoing_indeterminate,
+        outgoing_unsigned=settings.policy.outgoing_unsigned,
+        verify_budget=settings.verify.budget,
+        sent_ack=settings.policy.sent_ack,
+        max_clock_offset=settings.clock.hold_over,
+        limits=limits_of(settings),
+        rules=RulePolicy(
+            allowed=frozenset(settings.formats.allow),
+            denied=frozenset(settings.formats.deny),
+            max_code_length=min((p.max_code_length for p in settings.peers), default=35),
+        ),
+        schedules={
+            lane: Schedule(
+                first=row.first,
+                longest=row.longest,
+                factor=row.factor,
+                jitter=row.jitter,
+                give_up_after=row.give_up_after,
+            )
+            for lane, row in lanes.items()
+        },
+    )
+
+
+def adapter_of(peer: Peer, clock: Clock) -> Adapter:
+    """Return the adapter of a peer."""
+    secret = read_secret_file(peer.secret_file).encode()
+    return vxp.make_client(
+        name=peer.id,
+        endpoint=str(peer.endpoint),
+        system_id=peer.system_id,
+        secret=secret,
+        clock=clock,
+        hash_form=peer.hash_form,
+        connections=peer.max_in_flight + _ASKING,
+        max_packet_bytes=int(peer.max_bytes),
+        silence_s=peer.timeout.total_seconds(),
+    )
+
+
+def peer_policy_of(peer: Peer) -> PeerPolicy:
+    """Return the programs' view of a peer."""
+    return PeerPolicy(
+        max_bytes=int(peer.max_bytes),
+        poll=peer.poll_every,
+        receipt_01_by=peer.receipt_01_by,
+        concurrency=peer.max_in_flight,
+        codes_behind=tuple(peer.codes_behind),
+    )
+
+
+def record_of(agency: Agency) -> AgencyRecord:
+    """Return a seeded agency as administration keeps it."""
+    return AgencyRecord(
+        code=agency.code,
+        name=agency.name,
+        legacy_code=agency.legacy_code or "",
+        parent=agency.parent or "",
+        mail=agency.mail,
+        connected=agency.connected,
+        console=agency.console,
+        numbered_by=agency.numbered_by,
+        successor=agency.successor or "",
+        status=agency.status,
+    )
+
+
+def calendar_of(settings: Settings) -> Callable[[str], OfficeHours]:
+    """Return the office hours of any agency, each worked out once."""
+    known: dict[str, OfficeHours] = {}
+
+    def hours(agency: str) -> OfficeHours:
+        if agency not in known:
+            known[agency] = hours_of(settings.times, agency)
+        return known[agency]
+
+    return hours
