@@ -52,7 +52,7 @@ def configure(json: bool, *, level: str = "info", stream: TextIO | None = None) 
     renderer: Any = _dump if json else structlog.dev.ConsoleRenderer(colors=out.isatty())
     _Sink.logger = structlog.wrap_logger(
         structlog.WriteLogger(out),
-        processors=[_stamp, renderer],
+        processors=[_stamp, renderer] if json else [_stamp, _for_people, renderer],
         wrapper_class=structlog.make_filtering_bound_logger(_Sink.level),
     ).bind()
     root = logging.getLogger()
@@ -101,6 +101,13 @@ def _stamp(_: Any, level: str, event: MutableMapping[str, Any]) -> MutableMappin
     if reason is not None and len(reason) > _TEXT_MAX:
         line["reason"] = reason[:_TEXT_MAX] + "…"
     return line
+
+
+def _for_people(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    # The terminal form has an idea of its own of what "stack" is.
+    if (frames := event.pop("stack", None)) is not None:
+        event["where"] = " < ".join(reversed(frames))
+    return event
 
 
 def _debug(event: str, facts: Mapping[str, Any]) -> None:

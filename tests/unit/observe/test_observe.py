@@ -122,6 +122,20 @@ def test_rules_are_named_once_each(lines):
     assert lines()[0]["rules"] == ["FMT-01", "MD-01"]
 
 
+def test_the_human_form_shows_a_failure_with_its_place():
+    stream = io.StringIO()
+    observe.configure(json=False, stream=stream)
+    try:
+        raise ValueError(CLERK)
+    except ValueError as exc:
+        observe.alarm(what="relay", subject="t1", failure=exc)
+    finally:
+        observe.silence()
+    assert "ValueError" in stream.getvalue()
+    assert "test_observe.py" in stream.getvalue()
+    assert CLERK not in stream.getvalue()
+
+
 def test_the_human_form_is_for_people():
     stream = io.StringIO()
     observe.configure(json=False, stream=stream)
