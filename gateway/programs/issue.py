@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from datetime import datetime
 
-from gateway import observe
+from gateway import faults, observe
 from gateway.codec.edxml import envelope_from_json, envelope_to_json
 from gateway.domain.document_id import render_ordinal_id
 from gateway.domain.envelope import Envelope
@@ -127,8 +127,10 @@ class Issue:
             changes += self._proof(row, document_id or "", year, ordinal, verdicts, now)
             return changes
 
+        faults.reach("issue.before-commit")
         if isinstance(await context.ledger.commit(ChangeSet(numbers=numbers, then=rows)), Conflict):
             return False
+        faults.reach("issue.after-commit")
         observe.document_numbered(
             consignment_id=row["id"],
             waited_s=(now - from_text(row["accepted_at"])).total_seconds(),
