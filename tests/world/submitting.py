@@ -1,0 +1,155 @@
+"""What tests of submissions share: looking into the ledger, forms, a verifier that waits."""
+
+import asyncio
+import json
+import sqlite3
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from gateway import app
+from gateway.ports import AgencyRecord
+from gateway.store.admin import SqliteAdmin
+from gateway.trust.report import Verdict, VerificationReport
+
+from tests.world.gatehouse import House
+
+WORK_TABLES = ("consignment", "delivery", "transfer", "arrival", "idempotency", "quarantine")
+
+
+def rows(house: House, sql: str, *params: Any) -> list[dict[str, Any]]:
+    """Ask the ledger file itself."""
+    connection = sqlite3.connect(app.ledger_path(house.gateway.settings))
+    connection.row_factory = sqlite3.Row
+    try:
+        return [dict(row) for row in connection.execute(sql, params)]
+    finally:
+        connection.close()
+
+
+def count(house: House, table: str) -> int:
+    """Return how many rows a table has."""
+    return int(rows(house, f"SELECT COUNT(*) AS n FROM {table}")[0]["n"])
+
+
+def nothing_left(house: House) -> bool:
+    """Tell whether no submission left a row that matters."""
+    counted = {table: count(house, table) for table in WORK_TABLES}
+    counted["counter"] = count(house, "counter")
+    assert counted == dict.fromkeys(counted, 0)
+    accepted = rows(house, "SELECT * FROM receipt_entry WHERE kind NOT IN ('audit')")
+    assert accepted == []
+    assert count(house, "blob_ref") == 0
+    return True
+
+
+async def sweep_blobs(house: House) -> list[str]:
+    """Let the janitor collect what nothing names, whatever its age; return what is left."""
+    context = house.gateway.context
+    for name in list(context.blobs.names()):
+        if await context.ledger.one("blob_ref", sha256=name) is None:
+            context.blobs.delete_if_older(name, -1.0)
+    return sorted(context.blobs.names())
+
+
+def deliveries(answer: Any) -> dict[str, str]:
+    """Return agency to state."""
+    return {d["agency"]: d["state"] for d in answer["deliveries"]}
+
+
+def faults(problem: Any, severity: str = "error") -> set[tuple[str, str]]:
+    """Return rule and place of every finding of a severity."""
+    return {(f["rule"], f["where"]) for f in problem["findings"] if f["severity"] == severity}
+
+
+def admin(house: House) -> SqliteAdmin:
+    """Open administration beside the running gateway; the caller closes it."""
+    gateway = house.gateway
+    path = app.ledger_path(gateway.settings)
+    return SqliteAdmin(path, gateway.blobs, gateway.clock, gateway.context.ids)
+
+
+async def put_agency(house: House, *agencies: AgencyRecord) -> None:
+    """Change the catalogue and wait until the gateway sees it."""
+    store = admin(house)
+    try:
+        for agency in agencies:
+            store.put_agency(agency, by="test")
+    finally:
+        store.close()
+
+    async def seen() -> bool:
+        directory = house.gateway.catalogue.directory()
+        return all(
+            (found := directory.get(a.code)) is not None
+            and found.numbered_by.value == a.numbered_by
+            and found.hop == a.connected
+            for a in agencies
+        )
+
+    await house.until(seen)
+
+
+def form(
+    metadata: dict[str, Any],
+    files: Sequence[tuple[str, bytes]] = (("văn bản.txt", b"xin chao"),),
+    *,
+    boundary: str = "ranh-gioi",
+    kind: str = "application/octet-stream",
+) -> tuple[bytes, dict[str, str]]:
+    """Return a multipart body, as a browser writes it, and its headers."""
+    mark = f"--{boundary}\r\n".encode()
+    body = [
+        mark,
+        b'Content-Disposition: form-data; name="metadata"\r\nContent-Type: application/json\r\n\r\n',
+        json.dumps(metadata, ensure_ascii=False).encode(),
+        b"\r\n",
+    ]
+    for name, data in files:
+        head = f'Content-Disposition: form-data; name="file"; filename="{name}"\r\n'
+        body += [mark, head.encode(), f"Content-Type: {kind}\r\n\r\n".encode(), data, b"\r\n"]
+    body.append(f"--{boundary}--\r\n".encode())
+    return b"".join(body), {"Content-Type": f"multipart/form-data; boundary={boundary}"}
+
+
+async def send_form(
+    house: House, body: tuple[bytes, dict[str, str]], *, key: str = "", system: str = "snv"
+) -> tuple[int, Any, Any]:
+    """POST one form."""
+    headers = dict(body[1]) | ({"Idempotency-Key": key} if key else {})
+    return await house.call("POST", "/documents", system, data=body[0], headers=headers)
+
+
+class WaitingVerifier:
+    """A verifier that answers only once it may; then as told, or as the real one does."""
+
+    def __init__(self, house: House) -> None:
+        self._inner = house.gateway.context.verifier
+        self._may = asyncio.Event()
+        self.asked = 0
+        self.says: Verdict | None = None
+        self.marks: tuple[str, ...] = ()
+        house.gateway.context.verifier = self
+
+    def quick(self, data: bytes, *, sha256: str, at: datetime) -> VerificationReport | None:
+        return None
+
+    async def verify(
+        self, path: Path, *, sha256: str, size_bytes: int, at: datetime
+    ) -> VerificationReport:
+        self.asked += 1
+        await self._may.wait()
+        if self.says is None:
+            return await self._inner.verify(path, sha256=sha256, size_bytes=size_bytes, at=at)
+        return VerificationReport(
+            self.says, sha256, size_bytes, at, "0" * 64, "test", secrecy_marks=self.marks
+        )
+
+    def answer(self, says: Verdict | None = None, marks: tuple[str, ...] = ()) -> None:
+        """Let everything asked so far, and from now on, be answered."""
+        self.says, self.marks = says, marks
+        self._may.set()
+
+    async def close(self) -> None:
+        await self._inner.close()
