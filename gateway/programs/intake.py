@@ -39,7 +39,7 @@ from gateway.programs.rows import dumps
 from gateway.programs.verifying import Verdicts, verify_files
 from gateway.rules.facts import MESSAGE_HEADER
 
-_RACES = 5
+_RACES = 20
 
 
 class Intake:
