@@ -16,13 +16,7 @@ if TYPE_CHECKING:
 
 URGENCY: Final = ("thường", "khẩn", "thượng khẩn", "hỏa tốc", "hỏa tốc hẹn giờ")
 LEGAL: Final = {"original": "bản gốc", "reference": "tham khảo", "unsigned": "tham khảo"}
-VERDICTS: Final = {
-    "valid": "hợp lệ",
-    "invalid": "KHÔNG hợp lệ",
-    "indeterminate": "CHƯA XÁC ĐỊNH ĐƯỢC",
-    "unsigned": "không ký số",
-    "unreadable": "không đọc được",
-}
+OUTCOMES: Final = {"taken": "bên nhận đã lấy", "busy": "bận", "refused": "từ chối"}
 RECEIPTS: Final = {
     "01": "đã đến",
     "02": "trả lại",
@@ -135,7 +129,10 @@ def _picture(result: dict[str, Any], *, once: bool) -> Any:
         parts += [tree, Text()]
     seconds = result["seconds"]
     parts.append(
-        Text(f"Soạn và ký: {seconds['letters']} s. Trao đổi, đủ hồi báo: {seconds['exchange']} s.")
+        Text(
+            f"Soạn, ký và gửi: {seconds['letters']} s. Từ lúc cổng nhận đến đủ hồi báo: "
+            f"{seconds['exchange']} s."
+        )
     )
     if not once:
         parts.append(_next(result))
@@ -144,6 +141,8 @@ def _picture(result: dict[str, Any], *, once: bool) -> Any:
 
 def _headline(document: dict[str, Any]) -> Any:
     from rich.text import Text
+
+    from gateway.demo.run import VERDICTS
 
     number = document["number"] or {}
     text = Text()
@@ -162,7 +161,8 @@ def _branch(tree: Any, recipient: dict[str, Any]) -> None:
     way = "trong tỉnh" if recipient["hop"] == "local" else f"qua {recipient['hop']}"
     branch = tree.add(f"[bold]{recipient['agency']}[/bold] {recipient['name']} ({way})")
     for attempt in recipient["attempts"]:
-        branch.add(f"{attempt['began_at']}  lần gửi {attempt['n']}: {attempt['outcome']}")
+        outcome = OUTCOMES.get(attempt["outcome"], attempt["outcome"])
+        branch.add(f"{attempt['began_at']}  lần gửi {attempt['n']}: {outcome}")
     for receipt in recipient["receipts"]:
         words = RECEIPTS.get(receipt["code"], "")
         branch.add(f"{receipt['at']}  hồi báo {receipt['code']} {words}")
