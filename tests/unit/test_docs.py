@@ -337,6 +337,14 @@ def test_the_main_events_are_in_the_operators_page():
         assert event in named
 
 
+def test_every_alarm_is_explained():
+    raised = set(re.findall(r"alarm\(\s*what=f?\"([a-z ]+)", source()))
+    programs = {"relay", "issue", "receiver", "collector", "janitor", "dispatch", "clock watch"}
+    cells = " ".join(row[0] for _, row in rows("docs/operations.md"))
+    told = {name.removesuffix(": …") for name in re.findall(r"`([^`]+)`", cells)}
+    assert raised - programs <= told
+
+
 @pytest.mark.parametrize("page", HANDWRITTEN)
 def test_names_in_code_type_stand_in_the_code(page):
     words = set(re.findall(r"\w+", source()))
