@@ -1,4 +1,4 @@
-"""Content-addressed blobs in a folder: `ab/cd/abcd…`, durable before they are named to anyone.
+"""Content-addressed blobs in a folder: `ab/abcd…`, durable before they are named to anyone.
 
 Promises: `finish` returns only after the file and its folder were fsynced (waiting writers share
 one flusher, so many small blobs cost few folder syncs); putting a blob that exists renews its age,
@@ -37,6 +37,7 @@ class FolderBlobWriter:
         self._head: list[bytes] = []
         self._path: Path | None = None
         self._fd = -1
+        self._handed_over = False
 
     def write(self, data: bytes) -> None:
         """Append; quick, no fsync.
@@ -61,38 +62,55 @@ class FolderBlobWriter:
         self._head.clear()
 
     async def finish(self) -> BlobInfo:
-        """Make it durable and return its name."""
+        """Make it durable and return its name.
+
+        A caller that is cancelled meanwhile leaves a whole blob behind, or none.
+
+        Raises:
+            UnavailableError: The disk does not take it.
+        """
         info = BlobInfo(self._hash.hexdigest(), self._size)
         loop = asyncio.get_running_loop()
-        await loop.run_in_executor(self._blobs.pool, self._settle, info.sha256)
+        # Once queued, the file belongs to the thread: a descriptor closed under it could be
+        # another file's by the time it writes. The thread tidies up, even if nobody waits.
+        try:
+            settled = loop.run_in_executor(self._blobs.pool, self._settle, info.sha256)
+        except RuntimeError as exc:
+            raise UnavailableError(public="the blob store is closed") from exc
+        self._handed_over = True
+        await asyncio.shield(settled)
         return info
 
     def _settle(self, sha256: str) -> None:
-        # (1) known already: renew age and durability under the deletion lock
-        if self._blobs.renew(sha256):
-            self.abort()
-            return
-        # (2) bytes on disk, (3) name, (4) folder on disk
-        if self._fd < 0:
-            self._spill()
-        assert self._path is not None
         try:
+            # (1) known already: renew age and durability under the deletion lock
+            if self._blobs.renew(sha256):
+                return
+            # (2) bytes on disk, (3) name, (4) folder on disk
+            if self._fd < 0:
+                self._spill()
+            assert self._path is not None
             os.fsync(self._fd)
-            os.close(self._fd)
-            self._fd = -1
             self._blobs.adopt(self._path, sha256)
             self._path = None
         except OSError as exc:
-            self.abort()
             raise UnavailableError(public="the blob store cannot write") from exc
+        finally:
+            self._drop()
 
     def abort(self) -> None:
-        """Drop it; safe to call after `finish`."""
+        """Drop it; safe to call after `finish`, and while it is under way."""
+        if not self._handed_over:
+            self._drop()
+
+    def _drop(self) -> None:
         if self._fd >= 0:
-            os.close(self._fd)
+            with contextlib.suppress(OSError):
+                os.close(self._fd)
             self._fd = -1
         if self._path is not None:
-            self._path.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                self._path.unlink()
             self._path = None
         self._head.clear()
 
@@ -103,10 +121,12 @@ class FolderBlobs:
     def __init__(self, root: Path, *, threads: int = 8) -> None:
         self._root = root
         self._tmp = root / "tmp"
-        self._tmp.mkdir(parents=True, exist_ok=True)
+        root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._tmp.mkdir(mode=0o700, exist_ok=True)
         self.pool = ThreadPoolExecutor(threads, thread_name_prefix="blobs")
         self._lock = threading.Lock()
         self._syncs: dict[Path, _FolderSync] = {}
+        self._ready: set[Path] = set()
 
     def close(self) -> None:
         """Wait for writers and stop the threads."""
@@ -119,8 +139,11 @@ class FolderBlobs:
     async def put(self, data: bytes) -> BlobInfo:
         """Store a small blob durably."""
         writer = self.writer()
-        writer.write(data)
-        return await writer.finish()
+        try:
+            writer.write(data)
+            return await writer.finish()
+        finally:
+            writer.abort()
 
     def path(self, sha256: str) -> Path:
         """Return where a blob lies.
@@ -150,13 +173,18 @@ class FolderBlobs:
     def adopt(self, temporary: Path, sha256: str) -> None:
         """Give fsynced bytes their name, durably."""
         path = self.path(sha256)
-        if not path.parent.exists():
-            path.parent.mkdir(exist_ok=True)
-            self._sync_folder(self._root)
+        self._make_ready(path.parent)
         with self._lock:
-            os.replace(temporary, path)
+            temporary.replace(path)
         faults.reach("blobs.after-rename")
         self._sync_folder(path.parent)
+
+    def _make_ready(self, folder: Path) -> None:
+        """Make a folder durable: one that is there may be a dead writer's, not yet on disk."""
+        if folder not in self._ready:
+            folder.mkdir(mode=0o700, exist_ok=True)
+            self._sync_folder(self._root)
+            self._ready.add(folder)
 
     def _sync_folder(self, folder: Path) -> None:
         with self._lock:
@@ -231,22 +259,26 @@ class _FolderSync:
         self._folder = folder
         self._turn = threading.Lock()
         self._begun = 0
-        self._count = threading.Lock()
+        self._good = 0
 
     def run(self) -> None:
-        with self._count:
-            seen = self._begun
+        """Return once a sync that began after this call has succeeded.
+
+        Raises:
+            OSError: Ours failed; a failure is never shared as a success.
+        """
+        seen = self._begun
         with self._turn:
-            # A sync that began after we asked has our name in it already.
-            if self._begun > seen:
+            if self._good > seen:
                 return
-            with self._count:
-                self._begun += 1
-            fd = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY)
+            self._begun += 1
+            number = self._begun
+            fd = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
             try:
                 os.fsync(fd)
             finally:
                 os.close(fd)
+            self._good = number
 
 
 def _open_new(path: Path) -> int:

@@ -57,8 +57,11 @@ class MemoryBlobs:
 
     async def put(self, data: bytes) -> BlobInfo:
         writer = self.writer()
-        writer.write(data)
-        return await writer.finish()
+        try:
+            writer.write(data)
+            return await writer.finish()
+        finally:
+            writer.abort()
 
     def _data(self, sha256: str) -> bytes:
         if sha256 not in self.kept:
