@@ -131,9 +131,11 @@ async def _post(house: House, body: AsyncIterator[bytes], key: str) -> tuple[int
         "Idempotency-Key": key,
     }
     url = f"{house.url}/api/v1/documents"
-    async with aiohttp.ClientSession() as session:
-        async with session.post(url, data=body, headers=headers) as answer:
-            return answer.status, await answer.json(content_type=None)
+    async with (
+        aiohttp.ClientSession() as session,
+        session.post(url, data=body, headers=headers) as answer,
+    ):
+        return answer.status, await answer.json(content_type=None)
 
 
 async def test_many_at_once_are_one_document(tmp_path: Path) -> None:

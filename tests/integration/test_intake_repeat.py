@@ -184,7 +184,7 @@ def _forced(consignment_id: str, state: str):
 @pytest.mark.parametrize("kind", [2, 3])
 async def test_an_update_passes_with_the_next_version(tmp_path: Path, kind: int) -> None:
     async with gatehouse(tmp_path) as house:
-        _, first, _ = await house.send(packet("12", document_id="VB-12"))
+        await house.send(packet("12", document_id="VB-12"))
         changed = packet(
             "12", document_id="VB-12", subject="Bản sửa", trace=business(kind, "VB-12")
         )

@@ -12,7 +12,6 @@ from gateway import app
 from gateway.ports import AgencyRecord
 from gateway.store.admin import SqliteAdmin
 from gateway.trust.report import Verdict, VerificationReport
-
 from tests.world.gatehouse import House
 
 WORK_TABLES = ("consignment", "delivery", "transfer", "arrival", "idempotency", "quarantine")
