@@ -12,6 +12,7 @@ verdicts of `verify`, `edxml` and `receipts`.
 import io
 import json
 import os
+import select
 import sys
 import traceback
 from collections.abc import Iterator, Mapping, Sequence
@@ -246,13 +247,18 @@ def _invoke(app: typer.Typer, args: list[str]) -> int:
 def _stdout_is_gone() -> bool:
     """Tell a closed standard output from any other broken pipe, and make it harmless."""
     try:
-        sys.stdout.flush()
-    except BrokenPipeError:
-        null = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(null, sys.stdout.fileno())
-        os.close(null)
-        return True
-    return False
+        descriptor = sys.stdout.fileno()
+    except (OSError, ValueError):
+        return False
+    # The flush that failed may have emptied the buffer already: ask the pipe itself.
+    asked = select.poll()
+    asked.register(descriptor, select.POLLERR)
+    if not any(events & select.POLLERR for _, events in asked.poll(0)):
+        return False
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, descriptor)
+    os.close(null)
+    return True
 
 
 def _speak_utf8() -> None:
