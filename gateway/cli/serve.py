@@ -27,6 +27,7 @@ def serve(
 
         vanlien serve --config /etc/vanlien/vanlien.toml
     """
+    import gc
     import os
 
     import uvloop
@@ -39,6 +40,11 @@ def serve(
         environ["VANLIEN__HTTP__PORT"] = str(port)
     settings = load(config, environ)
     observe.configure(settings.log.json_lines, level=settings.log.level)
+    # What start-up made lives as long as the process; looking through it again and again for
+    # garbage costs a busy gateway a tenth of its time.
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 50)
     uvloop.run(_serve(settings))
     return OK
 
