@@ -9,7 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from gateway import app
+from gateway.cli.receipts import write_export
 from gateway.ports import AgencyRecord
+from gateway.receipts.proof import Report, load_keys, verify_file
+from gateway.receipts.sign import public_pem
 from gateway.store.admin import SqliteAdmin
 from gateway.trust.report import Verdict, VerificationReport
 from tests.world.gatehouse import House
@@ -118,6 +121,16 @@ async def send_form(
     """POST one form."""
     headers = dict(body[1]) | ({"Idempotency-Key": key} if key else {})
     return await house.call("POST", "/documents", system, data=body[0], headers=headers)
+
+
+async def check_receipts(house: House) -> Report:
+    """Export the whole receipt log and check it as a stranger would."""
+    await house.gateway.janitor.sign_head()
+    target = house.folder / "receipts.jsonl"
+    with app.open_receipts(house.folder / "vanlien.toml") as source:
+        write_export(target, source)
+    pem = public_pem(house.gateway.context.sealer).encode()
+    return verify_file(target, load_keys(pem), None)
 
 
 class WaitingVerifier:
