@@ -50,7 +50,7 @@ from gateway.store.callers import LedgerCallers
 from gateway.store.catalogue import LedgerCatalogue
 from gateway.store.ledger import SqliteLedger
 from gateway.store.operations import SqliteOperations
-from gateway.store.receipts import LedgerReceipts
+from gateway.store.receipts import LedgerReceipts, sign_head_now
 from gateway.store.tiers import TieredBlobs
 from gateway.verifier.pool import VerifierPool
 from gateway.web import body as web_body
@@ -113,6 +113,8 @@ def open_receipts(config: Path | None) -> Iterator[ReceiptSource]:
     settings = load(config or Path("vanlien.toml"))
     path = _usable_ledger(settings)
     key = load_private(settings.receipts.key_file)
+    # What was accepted a second ago must be in the export: it ends at the newest signed head.
+    sign_head_now(path, key, SystemClock().now())
     source = LedgerReceipts(path, settings.gateway.name or settings.gateway.code, key)
     try:
         yield source

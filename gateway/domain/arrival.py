@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from gateway.domain.envelope import StatusCode
+from gateway.domain.finding import Finding, Severity
 from gateway.domain.lifecycle import ARRIVAL, ArrivalState, advance, allows, moves_nothing
 from gateway.domain.receipt import MAX_REASON_LENGTH, arrival_event, known_code, needs_reason
 from gateway.domain.worktime import OfficeHours, received_at_legal
@@ -76,13 +77,29 @@ def report_status(state: ArrivalState, code: str, reason: str) -> Reported:
         )
     # RCV-04 (S003 art 6.4): a refusal says why, or it is none.
     if needs_reason(code) and not reason.strip():
-        raise RejectedError(Reason.BAD_REQUEST, f"status {known.value} needs a reason")
+        raise RejectedError(
+            Reason.BAD_REQUEST,
+            f"status {known.value} needs a reason",
+            findings=(_reason_missing(known),),
+        )
     if len(reason) > MAX_REASON_LENGTH:
         raise RejectedError(
             Reason.BAD_REQUEST, f"the reason is longer than {MAX_REASON_LENGTH} characters"
         )
     following = advance(ARRIVAL, state, event)
     return Reported(following, known, not moves_nothing(ARRIVAL, state, event))
+
+
+def _reason_missing(code: StatusCode) -> Finding:
+    return Finding(
+        "RCV-04",
+        Severity.ERROR,
+        "/reason",
+        f"Trạng thái {code.value} phải nêu lý do: bên từ chối chịu trách nhiệm về việc từ chối. "
+        "Ghi lý do rồi gửi lại.",
+        f"Status {code.value} must say why: who refuses answers for it. Give the reason and send "
+        "again.",
+    )
 
 
 def may_report(state: ArrivalState, code: str) -> bool:

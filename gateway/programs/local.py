@@ -14,10 +14,10 @@ from gateway.domain.moments import to_text
 from gateway.errors import IntegrityError
 from gateway.ports import Change, ChangeSet, Conflict, Insert, Row, Update
 from gateway.programs import statuses
-from gateway.programs.catalogue import family, works_in_console
+from gateway.programs.catalogue import family, name_of, works_in_console
 from gateway.programs.context import Context
 from gateway.programs.routing import LOCAL
-from gateway.programs.rows import entry, event, keep, loads
+from gateway.programs.rows import dumps, entry, event, keep, loads
 
 _LATER: Final = timedelta(minutes=1)
 _OPEN: Final = (DeliveryState.PENDING.value, DeliveryState.DEFERRED.value)
@@ -143,13 +143,14 @@ def arrival_of(
         "addressed_as": delivery["addressed_as"],
         "sender": consignment["sender"],
         "sender_written": consignment["sender_written"],
-        "sender_name": envelope["header"]["sender"].get("organ_name", ""),
+        "sender_name": envelope["header"]["sender"].get("organ_name")
+        or name_of(context.directory(), consignment["sender"]),
         "document_id": consignment["document_id"],
         "version": consignment["version"],
         "digest": consignment["digest"],
         "state": ArrivalState.OFFERED.value,
         "envelope": consignment["envelope"],
-        "findings": consignment["findings"],
+        "findings": _for_recipient(consignment["findings"]),
         "verdict": consignment["verdict"],
         "legal_class": consignment["legal_class"],
         "urgency": consignment["urgency"],
@@ -210,3 +211,10 @@ def _delivered(
     changes.append(Update("delivery", where, took))
     changes.append(event(consignment["id"], "delivery", now, agency=agency, state=took["state"]))
     return changes
+
+
+def _for_recipient(findings: str) -> str:
+    """Return the findings a recipient needs: not those about the other recipients."""
+    if "/To[" not in findings:
+        return findings
+    return dumps([f for f in loads(findings) if "/To[" not in f["where"]])

@@ -7,15 +7,17 @@ behind.
 
 import sqlite3
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Final
 
+from gateway.domain.moments import iso
 from gateway.errors import IntegrityError, UnavailableError
 from gateway.receipts import merkle
 from gateway.receipts.bundle import LoggedEntry
 from gateway.receipts.log import Value
 from gateway.receipts.proof import TYP_RECEIPT, Head, peek_jws, read_head
-from gateway.receipts.sign import ReceiptKey, export_statement, public_pem
+from gateway.receipts.sign import ReceiptKey, export_statement, public_pem, tree_head
 from gateway.store.ledger import connect
 from gateway.store.sequencer import node_reader
 
@@ -37,6 +39,33 @@ _ABOUT: Final = _COLUMNS + (  # noqa: S608 - constants of this module
     "WHERE t.consignment_id = :document"
     ") AND e.idx < :size ORDER BY e.idx"
 )
+
+
+def sign_head_now(path: Path, key: ReceiptKey, at: datetime) -> None:
+    """Sign a tree head over the whole log, beside a running server; nothing when one covers it.
+
+    Raises:
+        UnavailableError: The ledger cannot be written now.
+    """
+    connection = connect(path)
+    try:
+        connection.execute("BEGIN IMMEDIATE")
+        row = connection.execute(
+            "SELECT (SELECT COALESCE(MAX(idx) + 1, 0) FROM receipt_entry) AS size, "
+            "(SELECT COALESCE(MAX(size), 0) FROM tree_head) AS covered"
+        ).fetchone()
+        if row["size"] > row["covered"]:
+            root = merkle.root(row["size"], node_reader(connection)).hex()
+            jws = tree_head(key, row["size"], root, iso(at))
+            connection.execute(
+                "INSERT INTO tree_head (size, root, at, jws) VALUES (?, ?, ?, ?)",
+                (row["size"], root, iso(at), jws),
+            )
+        connection.execute("COMMIT")
+    except sqlite3.Error as exc:
+        raise UnavailableError(public="the ledger cannot be written now") from exc
+    finally:
+        connection.close()
 
 
 class LedgerReceipts:
