@@ -9,6 +9,7 @@ this caller, (5) the handler: parameters, body, the port.
 """
 
 import asyncio
+import contextlib
 import ssl
 import time
 from collections import Counter
@@ -57,6 +58,7 @@ class Gate:
     inside: int = 0
     callers: Counter[str] = field(default_factory=Counter)
     closing: bool = False
+    emptied: asyncio.Event = field(default_factory=asyncio.Event)
 
     def enter(self) -> None:
         """Take a place; UnavailableError when there is none."""
@@ -69,6 +71,17 @@ class Gate:
     def leave(self) -> None:
         """Give the place back."""
         self.inside -= 1
+        if not self.inside:
+            self.emptied.set()
+
+    async def drained(self, patience_s: float) -> None:
+        """Let nobody in any more and wait until the last one has left, or so long."""
+        self.closing = True
+        self.emptied.clear()
+        if self.inside:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(patience_s):
+                    await self.emptied.wait()
 
     def enter_caller(self, system_id: str) -> None:
         """Take a caller's place; UnavailableError(OVERLOADED) when it has too many."""
@@ -338,17 +351,19 @@ class Running:
     _runner: web.AppRunner
     _server: asyncio.Server
     _app: web.Application
+    _shutdown_s: float
 
     async def close(self) -> None:
         """Take no more, let running requests finish (`shutdown_s`), then cut. Safe to repeat."""
         if self._runner.server is None:
             return
+        self._server.close()
         house = self._app.get(HOUSE)
         if house is not None:
-            house.gate.closing = True
             if house.ops is not None:
                 house.ops.draining = True
-        self._server.close()
+            # Before the library's own end, which stops reading bodies that are still coming.
+            await house.gate.drained(self._shutdown_s)
         await self._runner.cleanup()
         observe.server_stopped(listener="http", port=self.port)
 
@@ -401,4 +416,5 @@ async def listen(
     taken = server.sockets[0].getsockname()[1]
     shown = f"[{host}]" if ":" in host else host
     observe.server_started(listener="http", port=taken, tls=ssl is not None)
-    return Running(f"{'https' if ssl else 'http'}://{shown}:{taken}", taken, runner, server, app)
+    url = f"{'https' if ssl else 'http'}://{shown}:{taken}"
+    return Running(url, taken, runner, server, app, limits.shutdown_s)
