@@ -29,6 +29,8 @@ POINTS: Final = (
     "collector.after-fetch",
     "collector.after-commit",
     "receiver.before-commit",
+    "receiver.after-commit",
+    "mailroom.before-commit",
     "mailroom.after-commit",
     "desk.after-confirm",
     "desk.after-status",
