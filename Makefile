@@ -3,6 +3,7 @@
 #   make run        install and show the gateway at work (ONCE=1: end when all receipts are in)
 #   make test       all tests, with the Debian packages they use when run as root
 #   make unit       the quick tests only
+#   make crash-long kill -9 a server at random for some minutes (ROUNDS=60 SEED=n)
 #   make lint       ruff, mypy --strict, import-linter
 #   make bench      measure; writes docs/benchmarks.md
 #   make docs       write the generated pages again
@@ -22,7 +23,7 @@ INSTALL := $(PIP) install --no-compile --require-hashes
 UV ?= $(shell command -v uv || echo $(BIN)/uv)
 LOCKING := pip compile --quiet --generate-hashes --no-emit-index-url --no-header --python-version 3.11
 
-.PHONY: help run test unit lint format bench docs lock clean venv dev debian
+.PHONY: help run test unit crash-long lint format bench docs lock clean venv dev debian
 
 help:
 	@sed -n 's/^#   \(make .*\)/\1/p' Makefile
@@ -35,6 +36,10 @@ test: dev debian
 
 unit: dev
 	$(BIN)/python -m pytest tests/unit tests/property $(ARGS)
+
+crash-long: dev
+	VANLIEN_CRASH_ROUNDS=$(or $(ROUNDS),60) VANLIEN_CRASH_SEED=$(or $(SEED),$$RANDOM) \
+	  $(BIN)/python -m pytest tests/crash -k at_any_time -o timeout=7200 $(ARGS)
 
 lint: dev
 	$(BIN)/ruff check .

@@ -1,0 +1,106 @@
+"""kill -9 at every named point of a real server, and at any time; then everything still holds."""
+
+import asyncio
+import io
+import os
+import random
+import re
+import signal
+from pathlib import Path
+
+import pypdfium2
+import pytest
+
+from gateway import faults
+from tests.world.crashhouse import crashhouse, life
+
+pytestmark = [pytest.mark.crash, pytest.mark.timeout(300)]
+
+SENDING = (
+    "ledger.before-commit:3",
+    "blobs.after-rename",
+    "intake.before-answer",
+    "ledger.after-commit:2",
+    "dispatch.after-publish",
+    "local.before-commit",
+    "local.after-commit",
+    "relay.after-attempt",
+    "janitor.after-expire",
+    "relay.after-parcel",
+    "relay.after-delivery",
+    "relay.after-outcome",
+    "janitor.before-head",
+)
+RECEIVING = (
+    "collector.after-fetch",
+    "collector.after-commit",
+    "receiver.before-commit",
+    "receiver.after-commit",
+    "desk.after-confirm",
+    "mailroom.before-commit",
+    "mailroom.after-commit",
+    "desk.after-status",
+    "relay.after-delivery:2",
+)
+ISSUING = ("issue.before-commit", "issue.after-commit", "issue.after-commit:2")
+
+
+def test_every_point_is_tried_and_reached_somewhere():
+    tried = {point.partition(":")[0] for point in (*SENDING, *RECEIVING, *ISSUING)}
+    root = Path(faults.__file__).parent
+    source = "\n".join(p.read_text(encoding="utf-8") for p in root.rglob("*.py"))
+    reached = set(re.findall(r'faults\.reach\("([a-z.-]+)"\)', source))
+    assert reached == set(faults.POINTS) == tried
+
+
+def blank_pdf():
+    """A file that a verifier process has to look at."""
+    out = io.BytesIO()
+    document = pypdfium2.PdfDocument.new()
+    document.new_page(200, 200)
+    document.save(out)
+    document.close()
+    return out.getvalue()
+
+
+async def test_sending(tmp_path):
+    async with crashhouse(tmp_path) as house:
+        await life(house, SENDING)
+
+
+async def test_receiving(tmp_path):
+    async with crashhouse(tmp_path) as house:
+        await life(house, RECEIVING)
+
+
+async def test_issuing(tmp_path):
+    """Nobody waits for a verdict: every document is accepted first and numbered later."""
+    async with crashhouse(tmp_path, budget="0 s") as house:
+        house.pdf = blank_pdf()
+        await life(house, ISSUING)
+        assert all(a["verification"] == "pending" for a in house.accepted.values())
+
+
+async def test_at_any_time(tmp_path):
+    """VANLIEN_CRASH_ROUNDS makes it longer; `make crash-long` does."""
+    rounds = int(os.environ.get("VANLIEN_CRASH_ROUNDS", "4"))
+    seed = int(os.environ.get("VANLIEN_CRASH_SEED", "20261102"))
+    dice = random.Random(seed)
+    async with crashhouse(tmp_path) as house:
+        for round_ in range(rounds):
+            await house.start()
+            for _ in range(6):
+                to = dice.choice((("H37.04",), ("G09",), ("H37.04", "G09")))
+                house.send(*to, size=dice.choice((20, 5_000, 90_000)), urgency=dice.randrange(4))
+            await house.send_in()
+            await asyncio.sleep(dice.uniform(0.0, 1.5))  # the time of death is what is tried here
+            house.child.signal(signal.SIGKILL)
+            await house.dies()
+            try:
+                house.check()
+            except AssertionError as exc:
+                raise AssertionError(f"seed {seed}, round {round_}: {exc}") from exc
+        await house.start()
+        await house.calm()
+        await house.stop()
+        house.check_end()
