@@ -226,7 +226,7 @@ class Intake:
         # (4) rules, (5) verdict
         if work.findings is None:
             work.verdicts = await self._verdicts(work.read, context.clock.now())
-            work.findings = await self._judged(work)
+            work.findings = await self._judged(work, known)
         chosen = tuple(p for p in work.planned if p.agency in known.judgement.agencies)
         findings = work.findings
         if work.options.all_or_nothing:
@@ -257,10 +257,10 @@ class Intake:
         except (TimeoutError, UnavailableError):
             return None
 
-    async def _judged(self, work: "_Work") -> tuple[Finding, ...]:
-        read = work.read
+    async def _judged(self, work: "_Work", known: repeats.Known) -> tuple[Finding, ...]:
+        read, compared = work.read, (work.identity, known)
         found = await judge(
-            self._context, work.caller, read, work.options, work.verdicts, "out", work.identity
+            self._context, work.caller, read, work.options, work.verdicts, "out", compared
         )
         return (*read.findings, *found)
 

@@ -16,7 +16,7 @@ from gateway.ports import Caller, Row, SubmitOptions
 from gateway.programs.catalogue import family, today
 from gateway.programs.context import Context
 from gateway.programs.reading import ReadPacket
-from gateway.programs.repeats import Identity, alike, is_dead, is_same
+from gateway.programs.repeats import Identity, Known, is_dead, is_same
 from gateway.programs.routing import LOCAL
 from gateway.programs.verifying import Verdicts
 from gateway.rules.facts import (
@@ -45,11 +45,11 @@ async def judge(  # noqa: PLR0917
     options: SubmitOptions,
     verdicts: Verdicts | None,
     direction: Direction,
-    identity: Identity | None = None,
+    compared: tuple[Identity, Known] | None = None,
 ) -> tuple[Finding, ...]:
     """Return the findings of every rule; without a verdict those of signatures are left out.
 
-    With an `identity` the document is compared with what is on record (DID-07).
+    `compared` is the submission beside what is on record (DID-07), None where nobody looked.
     """
     day = today(context)
     directory = context.directory()
@@ -70,7 +70,7 @@ async def judge(  # noqa: PLR0917
         limits=_limits(context, header) if direction == "out" else (),
         reports=verdicts.reports if verdicts else None,
         targets=await _targets(context, header) if direction == "out" else None,
-        earlier=await _earlier(context, identity) if identity is not None else None,
+        earlier=_earlier(compared) if compared is not None else None,
         same_agency=lambda one, other: directory.same(one, other, day),
         policy=_policy(context, direction),
     )
@@ -155,27 +155,24 @@ async def _targets(context: Context, header: Header) -> tuple[Target, ...] | Non
     return tuple(found)
 
 
-async def _earlier(context: Context, identity: Identity) -> EarlierDocument | None:
-    """Look for the same document under another identity of the sender (DID-07).
+def _earlier(compared: tuple[Identity, Known]) -> EarlierDocument | None:
+    """Return the same document under another identity of the sender (DID-07).
 
     First the identifier, sent by a predecessor or successor; then number, notation, date and main
     file under another identifier. What was refused or shut away since is not named.
     """
+    identity, known = compared
     header = identity.envelope.header
+    near = [row for row in known.near if not is_dead(row)]
     if identity.document_id and header.business.doc_type is BusinessType.NEW:
-        for row in await context.ledger.all(
-            "consignment_versions",
-            senders=family(context, identity.sender),
-            document_id=identity.document_id,
-        ):
-            if row["sender"] != identity.sender and not is_dead(row):
+        for row in near:
+            if row["document_id"] == identity.document_id and row["sender"] != identity.sender:
                 return _named(row, same_identifier=True)
     files = identity.envelope.attachments
     if not header.code_number or header.promulgation_date is None or not files:
         return None
-    for row in await alike(context, identity):
-        same_file = row["main_sha256"] == files[0].sha256
-        if same_file and not is_dead(row) and not is_same(row, identity):
+    for row in near:
+        if row["main_sha256"] == files[0].sha256 and not is_same(row, identity):
             return _named(row, same_identifier=False)
     return None
 

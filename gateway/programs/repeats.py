@@ -109,24 +109,29 @@ class Known:
         earlier: The consignment it repeats, extends, follows or contradicts; None when fresh.
         number: Year and ordinal the identifier has already, None without.
         attempt: How many documents of the same content died before it.
+        near: Everything on record under its identifier, or its number, notation and date, of the
+            sender, its predecessors and successors.
     """
 
     judgement: RepeatJudgement
     earlier: Row | None = None
     number: tuple[int, int] | None = None
     attempt: int = 0
+    near: Sequence[Row] = ()
 
 
 async def look(context: Context, identity: Identity, planned: Sequence[PlannedDelivery]) -> Known:
     """Compare a submission with what is on record under its identifier (DID-07)."""
     business = identity.envelope.header.business.doc_type
     agencies = [p.agency for p in planned]
-    everything = await _on_record(context, identity)
+    near = await _near(context, identity)
+    everything = [v for v in near if is_same(v, identity)]
     own = [v for v in everything if v["sender"] == identity.sender]
     alive = [v for v in own if v["state"] not in _DEAD]
     if not alive and business is not BusinessType.NEW:
         # ID-05: who took over may update or replace what its predecessor sent.
-        alive = [v for v in everything if v["state"] not in _DEAD]
+        named = everything if identity.document_id else own
+        alive = [v for v in named if v["state"] not in _DEAD]
     newest = max((v["version"] for v in (*own, *alive)), default=0)
     number = next(((v["issue_year"], v["issue_ordinal"]) for v in own if v["issue_ordinal"]), None)
     if not identity.document_id:
@@ -134,7 +139,7 @@ async def look(context: Context, identity: Identity, planned: Sequence[PlannedDe
     dead = len(own) - sum(1 for v in own if v["state"] not in _DEAD)
     if not alive:
         fresh = judge_repeat(None, identity.digest, agencies, business)
-        return Known(replace(fresh, version=newest + 1), None, number, dead)
+        return Known(replace(fresh, version=newest + 1), None, number, dead, near)
     same = next((v for v in alive if v["digest"] == identity.digest), None)
     row = same or alive[-1]
     states: dict[str, DeliveryState] = {}
@@ -144,19 +149,24 @@ async def look(context: Context, identity: Identity, planned: Sequence[PlannedDe
             states[d["agency"]] = DeliveryState(d["state"])
     earlier = Earlier(row["digest"], row["version"] if same else newest, states)
     judged = judge_repeat(earlier, identity.digest, agencies, business)
-    return Known(judged, row, number, dead)
+    return Known(judged, row, number, dead, near)
 
 
-async def _on_record(context: Context, identity: Identity) -> Sequence[Row]:
-    senders = family(context, identity.sender)
-    if identity.document_id:
-        return await context.ledger.all(
-            "consignment_versions", senders=senders, document_id=identity.document_id
-        )
-    if identity.envelope.header.promulgation_date is None:
-        return []
-    rows = await alike(context, identity)
-    return [r for r in rows if r["sender"] == identity.sender and is_same(r, identity)]
+async def _near(context: Context, identity: Identity) -> Sequence[Row]:
+    """Return what the sender, its predecessors and successors sent under this identifier or date.
+
+    One question for repeats and for likeness: this is the hot path of every submission.
+    """
+    header = identity.envelope.header
+    dated = header.promulgation_date
+    return await context.ledger.all(
+        "consignments_near",
+        senders=family(context, identity.sender),
+        document_id=identity.document_id,
+        code_number=header.code_number,
+        code_notation=header.code_notation,
+        promulgation_date=dated.isoformat() if dated else "-",
+    )
 
 
 def is_same(row: Row, identity: Identity) -> bool:
@@ -175,19 +185,6 @@ def _named_by_us(row: Row) -> bool:
     year, ordinal = row["issue_year"], row["issue_ordinal"]
     return ordinal is not None and row["document_id"] == render_ordinal_id(
         row["sender"], year, ordinal
-    )
-
-
-async def alike(context: Context, identity: Identity) -> Sequence[Row]:
-    """Return what the sender, its predecessors and successors sent under this number and date."""
-    header = identity.envelope.header
-    dated = header.promulgation_date
-    return await context.ledger.all(
-        "consignments_alike",
-        senders=family(context, identity.sender),
-        code_number=header.code_number,
-        code_notation=header.code_notation,
-        promulgation_date=dated.isoformat() if dated else "",
     )
 
 

@@ -31,11 +31,14 @@ QUERIES: Final[dict[str, str]] = {
         "AND document_id = :document_id ORDER BY version"
     ),
     "consignments_named": "SELECT * FROM consignment WHERE document_id = :document_id",
-    "consignments_alike": (
-        "SELECT * FROM consignment WHERE sender IN "
-        "(SELECT value FROM json_each(:senders)) AND code_number = :code_number "
-        "AND code_notation = :code_notation AND promulgation_date = :promulgation_date "
-        "ORDER BY id"
+    # By identifier, and by number, notation and date under any other identifier (DID-07).
+    "consignments_near": (
+        "SELECT * FROM consignment WHERE sender IN (SELECT value FROM json_each(:senders)) "
+        "AND document_id = :document_id UNION ALL "
+        "SELECT * FROM consignment WHERE sender IN (SELECT value FROM json_each(:senders)) "
+        "AND code_number = :code_number AND code_notation = :code_notation "
+        "AND promulgation_date = :promulgation_date AND document_id IS NOT :document_id "
+        "ORDER BY version, id"
     ),
     "consignments_pending": (
         "SELECT id, urgency FROM consignment WHERE state = 'accepted' AND hold = '' ORDER BY id"
