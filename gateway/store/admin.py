@@ -348,7 +348,7 @@ class SqliteAdmin:
                 gone = purge.unreferenced(self._connection, names)
                 self._purge(item, person, now, gone)
             row = rows_of.item(self._purgeable(item_id, done=True))
-        if gone:
+        if row.purged_at is not None:
             self._delete(gone, (now - row.since).total_seconds())
         return row
 

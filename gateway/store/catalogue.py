@@ -21,6 +21,11 @@ from gateway.store.registry import RegistryWatch
 _LARGE: Final = 5000
 """From this many agencies on a new directory is built in a thread of its own."""
 
+_AGENCIES: Final = (
+    "SELECT code, name, parent, status, valid_from, valid_to, successor, hop, legacy_code, "
+    "numbered_by, console, mail FROM agency ORDER BY code"
+)
+
 
 class LedgerCatalogue:
     """The catalogue behind `Context.directory`.
@@ -77,20 +82,35 @@ class LedgerCatalogue:
 def _agencies(connection: sqlite3.Connection) -> Iterator[Agency]:
     statuses = {s.value: s for s in AgencyStatus}
     numbered_by = {n.value: n for n in NumberedBy}
-    for row in connection.execute(QUERIES["agencies"]):
+    cursor = connection.cursor()
+    cursor.row_factory = None  # bare tuples: half the time for 120,000 of them
+    for (
+        code,
+        name,
+        parent,
+        status,
+        since,
+        until,
+        successor,
+        hop,
+        legacy,
+        by,
+        console,
+        mail,
+    ) in cursor.execute(_AGENCIES):
         yield Agency(
-            code=row["code"],
-            name=row["name"],
-            parent=row["parent"],
-            status=statuses[row["status"]],
-            valid_from=_day(row["valid_from"]),
-            valid_to=_day(row["valid_to"]),
-            successor=row["successor"],
-            hop=row["hop"],
-            legacy_code=row["legacy_code"],
-            numbered_by=numbered_by[row["numbered_by"]],
-            console=bool(row["console"]),
-            mail=row["mail"],
+            code=code,
+            name=name,
+            parent=parent,
+            status=statuses[status],
+            valid_from=date.fromisoformat(since) if since else None,
+            valid_to=date.fromisoformat(until) if until else None,
+            successor=successor,
+            hop=hop,
+            legacy_code=legacy,
+            numbered_by=numbered_by[by],
+            console=console != 0,
+            mail=mail,
         )
 
 

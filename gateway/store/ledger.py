@@ -299,6 +299,7 @@ class SqliteLedger:
         # The writer goes last: only the last connection, and one that may write, tidies the log.
         self._reader.close()
         with contextlib.suppress(sqlite3.Error):
+            self._writer.execute("PRAGMA busy_timeout=0")  # an export may go on: not our wait
             self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         self._writer.close()
 

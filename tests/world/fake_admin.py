@@ -105,6 +105,8 @@ class FakeAdminStore:
     def set_counter(
         self, agency: str, year: int, series: str, last: int, *, reason: str, by: str
     ) -> CounterRow:
+        if series not in {"issue", "arrival"} or not 1945 <= year <= 2999 or last < 0:
+            raise RejectedError(Reason.BAD_REQUEST, f"no such counter: {year} {series} {last}")
         code = self._canonical(agency)
         if self._agencies[code].numbered_by == "own-system" and series == "issue":
             raise RejectedError(Reason.CONFLICT, f"{code} counts in its own system")
@@ -130,6 +132,13 @@ class FakeAdminStore:
                 raise RejectedError(Reason.CONFLICT, f"{name} means {owner} already")
         aliases = tuple(sorted({*agency.aliases, *(known.aliases if known else ())}))
         new = replace(agency, aliases=aliases)
+        if known:
+            keeps = agency.status == "active" or known.status == "closed"
+            new = replace(
+                new,
+                status=known.status if keeps else agency.status,
+                successor=agency.successor or known.successor,
+            )
         if known == new:
             return "same"
         self._agencies[agency.code] = new
@@ -149,7 +158,10 @@ class FakeAdminStore:
         if successor and status != "closed":
             raise RejectedError(Reason.BAD_REQUEST, "a successor goes with closed only")
         heir = self._canonical(successor) if successor else ""
-        if heir == own:
+        later = heir
+        while later and later != own:
+            later = self._agencies[later].successor
+        if later:
             raise RejectedError(Reason.BAD_REQUEST, "an agency cannot succeed itself")
         if self._agencies[own].status == "closed" and status != "closed":
             raise RejectedError(Reason.CONFLICT, f"{own} is closed for good")

@@ -36,6 +36,8 @@ def keep(sha256, owner):
 
 def entry(subject, document_id="", kind="accepted", **facts):
     entry_id = new_id()
+    if document_id:
+        facts["document_id"] = document_id
     body = canonical({"entry_id": entry_id, "kind": kind, "at": LOCAL, **facts})
     return Insert(
         "receipt_entry",
