@@ -37,7 +37,8 @@ QUERIES: Final[dict[str, str]] = {
         "AND document_id = :document_id UNION ALL "
         "SELECT * FROM consignment WHERE sender IN (SELECT value FROM json_each(:senders)) "
         "AND code_number = :code_number AND code_notation = :code_notation "
-        "AND promulgation_date = :promulgation_date AND document_id IS NOT :document_id "
+        "AND promulgation_date = :promulgation_date "
+        "AND document_id IS DISTINCT FROM :document_id "
         "ORDER BY version, id"
     ),
     "consignments_pending": (
