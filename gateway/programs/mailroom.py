@@ -259,7 +259,8 @@ class Mailroom:
         changes = statuses.report_on(context, arrival, said, now, about=about)
         if about is not None and arrival["business_type"] == 1:
             changes += self._taken_back(about, said, now)
-        changes += await self._mirror(about or arrival, said, now)
+        entered = any("entered_system_at" in c.values for c in changes if isinstance(c, Update))
+        changes += await self._mirror(about or arrival, said, now, entered=entered)
         number = self._number(arrival, said.code, now)
         change = ChangeSet(
             rows=tuple(changes),
@@ -317,7 +318,9 @@ class Mailroom:
             observe.arrival_taken(arrival_id=arrival_id, agency=agency, waited_s=waited_s)
         return await self._must(arrival_id)
 
-    async def _mirror(self, arrival: Row, said: Said, now: datetime) -> list[Change]:
+    async def _mirror(
+        self, arrival: Row, said: Said, now: datetime, *, entered: bool = False
+    ) -> list[Change]:
         """Move the sender's delivery too when the sender is of this gateway."""
         context = self._context
         if arrival["delivery_id"] is None:
@@ -325,8 +328,11 @@ class Mailroom:
         delivery = await context.ledger.one("delivery_whole", id=arrival["delivery_id"])
         if delivery is None:
             return []
-        answer = recalls.answered if recalls.is_answer(said.code) else tracking.move
-        return await answer(context, delivery, said.code, now, said.reason, now)
+        if recalls.is_answer(said.code):
+            return await recalls.answered(context, delivery, said.code, now, said.reason, now)
+        return await tracking.move(
+            context, delivery, said.code, now, said.reason, now, entered=entered
+        )
 
     async def note_failure(self, arrival_id: str, note: str) -> None:
         """Record that the agency's system could not use what it fetched; it stays offered."""

@@ -58,7 +58,14 @@ _REOPENED: Final = (ConsignmentState.CLOSED.value, ConsignmentState.CANCELLED.va
 
 
 async def move(  # noqa: PLR0917
-    context: Context, delivery: Row, code: str, at: datetime, description: str, now: datetime
+    context: Context,
+    delivery: Row,
+    code: str,
+    at: datetime,
+    description: str,
+    now: datetime,
+    *,
+    entered: bool = False,
 ) -> list[Change]:
     """Return the changes one status makes to a delivery of ours.
 
@@ -69,6 +76,7 @@ async def move(  # noqa: PLR0917
         at: When the reporter says it happened.
         description: Its text; the reason of a refusal.
         now: The instant of the commit.
+        entered: Known to have entered the recipient's system at `at`, whatever the code says.
     """
     state = DeliveryState(delivery["state"])
     kind = delivery_event(code)
@@ -76,7 +84,11 @@ async def move(  # noqa: PLR0917
     if kind is not None and allows(DELIVERY, state, kind):
         after = advance(DELIVERY, state, kind)
     moved = after is not state
-    values = _columns(delivery, kind, code, after, at, description, now)
+    values = _columns(delivery, kind, code, after, description, now)
+    if entered or kind in _ENTERING:
+        # The earliest report counts: a 03 may overtake its own 01. Nothing enters in the future.
+        said, known = to_text(min(at, now)), delivery["entered_system_at"]
+        values["entered_system_at"] = said if known is None else min(said, known)
     guard = {
         "id": delivery["id"],
         "state": state.value,
@@ -99,7 +111,6 @@ def _columns(  # noqa: PLR0917
     kind: DeliveryEvent | None,
     code: str,
     after: DeliveryState,
-    at: datetime,
     description: str,
     now: datetime,
 ) -> dict[str, Any]:
@@ -110,11 +121,6 @@ def _columns(  # noqa: PLR0917
         values["last_status"] = code
     if moved:
         values["reason"] = description[:500] if after is DeliveryState.RETURNED else ""
-    if kind in _ENTERING:
-        # The earliest report counts: a 03 may overtake its own 01. Nothing enters in the future.
-        said = to_text(min(at, now))
-        known = delivery["entered_system_at"]
-        values["entered_system_at"] = said if known is None else min(said, known)
     if kind is not None and delivery["acknowledged_at"] is None:
         values["acknowledged_at"] = to_text(now)
     return values
