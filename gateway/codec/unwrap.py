@@ -67,7 +67,7 @@ def single_entry(archive: BinaryIO, name: str) -> bool:
             info = opened.infolist()[0]
     except (*_DAMAGE, OSError):
         return False
-    if info.is_dir() or info.flag_bits & 0x1 or info.compress_type not in {0, 8}:
+    if info.filename.endswith("/") or info.flag_bits & 0x1 or info.compress_type not in {0, 8}:
         return False
     if info.header_offset != 0:  # not where the magic bytes are: a lying directory
         return False

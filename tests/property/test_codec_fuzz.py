@@ -8,12 +8,13 @@ from pathlib import Path
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from gateway.codec.edxml import content_digest, emit_document, envelope_from_json, envelope_to_json
+from gateway.codec.edxml import emit_document, envelope_from_json, envelope_to_json
 from gateway.codec.limits import Limits
 from gateway.codec.names import MAX_BYTES, MAX_CHARS, safe_name
 from gateway.codec.reader import read_packet
 from gateway.codec.schema import check
 from gateway.codec.unwrap import wrap
+from gateway.domain.consignment import content_digest
 from gateway.errors import RejectedError
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "edxml"
@@ -61,7 +62,7 @@ def use(packet, step):
         if result.envelope is None:
             return
         envelope = result.envelope
-        content_digest(envelope.header, envelope.attachments)
+        content_digest(envelope)
         assert envelope_from_json(envelope_to_json(envelope)) == envelope
         out = b"".join(
             emit_document(

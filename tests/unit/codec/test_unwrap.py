@@ -1,5 +1,7 @@
 import io
+import struct
 import zipfile
+import zlib
 
 import pytest
 
@@ -99,6 +101,17 @@ def test_a_directory_that_points_elsewhere_is_no_wrapper(shift):
     offset = int.from_bytes(end[16:20], "little") - shift
     end[16:20] = offset.to_bytes(4, "little")
     assert undo(data[:at] + bytes(end), "a.txt") is None
+
+
+def test_an_entry_without_a_name_is_a_wrapper_too():
+    data = b"xin chao"
+    crc = zlib.crc32(data)
+    local = struct.pack("<4s5H3I2H", b"PK\x03\x04", 20, 0, 0, 0, 33, crc, 8, 8, 0, 0) + data
+    entry = struct.pack(
+        "<4s6H3I5H2I", b"PK\x01\x02", 20, 20, 0, 0, 0, 33, crc, 8, 8, 0, 0, 0, 0, 0, 0, 0
+    )
+    end = struct.pack("<4s4H2IH", b"PK\x05\x06", 0, 0, 1, 1, len(entry), len(local), 0)
+    assert undo(local + entry + end, "van-ban.txt") == data
 
 
 def test_a_bomb_is_refused_by_ratio_and_by_size():
