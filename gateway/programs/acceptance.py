@@ -35,7 +35,7 @@ from gateway.programs import clockwatch
 from gateway.programs.catalogue import numbered_here
 from gateway.programs.context import Context
 from gateway.programs.judging import legal_class_of
-from gateway.programs.recipients import route
+from gateway.programs.recipients import proof_code, route
 from gateway.programs.repeats import Identity, Known, absent, claim
 from gateway.programs.rows import dumps, entry, event, keep, wake
 from gateway.programs.verifying import Verdicts
@@ -254,6 +254,7 @@ def prove(  # noqa: PLR0917
     number: tuple[int, int] | None,
 ) -> Proof:
     """Return the `accepted` entry and its signed receipt; `recipients` are canonical codes."""
+    named = [proof_code(code) for code in recipients]
     hashes = [FileHash(a.sha256, a.size_bytes) for a in wanted.envelope.attachments]
     accepted = entry(
         context.ids,
@@ -266,7 +267,7 @@ def prove(  # noqa: PLR0917
         system_id=wanted.caller.system_id,
         via=wanted.options.via,
         sender=wanted.sender,
-        recipients=list(recipients),
+        recipients=named,
         packet_sha256=wanted.received.sha256,
         content_sha256=wanted.identity.digest,
         attachments=[{"sha256": h.sha256, "size_bytes": h.size_bytes} for h in hashes],
@@ -283,7 +284,7 @@ def prove(  # noqa: PLR0917
             consignment_id=consignment_id,
             document_id=document_id,
             sender=wanted.sender,
-            recipients=recipients,
+            recipients=named,
             packet_sha256=wanted.received.sha256,
             content_sha256=wanted.identity.digest,
             attachments=hashes,

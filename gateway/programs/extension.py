@@ -20,7 +20,7 @@ from gateway.programs.acceptance import (
     todo,
 )
 from gateway.programs.context import Context
-from gateway.programs.recipients import route
+from gateway.programs.recipients import check_number, route
 from gateway.programs.repeats import ADDED, answers
 from gateway.programs.rows import dumps, event, keep, loads
 
@@ -47,6 +47,7 @@ async def extend(context: Context, wanted: Wanted, earlier: Row) -> Accepted | N
     )
     before = loads((await answers(context, earlier))[-1])["deliveries"]
     deliveries = [*before, *routed.answer]
+    check_number(d["agency"] for d in deliveries)
     proof = prove(
         context,
         wanted,

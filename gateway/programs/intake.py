@@ -35,6 +35,7 @@ from gateway.programs.context import Context
 from gateway.programs.extension import extend
 from gateway.programs.judging import judge, refuse_all
 from gateway.programs.reading import HEAD_BYTES, ReadPacket, read_document
+from gateway.programs.recipients import check_number
 from gateway.programs.rows import dumps
 from gateway.programs.verifying import Verdicts, verify_files
 from gateway.rules.facts import MESSAGE_HEADER
@@ -196,14 +197,10 @@ class Intake:
         context = self._context
         header = read.envelope.header
         sender = self._check_sender(caller, header.sender.organ_id)
-        return _Work(
-            caller,
-            read,
-            options,
-            body_sha256,
-            repeats.identify(context, read.envelope, sender),
-            plan_deliveries(header.recipients, context.directory(), today(context)),
-        )
+        identity = repeats.identify(context, read.envelope, sender)
+        planned = plan_deliveries(header.recipients, context.directory(), today(context))
+        check_number(p.agency for p in planned)
+        return _Work(caller, read, options, body_sha256, identity, planned)
 
     async def _decide(self, work: "_Work") -> Accepted:
         for _ in range(_RACES):

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+from gateway.codec.refusal import over_limit
 from gateway.domain.consignment import PlannedDelivery
 from gateway.domain.lifecycle import TransferState
 from gateway.domain.moments import to_text
@@ -13,6 +14,7 @@ from gateway.ports import Change, Insert
 from gateway.programs.context import Context
 from gateway.programs.routing import LOCAL, local_hop, topic_of
 from gateway.programs.rows import dumps, wake
+from gateway.rules.facts import MESSAGE_HEADER
 
 _TO_DO: Final = {
     Reason.RECIPIENT_UNKNOWN: "kiểm tra mã rồi gửi lại cho đơn vị này",
@@ -21,6 +23,9 @@ _TO_DO: Final = {
     Reason.NOT_CONNECTED: "gửi bằng hình thức khác",
 }
 
+_PROOF_BYTES: Final = 180_000
+_PROOF_CODE: Final = 64
+
 
 def problem_text(problem: Reason, successor: str) -> str:
     """Return why nothing can be sent there, in Vietnamese, with what to do (SND-04, ID-05)."""
@@ -28,6 +33,26 @@ def problem_text(problem: Reason, successor: str) -> str:
     if problem is Reason.RECIPIENT_CLOSED and successor:
         return f"{text}; gửi tới đơn vị kế thừa {successor}"
     return f"{text}; {_TO_DO[problem]}" if problem in _TO_DO else text
+
+
+def check_number(codes: Iterable[str]) -> None:
+    """Refuse more recipients than one receipt can name; some thousands are well within.
+
+    Raises:
+        RejectedError: LIMIT_EXCEEDED.
+    """
+    if sum(len(proof_code(code).encode()) + 3 for code in codes) > _PROOF_BYTES:
+        raise over_limit(
+            "tổng độ dài mã nơi nhận (byte)",
+            "bytes of all recipients' codes",
+            _PROOF_BYTES,
+            f"{MESSAGE_HEADER}/To",
+        )
+
+
+def proof_code(code: str) -> str:
+    """Return a recipient's code as receipts name it: what is too long for any code is cut."""
+    return code if len(code) <= _PROOF_CODE else f"{code[: _PROOF_CODE - 1]}…"
 
 
 @dataclass(frozen=True, slots=True)
