@@ -20,6 +20,8 @@ BIN := $(VENV)/bin
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 INSTALL := $(PIP) install --no-compile --require-hashes
+# Tests run in as many processes as there are cores; JOBS=0 runs them in one.
+JOBS ?= $(shell nproc)
 UV ?= $(shell command -v uv || echo $(BIN)/uv)
 LOCKING := pip compile --quiet --generate-hashes --no-emit-index-url --no-header --python-version 3.11
 
@@ -32,7 +34,7 @@ run: venv
 	$(BIN)/vanlien demo $(if $(filter-out 0 no,$(ONCE)),--once)
 
 test: dev debian
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal $(ARGS)
 
 unit: dev
 	$(BIN)/python -m pytest tests/unit tests/property $(ARGS)
