@@ -178,3 +178,16 @@ async def test_a_form_is_judged_by_the_same_rules(tmp_path: Path) -> None:
         }
         assert nothing_left(house)
         assert await sweep_blobs(house) == []
+
+
+async def test_more_recipients_than_a_receipt_can_name(tmp_path: Path) -> None:
+    async with gatehouse(tmp_path) as house:
+        crowd = [f"X{n}.12345678" for n in range(11_000)]
+        status, problem, _ = await house.send(io.BytesIO(packet("12", to=crowd)))
+        assert (status, problem["reason"]) == (422, "limit-exceeded")
+        assert faults(problem) == {("MD-10", f"{HEADER}/To")}
+        assert nothing_left(house)
+        # a code nobody could have, however long, fails its own delivery only
+        status, answer, _ = await house.send(packet("12", to=("H37.04", "X" * 5000)))
+        assert status == 202
+        assert [d["state"] for d in answer["deliveries"]] == ["pending", "not_connected"]

@@ -104,13 +104,26 @@ async def test_further_recipients_get_new_deliveries_only(tmp_path: Path) -> Non
 async def test_the_axis_gets_a_later_recipient_alone(tmp_path: Path) -> None:
     """An axis that goes by To alone must not give the earlier recipient the document twice."""
     async with gatehouse(tmp_path, axis=True) as house:
-        _, first, _ = await house.send(packet("12", to=("G09",)))
+        await put_agency(house, AgencyRecord("G22", "Văn phòng Chính phủ", connected="truc"))
+        _, first, _ = await house.send(packet("12", to=("H37.04", "G09")))
         await house.state(first["id"], "G09", "handed_over")
-        status, _, _ = await house.send(packet("12", to=("G09", "G09.1")))
+        status, second, _ = await house.send(packet("12", to=("G09", "G22", "H37.61")))
         assert status == 202
-        transfers = rows(house, "SELECT * FROM transfer WHERE hop = 'truc'")
-        assert len(transfers) == 1  # G09.1 is unknown, and G09 has it
-        assert deliveries(await house.document(first["id"]))["G09.1"] == "not_connected"
+        assert list(deliveries(second)) == ["H37.04", "G09", "G22", "H37.61"]
+
+        async def parcels() -> list[list[str]] | None:
+            found = rows(
+                house, "SELECT parcel_sha256 AS p FROM transfer WHERE hop = 'truc' ORDER BY id"
+            )
+            names = [r["p"] for r in found]
+            return [_to_of(house, name) for name in names] if all(names) else None
+
+        assert await house.until(parcels) == [["H37.04", "G09"], ["G22", "H37.61"]]
+
+
+def _to_of(house: House, name: str) -> list[str]:
+    xml = b"".join(house.gateway.blobs.chunks(name)).decode()
+    return re.findall(r"<edXML:To>\s*<edXML:OrganId>(.*?)</edXML:OrganId>", xml)
 
 
 async def test_other_content_is_a_conflict(tmp_path: Path) -> None:
