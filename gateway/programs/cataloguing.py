@@ -1,14 +1,15 @@
 """cataloguer: takes over the catalogue a peer publishes (ID-06).
 
-Only agencies the settings place behind that peer, only additions and their names; nothing of our
-own agencies is changed, hubs are left out. Chunks of 500 rows a transaction; running again adds
-nothing twice.
+Only agencies the settings place behind that peer, only additions, their names and old codes;
+nothing of our own agencies is changed, hubs are left out. Chunks of 500 rows a transaction; running
+again adds nothing twice.
 """
 
 import asyncio
 from collections.abc import Sequence
 
 from gateway import observe
+from gateway.domain.directory import Agency
 from gateway.domain.identifiers import CodeKind, classify, fold
 from gateway.domain.moments import to_text
 from gateway.errors import GatewayError
@@ -43,17 +44,19 @@ class Cataloguer:
         context = self._context
         known = {fold(a.code): a for a in context.directory()}
         taken = set(known) | {fold(a.legacy_code) for a in known.values() if a.legacy_code}
+        listed = [r for r in await adapter.agencies() if self._behind(adapter.name, r)]
+        # During the change-over an old code may stand on a row of its own beside the new one's:
+        # it is the same agency, not another (ID-04).
+        old = {fold(r.legacy_code) for r in listed if r.legacy_code}
         changes: list[Change] = []
-        for row in await adapter.agencies():
+        for row in listed:
             key = fold(row.code)
-            if not self._behind(adapter.name, row):
-                continue
             mine = known.get(key)
-            if mine is None and key not in taken:
-                taken.add(key)
+            if mine is not None and mine.hop == adapter.name:
+                changes += self._changed(mine, row, taken)
+            elif mine is None and key not in taken and key not in old:
+                taken |= {key, fold(row.legacy_code)}
                 changes.append(self._added(adapter.name, row))
-            elif mine is not None and mine.hop == adapter.name and mine.name != row.name:
-                changes.append(Update("agency", {"code": mine.code}, {"name": row.name}))
         await self._commit(changes)
         if changes:
             observe.catalogue_refreshed(peer=adapter.name, agencies=len(changes))
@@ -65,6 +68,15 @@ class Cataloguer:
         prefixes = self._context.peer(peer).codes_behind
         code = fold(row.code)
         return any(p == "*" or code == fold(p) or code.startswith(fold(p) + ".") for p in prefixes)
+
+    def _changed(self, mine: Agency, row: AgencyRow, taken: set[str]) -> list[Change]:
+        """Return what a peer's own agency is called now, and the old code it did not have yet."""
+        values = {} if mine.name == row.name or not row.name else {"name": row.name}
+        legacy = fold(row.legacy_code)
+        if legacy and not mine.legacy_code and legacy != fold(mine.code) and legacy not in taken:
+            taken.add(legacy)
+            values["legacy_code"] = row.legacy_code
+        return [Update("agency", {"code": mine.code}, values)] if values else []
 
     def _added(self, peer: str, row: AgencyRow) -> Insert:
         now = to_text(self._context.clock.now())

@@ -15,7 +15,9 @@ from gateway.domain.lifecycle import ARRIVAL, ArrivalEvent, ArrivalState, Transf
 from gateway.domain.moments import from_text, iso, to_text
 from gateway.domain.receipt import REPEATABLE, arrival_event, known_code
 from gateway.domain.worktime import received_at_legal
+from gateway.errors import Reason
 from gateway.ports import Change, Insert, Row, Update
+from gateway.programs.catalogue import whois
 from gateway.programs.context import Context
 from gateway.programs.routing import LOCAL, topic_of
 from gateway.programs.rows import dumps, entry, event, loads, wake
@@ -182,7 +184,7 @@ def _report_row(
             "id": context.ids.new(),
             "sender": arrival["agency"],
             "sender_written": written,
-            "recipient": arrival["sender"],
+            "recipient": _reader(context, arrival["sender"]),
             "recipient_written": arrival["sender_written"],
             "document_id": arrival["document_id"],
             "notation": f"{number}/{notation}" if notation else number,
@@ -200,6 +202,13 @@ def _report_row(
             "offered_at": to_text(now) if offered else None,
         },
     )
+
+
+def _reader(context: Context, sender: str) -> str:
+    """Return who reads what is for a sender: itself, or who took over from it (ID-05)."""
+    who = whois(context, sender)
+    closed = who.problem is Reason.RECIPIENT_CLOSED
+    return who.successor if closed and who.successor else sender
 
 
 def status_transfer(context: Context, report: Row, hop: str, now: datetime) -> list[Change]:

@@ -585,3 +585,16 @@ async def test_one_list_unreadable_does_not_hide_the_other(out):
     with pytest.raises(UnavailableError):
         await out.collect()
     assert (await out.delivery(answer))["state"] == "arrived"
+
+
+async def test_a_secret_for_nobody_here_can_be_purged_too(out):
+    doc_id = await out.bring(document(to=("G12",), files=SECRET))
+    assert out.alarms == ["stray packet"]
+    (stub,) = await out.house.gateway.ledger.all("quarantined")
+    row = await out.inbound(doc_id)
+    assert (stub["id"], row["state"]) == (row["id"], "stray")
+    assert await out.flush() == []
+    with app.open_admin(out.house.folder / "vanlien.toml") as admin:
+        admin.purge(stub["id"], by="nguoi-1")
+        admin.purge(stub["id"], by="nguoi-2")
+    assert await out.house.row("blob_ref", sha256=row["sha256"]) is None

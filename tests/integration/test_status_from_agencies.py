@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
+from gateway import app
 from gateway.domain.moments import VIETNAM
 from gateway.domain.receipt import MAX_REASON_LENGTH
 from gateway.ports import SubmitOptions
@@ -367,10 +368,14 @@ async def test_the_answer_to_a_document_from_outside_leaves_with_its_reason(out)
 
 
 async def recall(out, answer, reason="ban hành nhầm"):
+    return await recall_as(out, answer, "snv", reason=reason)
+
+
+async def recall_as(out, answer, system, *, sender="H37.02", reason="ban hành nhầm"):
     about = head(answer["document_id"], issuer="H37.04")
     at = out.house.clock.now()
-    data = status(about, "13", sender="H37.02", description=reason, at=at)
-    return await report(out, data, "snv")
+    data = status(about, "13", sender=sender, description=reason, at=at)
+    return await report(out, data, system)
 
 
 async def test_a_recall_inside_the_province(out):
@@ -434,3 +439,25 @@ async def test_15_to_an_update_is_about_the_document_it_updates(out):
     assert states == {"G09-7": "recalled", "G09-8": "offered", "G09-9": "offered"}
     assert [(t.code, t.document_id) for t in await out.flush()] == [("15", "G09-7")]
     assert first["id"]
+
+
+async def test_a_status_for_an_agency_that_was_merged_reaches_its_heir(out):
+    answer = await letter(out)
+    item = await newest(out)
+    with app.open_admin(out.house.folder / "vanlien.toml") as admin:
+        admin.set_agency_status(
+            "H37.02", "closed", successor="H37.61", reason="sáp nhập", by="test"
+        )
+
+    async def closed():
+        found = out.house.gateway.catalogue.directory().get("H37.02")
+        return found.status == "closed"
+
+    await out.house.until(closed)
+    await confirm(out, item)
+    assert await out.waiting("other") == [("01", "H37.04", answer["document_id"])]
+    # It may still be answered for, and the answer still names the document as it was sent.
+    await report(out, status(head(answer["document_id"]), "03", sender="H37.04"))
+    assert [c for c, _, _ in await out.waiting("other")] == ["01", "03"]
+    await recall_as(out, answer, "other", sender="H37.61")
+    assert [c for c, _, _ in await out.waiting("stc")] == ["13"]
