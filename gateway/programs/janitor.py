@@ -13,7 +13,7 @@ from gateway import faults, observe
 from gateway.domain.lifecycle import DeliveryState, TransferState
 from gateway.domain.moments import iso, to_text
 from gateway.ports import Blobs, Change, ChangeSet, Conflict, Delete, Insert, Row, Update
-from gateway.programs import clockwatch, prooftree
+from gateway.programs import clockwatch, prooftree, tracking
 from gateway.programs.context import Context
 from gateway.programs.routing import topic_of
 from gateway.programs.rows import event
@@ -46,6 +46,9 @@ class Janitor:
         far = to_text(self._context.clock.now() + timedelta(days=3650))
         for row in await self._context.ledger.all("transfers_expired", now=far, limit=_LIMIT * 100):
             await self._expire(row)
+        # A crash between a last status and the closing of its consignment.
+        for row in await self._context.ledger.all("consignments_touched_last"):
+            await tracking.close_if_settled(self._context, row["id"])
         await self.once()
 
     async def once(self) -> None:

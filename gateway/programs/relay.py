@@ -34,10 +34,9 @@ from gateway.ports import (
     Taken,
     Update,
 )
-from gateway.programs import clockwatch, parcels, settle
+from gateway.programs import clockwatch, parcels, settle, tracking
 from gateway.programs.context import Context
 from gateway.programs.local import deliver_locally
-from gateway.programs.mailroom import Mailroom
 from gateway.programs.routing import LOCAL, topic_of
 from gateway.programs.rows import event, loads
 
@@ -60,7 +59,6 @@ class Relay:
 
     def __init__(self, context: Context) -> None:
         self._context = context
-        self._mailroom = Mailroom(context)
 
     async def run(self) -> None:
         """Work until cancelled; attempts under way get a few seconds to finish."""
@@ -251,7 +249,7 @@ class Relay:
         if isinstance(result, Conflict):  # a receipt was faster: it has settled the transfer
             await context.ledger.commit(ChangeSet(rows=(ended,)))
         elif due is None and not isinstance(outcome, Taken):
-            await self._mailroom.close_if_settled(row["consignment_id"])
+            await tracking.close_if_settled(context, row["consignment_id"])
         self._say(row, outcome, due, now)
 
     def _say(

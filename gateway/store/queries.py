@@ -52,6 +52,12 @@ QUERIES: Final[dict[str, str]] = {
         "AND (:after = '' OR id < :after) AND (:document_id = '' OR document_id = :document_id) "
         "ORDER BY id DESC LIMIT :limit"
     ),
+    "consignments_touched_last": (
+        "SELECT DISTINCT c.id FROM event e LEFT JOIN transfer t ON t.id = e.subject "
+        "LEFT JOIN arrival a ON a.id = e.subject "
+        "JOIN consignment c ON c.id = COALESCE(t.consignment_id, a.consignment_id, e.subject) "
+        "WHERE e.id > (SELECT MAX(id) FROM event) - 1000 AND c.state = 'released'"
+    ),
     "idempotency": "SELECT * FROM idempotency WHERE system_id = :system_id AND key = :key",
     # -------------------------------------------------------------- deliveries, transfers
     "deliveries": "SELECT * FROM delivery WHERE consignment_id = :consignment_id ORDER BY id",
@@ -98,9 +104,9 @@ QUERIES: Final[dict[str, str]] = {
         "AND hop NOT IN (SELECT value FROM json_each(:hops)) ORDER BY due_at LIMIT :limit"
     ),
     "tries_of": (
-        "SELECT COUNT(*) AS n, MIN(began_at) AS first_at FROM attempt "
-        "WHERE transfer_id = :transfer_id AND began_at >= COALESCE((SELECT MAX(at) FROM event "
-        "WHERE subject = :transfer_id AND type = 'requeued'), '')"
+        "SELECT COUNT(*) AS n, MIN(at) AS first_at FROM event WHERE subject = :transfer_id "
+        "AND type = 'attempt_began' AND id > COALESCE((SELECT MAX(id) FROM event "
+        "WHERE subject = :transfer_id AND type = 'requeued'), 0)"
     ),
     "transfers_next_due": (
         "SELECT MIN(due_at) AS due_at FROM transfer "

@@ -23,7 +23,7 @@ from typing import Any
 
 import aiohttp
 
-from adapters.vxp.autoagency import AutoAgency
+from adapters.vxp.autoagency import FINISHES, AutoAgency
 from adapters.vxp.simulator import AxisSimulator
 from gateway.app import open_admin
 from gateway.config import load
@@ -50,6 +50,8 @@ RETRY = "".join(
     f'[retry.{lane}]\nfirst = "200 ms"\nlongest = "500 ms"\n'
     for lane in ("normal", "urgent", "express")
 )
+# What an agency's system still has to say, by the state it finds a document in.
+OWED = {"offered": ("03", "06"), "taken": ("03", "06"), "accepted": ("06",)}
 _TROUBLE = (aiohttp.ClientError, OSError, TimeoutError)
 
 
@@ -222,8 +224,8 @@ class CrashHouse:
             for item in page["items"]:
                 if item["state"] == "offered":
                     await self._call("POST", f"/inbox/{item['id']}/confirm", "stc")
-                if item["state"] in {"offered", "taken"}:
-                    body = {"code": "03", "reason": ""}
+                for code in OWED.get(item["state"], ()):
+                    body = {"code": code, "reason": ""}
                     await self._call("POST", f"/inbox/{item['id']}/status", "stc", json=body)
             if not page["items"]:
                 return
@@ -372,7 +374,8 @@ class CrashHouse:
         found = [
             tuple(row)
             for sql in (
-                "SELECT 'delivery', id, agency, state FROM delivery WHERE state != 'accepted'",
+                "SELECT 'delivery', id, agency, state FROM delivery WHERE state != 'done'",
+                "SELECT 'consignment', id, state FROM consignment WHERE state != 'closed'",
                 "SELECT 'transfer', id, hop, kind, state, due_at, reason FROM transfer "
                 "WHERE state != 'done'",
                 "SELECT 'inbound', id, kind, state FROM inbound WHERE state != 'processed'",
@@ -381,7 +384,7 @@ class CrashHouse:
         ]
         answered = Counter((h.document_id, h.status) for h in self.ministry.statuses)
         found += [("waits at the axis", i.id) for i in self.axis.items if i.taken_at is None]
-        found += [(d, c) for d in self.incoming for c in ("01", "03") if not answered[d, c]]
+        found += [(d, c) for d in self.incoming for c in ("01", "03", "06") if not answered[d, c]]
         return found + ["the ministry owes answers"] * self.ministry.owes
 
     async def stop(self) -> None:
@@ -464,6 +467,7 @@ async def crashhouse(folder: Path, *, budget: str = "10 s") -> AsyncIterator[Cra
         session = await stack.enter_async_context(aiohttp.ClientSession(timeout=timeout))
         house = CrashHouse(folder, config, axis, ministry, ministry._adapter, systems, session)
         house.watch_axis()
+        ministry._script = lambda _: FINISHES
         work = asyncio.create_task(house.work())
 
         async def end() -> None:
