@@ -11,7 +11,7 @@ from gateway import app
 from gateway.ports import NewCredential
 from gateway.secrets import new_credential_id, new_shared_secret, read_key_file, seal_secret
 from tests.world.gatehouse import gatehouse, packet
-from tests.world.outside import head, status
+from tests.world.outside import cold, head, status
 from tests.world.vxp_kit import Kit
 from tests.world.vxp_kit import head as answer_head
 
@@ -22,8 +22,9 @@ STATUSES = {"servicetype": "eDoc", "messagetype": "status"}
 
 @pytest.fixture
 async def house(tmp_path):
-    async with gatehouse(tmp_path) as found:
-        yield found
+    with cold():
+        async with gatehouse(tmp_path) as found:
+            yield found
 
 
 def kit(house, system, secret=None):

@@ -10,7 +10,7 @@ from adapters.vxp.simulator import Fault
 from gateway import observe
 from gateway.ports import Parcel, Taken
 from tests.world.gatehouse import HUB, gatehouse, packet
-from tests.world.outside import head, status
+from tests.world.outside import cold, head, status
 from tests.world.vxp_kit import Kit
 
 
@@ -38,6 +38,12 @@ async def ministry_sends(house, data, kind="edoc", sender="G09"):
 def from_ministry(number="7", *, to=("H37.04",), **how):
     how.setdefault("document_id", f"G09,2026/11/20,{number}/BNV")
     return packet(number, to=to, sender="G09", **how)
+
+
+@pytest.fixture(autouse=True)
+def _no_verifier_process():
+    with cold():
+        yield
 
 
 @pytest.fixture

@@ -5,8 +5,8 @@
 """
 
 import unicodedata
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,6 +18,7 @@ from gateway.ports import AgencyRecord, Listed
 from gateway.programs.collector import Collector
 from gateway.programs.context import PeerPolicy
 from gateway.programs.relay import Relay
+from gateway.verifier.pool import VerifierPool
 from tests.world.fake_adapter import FakeAdapter
 from tests.world.gatehouse import House, gatehouse, packet
 
@@ -183,26 +184,46 @@ def silenced(monkeypatch: Any, out: Outside) -> None:
     monkeypatch.setattr(observe, "collect_failed", collect_failed)
 
 
+@contextmanager
+def cold() -> Iterator[None]:
+    """Start houses without a verifier process; the first file that needs one starts it."""
+
+    async def later(_: VerifierPool) -> None:
+        return
+
+    warm = VerifierPool.warm
+    VerifierPool.warm = later  # type: ignore[method-assign]
+    try:
+        yield
+    finally:
+        VerifierPool.warm = warm  # type: ignore[method-assign]
+
+
 @asynccontextmanager
 async def outside(
     folder: Path, *, policy: PeerPolicy | None = None, extra: str = ""
 ) -> AsyncIterator[Outside]:
     """Run a gateway with one still peer."""
-    async with gatehouse(folder, extra=extra) as house:
-        with app.open_admin(house.folder / "vanlien.toml") as admin:
-            for agency in THERE:
-                admin.put_agency(agency, by="test")
-        peer = FakeAdapter(
-            house.clock,
-            name=PEER,
-            known=["G09", "000.00.00.G09", "G12", "000.00.00.G12", "H14", "H37.04", "H37.61"],
-        )
-        context = house.gateway.context
-        context.adapters[PEER] = peer
-        context.peers[PEER] = policy or PeerPolicy()
+    with cold():
+        async with gatehouse(folder, extra=extra) as house:
+            yield await _beside(house, policy)
 
-        async def known() -> bool:
-            return house.gateway.catalogue.directory().get("H14") is not None
 
-        await house.until(known)
-        yield Outside(house, peer, Collector(context, house.gateway.receiver), Relay(context))
+async def _beside(house: House, policy: PeerPolicy | None) -> Outside:
+    with app.open_admin(house.folder / "vanlien.toml") as admin:
+        for agency in THERE:
+            admin.put_agency(agency, by="test")
+    peer = FakeAdapter(
+        house.clock,
+        name=PEER,
+        known=["G09", "000.00.00.G09", "G12", "000.00.00.G12", "H14", "H37.04", "H37.61"],
+    )
+    context = house.gateway.context
+    context.adapters[PEER] = peer
+    context.peers[PEER] = policy or PeerPolicy()
+
+    async def known() -> bool:
+        return house.gateway.catalogue.directory().get("H14") is not None
+
+    await house.until(known)
+    return Outside(house, peer, Collector(context, house.gateway.receiver), Relay(context))
