@@ -1,5 +1,7 @@
 """Extension: further recipients of a document on record get deliveries, the others none.
 
+Also those that could not be reached when it was sent and now can: nothing ever left for them.
+
 One transaction: deliveries, receipt entry, outbox. Its answer covers all recipients so far and goes
 to a blob of its own, so that the first answer stays what it was. A crash before the commit leaves a
 blob no row names.
@@ -8,8 +10,8 @@ blob no row names.
 from dataclasses import replace
 
 from gateway.codec.edxml import envelope_from_json, envelope_to_json
-from gateway.domain.lifecycle import ConsignmentState
-from gateway.ports import Accepted, Change, ChangeSet, Conflict, Row, Update
+from gateway.domain.lifecycle import ConsignmentState, DeliveryState
+from gateway.ports import Accepted, Change, ChangeSet, Conflict, Insert, Row, Update
 from gateway.programs.acceptance import (
     Wanted,
     answer_of,
@@ -21,7 +23,7 @@ from gateway.programs.acceptance import (
 )
 from gateway.programs.context import Context
 from gateway.programs.recipients import check_number, route
-from gateway.programs.repeats import ADDED, answers
+from gateway.programs.repeats import ADDED, answers, key_hash
 from gateway.programs.rows import dumps, event, keep, loads
 
 
@@ -45,8 +47,9 @@ async def extend(context: Context, wanted: Wanted, earlier: Row) -> Accepted | N
         now,
         open_gate=not waiting,
     )
-    before = loads((await answers(context, earlier))[-1])["deliveries"]
-    deliveries = [*before, *routed.answer]
+    before = loads((await answers(context, earlier))[-1].text)["deliveries"]
+    now_told = {d["agency"]: d for d in routed.answer}
+    deliveries = [now_told.pop(d["agency"], d) for d in before] + list(now_told.values())
     check_number(d["agency"] for d in deliveries)
     proof = prove(
         context,
@@ -76,24 +79,36 @@ async def extend(context: Context, wanted: Wanted, earlier: Row) -> Accepted | N
         "state": state,
         "closed_at": None,
     }
-    where = {k: earlier[k] for k in ("id", "envelope", "receipt", "state")}
-    count = len(wanted.planned)
+    where = {k: earlier[k] for k in ("id", "receipt", "state")}
+    caller, key = wanted.caller.system_id, wanted.options.idempotency_key
+    named = {"count": len(wanted.planned), "answer": blob.sha256, "key": key_hash(caller, key)}
     rows: list[Change] = [
         Update("consignment", where, columns),
         proof.row,
-        *routed.rows,
-        event(earlier["id"], ADDED, now, count=count, answer=blob.sha256),
+        *(_revived(row, wanted) for row in routed.rows),
+        event(earlier["id"], ADDED, now, **named),
         *todo(wanted, earlier["id"], now),
         keep(blob.sha256, earlier["id"]),
         *kept(wanted, earlier["id"]),
         *key_rows(wanted, earlier["id"], now),
     ]
-    key = wanted.options.idempotency_key
     guards = () if key is None else (key_is_free(wanted.caller, key),)
     result = await context.ledger.commit(ChangeSet(rows=tuple(rows), guards=guards))
     if isinstance(result, Conflict):
         return None
     return Accepted(earlier["id"], document_id, text, replayed=False)
+
+
+def _revived(row: Change, wanted: Wanted) -> Change:
+    """Return a delivery of one who could not be reached as a change of the row that says so."""
+    if not isinstance(row, Insert) or row.table != "delivery":
+        return row
+    if row.values["agency"] not in wanted.known.revived:
+        return row
+    key = {name: row.values[name] for name in ("consignment_id", "agency")}
+    where = key | {"state": DeliveryState.NOT_CONNECTED.value}
+    values = {k: v for k, v in row.values.items() if k not in {"id", *key}}
+    return Update("delivery", where, values)
 
 
 def _with_recipients(wanted: Wanted, earlier: Row) -> str:

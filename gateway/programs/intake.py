@@ -145,7 +145,9 @@ class Intake:
                 "this Idempotency-Key was used for another body: give every document its own",
             )
         found = await ledger.one("consignment", id=row["consignment_id"])
-        return None if found is None else await repeats.replay(self._context, found, work.agencies)
+        if found is None:
+            return None
+        return await repeats.replay(self._context, found, work.agencies, row)
 
     async def _same(self, work: "_Work", earlier: Row) -> Accepted | None:
         """Return the earlier answer, and remember the key this repeat came with."""

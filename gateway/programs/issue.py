@@ -260,5 +260,8 @@ class Issue:
 
 
 def _as_read(row: Row) -> dict[str, object]:
-    """Return the condition that nobody touched a consignment since it was read."""
-    return {k: row[k] for k in ("id", "state", "hold", "envelope")}
+    """Return the condition that nobody touched a consignment since it was read.
+
+    Added recipients come with a receipt of their own.
+    """
+    return {k: row[k] for k in ("id", "state", "hold", "receipt")}

@@ -5,6 +5,7 @@ sender counts by its canonical code, so that old and new code are one; a documen
 or shut away afterwards is no longer in the way. Reads only; guards make a decision stick.
 """
 
+import hashlib
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
@@ -111,6 +112,7 @@ class Known:
         attempt: How many documents of the same content died before it.
         near: Everything on record under its identifier, or its number, notation and date, of the
             sender, its predecessors and successors.
+        revived: Recipients that could not be reached when it was sent, and now can.
     """
 
     judgement: RepeatJudgement
@@ -118,6 +120,7 @@ class Known:
     number: tuple[int, int] | None = None
     attempt: int = 0
     near: Sequence[Row] = ()
+    revived: frozenset[str] = frozenset()
 
 
 async def look(context: Context, identity: Identity, planned: Sequence[PlannedDelivery]) -> Known:
@@ -143,13 +146,20 @@ async def look(context: Context, identity: Identity, planned: Sequence[PlannedDe
     same = next((v for v in alive if v["digest"] == identity.digest), None)
     row = same or alive[-1]
     states: dict[str, DeliveryState] = {}
+    revived: frozenset[str] = frozenset()
     # Recipients of any version count: a resend to one of them is a resend of that document.
     for version in alive if same is None else [row]:
         for d in await context.ledger.all("deliveries", consignment_id=version["id"]):
             states[d["agency"]] = DeliveryState(d["state"])
+    if same is not None:
+        # Nothing ever left for who could not be reached: now that it can, this is its sending.
+        reachable = {p.agency for p in planned if p.reason is None}
+        unsent = {a for a, state in states.items() if state is DeliveryState.NOT_CONNECTED}
+        revived = frozenset(unsent & reachable)
+        states = {a: state for a, state in states.items() if a not in revived}
     earlier = Earlier(row["digest"], row["version"] if same else newest, states)
     judged = judge_repeat(earlier, identity.digest, agencies, business)
-    return Known(judged, row, number, dead, near)
+    return Known(judged, row, number, dead, near, revived)
 
 
 async def _near(context: Context, identity: Identity) -> Sequence[Row]:
@@ -228,25 +238,65 @@ def absent(identity: Identity, known: Known) -> tuple[Absent, ...]:
 # ---------------------------------------------------------------- the answer owed
 
 
-async def answers(context: Context, row: Row) -> list[str]:
+@dataclass(frozen=True, slots=True)
+class Given:
+    """An answer given: its text, and the hash of the caller's key it was given under, or ""."""
+
+    text: str
+    key: str = ""
+
+    @property
+    def told(self) -> dict[str, tuple[str, str]]:
+        """Return what it says of each agency: state and reason."""
+        return {d["agency"]: (d["state"], d["reason"]) for d in loads(self.text)["deliveries"]}
+
+
+def key_hash(system_id: str, key: str | None) -> str:
+    """Return the name under which an event remembers a caller's key; "" without one."""
+    return hashlib.sha256(f"{system_id}\0{key}".encode()).hexdigest() if key is not None else ""
+
+
+async def answers(context: Context, row: Row) -> list[Given]:
     """Return every answer a consignment was given, first one first."""
-    found = [str(row["answer"])]
+    found = [Given(str(row["answer"]))]
     for event in await context.ledger.all("events_of", subject=row["id"]):
         if event["type"] == ADDED:
-            name = loads(event["data"])["answer"]
+            data = loads(event["data"])
             # After a purge (SEC-01) only the stub of the first answer is left.
-            if context.blobs.size(name) is not None:
-                found.append(b"".join(context.blobs.chunks(name)).decode())
+            if context.blobs.size(data["answer"]) is not None:
+                text = b"".join(context.blobs.chunks(data["answer"])).decode()
+                found.append(Given(text, data.get("key", "")))
     return found
 
 
-async def replay(context: Context, row: Row, agencies: Collection[str]) -> Accepted:
-    """Return the first answer that covers these recipients, word for word."""
+async def replay(
+    context: Context, row: Row, agencies: Collection[str], key_row: Row | None = None
+) -> Accepted:
+    """Return the answer a repeat is owed, word for word.
+
+    Under a key the very answer given for it; else the first one that covers these recipients and
+    still says of them what the newest does.
+    """
     given = await answers(context, row)
-    text = given[-1]
+    chosen = given[-1]
     if len(given) > 1:
-        for candidate in given:
-            if set(agencies) <= {d["agency"] for d in loads(candidate)["deliveries"]}:
-                text = candidate
-                break
-    return Accepted(row["id"], row["document_id"] or "", text, replayed=True)
+        chosen = _by_key(given, row, key_row) or _covering(given, agencies)
+    return Accepted(row["id"], row["document_id"] or "", chosen.text, replayed=True)
+
+
+def _by_key(given: Sequence[Given], row: Row, key_row: Row | None) -> Given | None:
+    if key_row is None:
+        return None
+    if key_row["created_at"] == row["accepted_at"]:
+        return given[0]
+    name = key_hash(key_row["system_id"], key_row["key"])
+    return next((g for g in given if g.key == name), None)
+
+
+def _covering(given: Sequence[Given], agencies: Collection[str]) -> Given:
+    newest = given[-1].told
+    for one in given:
+        told = one.told
+        if all(a in told and told[a] == newest.get(a) for a in agencies):
+            return one
+    return given[-1]

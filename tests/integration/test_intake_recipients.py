@@ -159,3 +159,24 @@ async def test_a_repeat_outlives_the_senders_code(tmp_path: Path) -> None:
         status, problem, _ = await house.send(packet("13"))
         assert status == 422
         assert {rule for rule, _ in faults(problem)} == {"ID-05"}
+
+
+async def test_who_is_connected_later_gets_it_when_it_is_sent_again(tmp_path: Path) -> None:
+    async with gatehouse(tmp_path) as house:
+        data = packet("12", to=("H37.61", "H37.99"))
+        _, first, _ = await house.send(data, key="k1")
+        assert deliveries(first) == {"H37.61": "pending", "H37.99": "not_connected"}
+        await put_agency(house, AgencyRecord("H37.99", "Nay đã liên thông", connected="local"))
+        status, second, headers = await house.send(data, key="k2")
+        assert status == 202
+        assert "Idempotent-Replayed" not in headers
+        assert deliveries(second) == {"H37.61": "pending", "H37.99": "pending"}
+        assert second["id"] == first["id"]
+        document = await house.state(first["id"], "H37.99", "handed_over")
+        assert document["reason"] == ""
+        assert count(house, "delivery") == 2
+        assert len(rows(house, "SELECT * FROM arrival WHERE agency = 'H37.61'")) == 1
+        # each key keeps its own answer; without one the newest word counts
+        for key, told in (("k1", first), ("k2", second), (None, second)):
+            status, again, headers = await house.send(data, key=key)
+            assert (status, again, headers["Idempotent-Replayed"]) == (202, told, "true")

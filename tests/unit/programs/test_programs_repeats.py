@@ -124,7 +124,7 @@ class _Answers:
 
 
 def _answer(*agencies):
-    return {"deliveries": [{"agency": a} for a in agencies]}
+    return {"deliveries": [{"agency": a, "state": "pending", "reason": ""} for a in agencies]}
 
 
 @pytest.mark.parametrize(
