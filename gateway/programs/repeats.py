@@ -144,11 +144,13 @@ async def look(context: Context, identity: Identity, planned: Sequence[PlannedDe
         fresh = judge_repeat(None, identity.digest, agencies, business)
         return Known(replace(fresh, version=newest + 1), None, number, dead, near)
     same = next((v for v in alive if v["digest"] == identity.digest), None)
-    row = same or alive[-1]
+    # A recall under the identifier of what it recalls is a message about it, not its content.
+    bodies = [v for v in alive if v["business_type"] != BusinessType.RECALL] or alive
+    row = same or bodies[-1]
     states: dict[str, DeliveryState] = {}
     revived: frozenset[str] = frozenset()
     # Recipients of any version count: a resend to one of them is a resend of that document.
-    for version in alive if same is None else [row]:
+    for version in bodies if same is None else [row]:
         for d in await context.ledger.all("deliveries", consignment_id=version["id"]):
             states[d["agency"]] = DeliveryState(d["state"])
     if same is not None:

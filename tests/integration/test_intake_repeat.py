@@ -194,6 +194,22 @@ def _forced(consignment_id: str, state: str):
     return ChangeSet((Update("delivery", {"consignment_id": consignment_id}, {"state": state}),))
 
 
+async def test_resend_after_a_recall_under_the_same_identifier(tmp_path: Path) -> None:
+    async with gatehouse(tmp_path) as house:
+        _, first, _ = await house.send(packet("12", document_id="VB-12"))
+        await house.state(first["id"], "H37.04", "handed_over")
+        recall = packet("12", document_id="VB-12", trace=business(1, "VB-12", "gửi nhầm"))
+        status, asked, _ = await house.send(recall)
+        assert (status, asked["version"]) == (202, 2)
+        await house.state(asked["id"], "H37.04", "handed_over")
+        new = packet("12", document_id="VB-12", subject="Bản đúng")
+        status, problem, _ = await house.send(new)
+        assert (status, problem["reason"]) == (409, "conflict")  # nobody agreed yet
+        await house.gateway.ledger.commit(_forced(first["id"], "recalled"))
+        status, third, _ = await house.send(new)
+        assert (status, third["version"]) == (202, 3)
+
+
 @pytest.mark.parametrize("kind", [2, 3])
 async def test_an_update_passes_with_the_next_version(tmp_path: Path, kind: int) -> None:
     async with gatehouse(tmp_path) as house:
