@@ -14,10 +14,11 @@ import logging
 import sys
 import traceback
 from collections.abc import Iterable, Mapping, MutableMapping
+from contextlib import suppress
 from contextvars import ContextVar
 from datetime import datetime, timedelta, timezone
 from pathlib import PurePath
-from typing import Any, Final, TextIO
+from typing import Any, Final, TextIO, cast
 
 import structlog
 
@@ -39,6 +40,27 @@ class _Sink:
     logger: Any = None
 
 
+class _Lines:
+    """A stream that is never in the way: what a full disk or a closed pipe refuses is lost.
+
+    A fact is written after what it tells of was committed; failing then would turn an accepted
+    document into an error.
+    """
+
+    def __init__(self, out: TextIO) -> None:
+        self._out = out
+
+    def write(self, text: str) -> None:
+        """Write, or lose it."""
+        with suppress(OSError, ValueError):
+            self._out.write(text)
+
+    def flush(self) -> None:
+        """Flush, or lose it."""
+        with suppress(OSError, ValueError):
+            self._out.flush()
+
+
 def configure(json: bool, *, level: str = "info", stream: TextIO | None = None) -> None:
     """Start writing facts.
 
@@ -48,10 +70,11 @@ def configure(json: bool, *, level: str = "info", stream: TextIO | None = None) 
         stream: Where to; standard error when None (standard output belongs to commands).
     """
     out = stream or sys.stderr
+    lines = _Lines(out)
     _Sink.level = logging.getLevelNamesMapping()[level.upper()]
     renderer: Any = _dump if json else structlog.dev.ConsoleRenderer(colors=out.isatty())
     _Sink.logger = structlog.wrap_logger(
-        structlog.WriteLogger(out),
+        structlog.WriteLogger(cast("TextIO", lines)),
         processors=[_stamp, renderer] if json else [_stamp, _for_people, renderer],
         wrapper_class=structlog.make_filtering_bound_logger(_Sink.level),
     ).bind()

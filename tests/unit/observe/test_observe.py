@@ -76,7 +76,7 @@ def test_lines_below_the_level_are_dropped():
 
 def test_a_failure_is_told_by_class_and_place_never_by_message(lines):
     try:
-        int(CLERK)  # noqa: TRY301
+        int(CLERK)
     except ValueError as failure:
         observe.alarm(what="relay", subject="t1", failure=failure)
         observe.request_crashed(method="GET", route="/x", failure=failure)
@@ -134,6 +134,22 @@ def test_the_human_form_shows_a_failure_with_its_place():
     assert "ValueError" in stream.getvalue()
     assert "test_observe.py" in stream.getvalue()
     assert CLERK not in stream.getvalue()
+
+
+class Broken(io.StringIO):
+    """A full disk, then a closed pipe."""
+
+    def write(self, text):
+        raise OSError(28, "No space left on device")
+
+    def flush(self):
+        raise ValueError("I/O operation on closed file")
+
+
+def test_a_stream_that_takes_nothing_is_in_nobodys_way():
+    observe.configure(json=True, stream=Broken())
+    accept()
+    observe.silence()
 
 
 def test_the_human_form_is_for_people():
