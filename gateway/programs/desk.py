@@ -16,6 +16,7 @@ from gateway.domain.lifecycle import (
     ArrivalState,
     ConsignmentState,
     DeliveryState,
+    TransferState,
     state_text,
 )
 from gateway.domain.moments import from_text, iso, local_text
@@ -84,7 +85,12 @@ class Desk:
 
     async def _own(self, caller: Caller, consignment_id: str) -> Row:
         row = await self._context.ledger.one("consignment", id=consignment_id)
-        if row is None or row["system_id"] != caller.system_id:
+        # SEC-01: what is in quarantine is shown to nobody, its sender included.
+        if (
+            row is None
+            or row["system_id"] != caller.system_id
+            or row["state"] == ConsignmentState.QUARANTINED
+        ):
             raise RejectedError(Reason.NOT_FOUND)
         return row
 
@@ -240,7 +246,12 @@ class Desk:
     async def _mine(self, caller: Caller, arrival_id: str) -> Row:
         row = await self._context.ledger.one("arrival", id=arrival_id)
         # SEC-01: what is in quarantine is offered to nobody.
-        if row is None or row["agency"] not in caller.speaks_for or row["offered_at"] is None:
+        if (
+            row is None
+            or row["agency"] not in caller.speaks_for
+            or row["offered_at"] is None
+            or row["state"] == ArrivalState.QUARANTINED
+        ):
             raise RejectedError(Reason.NOT_FOUND)
         return row
 
@@ -308,7 +319,7 @@ class Desk:
     # ------------------------------------------------------------ operations
 
     async def metrics(self) -> Mapping[str, float]:
-        """Return gauges for operations."""
+        """Return gauges for operations; `transfers{state="failed"}` are the dead letters."""
         context = self._context
         gauges: dict[str, float] = {}
         now = context.clock.now()
@@ -316,11 +327,15 @@ class Desk:
         for row in await context.ledger.all("transfer_counts"):
             key = f'transfers{{state="{row["state"]}",lane="{row["lane"]}"}}'
             gauges[key] = row["n"]
-            if row["state"] != "failed":
+            if row["state"] != TransferState.FAILED:
                 oldest = max(oldest, (now - from_text(row["oldest"])).total_seconds())
         gauges["oldest_wait_seconds"] = oldest
+        gauges["transfers_held"] = len(await context.ledger.all("transfers_held"))
+        gauges["documents_without_verdict"] = len(await context.ledger.all("consignments_pending"))
         size = await context.ledger.one("log_size")
+        head = await context.ledger.one("tree_head_latest")
         gauges["receipt_log_entries"] = size["size"] if size else 0
+        gauges["receipt_log_signed"] = head["size"] if head else 0
         offset = context.clock.offset()
         if offset is not None:
             gauges["clock_offset_seconds"] = offset.total_seconds()

@@ -150,7 +150,7 @@ QUERIES: Final[dict[str, str]] = {
     ),
     "arrival_of_delivery": "SELECT * FROM arrival WHERE delivery_id = :delivery_id",
     "inbox": (
-        "SELECT * FROM arrival WHERE inbox_seq > :after "
+        "SELECT * FROM arrival WHERE inbox_seq > :after AND state != 'quarantined' "
         "AND agency IN (SELECT value FROM json_each(:agencies)) ORDER BY inbox_seq LIMIT :limit"
     ),
     "waiting_documents": (
