@@ -1,0 +1,131 @@
+"""Ports to the machine itself: clock, identifiers, blobs, broker, verifier processes.
+
+Protocols and the frozen values crossing them; nothing here does anything.
+"""
+
+from collections.abc import AsyncIterator, Awaitable, Iterable
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Protocol
+
+from gateway.trust.report import VerificationReport
+
+
+class Clock(Protocol):
+    """Time and what we know of its truth (TIM-01)."""
+
+    def now(self) -> datetime:
+        """Return the aware UTC instant."""
+        ...
+
+    def offset(self) -> timedelta | None:
+        """Return how far we are known to be off true time; None when unknown."""
+        ...
+
+
+class Ids(Protocol):
+    """Fresh identifiers; ordered by time so that indexes stay warm."""
+
+    def new(self) -> str:
+        """Return a UUIDv7 as 36 characters."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class BlobInfo:
+    """A stored blob: its name (SHA-256 hex) and size."""
+
+    sha256: str
+    size_bytes: int
+
+
+class BlobWriter(Protocol):
+    """One blob being written. Nothing exists under its name before `finish` returned."""
+
+    def write(self, data: bytes) -> None:
+        """Append; quick, no fsync."""
+        ...
+
+    def finish(self) -> Awaitable[BlobInfo]:
+        """Make it durable (fsynced, its name too); the result is its name."""
+        ...
+
+    def abort(self) -> None:
+        """Drop it; safe to call after `finish`."""
+        ...
+
+
+class Blobs(Protocol):
+    """Content-addressed bytes. Putting an existing blob renews its age and durability."""
+
+    def writer(self) -> BlobWriter:
+        """Begin a blob."""
+        ...
+
+    async def put(self, data: bytes) -> BlobInfo:
+        """Store a small blob durably."""
+        ...
+
+    def chunks(self, sha256: str) -> Iterable[bytes]:
+        """Read in chunks of at most 256 KiB, blocking; RejectedError(NOT_FOUND) when absent."""
+        ...
+
+    def stream(self, sha256: str) -> AsyncIterator[bytes]:
+        """Read in chunks of at most 256 KiB without blocking the loop."""
+        ...
+
+    def local(self, sha256: str) -> AbstractAsyncContextManager[Path]:
+        """Lend the blob as a local read-only file."""
+        ...
+
+    def size(self, sha256: str) -> int | None:
+        """Return the size in bytes, None when absent."""
+        ...
+
+    def names(self) -> Iterable[str]:
+        """Return the names of all blobs, in no order, blocking."""
+        ...
+
+    def delete_if_older(self, sha256: str, age_s: float) -> bool:
+        """Delete a blob not put or renewed for `age_s` seconds; tell whether it was."""
+        ...
+
+    def sweep_temporary(self, age_s: float) -> int:
+        """Remove half-made blobs older than `age_s` seconds; return how many."""
+        ...
+
+
+class Broker(Protocol):
+    """Carries ids from the outbox to the programs; losing it loses nothing."""
+
+    def publish(self, topic: str, ref: str, lane: int) -> None:
+        """Queue an id; one already queued in the topic is not queued twice."""
+        ...
+
+    async def take(self, topic: str, *, lowest: int = 0) -> str:
+        """Return the most urgent id of a topic, waiting for one in lane `lowest` or above."""
+        ...
+
+
+class Verifier(Protocol):
+    """Signature verification in processes of its own, killed when they hang."""
+
+    def quick(self, data: bytes, *, sha256: str, at: datetime) -> VerificationReport | None:
+        """Return a report on bytes that need no process (surely unsigned), None when they do."""
+        ...
+
+    async def verify(
+        self, path: Path, *, sha256: str, size_bytes: int, at: datetime
+    ) -> VerificationReport:
+        """Return a report for one file; never raises for what the file does.
+
+        A file over the size limit is indeterminate (too large); a killed worker is indeterminate
+        (verifier failed).
+        """
+        ...
+
+    async def close(self) -> None:
+        """Stop the workers."""
+        ...
