@@ -2,7 +2,8 @@
 
 Promises: a status moves a delivery forward or not at all (STS-07), in whatever order the codes come
 the end is the same; a receipt settles the doubt about a lost answer for everyone the parcel was
-for; a late receipt opens a closed consignment again. Rows only: a crash leaves all or none of them.
+for; the last settled delivery closes the consignment, a late receipt opens it again. Rows only: a
+crash leaves all or none of them.
 """
 
 from datetime import datetime
@@ -99,10 +100,13 @@ async def move(  # noqa: PLR0917
         Update("delivery", guard, values),
         event(delivery["consignment_id"], "status", now, **data),
     ]
-    if kind is not None:
-        changes += await _no_doubt(context, delivery, now)
-    if settled(DELIVERY, state) and not settled(DELIVERY, after):
+    others = await _no_doubt(context, delivery, now) if kind is not None else []
+    changes += others
+    was, is_settled = settled(DELIVERY, state), settled(DELIVERY, after)
+    if was and not is_settled:
         changes += _reopened(delivery, now)
+    if is_settled and not was and not others:
+        changes += await _closed(context, delivery, now)
     return changes
 
 
@@ -163,6 +167,27 @@ def _reopened(delivery: Row, now: datetime) -> list[Change]:
     return [
         Update("consignment", where, values, expect=None),
         event(delivery["consignment_id"], "reopened", now, agency=delivery["agency"]),
+    ]
+
+
+async def _closed(context: Context, delivery: Row, now: datetime) -> list[Change]:
+    """Return the rows that close a consignment with its last open delivery, in one transaction."""
+    if delivery["consignment_state"] != ConsignmentState.RELEASED.value:
+        return []
+    rows = await context.ledger.all("deliveries", consignment_id=delivery["consignment_id"])
+    rest = [d for d in rows if d["id"] != delivery["id"]]
+    if any(d["state"] in _OPEN for d in rest):
+        return []
+    where = {"id": delivery["consignment_id"], "state": ConsignmentState.RELEASED.value}
+    values = {"state": ConsignmentState.CLOSED.value, "closed_at": to_text(now)}
+    return [
+        # Nothing changes in these rows: they refuse the set if another one was opened meanwhile.
+        *(
+            Update("delivery", {"id": d["id"], "state": d["state"]}, {"state": d["state"]})
+            for d in rest
+        ),
+        Update("consignment", where, values),
+        event(delivery["consignment_id"], "closed", now),
     ]
 
 

@@ -343,6 +343,25 @@ async def test_our_own_failure_with_one_item_stops_nothing_else(out, monkeypatch
     assert await out.house.row("blob_ref", sha256=row["sha256"]) is not None
 
 
+async def test_an_adapter_that_breaks_on_one_item_stops_nothing_else(out):
+    fetch = out.peer.fetch
+
+    async def breaks(item):
+        if item.peer_doc_id == "hong":
+            raise RuntimeError("a bug in the adapter")
+        async for chunk in fetch(item):
+            yield chunk
+
+    out.peer.fetch = breaks
+    for n in range(6):
+        out.offer(document(document_id=f"hong-{n}"), doc_id="hong")
+    out.offer(document())
+    await out.collect()
+    assert [i["document_id"] for i in await out.arrivals()] == [ID]
+    assert out.alarms == ["collector"]
+    assert await out.inbound("hong") is None
+
+
 async def test_the_verifier_is_away_and_comes_back(out, monkeypatch):
     verifier = out.house.gateway.context.verifier
     quick = verifier.quick

@@ -63,7 +63,8 @@ async def report(out, data, system="stc"):
 
 async def own_01(out, item, issuer="H37.02"):
     about = head(item["document_id"], issuer=issuer)
-    return await report(out, status(about, "01", sender="H37.04", at=out.house.clock.now()))
+    at = out.house.clock.now()
+    return await report(out, status(about, "01", sender="H37.04", description="máy chủ 2", at=at))
 
 
 async def post(out, item, code, reason="", system="stc"):
@@ -135,6 +136,9 @@ async def test_the_recipients_own_01_is_recorded_not_doubled(out, order):
     if order == "own first":
         await confirm(out, item)
     assert await out.waiting() == [("01", "H37.04", answer["document_id"])]
+    # Said first, its own words are what the sender reads.
+    (told,) = await out.house.gateway.door.waiting(out.caller("snv"), "status")
+    assert told.title == ("máy chủ 2" if order == "own first" else "")
     events = (await out.house.call("GET", f"/inbox/{item['id']}/events", "stc"))[1]["items"]
     assert [e["data"]["code"] for e in events if e["type"] == "status"] == ["01"]
     assert sorted(await kinds(out, item)).count("entered_system") == 1

@@ -294,6 +294,19 @@ async def test_a_consignment_closes_when_all_are_settled_and_opens_again(out):
     assert (await out.house.document(answer["id"]))["state"] == "closed"
 
 
+async def test_the_last_status_and_the_closing_are_one_commit(out, monkeypatch):
+    answer = await out.send(to=("G09", "G12"))
+    await tell(out, answer, "06")
+
+    async def dies(_):
+        raise RuntimeError("killed after the commit")
+
+    monkeypatch.setattr(out.house.gateway.mailroom, "close_if_settled", dies)
+    await out.bring(status(head(answer["document_id"]), "06", sender="G12"), "status")
+    document = await out.house.document(answer["id"])
+    assert document["state"] == "closed"
+
+
 # ---------------------------------------------------------------- taking back
 
 
