@@ -12,18 +12,21 @@ SIZE_BYTES = 100 * MIB
 LIMIT_KIB = 200 * 1024
 
 MEASURED = """
-import io, json, resource, sys
+import io, json, sys
 from contextlib import redirect_stdout
+from pathlib import Path
 from gateway.__main__ import main
 out = io.StringIO()
 with redirect_stdout(out):
     code = main(sys.argv[1:])
-peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+# Not ru_maxrss: that remembers how large the parent was when it forked.
+status = Path("/proc/self/status").read_text()
+peak = int(status.partition("VmHWM:")[2].split()[0])
 print(json.dumps({"code": code, "kib": peak, "answer": json.loads(out.getvalue())}))
 """
 
 AGAIN = """
-import hashlib, json, resource, sys, tempfile
+import hashlib, json, sys, tempfile
 from pathlib import Path
 from gateway.codec.edxml import emit_document
 from gateway.codec.reader import read_packet
@@ -40,7 +43,9 @@ with tempfile.TemporaryDirectory() as spool:
                                lambda a: chunks(packet.files[a.index])):
         size += len(piece)
         digest.update(piece)
-peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+# Not ru_maxrss: that remembers how large the parent was when it forked.
+status = Path("/proc/self/status").read_text()
+peak = int(status.partition("VmHWM:")[2].split()[0])
 print(json.dumps({"kib": peak, "size": size, "sha256": digest.hexdigest(),
                   "read": packet.sha256, "repairs": len(packet.repairs)}))
 """
