@@ -85,20 +85,24 @@ def _served(folder: Path) -> Iterator[tuple[psutil.Process, str, System]]:
         child = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log, env=os.environ)
     try:
         yield psutil.Process(child.pid), f"http://127.0.0.1:{port}", systems["snv"]
+    except BaseException:
+        print((folder / "server.log").read_text("utf-8")[-4000:])
+        raise
     finally:
         child.send_signal(signal.SIGTERM)
         child.wait(30)
 
 
-async def _ready(session: aiohttp.ClientSession, url: str) -> None:
-    async with asyncio.timeout(30):
-        while True:
+async def _ready(session: aiohttp.ClientSession, url: str, process: psutil.Process) -> None:
+    async with asyncio.timeout(60):
+        while process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
             try:
                 async with session.get(f"{url}/live") as answer:
                     if answer.status == 200:
                         return
             except aiohttp.ClientError:
                 await asyncio.sleep(0.05)
+    raise AssertionError("the server ended at once")
 
 
 LINE = b"Noi dung van ban dai, dong nay qua dong khac, khong co gi dac biet.\n"
@@ -131,7 +135,7 @@ async def _large_form(size: int) -> AsyncIterator[bytes]:
 async def test_100_megabytes_in_flat_memory(tmp_path: Path) -> None:
     with _served(tmp_path) as (process, url, system):
         async with aiohttp.ClientSession() as session:
-            await _ready(session, url)
+            await _ready(session, url, process)
 
             async def send(body: object, kind: str) -> int:
                 headers = {"Authorization": f"Bearer {system.key}", "Content-Type": kind}
