@@ -260,11 +260,14 @@ class AcceptedOut(_Answer):
     """The answer to a submission; repeats get the same bytes."""
 
     id: str
-    document_id: str = Field(description="Empty while the verdict is pending")
+    document_id: str | None = Field(description="None while the identifier waits for the verdict")
+    version: int
     state: str
+    verification: str = Field(description="Verdict of the signatures, or `pending`")
     deliveries: list[RecipientResult]
-    receipt: str | None = Field(description="Acceptance receipt, JWS")
-    verification: str | None = Field(None, description="`pending` when the verdict is awaited")
+    findings: list[FindingOut] = Field(description="Warnings and notes; errors refuse")
+    receipt: str = Field(description="Acceptance receipt, JWS")
+    issue_ordinal: int | None = Field(None, description="Where the gateway numbers (DID-01)")
 
 
 class AgencyOut(_Answer):

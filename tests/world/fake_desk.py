@@ -183,6 +183,9 @@ class FakeIntake:
             "state": "ACCEPTED",
             "deliveries": [{"agency": "H37.05", "state": "PENDING", "reason": None}],
             "receipt": "eyJ.fake.jws",
+            "version": 1,
+            "verification": "unsigned",
+            "findings": [],
         }
         text = json.dumps(answer, ensure_ascii=False, indent=1)
         accepted = Accepted(new_id, document_id, text, replayed=False)
