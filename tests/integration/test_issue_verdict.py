@@ -116,10 +116,14 @@ async def test_after_a_late_refusal_the_identifier_is_free(tmp_path: Path) -> No
         status, problem, _ = await house.send(packet("12", document_id="VB-12"))
         assert (status, problem["reason"]) == (422, "signature-invalid")
         verifier.answer(Verdict.UNSIGNED)
+        # nor is it named as the earlier of two likes: it was never sent
+        _, other, _ = await house.send(packet("12", document_id="VB-13", to=("H37.61",)))
+        assert other["state"] == "released"
+        assert not [f for f in other["findings"] if f["rule"] == "DID-07"]
         status, second, _ = await house.send(
             packet("12", document_id="VB-12", files=(("ky-lai.txt", b"ky lai"),))
         )
-        assert (status, second["state"], second["issue_ordinal"]) == (202, "released", 1)
+        assert (status, second["state"], second["issue_ordinal"]) == (202, "released", 2)
         assert second["document_id"] == "VB-12"
         assert second["id"] != first["id"]
         (item,) = await house.inbox("stc")
