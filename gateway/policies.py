@@ -18,6 +18,7 @@ from gateway.programs.context import PeerPolicy, Policy
 from gateway.rules.facts import Policy as RulePolicy
 from gateway.secrets import read_secret_file
 
+_DIALECTS: Final = {"vxp": vxp}
 _ASKING: Final = 4
 """Connections to a peer besides those of parcels under way: listing, fetching, acknowledging."""
 
@@ -69,7 +70,7 @@ def policy_of(settings: Settings) -> Policy:
 def adapter_of(peer: Peer, clock: Clock) -> Adapter:
     """Return the adapter of a peer."""
     secret = read_secret_file(peer.secret_file).encode()
-    return vxp.make_client(
+    return _DIALECTS[peer.dialect].make_client(
         name=peer.id,
         endpoint=str(peer.endpoint),
         system_id=peer.system_id,
@@ -89,6 +90,7 @@ def peer_policy_of(peer: Peer) -> PeerPolicy:
         poll=peer.poll_every,
         receipt_01_by=peer.receipt_01_by,
         concurrency=peer.max_in_flight,
+        timeout=peer.timeout,
         codes_behind=tuple(peer.codes_behind),
     )
 

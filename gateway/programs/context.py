@@ -23,6 +23,7 @@ class PeerPolicy:
         receipt_01_by: `gateway`: we send 01 once the document entered the agency's system;
             `recipient`: the agency's own system does.
         concurrency: Parcels under way at a time.
+        timeout: Longest silence in one call; no attempt is cut before it.
         codes_behind: Prefixes of codes reached through it; `*` for all (ID-06).
     """
 
@@ -30,6 +31,7 @@ class PeerPolicy:
     poll: timedelta = timedelta(seconds=60)
     receipt_01_by: str = "gateway"
     concurrency: int = 4
+    timeout: timedelta = timedelta(seconds=120)
     codes_behind: tuple[str, ...] = ("*",)
 
 

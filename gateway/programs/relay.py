@@ -203,7 +203,8 @@ class Relay:
             size_bytes=row["parcel_size"],
             open=open_parcel,
         )
-        allowed = context.policy.deadline + timedelta(seconds=parcel.size_bytes / _SLOWEST)
+        patience = max(context.policy.deadline, context.peer(row["hop"]).timeout)
+        allowed = patience + timedelta(seconds=parcel.size_bytes / _SLOWEST)
         now = context.clock.now()
         if allowed > context.policy.lease / 2:
             await self._extend_lease(row, now + 2 * allowed)
