@@ -1,6 +1,7 @@
 """Instants as people and partners read them: ISO 8601 with +07:00 (TIM-01), never naive."""
 
 from datetime import UTC, datetime, timedelta, timezone
+from functools import lru_cache
 from typing import Final
 
 # TIM-01 (S003 art 11.3): Vietnam time zone everywhere outside the edXML packet. Vietnam has no
@@ -24,6 +25,7 @@ def iso_or_none(at: datetime | None) -> str | None:
     return None if at is None else iso(at)
 
 
+@lru_cache(maxsize=256)
 def to_text(at: datetime) -> str:
     """Return an instant as the ledger keeps it: `2026-11-22T06:14:13.123456Z`, sortable.
 

@@ -3,6 +3,7 @@
 import json
 from dataclasses import dataclass
 from datetime import date
+from typing import Final
 
 from gateway.domain.directory import Directory, NumberedBy, Resolved
 from gateway.domain.moments import VIETNAM
@@ -52,9 +53,31 @@ def whois(context: Context, written: str) -> Who:
     return Who(written, agency.code, agency.name, agency.hop, found.reason, successor)
 
 
+class _Families:
+    """Lineages of one catalogue, made once each; a new catalogue begins anew."""
+
+    def __init__(self) -> None:
+        self._directory: Directory | None = None
+        self._known: dict[str, str] = {}
+
+    def of(self, directory: Directory, canonical: str) -> str:
+        if directory is not self._directory:
+            self._directory, self._known = directory, {}
+        found = self._known.get(canonical)
+        if found is None:
+            found = json.dumps(sorted(directory.lineage(canonical) | {canonical}))
+            if len(self._known) < _MOST_FAMILIES:  # senders may write any code they like
+                self._known[canonical] = found
+        return found
+
+
+_MOST_FAMILIES: Final = 10_000
+_families: Final = _Families()
+
+
 def family(context: Context, canonical: str) -> str:
     """Return the lineage of an agency as a JSON list, for queries (DID-07, ID-05)."""
-    return json.dumps(sorted(context.directory().lineage(canonical) | {canonical}))
+    return _families.of(context.directory(), canonical)
 
 
 def numbered_here(context: Context, canonical: str) -> bool:

@@ -14,7 +14,7 @@ import contextlib
 import queue
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -270,23 +270,23 @@ class SqliteLedger:
 
     async def one(self, query: str, **params: object) -> Row | None:
         """Return the first row of a named query."""
-        with self._reading():
+        try:
             row = self._reader.execute(QUERIES[query], params).fetchone()
+        except sqlite3.Error as exc:
+            raise self._unreadable(exc) from exc
         return dict(row) if row is not None else None
 
     async def all(self, query: str, **params: object) -> Sequence[Row]:
         """Return all rows of a named query."""
-        with self._reading():
-            return [dict(row) for row in self._reader.execute(QUERIES[query], params)]
-
-    @contextlib.contextmanager
-    def _reading(self) -> Iterator[None]:
         try:
-            yield
+            return [dict(row) for row in self._reader.execute(QUERIES[query], params)]
         except sqlite3.Error as exc:
-            if isinstance(exc, sqlite3.ProgrammingError) and not self._closed:
-                raise  # a bug of the caller, such as a parameter left out
-            raise UnavailableError(public="the ledger cannot be read") from exc
+            raise self._unreadable(exc) from exc
+
+    def _unreadable(self, trouble: sqlite3.Error) -> Exception:
+        if isinstance(trouble, sqlite3.ProgrammingError) and not self._closed:
+            return trouble  # a bug of the caller, such as a parameter left out
+        return UnavailableError(public="the ledger cannot be read")
 
     def close(self) -> None:
         """Finish what is queued, then let go of the file."""
