@@ -57,6 +57,8 @@ from gateway.web import body as web_body
 from gateway.web.server import Running, listen, make_app, make_facade_app
 
 API = "/api/v1"
+_LISTENERS_FIRST_S = 1.0
+"""Verifier processes take a core to start; a restart answers sooner when they come second."""
 
 
 class UuidIds:
@@ -243,6 +245,7 @@ class Gateway:
         )
 
     async def _warm(self) -> None:
+        await asyncio.sleep(_LISTENERS_FIRST_S)
         with suppress(UnavailableError):
             await self.verifier.warm()
 
