@@ -126,7 +126,8 @@ QUERIES: Final[dict[str, str]] = {
         "SELECT * FROM inbound WHERE peer = :peer AND peer_doc_id = :peer_doc_id AND kind = :kind"
     ),
     "inbound_open": (
-        "SELECT id FROM inbound WHERE state = 'received' AND due_at <= :now ORDER BY id LIMIT :limit"
+        "SELECT id FROM inbound WHERE state = 'received' AND due_at <= :now "
+        "ORDER BY id LIMIT :limit"
     ),
     "inbound_unacked": "SELECT * FROM inbound WHERE peer = :peer AND acked_at IS NULL ORDER BY id",
     "arrival": "SELECT * FROM arrival WHERE id = :id",
@@ -244,5 +245,7 @@ QUERIES: Final[dict[str, str]] = {
     "counter": (
         "SELECT last FROM counter WHERE agency = :agency AND year = :year AND series = :series"
     ),
-    "idempotency_old": "SELECT system_id, key FROM idempotency WHERE created_at < :before LIMIT :limit",
+    "idempotency_old": (
+        "SELECT system_id, key FROM idempotency WHERE created_at < :before LIMIT :limit"
+    ),
 }
