@@ -1,8 +1,8 @@
 """The message as values: header, organisations, attachments, trace, business block, status.
 
-Field names follow the edXML elements (spec/edxml.md section 3); texts are kept exactly as they were
-written, numbers that were unreadable stay None with the raw text among `extras`. Nothing here parses
-or validates: the codec fills these in, the rules judge them.
+Field names follow the edXML elements (spec/edxml.md section 3); texts are kept exactly as they
+were written, numbers that were unreadable stay None with the raw text among `extras`. Nothing here
+parses or validates: the codec fills these in, the rules judge them.
 """
 
 from dataclasses import dataclass, field
@@ -199,7 +199,9 @@ class Header:
     @property
     def full_code(self) -> str:
         """Number and notation as one text, `123/SNV-VP` (số, ký hiệu)."""
-        return f"{self.code_number}/{self.code_notation}" if self.code_notation else self.code_number
+        if not self.code_notation:
+            return self.code_number
+        return f"{self.code_number}/{self.code_notation}"
 
 
 @dataclass(frozen=True, slots=True)
