@@ -57,11 +57,14 @@ _PEM: Final = re.compile(rb"-----BEGIN PUBLIC KEY-----.*?-----END PUBLIC KEY----
 # ---------------------------------------------------------------- the format: hashes and tree
 
 
+_ENCODER: Final = json.JSONEncoder(
+    ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False
+)
+
+
 def compact(value: object) -> str:
     """Return canonical JSON (RFC 8785 for what we write: ASCII keys, texts, integers)."""
-    return json.dumps(
-        value, ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False
-    )
+    return _ENCODER.encode(value)
 
 
 def entry_hash(body: bytes) -> bytes:

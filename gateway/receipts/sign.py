@@ -9,11 +9,12 @@ is complete and durable; a crash leaves at most a `.part` file.
 
 import os
 import stat
+from base64 import urlsafe_b64encode
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import (
@@ -23,8 +24,6 @@ from cryptography.hazmat.primitives.serialization import (
     PublicFormat,
     load_pem_private_key,
 )
-from joserfc import jws
-from joserfc.jwk import OKPKey
 
 from gateway.errors import ConfigurationError
 from gateway.receipts.log import Value, check_local_time, check_value
@@ -39,8 +38,6 @@ from gateway.receipts.proof import (
     thumbprint,
 )
 
-_ALGORITHMS: Final = [ALG]
-
 
 class ReceiptKey:
     """The private receipt key, ready to sign; safe to share between threads."""
@@ -49,13 +46,24 @@ class ReceiptKey:
         self.private = private
         self.public: Ed25519PublicKey = private.public_key()
         self.kid = thumbprint(self.public)
-        self._jwk = OKPKey.import_key(_private_pem(private))
+        self._headers: dict[str, bytes] = {}
 
     def sign(self, typ: str, claims: Mapping[str, Value]) -> str:
-        """Return a compact JWS of the claims' canonical JSON (about 0.1 ms)."""
-        header = {"alg": ALG, "kid": self.kid, "typ": typ}
-        payload = compact(claims).encode("utf-8")
-        return jws.serialize_compact(header, payload, self._jwk, algorithms=_ALGORITHMS)
+        """Return a compact JWS (RFC 7515 section 7.1) of the claims' canonical JSON.
+
+        One is made for every accepted document, inside the ledger's writer: by hand it costs a
+        third of what a library takes. The tests let joserfc verify each kind.
+        """
+        header = self._headers.get(typ)
+        if header is None:
+            text = compact({"alg": ALG, "kid": self.kid, "typ": typ})
+            header = self._headers[typ] = _base64url(text.encode("utf-8"))
+        signed = header + b"." + _base64url(compact(claims).encode("utf-8"))
+        return (signed + b"." + _base64url(self.private.sign(signed))).decode("ascii")
+
+
+def _base64url(data: bytes) -> bytes:
+    return urlsafe_b64encode(data).rstrip(b"=")
 
 
 # ---------------------------------------------------------------- key files
