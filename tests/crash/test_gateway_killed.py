@@ -63,22 +63,32 @@ def blank_pdf():
     return out.getvalue()
 
 
-async def test_sending(tmp_path):
-    async with crashhouse(tmp_path) as house:
+async def sending(folder):
+    async with crashhouse(folder) as house:
         await life(house, SENDING)
 
 
-async def test_receiving(tmp_path):
-    async with crashhouse(tmp_path) as house:
+async def receiving(folder):
+    async with crashhouse(folder) as house:
         await life(house, RECEIVING)
 
 
-async def test_issuing(tmp_path):
+async def issuing(folder):
     """Nobody waits for a verdict: every document is accepted first and numbered later."""
-    async with crashhouse(tmp_path, budget="0 s") as house:
+    async with crashhouse(folder, budget="0 s") as house:
         house.pdf = blank_pdf()
         await life(house, ISSUING)
         assert all(a["verification"] == "pending" for a in house.accepted.values())
+
+
+async def test_killed_at_every_point(tmp_path):
+    """Three worlds beside one another, each with a server that dies again and again."""
+    worlds = (sending, receiving, issuing)
+    async with asyncio.TaskGroup() as group:
+        for world in worlds:
+            folder = tmp_path / world.__name__
+            folder.mkdir()
+            group.create_task(world(folder))
 
 
 async def test_at_any_time(tmp_path):

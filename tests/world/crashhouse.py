@@ -89,7 +89,7 @@ class Child:
             with suppress(ProcessLookupError):
                 self.process.send_signal(number)
 
-    async def ended(self, patience_s: float = 30.0) -> int:
+    async def ended(self, patience_s: float = 60.0) -> int:
         async with asyncio.timeout(patience_s):
             return await self.process.wait()
 
@@ -130,7 +130,7 @@ class CrashHouse:
         await self.until(lambda: self.child.url() or self.child.code is not None, "no address")
         self.url = self.child.url() if self.child.code is None else ""
 
-    async def until(self, ready: Callable[[], Any], what: str, patience_s: float = 40.0) -> Any:
+    async def until(self, ready: Callable[[], Any], what: str, patience_s: float = 60.0) -> Any:
         """Wait for a true answer; the child's last words are the failure's."""
         try:
             async with asyncio.timeout(patience_s):
@@ -145,7 +145,7 @@ class CrashHouse:
             tail = self.child.log.read_text(errors="replace")[-2000:] if self.child else ""
             raise AssertionError(f"{what}\n{tail}") from None
 
-    async def dies(self, patience_s: float = 30.0) -> None:
+    async def dies(self, patience_s: float = 60.0) -> None:
         """Wait until the armed fault has killed the child."""
         await self.until(
             lambda: self.child.code is not None, "the point was not reached", patience_s
