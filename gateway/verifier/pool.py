@@ -32,6 +32,7 @@ from gateway.verifier.examine import failed_report, quick_report, quick_report_o
 MIB: Final = 1024 * 1024
 _LENGTH: Final = struct.Struct(">I")
 _MAX_ANSWER: Final = 64 * MIB
+_ENDING_S: Final = 1.0
 _START_S: Final = 30.0
 _STAMP_S: Final = 1.0
 _GONE: Final = "gone before the job began"
@@ -77,8 +78,16 @@ class _Worker:
             raise _DiedError("died") from exc
         return found
 
-    async def stop(self) -> int | None:
-        """Kill it and wait; return its exit code."""
+    async def stop(self, *, ending: bool = False) -> int | None:
+        """Kill it and wait; return its exit code.
+
+        One that closed its pipe is `ending`: it is given a moment to end by itself, because asking
+        to kill a process that just ended takes its exit code away from who waits for it.
+        """
+        if ending:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_ENDING_S):
+                    return await self.process.wait()
         with contextlib.suppress(ProcessLookupError):
             self.process.kill()
         if self.process.stdin is not None:
@@ -323,7 +332,7 @@ class VerifierPool:
                 self._counts.killed += 1
                 return facts.failed(note("verifier-failed", f"{self._timeout_s:g} s"))
             except _DiedError as exc:
-                code = await self._dismiss(worker)
+                code = await self._dismiss(worker, ending=True)
                 self._counts.died += 1
                 if str(exc) == _GONE:
                     continue  # it never saw the file, which is innocent
@@ -379,12 +388,12 @@ class VerifierPool:
             self._counts.died += 1
         return await self._start()
 
-    async def _dismiss(self, worker: _Worker) -> int | None:
+    async def _dismiss(self, worker: _Worker, *, ending: bool = False) -> int | None:
         self._all.discard(worker)
         if worker.successor is not None:
             worker.successor.add_done_callback(self._welcome)
             worker.successor = None
-        return await worker.stop()
+        return await worker.stop(ending=ending)
 
     def _welcome(self, started: "asyncio.Task[_Worker]") -> None:
         """Take on a successor whose predecessor is gone; failures show at the next start."""
