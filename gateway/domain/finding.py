@@ -37,3 +37,15 @@ class Finding:
 def errors(findings: Iterable[Finding]) -> tuple[Finding, ...]:
     """Return the findings that refuse."""
     return tuple(f for f in findings if f.severity is Severity.ERROR)
+
+
+def finding_json(finding: Finding) -> dict[str, str]:
+    """Return a finding as the API and the ledger keep it."""
+    return {
+        "rule": finding.rule,
+        "severity": finding.severity.value,
+        "where": finding.where,
+        "vi": finding.vi,
+        "en": finding.en,
+        "refusal": finding.refusal,
+    }

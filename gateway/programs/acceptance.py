@@ -5,7 +5,7 @@ bytes, also after a crash between the commit and the answer.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any
 
@@ -14,7 +14,7 @@ from gateway.codec.names import safe_name
 from gateway.domain.consignment import PlannedDelivery
 from gateway.domain.document_id import render_ordinal_id
 from gateway.domain.envelope import Attachment, Envelope
-from gateway.domain.finding import Finding
+from gateway.domain.finding import Finding, finding_json
 from gateway.domain.lifecycle import ConsignmentState
 from gateway.domain.moments import iso, to_text
 from gateway.domain.numbering import CounterKey, issue_counter
@@ -314,7 +314,7 @@ def answer_of(  # noqa: PLR0917
         "state": state,
         "verification": verdict,
         "deliveries": list(deliveries),
-        "findings": [asdict(f) for f in wanted.findings],
+        "findings": [finding_json(f) for f in wanted.findings],
         "receipt": receipt,
     }
     if number is not None:
@@ -339,7 +339,7 @@ def _consignment(
         "digest": wanted.identity.digest,
         "business_type": int(header.business.doc_type),
         "envelope": dumps(envelope_to_json(envelope)),
-        "findings": dumps([asdict(f) for f in wanted.findings]),
+        "findings": dumps([finding_json(f) for f in wanted.findings]),
         "verdict": wanted.verdict,
         "legal_class": legal_class_of(verdicts) if verdicts else "",
         "urgency": int(header.urgency),

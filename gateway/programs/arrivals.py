@@ -7,7 +7,7 @@ receiver commits all of a packet or nothing.
 """
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -16,7 +16,7 @@ from gateway.codec.edxml import envelope_to_json
 from gateway.domain.consignment import PlannedDelivery, content_digest
 from gateway.domain.document_id import render_document_id
 from gateway.domain.envelope import BusinessType
-from gateway.domain.finding import Finding, Severity, errors
+from gateway.domain.finding import Finding, Severity, errors, finding_json
 from gateway.domain.lifecycle import ArrivalState
 from gateway.domain.moments import from_text, to_text
 from gateway.errors import Reason, RejectedError
@@ -302,7 +302,7 @@ def _row(
         "sender_name": name,
         "state": ArrivalState.ENTERED.value,
         "envelope": dumps(envelope_to_json(came.read.envelope)),
-        "findings": dumps([asdict(f) for f in findings]),
+        "findings": dumps([finding_json(f) for f in findings]),
         "verdict": came.verdicts.verdict.value,
         "legal_class": legal_class_of(came.verdicts),
         "urgency": int(header.urgency),

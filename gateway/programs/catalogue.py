@@ -45,7 +45,11 @@ def today(context: Context) -> date:
 
 def whois(context: Context, written: str) -> Who:
     """Return who a written code means today."""
-    found = context.directory().resolve(written, today(context))
+    return _answers.whois(context.directory(), today(context), written)
+
+
+def _understood(directory: Directory, day: date, written: str) -> Who:
+    found = directory.resolve(written, day)
     if not isinstance(found, Resolved):
         return Who(written, found.canonical, "", "", found.reason)
     agency = found.agency
@@ -53,31 +57,51 @@ def whois(context: Context, written: str) -> Who:
     return Who(written, agency.code, agency.name, agency.hop, found.reason, successor)
 
 
-class _Families:
-    """Lineages of one catalogue, made once each; a new catalogue begins anew."""
+_MOST_ANSWERS: Final = 10_000
+
+
+class _Answers:
+    """What one catalogue says on one day, asked once a code; another day or catalogue begins anew.
+
+    The same few codes are asked for several times with every document. Answers are values, and
+    two threads asking at once only work them out twice.
+    """
 
     def __init__(self) -> None:
-        self._directory: Directory | None = None
-        self._known: dict[str, str] = {}
+        self._of: tuple[Directory | None, date] = (None, date.min)
+        self._who: dict[str, Who] = {}
+        self._families: dict[str, str] = {}
 
-    def of(self, directory: Directory, canonical: str) -> str:
-        if directory is not self._directory:
-            self._directory, self._known = directory, {}
-        found = self._known.get(canonical)
+    def _begin(self, directory: Directory, day: date) -> None:
+        if self._of[0] is not directory or self._of[1] != day:
+            self._of = (directory, day)
+            self._who, self._families = {}, {}
+
+    def whois(self, directory: Directory, day: date, written: str) -> Who:
+        self._begin(directory, day)
+        found = self._who.get(written)
+        if found is None:
+            found = _understood(directory, day, written)
+            if len(self._who) < _MOST_ANSWERS:  # senders may write any code they like
+                self._who[written] = found
+        return found
+
+    def family(self, directory: Directory, day: date, canonical: str) -> str:
+        self._begin(directory, day)
+        found = self._families.get(canonical)
         if found is None:
             found = json.dumps(sorted(directory.lineage(canonical) | {canonical}))
-            if len(self._known) < _MOST_FAMILIES:  # senders may write any code they like
-                self._known[canonical] = found
+            if len(self._families) < _MOST_ANSWERS:
+                self._families[canonical] = found
         return found
 
 
-_MOST_FAMILIES: Final = 10_000
-_families: Final = _Families()
+_answers: Final = _Answers()
 
 
 def family(context: Context, canonical: str) -> str:
     """Return the lineage of an agency as a JSON list, for queries (DID-07, ID-05)."""
-    return _families.of(context.directory(), canonical)
+    return _answers.family(context.directory(), today(context), canonical)
 
 
 def numbered_here(context: Context, canonical: str) -> bool:

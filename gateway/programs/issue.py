@@ -7,14 +7,14 @@ with nothing numbered twice, because number and release are the same commit.
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from datetime import datetime
 
 from gateway import faults, observe
 from gateway.codec.edxml import envelope_from_json, envelope_to_json
 from gateway.domain.document_id import render_ordinal_id
 from gateway.domain.envelope import Envelope
-from gateway.domain.finding import Finding, errors
+from gateway.domain.finding import Finding, errors, finding_json
 from gateway.domain.lifecycle import ConsignmentState, DeliveryState, TransferState
 from gateway.domain.moments import from_text, to_text
 from gateway.ports import Change, ChangeSet, Conflict, Row, Update
@@ -115,7 +115,7 @@ class Issue:
                 "state": ConsignmentState.RELEASED.value,
                 "verdict": verdicts.verdict.value,
                 "legal_class": legal_class_of(verdicts),
-                "findings": dumps([asdict(f) for f in findings]),
+                "findings": dumps([finding_json(f) for f in findings]),
                 "document_id": document_id,
                 "envelope": dumps(envelope_to_json(final)),
                 "issue_year": year,
@@ -182,7 +182,7 @@ class Issue:
         columns = {
             "state": ConsignmentState.REFUSED.value,
             "verdict": verdicts.verdict.value,
-            "findings": dumps([asdict(f) for f in findings]),
+            "findings": dumps([finding_json(f) for f in findings]),
             "reason": "; ".join(f.vi for f in bad)[:500],
         }
         if not await self._end(row, columns, "refused", rules, now, verdicts.rows):
