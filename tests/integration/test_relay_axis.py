@@ -263,6 +263,32 @@ async def test_an_expired_lease_is_sent_again_and_the_slow_one_changes_nothing(t
         assert len(at_axis(house)) == 1
 
 
+async def test_a_late_answer_heals_what_was_given_up(tmp_path):
+    async with gatehouse(tmp_path, axis=True) as house:
+        desk = house.axis._desk
+        submit, go = desk.submit, asyncio.Event()
+
+        async def took_it_and_thinks(caller, data, options):
+            done = await submit(caller, data, options)
+            await go.wait()
+            return done
+
+        desk.submit = took_it_and_thinks
+        document = await sent(house, "1", "G09")
+        await house.state(document, "G09", "sending")
+        house.axis.fail("sendEdoc", Fault.REFUSE)
+        await later(house, minutes=11)
+        await house.sweep()
+        await house.state(document, "G09", "failed")
+        await house.until(lambda: document_is(house, document, "closed"))
+        go.set()
+        delivery = await house.state(document, "G09", "handed_over")
+        assert not delivery["reason"]
+        assert (await house.document(document))["state"] == "released"
+        row = await transfer(house, document)
+        assert (row["state"], bool(row["peer_doc_id"])) == ("done", True)
+
+
 async def first_attempt_heard(house):
     text = [t.get_coro().__qualname__ for t in asyncio.all_tasks()]
     return not any(name.endswith("Relay._safely") for name in text)
