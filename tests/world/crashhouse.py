@@ -113,6 +113,7 @@ class CrashHouse:
     accepted: dict[str, Any] = field(default_factory=dict)
     incoming: list[str] = field(default_factory=list)
     violations: list[str] = field(default_factory=list)
+    handed: Counter[tuple[str, str]] = field(default_factory=Counter)
     _numbers: int = 0
 
     @property
@@ -273,8 +274,8 @@ class CrashHouse:
 
         async def watched_submit(caller: Any, data: Any, options: Any) -> Any:
             done = await submit(caller, data, options)
-            if caller.system_id == HUB and not self._under_way("document_id", done.document_id):
-                self.violations.append(f"{done.document_id} was sent without an attempt on record")
+            if caller.system_id == HUB:
+                self._check_recorded(done.document_id, "")
             return done
 
         async def watched_report(caller: Any, data: Any, options: Any) -> Any:
@@ -287,16 +288,28 @@ class CrashHouse:
 
         desk.submit, desk.report = watched_submit, watched_report
 
-    def _under_way(self, column: str, value: str) -> bool:
+    def _check_recorded(self, document_id: str, code: str) -> None:
+        """Each handing over needs an attempt of its own on record.
+
+        Counted, because a dead sender's attempt may have been closed by its successor before the
+        axis has finished taking what the dead one sent.
+        """
+        self.handed[document_id, code] += 1
         sql = (
-            "SELECT 1 FROM transfer t JOIN attempt a ON a.transfer_id = t.id AND a.n = t.attempts "
-            f"WHERE t.{column} = ? AND t.state = 'sending' AND a.ended_at IS NULL AND t.hop = 'truc'"
+            "SELECT COUNT(*) FROM attempt a JOIN transfer t ON t.id = a.transfer_id "
+            "LEFT JOIN status_report s ON s.id = t.status_id "
+            "WHERE t.document_id = ? AND t.hop = 'truc' AND COALESCE(s.code, '') = ?"
         )
-        return bool(self.rows(sql, value))
+        recorded = self.rows(sql, document_id, code)[0][0]
+        if recorded < self.handed[document_id, code]:
+            what = f"{code or 'the document'} of {document_id}"
+            self.violations.append(
+                f"{what}: handed over {self.handed[document_id, code]} times, "
+                f"{recorded} attempts on record"
+            )
 
     def _check_status(self, document_id: str, code: str) -> None:
-        if not self._under_way("document_id", document_id):
-            self.violations.append(f"{code} on {document_id} was sent without an attempt on record")
+        self._check_recorded(document_id, code)
         entered = self.rows(
             "SELECT 1 FROM arrival WHERE document_id = ? AND entered_system_at IS NOT NULL",
             document_id,
