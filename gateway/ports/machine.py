@@ -117,9 +117,11 @@ class Verifier(Protocol):
         ...
 
     async def verify(
-        self, path: Path, *, sha256: str, size_bytes: int, at: datetime
+        self, path: Path, *, sha256: str, size_bytes: int, at: datetime, lane: int = 0
     ) -> VerificationReport:
         """Return a report for one file; never raises for what the file does.
+
+        `lane` is the document's urgency: a more urgent file overtakes those that wait.
 
         A file over the size limit is indeterminate (too large); a killed worker is indeterminate
         (verifier failed).

@@ -24,6 +24,8 @@ from cryptography.x509 import (
 from pyhanko_certvalidator.revinfo.archival import CRLContainer
 
 from gateway.trust.fingerprint import file_bytes, hash_of, trust_files
+from gateway.trust.policy import BUILT_IN, Policy, TrustList
+from gateway.trust.revocation import RevocationIndex
 
 _PEM: Final = re.compile(
     rb"-----BEGIN ([A-Z0-9 ]+)-----(.*?)-----END \1-----", re.DOTALL | re.ASCII
@@ -56,6 +58,9 @@ class TrustStore:
         sha256: Hash over all files used, lower-case hex.
         faults: Files that could not be used.
         quick_crls: The same lists in a form that is quick to search, beside their issuers.
+        policy: By which rules it is judged.
+        trust_list: Classes and windows of the authorities, pinned signers.
+        index: Stored revocation lists and answers, None when there are none.
     """
 
     anchors: tuple[x509.Certificate, ...] = ()
@@ -64,6 +69,9 @@ class TrustStore:
     sha256: str = hashlib.sha256(b"").hexdigest()
     faults: tuple[TrustFault, ...] = ()
     quick_crls: tuple[tuple[str, CertificateRevocationList], ...] = ()
+    policy: Policy = BUILT_IN
+    trust_list: TrustList = field(default_factory=TrustList)
+    index: RevocationIndex | None = None
 
     def revoked_since(self, cert: x509.Certificate) -> datetime | None:
         """Return since when any list at hand calls a certificate revoked, None when none does.

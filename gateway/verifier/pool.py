@@ -220,7 +220,7 @@ class VerifierPool:
         return report
 
     async def verify(
-        self, path: Path, *, sha256: str, size_bytes: int, at: datetime
+        self, path: Path, *, sha256: str, size_bytes: int, at: datetime, lane: int = 0
     ) -> VerificationReport:
         """Return a report for one file; see `ports.Verifier`.
 
@@ -229,6 +229,7 @@ class VerifierPool:
             sha256: Lower-case hex of its bytes.
             size_bytes: Of the file.
             at: The time the questions are asked for, aware.
+            lane: Urgency of the document.
 
         Raises:
             UnavailableError: The queue is full, no worker starts, the file cannot be opened, or

@@ -148,7 +148,7 @@ class WaitingVerifier:
         return None
 
     async def verify(
-        self, path: Path, *, sha256: str, size_bytes: int, at: datetime
+        self, path: Path, *, sha256: str, size_bytes: int, at: datetime, lane: int = 0
     ) -> VerificationReport:
         self.asked += 1
         await self._may.wait()
