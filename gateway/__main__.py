@@ -27,6 +27,7 @@ COMMANDS: Final = (
     "health",
     "edxml",
     "verify",
+    "trust",
     "receipts",
 )
 
