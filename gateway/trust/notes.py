@@ -219,8 +219,13 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
 }
 
 
-def clean(text: object) -> str:
-    """Return a stranger's words fit to print: one line, no control or direction marks, short."""
+def clean(text: object, most: int = _MAX_FACT) -> str:
+    """Return a stranger's words fit to print: one line, no control or direction marks, short.
+
+    Args:
+        text: What the stranger wrote.
+        most: Characters at most.
+    """
     composed = unicodedata.normalize("NFC", str(text))
     kept = "".join(
         " " if c.isspace() else c
@@ -228,7 +233,7 @@ def clean(text: object) -> str:
         if c.isspace() or unicodedata.category(c)[0] != "C"
     )
     short = " ".join(kept.split())
-    return short if len(short) <= _MAX_FACT else short[: _MAX_FACT - 1] + "…"
+    return short if len(short) <= most else short[: most - 1] + "…"
 
 
 def note(code: str, detail: object = "") -> Note:
