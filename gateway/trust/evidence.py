@@ -36,6 +36,7 @@ from pyhanko_certvalidator.policy_decl import (
 from pyhanko_certvalidator.registry import SimpleTrustManager
 from pyhanko_certvalidator.revinfo.archival import CRLContainer, OCSPContainer
 
+from gateway.trust.algorithms import DatedAlgorithms
 from gateway.trust.anchors import TrustStore
 
 MAX_CERTIFICATES: Final = 50
@@ -51,10 +52,6 @@ RECENT: Final = CertRevTrustPolicy(
 )
 RETROACTIVE: Final = CertRevTrustPolicy(REQUIRE_REVINFO, retroactive_revinfo=True)
 
-# SIG-41 (NĐ68 art 31.1): used within its scope. Old certificates have non-repudiation only.
-_KEY_USAGE: Final = KeyUsageConstraints(
-    key_usage={"non_repudiation", "digital_signature"}, match_all_key_usages=False
-)
 _OFFLINE: Final = RevocationInfoGatheringSpec(
     online_fetching_rule=RevinfoOnlineFetchingRule.LOCAL_ONLY,
     certificate_fetching_rule=CertificateFetchingRule.NEVER_FETCH,
@@ -134,25 +131,44 @@ class Evidence:
         return dataclasses.replace(self, store=dataclasses.replace(self.store, crls=kept))
 
     def spec(
-        self, revocation: CertRevTrustPolicy, *, from_file: bool = True
+        self,
+        revocation: CertRevTrustPolicy,
+        *,
+        from_file: bool = True,
+        proven: datetime | None = None,
     ) -> SignatureValidationSpec:
         """Return the validator's settings.
 
         Args:
             revocation: `IN_FORCE`, `RECENT` or `RETROACTIVE`.
             from_file: Give it the file's own evidence; the archival procedure reads that itself.
+            proven: When a trusted time-stamp proves the signature existed: its algorithms are
+                judged for then (SIG-48). Those of time-stamps are judged for the moment asked.
         """
+        policy = self.store.policy
         return SignatureValidationSpec(
             cert_validation_policy=CertValidationPolicySpec(
-                trust_manager=self.trust, revinfo_policy=revocation
+                trust_manager=self.trust,
+                revinfo_policy=revocation,
+                algorithm_usage_policy=DatedAlgorithms(policy, proven),
             ),
+            ts_cert_validation_policy=CertValidationPolicySpec(
+                trust_manager=self.trust,
+                revinfo_policy=revocation,
+                algorithm_usage_policy=DatedAlgorithms(policy),
+            ),
+            signature_algorithm_policy=DatedAlgorithms(policy, proven),
             revinfo_gathering_policy=_OFFLINE,
             local_knowledge=LocalKnowledge(
                 known_crls=[*self.store.crls, *(self.crls if from_file else ())],
                 known_ocsps=[*(self.ocsps if from_file else ())],
                 known_certs=[*self.store.intermediates, *(self.certs if from_file else ())],
             ),
-            key_usage_settings=_KEY_USAGE,
+            # SIG-41 (NĐ68 art 31.1): used within its scope. Old certificates have
+            # non-repudiation only.
+            key_usage_settings=KeyUsageConstraints(
+                key_usage=set(policy.key_usages), match_all_key_usages=False
+            ),
         )
 
 

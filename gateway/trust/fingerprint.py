@@ -10,7 +10,9 @@ from typing import Final
 
 MAX_FILE_BYTES: Final = 64 * 1024 * 1024
 MAX_FILES: Final = 2000
-_PASSED_OVER: Final = frozenset({".md", ".txt", ".toml", ".json", ".csv"})
+CONTROL_FILES: Final = ("policy.toml", "trust-list.toml")
+"""Files that say how the certificates beside them are used; part of the fingerprint."""
+_PASSED_OVER: Final = frozenset({".md", ".txt", ".toml", ".json", ".jsonl", ".csv"})
 
 
 def fingerprint(directory: Path) -> str:
@@ -20,13 +22,16 @@ def fingerprint(directory: Path) -> str:
     except OSError:
         return hash_of([])
     contents = (file_bytes(path) for path in paths)
-    return hash_of([hashlib.sha256(data).digest() for data in contents if data is not None])
+    digests = [hashlib.sha256(data).digest() for data in contents if data is not None]
+    return hash_of([*digests, *control_digests(control_files(directory))])
 
 
 def stamp(directory: Path) -> tuple[tuple[str, int, int, int], ...]:
     """Return names, inodes, sizes and change times: equal stamps mean nothing was touched."""
     try:
-        stats = ((path.name, path.stat()) for path in trust_files(directory))
+        control = [directory / name for name in CONTROL_FILES]
+        paths = [*trust_files(directory), *(path for path in control if path.exists())]
+        stats = ((path.name, path.stat()) for path in paths)
         return tuple((name, s.st_ino, s.st_size, s.st_mtime_ns) for name, s in stats)
     except OSError:
         return ()
@@ -42,6 +47,28 @@ def trust_files(directory: Path) -> list[Path]:
         and path.is_file()
     )
     return found[:MAX_FILES]
+
+
+def control_files(directory: Path) -> dict[str, bytes | None]:
+    """Return the control files there are, by name; None for one that cannot be read."""
+    found: dict[str, bytes | None] = {}
+    for name in CONTROL_FILES:
+        path = directory / name
+        try:
+            present = path.is_symlink() or path.exists()
+        except OSError:
+            present = True  # it cannot even be asked about: then it is not known to be absent
+        if present:
+            found[name] = file_bytes(path)
+    return found
+
+
+def control_digests(contents: dict[str, bytes | None]) -> list[bytes]:
+    """Return what the control files add to the fingerprint; their names count."""
+    return [
+        hashlib.sha256(name.encode() + b"\0" + (b"unreadable" if data is None else data)).digest()
+        for name, data in contents.items()
+    ]
 
 
 def file_bytes(path: Path) -> bytes | None:
