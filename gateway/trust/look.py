@@ -1,15 +1,36 @@
 """How a PDF's pages look, drawn by PDFium: an independent opinion on what was changed.
 
 Used only when the difference analysis cannot say what a change is. Annotations and form fields are
-left out: the analysis judges those. Keeps nothing; a hostile file is the worker process's risk.
+left out: the analysis judges those. Keeps the answers of the last few files; a hostile file is the
+worker process's risk.
 """
 
+import hashlib
+from collections import OrderedDict
+from dataclasses import dataclass
 from typing import Any, Final
 
 import pypdfium2
 
 MAX_PAGES: Final = 40
 _LONGEST_SIDE: Final = 600.0
+_REMEMBERED: Final = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """The pages of a file beside those of its beginning.
+
+    Args:
+        alike: They look and read the same; None when it cannot be told.
+        pages: Pages that differ, from 1; empty when their number differs.
+    """
+
+    alike: bool | None
+    pages: tuple[int, ...] = ()
+
+
+_known: OrderedDict[tuple[bytes, int], Comparison] = OrderedDict()
 
 
 def page_count(data: bytes) -> int | None:
@@ -21,6 +42,16 @@ def page_count(data: bytes) -> int | None:
         return None
 
 
+def page_text(data: bytes) -> tuple[int, str] | None:
+    """Return the number of pages and the text of the first `MAX_PAGES`, None when unreadable."""
+    try:
+        with pypdfium2.PdfDocument(data) as document:
+            shown = range(min(len(document), MAX_PAGES))
+            return len(document), "\f".join(_text(document[n]) for n in shown)
+    except (pypdfium2.PdfiumError, ValueError, MemoryError):
+        return None
+
+
 def same_look(data: bytes, cut: int) -> bool | None:
     """Tell whether the pages of a file look like those of its first `cut` bytes.
 
@@ -28,19 +59,43 @@ def same_look(data: bytes, cut: int) -> bool | None:
         False when a page was added, removed or looks or reads differently; None when it cannot be
         told (unreadable, or more than `MAX_PAGES` pages that look the same so far).
     """
+    return compared(data, cut).alike
+
+
+def compared(data: bytes, cut: int) -> Comparison:
+    """Compare the pages of a file with those of its first `cut` bytes, once a file and cut."""
+    key = (hashlib.sha256(data).digest(), cut)
+    known = _known.get(key)
+    if known is None:
+        known = _known[key] = _compared(data, cut)
+        while len(_known) > _REMEMBERED:
+            _known.popitem(last=False)
+    return known
+
+
+def _compared(data: bytes, cut: int) -> Comparison:
     try:
         with (
             pypdfium2.PdfDocument(data[:cut]) as before,
             pypdfium2.PdfDocument(data) as after,
         ):
             if len(before) != len(after):
-                return False
-            for number in range(min(len(after), MAX_PAGES)):
-                if _face(before[number]) != _face(after[number]):
-                    return False
-            return True if len(after) <= MAX_PAGES else None
+                return Comparison(alike=False)
+            numbers = range(min(len(after), MAX_PAGES))
+            differ = tuple(n + 1 for n in numbers if _face(before[n]) != _face(after[n]))
+            if differ:
+                return Comparison(alike=False, pages=differ)
+            return Comparison(alike=True if len(after) <= MAX_PAGES else None)
     except (pypdfium2.PdfiumError, ValueError, MemoryError):
-        return None
+        return Comparison(alike=None)
+
+
+def _text(page: Any) -> str:
+    text_page = page.get_textpage()
+    text: str = text_page.get_text_range()
+    text_page.close()
+    page.close()
+    return text
 
 
 def _face(page: Any) -> tuple[tuple[float, float], str, bytes]:
@@ -51,7 +106,7 @@ def _face(page: Any) -> tuple[tuple[float, float], str, bytes]:
     text = text_page.get_text_range()
     text_page.close()
     bitmap = page.render(scale=scale, grayscale=True, draw_annots=False, may_draw_forms=False)
-    picture = bytes(bitmap.buffer)
+    picture = hashlib.sha256(bytes(bitmap.buffer)).digest()
     bitmap.close()
     page.close()
     return (width, height), text, picture
