@@ -1,0 +1,1 @@
+"""Verification reports for people: one model, several forms."""
