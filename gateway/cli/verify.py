@@ -34,7 +34,7 @@ _HEADLINES: Final = {
         "Do not accept; ask the sender to send it again.",
     ),
     "indeterminate": (
-        "CHƯA KẾT LUẬN ĐƯỢC",
+        "CHƯA XÁC ĐỊNH ĐƯỢC",
         "INDETERMINATE",
         "yellow",
         "Chưa coi là hợp lệ; xem lý do bên dưới rồi kiểm tra lại hoặc hỏi đơn vị gửi.",
@@ -92,7 +92,7 @@ def register(app: typer.Typer) -> None:
         epilog=examples(
             "vanlien verify van-ban.pdf --trust certs",
             "vanlien verify van-ban.pdf --trust certs --at 2026-11-22T12:00:00+07:00 --json",
-            exits="0 hợp lệ / valid · 1 không hợp lệ / invalid · 2 chưa kết luận / indeterminate"
+            exits="0 hợp lệ / valid · 1 không hợp lệ / invalid · 2 chưa xác định / indeterminate"
             " · 3 không đọc được / unreadable · 4 không ký / unsigned",
         ),
     )(verify)

@@ -35,7 +35,7 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "The file is over the verification limit ({detail}); signatures not verified.",
     ),
     "verifier-failed": (
-        "Tiến trình kiểm tra bị dừng ({detail}); chưa kết luận được. Chuyển cán bộ kỹ thuật.",
+        "Tiến trình kiểm tra bị dừng ({detail}); chưa xác định được. Chuyển cán bộ kỹ thuật.",
         "The verifier was stopped ({detail}); no conclusion. Pass it to a technician.",
     ),
     "encrypted": (
@@ -81,8 +81,47 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "The text of page 1 could not be read ({detail}); secrecy stamps were not looked for.",
     ),
     "no-trust": (
-        "Chưa nạp chứng thư gốc tin cậy nào; mọi chữ ký đều chưa kết luận được.",
+        "Chưa nạp chứng thư gốc tin cậy nào; mọi chữ ký đều chưa xác định được.",
         "No trust anchor is loaded; no signature can be concluded.",
+    ),
+    "two-certifications": (
+        "Tệp có hai chữ ký chứng thực (DocMDP); chuẩn chỉ cho phép một. Không tiếp nhận.",
+        "The file is certified twice (DocMDP); only one certification is allowed. Do not accept.",
+    ),
+    "late-certification": (
+        "Chữ ký chứng thực (DocMDP) không phải chữ ký đầu tiên của tệp.",
+        "The certifying signature (DocMDP) is not the first of the file.",
+    ),
+    "active-content": (
+        "Tệp có thành phần tự chạy ({detail}); nội dung hiển thị có thể thay đổi khi mở.",
+        "The file has parts that act by themselves ({detail}); what it shows may change.",
+    ),
+    "embedded-files": (
+        "Tệp có đính kèm tệp khác bên trong; chữ ký (nếu có) của các tệp đó không được kiểm tra.",
+        "Other files are attached inside; their signatures, if any, were not verified.",
+    ),
+    "no-second-look": (
+        "Cần đối chiếu cách hiển thị bằng chương trình thứ hai (Poppler) nhưng máy chưa cài.",
+        "A second viewer (Poppler) was wanted to compare what is shown, but is not installed.",
+    ),
+    "viewers-disagree": (
+        (
+            "Hai chương trình đọc PDF hiển thị khác nhau: người khác có thể thấy nội dung khác. "
+            "Hỏi đơn vị gửi."
+        ),
+        "Two PDF viewers do not show the same: others may see other content. Ask the sender.",
+    ),
+    "parts-unsigned": (
+        "Trong tệp nén có tệp không có chữ ký số: {detail}.",
+        "Files in the archive carry no digital signature: {detail}.",
+    ),
+    "part-not-examined": (
+        "Tệp «{detail}» trong tệp nén chưa được kiểm tra.",
+        "The file “{detail}” in the archive was not examined.",
+    ),
+    "damaged-archive": (
+        "Không đọc được tệp nén ({detail}). Yêu cầu gửi lại tệp nguyên vẹn.",
+        "The archive cannot be read ({detail}). Ask for an undamaged file.",
     ),
     # ------------------------------------------------ one signature: integrity
     "content-changed": (
@@ -208,12 +247,40 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "Tên ghi trong ô chữ ký ({detail}) khác tên trong chứng thư; chỉ tin chứng thư.",
         "The name beside the signature ({detail}) is not the certificate's; trust the certificate.",
     ),
+    "anchor-window": (
+        "Chứng thư gốc ({detail}) không còn hoặc chưa được tin cậy tại thời điểm ký.",
+        "The trust anchor ({detail}) was not trusted at the time of signing.",
+    ),
+    "long-lifetime": (
+        "Thời hạn chứng thư ({detail} ngày) dài hơn mức cho phép.",
+        "The certificate's lifetime ({detail} days) is longer than allowed.",
+    ),
+    "odd-key": (
+        "Khóa trong chứng thư được mã hóa sai chuẩn; không kiểm tra được chữ ký.",
+        "The key of a certificate is encoded against the standard; the signature cannot be judged.",
+    ),
+    "sha1-imprint": (
+        "Dấu thời gian dùng hàm băm cũ (SHA-1) cho dấu vân chữ ký.",
+        "The time-stamp's imprint uses an old digest (SHA-1).",
+    ),
+    "stamp-outside-validity": (
+        "Dấu thời gian được cấp ngoài thời hạn chứng thư của máy chủ cấp dấu ({detail}).",
+        "The time-stamp was given outside the validity of its authority's certificate ({detail}).",
+    ),
+    "tsa-before-claimed": (
+        "Đồng hồ máy chủ dấu thời gian chậm hơn thời gian người ký ghi {detail} phút.",
+        "The time-stamp is {detail} minutes before the time the signer wrote.",
+    ),
+    "clock-differs": (
+        "Thời gian người ký ghi sớm hơn dấu thời gian {detail} phút.",
+        "The signer wrote a time {detail} minutes before the time-stamp.",
+    ),
     "too-many-certificates": (
         "Chữ ký mang quá nhiều chứng thư (hơn {detail}); không xét.",
         "The signature carries too many certificates (over {detail}); not judged.",
     ),
     "other-problem": (
-        "Chưa kết luận được ({detail}). Chuyển cán bộ kỹ thuật.",
+        "Chưa xác định được ({detail}). Chuyển cán bộ kỹ thuật.",
         "No conclusion ({detail}). Pass it to a technician.",
     ),
 }
