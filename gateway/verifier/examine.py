@@ -38,11 +38,11 @@ def examine(
     Raises:
         OSError: The file cannot be opened.
     """
-    from gateway.trust.pdf import verify_pdf
+    from gateway.trust.verify import verify_file
 
     data = path.read_bytes()
     digest = sha256 or hashlib.sha256(data).hexdigest()
-    report = verify_pdf(data, sha256=digest, at=at, store=store, pdf_expected=pdf_expected)
+    report = verify_file(data, sha256=digest, at=at, store=store, pdf_expected=pdf_expected)
     try:
         # SEC-01 (S003 art 1.2, 12.1): the stamp is looked for in the text of page 1.
         marks = secrecy_marks(first_page_text(data))
