@@ -24,6 +24,7 @@ from cryptography.x509 import (
 )
 from pyhanko_certvalidator.revinfo.archival import CRLContainer
 
+from gateway.trust.crl import RefusedListError
 from gateway.trust.fingerprint import (
     control_digests,
     control_files,
@@ -31,6 +32,7 @@ from gateway.trust.fingerprint import (
     hash_of,
     trust_files,
 )
+from gateway.trust.lists import KnownList, aware, name_key, revoked_since, verified_list
 from gateway.trust.policy import BUILT_IN, Policy, TrustFault, TrustList
 from gateway.trust.policyfile import POLICY_FILE, read_policy
 from gateway.trust.report import PolicyFacts
@@ -54,12 +56,14 @@ class TrustStore:
         crls: Revocation lists.
         sha256: Hash over all files used, lower-case hex.
         faults: Files that could not be used.
-        quick_crls: The same lists in a form that is quick to search, beside their issuers.
+        quick_crls: Those of the lists that no certificate here signed, beside their issuers.
         policy: By which rules it is judged.
         trust_list: Classes and windows of the authorities, pinned signers.
         index: Stored revocation lists and answers, None when there are none.
         unlisted: Self-signed certificates of the folder that the trust list keeps out.
         broken: The control file whose faults leave no anchor, or "".
+        lists: Those of the lists that were verified and read in advance.
+        slow_crls: All others; None when nobody looked, then all of `crls` are.
     """
 
     anchors: tuple[x509.Certificate, ...] = ()
@@ -73,6 +77,8 @@ class TrustStore:
     index: RevocationIndex | None = None
     unlisted: tuple[x509.Certificate, ...] = ()
     broken: str = ""
+    lists: tuple[KnownList, ...] = ()
+    slow_crls: tuple[CRLContainer, ...] | None = None
 
     def anchor_allowed(self, cert: x509.Certificate, at: datetime) -> bool:
         """Tell whether a certificate is an anchor for signatures made at an instant.
@@ -117,15 +123,21 @@ class TrustStore:
     def revoked_since(self, cert: x509.Certificate) -> datetime | None:
         """Return since when any list at hand calls a certificate revoked, None when none does.
 
-        The lists' own signatures are not checked: an entry only ever takes trust away.
+        The signatures of lists that nobody here issued are not checked: an entry only ever takes
+        trust away.
         """
-        issuer = cert.issuer.hashable
+        issuer, serial = cert.issuer.hashable, cert.serial_number
         found = [
             entry.revocation_date_utc
             for name, crl in self.quick_crls
-            if name == issuer
-            and (entry := crl.get_revoked_certificate_by_serial_number(cert.serial_number))
+            if name == issuer and (entry := crl.get_revoked_certificate_by_serial_number(serial))
         ]
+        key = name_key(cert.issuer)
+        end = aware(cert.not_valid_after)
+        known = [revoked_since(self.lists, key, serial, end)]
+        if self.index is not None:
+            known.append(self.index.revoked_since(key, serial, end))
+        found += [since for since in known if since is not None]
         return min(found, default=None)
 
     @classmethod
@@ -152,13 +164,16 @@ class TrustStore:
         contents = control_files(directory)
         rules = _Rules.of(contents)
         anchors, unlisted = rules.sort(shelf.anchors, shelf.others)
+        lists, slow = _read_in_advance(shelf)
         return cls(
             anchors=anchors,
             intermediates=tuple(cert for _, cert in sorted(shelf.others.items())),
             crls=tuple(CRLContainer(lst) for _, lst in sorted(shelf.crls.items())),
+            lists=lists,
+            slow_crls=tuple(CRLContainer(lst) for lst in slow),
             sha256=hash_of([*digests, *control_digests(contents)]),
             faults=(*shelf.faults, *rules.faults),
-            quick_crls=tuple(_quick(lst) for _, lst in sorted(shelf.crls.items())),
+            quick_crls=tuple(_quick(lst) for lst in slow),
             policy=rules.policy,
             trust_list=rules.trust_list,
             unlisted=unlisted,
@@ -338,6 +353,21 @@ class _Shelf:
                 self.crls[key] = lst
                 return True
         return False
+
+
+def _read_in_advance(
+    shelf: _Shelf,
+) -> tuple[tuple[KnownList, ...], list[asn1_crl.CertificateList]]:
+    """Verify and read every list that a certificate of the folder issued; return the rest too."""
+    issuers = [*shelf.anchors.values(), *shelf.others.values()]
+    known: list[KnownList] = []
+    rest: list[asn1_crl.CertificateList] = []
+    for _, lst in sorted(shelf.crls.items()):
+        try:
+            known.append(verified_list(lst.dump(), issuers))
+        except RefusedListError:
+            rest.append(lst)  # the validator judges it, as it judges the lists of a file
+    return tuple(known), rest
 
 
 def _objects(data: bytes) -> Iterator[tuple[str, bytes]]:

@@ -6,9 +6,11 @@ fatal; the amount taken from a file is limited. Pure values; a crash leaves noth
 """
 
 import dataclasses
+import hashlib
+import itertools
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from asn1crypto import cms, x509
@@ -16,7 +18,8 @@ from asn1crypto.crl import CertificateList
 from asn1crypto.ocsp import OCSPResponse
 from pyhanko.pdf_utils.decode_limits import DecodePurpose
 from pyhanko.pdf_utils.reader import PdfFileReader
-from pyhanko.sign.general import find_cms_attribute_iter
+from pyhanko.sign.general import extract_certificate_info, find_cms_attribute_iter
+from pyhanko.sign.validation import generic_cms
 from pyhanko.sign.validation.pdf_embedded import EmbeddedPdfSignature
 from pyhanko.sign.validation.policy_decl import (
     CertificateFetchingRule,
@@ -38,9 +41,34 @@ from pyhanko_certvalidator.revinfo.archival import CRLContainer, OCSPContainer
 
 from gateway.trust.algorithms import DatedAlgorithms
 from gateway.trust.anchors import TrustStore
+from gateway.trust.knowledge import (
+    Knowledge,
+    Statement,
+    conclude,
+    of_answers,
+    of_list,
+    of_lists,
+)
+from gateway.trust.lists import KnownList, ListSignatures, aware, name_key, newest
+from gateway.trust.report import RevocationFacts
+
+__all__ = [
+    "IN_FORCE",
+    "RECENT",
+    "RETROACTIVE",
+    "Evidence",
+    "Knowledge",
+    "aware",
+    "gather",
+    "knowledge_of",
+    "revocation_of",
+    "timing",
+]
 
 MAX_CERTIFICATES: Final = 50
 _MAX_ITEMS: Final = 100
+_MAX_TOKENS: Final = 5
+_LISTS: Final = ListSignatures()
 
 # SIG-42 (NĐ68 art 31.2): unknown is never good, so revocation information is required of every
 # certificate, from what is at hand, whatever pointers the certificate declares.
@@ -77,6 +105,10 @@ class Evidence:
         crls: Revocation lists the file carries; their signatures are checked when used.
         ocsps: OCSP answers the file carries, likewise.
         has_revocation_store: The file has a document security store with revocation data.
+        subjects: Certificates about which stored OCSP answers are looked for.
+        latest: Stored lists and answers issued after it are left out, None for no bound.
+        ends: The same for the lists of one issuer each, by `name_key`.
+        in_file: SHA-256 of the lists of the file's security store.
     """
 
     store: TrustStore
@@ -86,6 +118,10 @@ class Evidence:
     crls: tuple[CRLContainer, ...] = ()
     ocsps: tuple[OCSPContainer, ...] = ()
     has_revocation_store: bool = False
+    subjects: tuple[x509.Certificate, ...] = ()
+    latest: datetime | None = None
+    ends: tuple[tuple[bytes, datetime], ...] = ()
+    in_file: frozenset[str] = frozenset()
 
     def with_signature(self, emb: EmbeddedPdfSignature) -> "Evidence":
         """Return the same with what the signature itself carries: certificates, archived data."""
@@ -97,9 +133,40 @@ class Evidence:
         return dataclasses.replace(
             self,
             certs=(*self.certs, *certs),
-            crls=(*self.crls, *crls),
+            crls=without_forged((*self.crls, *crls)),
             ocsps=(*self.ocsps, *ocsps),
+            subjects=_askable((*self.subjects, *_signers(emb), *certs)),
         )
+
+    def lists(self) -> tuple[KnownList, ...]:
+        """Return the lists of the trust folder and the store that count, of each source."""
+        stored = self._kept(self.latest)
+        ends = dict(self.ends)
+        if not ends:
+            return stored
+        found = [one for one in stored if one.issuer_name not in ends]
+        for issuer, end in ends.items():
+            latest = end if self.latest is None else min(end, self.latest)
+            found += [one for one in self._kept(latest) if one.issuer_name == issuer]
+        return tuple(found)
+
+    def _kept(self, latest: datetime | None) -> tuple[KnownList, ...]:
+        index = self.store.index
+        stored = () if index is None else index.lists(self.at, latest)
+        return newest((*self.store.lists, *stored), self.at, latest)
+
+    def answers(self) -> tuple[OCSPContainer, ...]:
+        """Return the stored OCSP answers about the certificates at hand."""
+        index = self.store.index
+        if index is None:
+            return ()
+        found: dict[bytes, None] = {}
+        for cert in self.subjects:
+            issuer, end = name_key(cert.issuer), dict(self.ends).get(name_key(cert.issuer))
+            bounds = [b for b in (end, self.latest) if b is not None]
+            kept = index.answers(issuer, cert.serial_number, min(bounds, default=None))
+            found |= dict.fromkeys(kept)
+        return tuple(o for group in _loaded(list(found), _ocsp) for o in group)
 
     def published_by(self, latest: datetime) -> "Evidence":
         """Return the same without revocation data issued after `latest`.
@@ -109,7 +176,8 @@ class Evidence:
         """
         return dataclasses.replace(
             self,
-            store=dataclasses.replace(self.store, crls=_until(self.store.crls, latest)),
+            store=_slow(self.store, _until(_unread(self.store), latest)),
+            latest=latest if self.latest is None else min(latest, self.latest),
             crls=_until(self.crls, latest),
             ocsps=_until(self.ocsps, latest),
         )
@@ -123,12 +191,15 @@ class Evidence:
         issuer, end = cert.issuer.hashable, aware(cert.not_valid_after)
         kept = tuple(
             c
-            for c in self.store.crls
+            for c in _unread(self.store)
             if c.crl_data.issuer.hashable != issuer
             or c.issuance_date is None
             or c.issuance_date <= end
         )
-        return dataclasses.replace(self, store=dataclasses.replace(self.store, crls=kept))
+        ends = {**dict(self.ends), name_key(cert.issuer): end}
+        return dataclasses.replace(
+            self, store=_slow(self.store, kept), ends=tuple(sorted(ends.items()))
+        )
 
     def spec(
         self,
@@ -146,22 +217,30 @@ class Evidence:
                 judged for then (SIG-48). Those of time-stamps are judged for the moment asked.
         """
         policy = self.store.policy
+        # The archival procedure reads the file's own lists: those would be judged twice.
+        known = [k for k in self.lists() if from_file or k.head.sha256 not in self.in_file]
         return SignatureValidationSpec(
             cert_validation_policy=CertValidationPolicySpec(
                 trust_manager=self.trust,
                 revinfo_policy=revocation,
                 algorithm_usage_policy=DatedAlgorithms(policy, proven),
+                signature_validator=_LISTS,
             ),
             ts_cert_validation_policy=CertValidationPolicySpec(
                 trust_manager=self.trust,
                 revinfo_policy=revocation,
                 algorithm_usage_policy=DatedAlgorithms(policy),
+                signature_validator=_LISTS,
             ),
             signature_algorithm_policy=DatedAlgorithms(policy, proven),
             revinfo_gathering_policy=_OFFLINE,
             local_knowledge=LocalKnowledge(
-                known_crls=[*self.store.crls, *(self.crls if from_file else ())],
-                known_ocsps=[*(self.ocsps if from_file else ())],
+                known_crls=[
+                    *(k.container for k in known),
+                    *_unread(self.store),
+                    *(self.crls if from_file else ()),
+                ],
+                known_ocsps=[*self.answers(), *(self.ocsps if from_file else ())],
                 known_certs=[*self.store.intermediates, *(self.certs if from_file else ())],
             ),
             # SIG-41 (NĐ68 art 31.1): used within its scope. Old certificates have
@@ -170,6 +249,50 @@ class Evidence:
                 key_usage=set(policy.key_usages), match_all_key_usages=False
             ),
         )
+
+
+def knowledge_of(
+    evidence: Evidence, cert: x509.Certificate, issuer: x509.Certificate, at: datetime
+) -> Knowledge:
+    """Return what is known of a certificate's revocation at a time, and from what (SIG-42).
+
+    Args:
+        evidence: What is at hand.
+        cert: The certificate.
+        issuer: Who issued it: lists of that name and key count.
+        at: The time in question, aware: the proven signing time, or the question's.
+    """
+    store = evidence.store
+    said = [of_list(known, "store", cert) for known in store.lists if known.issued_by(issuer)]
+    if store.index is not None:
+        said += [
+            Statement(
+                kind=s.kind,
+                origin="store",
+                issuer=s.issuer,
+                this_update=s.this_update,
+                next_update=s.next_update,
+                number=s.number,
+                sha256=s.sha256,
+                revoked_at=s.revoked_at,
+                reason=s.reason,
+            )
+            for s in store.index.statuses(issuer, cert.serial_number)
+            if s.scope.covers(cert)
+        ]
+    unread = (c.crl_data.dump() for c in _unread(store))
+    said += of_lists(unread, "store", cert, issuer)
+    said += of_lists((c.crl_data.dump() for c in evidence.crls), "file", cert, issuer)
+    answers = {o.ocsp_response_data.dump(): None for o in evidence.ocsps}
+    said += of_answers(answers, "file", cert, issuer)
+    return conclude(cert, at, [one for one in said if one is not None])
+
+
+def revocation_of(
+    evidence: Evidence, cert: x509.Certificate, issuer: x509.Certificate, at: datetime
+) -> RevocationFacts:
+    """Return `knowledge_of` as the report has it."""
+    return knowledge_of(evidence, cert, issuer, at).facts
 
 
 def gather(reader: PdfFileReader, store: TrustStore, at: datetime) -> Evidence:
@@ -183,9 +306,11 @@ def gather(reader: PdfFileReader, store: TrustStore, at: datetime) -> Evidence:
     ):
         items[key] = _streams(security, key, purpose)
     # A list that the store has too would be judged twice.
-    ours = {c.crl_data.dump() for c in store.crls}
-    lists = _loaded([c for c in items["/CRLs"] if c not in ours], _crl)
-    crls = tuple(CRLContainer(c) for c in lists)
+    named = {hashlib.sha256(c).hexdigest(): c for c in items["/CRLs"]}
+    ours = {c.crl_data.dump() for c in _unread(store)}
+    ours |= {named[k.head.sha256] for k in store.lists if k.head.sha256 in named}
+    lists = _loaded([c for c in named.values() if c not in ours], _crl)
+    crls = without_forged(tuple(CRLContainer(c) for c in lists))
     ocsps = tuple(o for group in _loaded(items["/OCSPs"], _ocsp) for o in group)
     return Evidence(
         store=store,
@@ -195,7 +320,53 @@ def gather(reader: PdfFileReader, store: TrustStore, at: datetime) -> Evidence:
         crls=crls,
         ocsps=ocsps,
         has_revocation_store=bool(items["/CRLs"] or items["/OCSPs"]),
+        in_file=frozenset(named),
     )
+
+
+def without_forged(lists: tuple[CRLContainer, ...]) -> tuple[CRLContainer, ...]:
+    """Return the lists of a file without those that borrow another's signature.
+
+    The validator remembers who signed a list by its signature value alone: after a genuine list
+    was verified, a forged one with the same value would be believed unread.
+    """
+    first: dict[bytes, bytes] = {}
+    bad: set[bytes] = set()
+    for one in lists:
+        value, der = one.crl_data["signature"].native, one.crl_data.dump()
+        if first.setdefault(value, der) != der:
+            bad.add(value)
+    return tuple(one for one in lists if one.crl_data["signature"].native not in bad)
+
+
+def _unread(store: TrustStore) -> tuple[CRLContainer, ...]:
+    """Return the lists of the trust folder that the validator must read itself."""
+    return store.crls if store.slow_crls is None else store.slow_crls
+
+
+def _slow(store: TrustStore, kept: tuple[CRLContainer, ...]) -> TrustStore:
+    if store.slow_crls is None:
+        return dataclasses.replace(store, crls=kept)
+    return dataclasses.replace(store, slow_crls=kept)
+
+
+def _askable(certs: Iterable[x509.Certificate]) -> tuple[x509.Certificate, ...]:
+    return tuple({c.sha256: c for c in certs}.values())[: 2 * MAX_CERTIFICATES]
+
+
+def _signers(emb: EmbeddedPdfSignature) -> list[x509.Certificate]:
+    """Return who signed it and who stamped it, as far as they can be read."""
+    found: list[x509.Certificate] = []
+    try:
+        found.append(emb.signer_cert)
+        tokens = generic_cms.extract_tst_data_iter(emb.signer_info, signed=False)
+        found += [
+            extract_certificate_info(token).signer_cert
+            for token in itertools.islice(tokens, _MAX_TOKENS)
+        ]
+    except Exception:  # noqa: BLE001 — what cannot be read has no status to ask for
+        return found
+    return found
 
 
 def _until(items: Iterable[Any], latest: datetime) -> tuple[Any, ...]:
@@ -266,8 +437,3 @@ def _archived(
     containers = _loaded([c.dump() for c in crls], _crl)
     groups = _loaded([o.dump() for o in answers], _ocsp)
     return tuple(CRLContainer(c) for c in containers), tuple(o for g in groups for o in g)
-
-
-def aware(at: datetime) -> datetime:
-    """Return an instant in UTC; a time without a zone is taken as UTC, as the formats say."""
-    return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)

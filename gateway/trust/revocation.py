@@ -10,6 +10,9 @@ from typing import Protocol
 
 from asn1crypto import x509
 
+from gateway.trust.crl import ALL, Scope
+from gateway.trust.lists import KnownList
+
 
 @dataclass(frozen=True, slots=True)
 class StoredStatus:
@@ -24,6 +27,7 @@ class StoredStatus:
         number: CRL number in decimal, or "".
         sha256: Of its DER, under which the bytes are kept as evidence.
         issuer: Common name of who issued it.
+        scope: For which certificates of its issuer it speaks.
     """
 
     kind: str
@@ -34,6 +38,7 @@ class StoredStatus:
     number: str
     sha256: str
     issuer: str
+    scope: Scope = ALL
 
 
 class RevocationIndex(Protocol):
@@ -55,3 +60,33 @@ class RevocationIndex(Protocol):
 
     def der(self, sha256: str) -> bytes | None:
         """Return the bytes of a list or answer, None when it is not kept."""
+
+    def lists(self, at: datetime, latest: datetime | None = None) -> tuple[KnownList, ...]:
+        """Return the lists that count, as `gateway.trust.lists.newest` chooses them.
+
+        Args:
+            at: The question's time.
+            latest: Lists issued after it are left out.
+        """
+
+    def answers(
+        self, issuer_name: bytes, serial: int, latest: datetime | None = None
+    ) -> tuple[bytes, ...]:
+        """Return the OCSP answers kept on one certificate, DER, newest first, at most two.
+
+        Args:
+            issuer_name: `name_key` of the certificate's issuer.
+            serial: Of the certificate.
+            latest: Answers given after it are left out.
+        """
+
+    def revoked_since(self, issuer_name: bytes, serial: int, until: datetime) -> datetime | None:
+        """Return since when a certificate is revoked, None when nothing kept here says so.
+
+        A hold that a later list no longer has does not count.
+
+        Args:
+            issuer_name: `name_key` of its issuer.
+            serial: Of the certificate.
+            until: Its end: afterwards it may be missing from lists for that reason alone.
+        """
