@@ -35,7 +35,8 @@ from gateway.trust.report import (
 )
 
 _MAX_DEPTH: Final = 3
-_RANK: Final = ("invalid", "pending", "undetermined", "unsigned", "valid-noted", "valid")
+_BAD: Final = ("invalid", "pending", "undetermined", "unreadable")
+_NOTED: Final = "valid-with-notes"
 _STEP_TONES: Final = {"other": "doubt", "not-analysed": "doubt", "signature": "good"}
 
 
@@ -49,7 +50,7 @@ def build(dossier: Dossier) -> DocumentView:
     told = deciding.told if deciding else tell(BY_CASE["unsigned"], dossier.contact)
     if state == "pending":
         told = pending(dossier.contact)
-    elif state == "valid-noted" and deciding is None:
+    elif state == _NOTED and deciding is None:
         told = tell(BY_CASE["noted"], dossier.contact)
     return DocumentView(
         lang="en" if dossier.lang == "en" else "vi",
@@ -77,12 +78,12 @@ def _state(files: Sequence[FileView], facts: DocumentFacts) -> str:
         return "pending"
     if not files:
         return "unsigned"
-    bad = [f.state for f in files if f.state in {"invalid", "undetermined", "pending"}]
+    bad = [f.state for f in files if f.state in _BAD]
     if bad:
-        return min(bad, key=_RANK.index)
+        return min(bad, key=_BAD.index)
     main = files[0].state
-    if main == "valid" and any(f.state == "valid-noted" for f in files):
-        return "valid-noted"
+    if main == "valid" and any(f.state == _NOTED for f in files):
+        return _NOTED
     return main
 
 

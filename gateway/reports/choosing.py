@@ -6,6 +6,7 @@ Pure. Cryptography, trust, time and changes were judged by the engine; here only
 from typing import Final
 
 from gateway.reports.advice import BY_CASE, BY_SUB_INDICATION, Advice
+from gateway.trust.headline import headline, signature_headline
 from gateway.trust.report import SignatureFacts, Verdict, VerificationReport
 
 _SEVERITY: Final = {
@@ -14,13 +15,6 @@ _SEVERITY: Final = {
     Verdict.INDETERMINATE: 3,
     Verdict.UNSIGNED: 2,
     Verdict.VALID: 1,
-}
-_STATES: Final = {
-    Verdict.VALID: "valid",
-    Verdict.INVALID: "invalid",
-    Verdict.INDETERMINATE: "undetermined",
-    Verdict.UNREADABLE: "undetermined",
-    Verdict.UNSIGNED: "unsigned",
 }
 _WRAPPED: Final = frozenset({"page-changed", "docmdp-violated", "byte-range", "unlisted-object"})
 _HARMLESS: Final = frozenset({"none", "archive-data", "signature", ""})
@@ -34,6 +28,7 @@ _FILE_CASES: Final = {
     "encrypted": "encrypted",
     "unsupported-signature-kind": "unsupported",
     "unsupported-subfilter": "unsupported",
+    "viewers-disagree": "changed-unclear",
     "no-trust": "no-trust",
     "too-many-signatures": "indeterminate",
 }
@@ -44,6 +39,7 @@ _SIGNATURE_CASES: Final = {
     "unclassified-change": "changed-unclear",
     "changed-before-next": "changed-unclear",
     "not-analysed": "not-analysed",
+    "viewers-disagree": "changed-unclear",
 }
 _CHANGE_CASES: Final = {
     "other": "changed-unclear",
@@ -55,25 +51,19 @@ _CHANGE_CASES: Final = {
 
 def state_of(report: VerificationReport) -> str:
     """Return the headline state of a file: a key of `words.HEADLINES`."""
-    remarked = bool(report.notes) or any(s.notes for s in report.signatures)
-    if report.verdict is Verdict.VALID and (
-        remarked or any(p.report is None or p.report.notes for p in report.parts)
-    ):
-        return "valid-noted"
-    return _STATES[report.verdict]
+    return headline(report).state.value
 
 
 def state_of_signature(signature: SignatureFacts) -> str:
     """Return the headline state of one signature."""
-    if signature.verdict is Verdict.VALID and signature.notes:
-        return "valid-noted"
-    return _STATES[signature.verdict]
+    return signature_headline(signature).state.value
 
 
 def of_signature(signature: SignatureFacts) -> Advice:
     """Return what a clerk is told about one signature."""
     if signature.verdict is Verdict.VALID:
-        return BY_CASE["noted"] if signature.notes else BY_SUB_INDICATION["OK"]
+        noted = state_of_signature(signature) != "valid"
+        return BY_CASE["noted"] if noted else BY_SUB_INDICATION["OK"]
     codes = {note.code for note in signature.notes}
     named = BY_SUB_INDICATION.get(signature.sub_indication)
     if signature.sub_indication == "OK":

@@ -9,25 +9,31 @@ from dataclasses import dataclass
 from typing import Final
 
 from gateway.reports.advice import Words
+from gateway.trust.headline import State, of_state
 
 UNKNOWN: Final = Words("chưa rõ", "unknown")
 
 
 @dataclass(frozen=True, slots=True)
 class Headline:
-    """One state of signatures.md 2.2: the word, the tone (colour) and the sign beside it."""
+    """One state: the word, the tone (colour) and the sign beside it, so that colour never tells."""
 
     words: Words
     tone: str
     icon: str
 
 
+_TONES: Final = {"green": "good", "yellow": "doubt", "red": "bad", "grey": "none"}
+_ICONS: Final = {"green": "✓", "yellow": "?", "red": "✗", "grey": "–"}
+
+
+def _headline(state: State) -> Headline:
+    told = of_state(state)
+    return Headline(Words(told.vi, told.en), _TONES[told.colour], _ICONS[told.colour])
+
+
 HEADLINES: Final[dict[str, Headline]] = {
-    "valid": Headline(Words("HỢP LỆ", "VALID"), "good", "✓"),
-    "valid-noted": Headline(Words("HỢP LỆ, CÓ LƯU Ý", "VALID, WITH NOTES"), "good", "✓"),
-    "undetermined": Headline(Words("CHƯA XÁC ĐỊNH ĐƯỢC", "UNDETERMINED"), "doubt", "?"),
-    "invalid": Headline(Words("KHÔNG HỢP LỆ", "INVALID"), "bad", "✗"),
-    "unsigned": Headline(Words("KHÔNG CÓ CHỮ KÝ SỐ", "NO DIGITAL SIGNATURE"), "none", "–"),
+    **{state.value: _headline(state) for state in State},
     "pending": Headline(Words("ĐANG KIỂM TRA", "BEING VERIFIED"), "none", "…"),
 }
 
@@ -41,7 +47,7 @@ ROLES: Final = {
 }
 
 QUESTIONS: Final = {
-    "intact": Words("Nội dung nguyên vẹn", "Bytes intact"),
+    "intact": Words("Phần được ký còn nguyên vẹn", "Signed bytes intact"),
     "trusted": Words("Chứng thư tin cậy", "Signer trusted"),
     "not_revoked": Words("Chứng thư không bị thu hồi khi ký", "Not revoked at the time"),
     "time_proven": Words("Thời gian ký được chứng minh", "Time proven"),
