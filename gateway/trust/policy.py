@@ -118,6 +118,7 @@ class TrustList:
         anchors: The authorities it names.
         signers: The signers it names.
         unlisted: What a self-signed certificate is that it does not name: `ignore` or `trust`.
+        log: SHA-256 of the import log's line that made this version, "" when none did.
     """
 
     version: str = ""
@@ -126,6 +127,7 @@ class TrustList:
     anchors: tuple[ListedAnchor, ...] = ()
     signers: tuple[PinnedSigner, ...] = field(default=())
     unlisted: str = "ignore"
+    log: str = ""
 
     def anchor(self, sha256: str) -> ListedAnchor | None:
         """Return the entry of a certificate authority."""

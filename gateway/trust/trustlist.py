@@ -29,6 +29,7 @@ CLASS_NAMES: Final = {
     "": "",
 }
 _SHA256: Final = re.compile(r"[0-9a-fA-F]{64}")
+_LOG_LINE: Final = re.compile(rb'^log = "[0-9a-f]{64}"\n', re.MULTILINE)
 
 _HEAD: Final = """\
 # Danh sách tin cậy: ai được tin, với tư cách gì, từ khi nào. Chứng thư được gọi theo SHA-256.
@@ -48,6 +49,7 @@ def read_list(data: bytes) -> tuple[TrustList | None, tuple[TrustFault, ...]]:
         dated=top.day("dated"),
         sha256=hashlib.sha256(data).hexdigest(),
         unlisted=top.choice("unlisted", ("ignore", "trust"), "ignore"),
+        log=top.text("log", ""),
         anchors=tuple(_authority(t) for t in top.tables("authority")),
         signers=tuple(_signer(t) for t in top.tables("signer")),
     )
@@ -122,6 +124,8 @@ def write_list(trust_list: TrustList) -> bytes:
     lines += [f"version = {int(trust_list.version or 1)}"]
     if trust_list.dated is not None:
         lines += [f"dated = {trust_list.dated.isoformat()}"]
+    if trust_list.log:
+        lines += [f"log = {_quoted(trust_list.log)}"]
     lines += [
         "# Chứng thư tự ký không có tên ở đây / a self-signed certificate not named here:",
         f"unlisted = {_quoted(trust_list.unlisted)}",
@@ -136,6 +140,11 @@ def write_list(trust_list: TrustList) -> bytes:
         if signer.name:
             lines += [f"name = {_quoted(signer.name)}"]
     return ("\n".join(lines) + "\n").encode()
+
+
+def body_sha256(data: bytes) -> str:
+    """Return the hash of a list's file without the line that names the import log's last line."""
+    return hashlib.sha256(_LOG_LINE.sub(b"", data)).hexdigest()
 
 
 def _authority_lines(entry: ListedAnchor) -> Iterable[str]:
