@@ -1,11 +1,16 @@
-"""`vanlien verify`: is this signature good, in one glance.
+"""`vanlien verify`: is this signature good, in one glance, or as a report to keep.
 
-Promises: the file is read in a limited process of its own, so a hostile one harms nothing; nothing
-is fetched and nothing written; the exit code is the verdict. Vietnamese first, English beside it.
+Promises: each file is read in a limited process of its own, so a hostile one harms nothing; nothing
+is fetched, and nothing written but the reports asked for, each whole or not at all; the exit code
+is the verdict, of several files the worst. Vietnamese first, English beside it.
 """
 
 import asyncio
 import hashlib
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
@@ -15,74 +20,15 @@ import typer
 from gateway.cli.frame import UsageFault, emit, examples
 
 if TYPE_CHECKING:
-    from rich.text import Text
-
-    from gateway.trust.report import SignatureFacts, VerificationReport
+    from gateway.reports.model import Contact, Dossier, Subject
+    from gateway.reports.renderers import Form
+    from gateway.trust.report import VerificationReport
 
 EXITS: Final = {"valid": 0, "invalid": 1, "indeterminate": 2, "unreadable": 3, "unsigned": 4}
+_WORST_FIRST: Final = ("invalid", "unreadable", "indeterminate", "unsigned", "valid")
 _TIMEOUT_S: Final = 60.0
 _CHUNK: Final = 1 << 20
-
-# verdict → (headline, English, colour, next step, English)
-_HEADLINES: Final = {
-    "valid": ("HỢP LỆ", "VALID", "green", "Tiếp nhận.", "Accept."),
-    "invalid": (
-        "KHÔNG HỢP LỆ",
-        "INVALID",
-        "red",
-        "Không tiếp nhận; yêu cầu gửi lại.",
-        "Do not accept; ask the sender to send it again.",
-    ),
-    "indeterminate": (
-        "CHƯA XÁC ĐỊNH ĐƯỢC",
-        "INDETERMINATE",
-        "yellow",
-        "Chưa coi là hợp lệ; xem lý do bên dưới rồi kiểm tra lại hoặc hỏi đơn vị gửi.",
-        "Not to be taken as valid; see the reasons, then verify again or ask the sender.",
-    ),
-    "unreadable": (
-        "KHÔNG ĐỌC ĐƯỢC",
-        "UNREADABLE",
-        "yellow",
-        "Yêu cầu gửi lại tệp PDF nguyên vẹn.",
-        "Ask for an undamaged PDF.",
-    ),
-    "unsigned": (
-        "KHÔNG CÓ CHỮ KÝ SỐ",
-        "UNSIGNED",
-        "bright_black",
-        "Chỉ dùng để tham khảo; hình con dấu hay chữ ký (nếu có) không phải chữ ký số.",
-        "For reference only; a picture of a seal is not a signature.",
-    ),
-}
-_ROLES: Final = {
-    "person": "người ký",
-    "organization": "cơ quan, tổ chức",
-    "tsa": "dấu thời gian",
-    "unknown": "chưa rõ vai trò",
-}
-_ANSWERS: Final = {"yes": "có", "no": "KHÔNG", "unknown": "chưa rõ"}
-_SOURCES: Final = {
-    "timestamp": "dấu thời gian",
-    "document-timestamp": "dấu thời gian của tài liệu",
-    "claimed": "người ký tự khai, chưa được xác thực",
-    "none": "không có",
-}
-_COVERAGES: Final = {
-    "whole-file": "toàn bộ tệp",
-    "revision": "bản tại lúc ký",
-    "partial": "một phần tệp",
-    "unclear": "không rõ",
-}
-_CHANGES: Final = {
-    "none": "không có",
-    "archive-data": "dữ liệu lưu trữ lâu dài",
-    "signature": "thêm chữ ký khác",
-    "form-filling": "điền biểu mẫu",
-    "annotation": "thêm ghi chú",
-    "other": "thay đổi khác",
-    "not-analysed": "không phân tích được",
-}
+_LANGUAGES: Final = ("", "vi", "en")
 
 
 def register(app: typer.Typer) -> None:
@@ -92,14 +38,18 @@ def register(app: typer.Typer) -> None:
         epilog=examples(
             "vanlien verify van-ban.pdf --trust certs",
             "vanlien verify van-ban.pdf --trust certs --at 2026-11-22T12:00:00+07:00 --json",
+            "vanlien verify *.pdf --trust certs --report bao-cao.html --report bao-cao.xml",
             exits="0 hợp lệ / valid · 1 không hợp lệ / invalid · 2 chưa xác định / indeterminate"
-            " · 3 không đọc được / unreadable · 4 không ký / unsigned",
+            " · 3 không đọc được / unreadable · 4 không ký / unsigned; nhiều tệp: xấu nhất / the"
+            " worst of several",
         ),
     )(verify)
 
 
 def verify(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="Tệp PDF. / A PDF file.")],
+    file: Annotated[
+        list[Path], typer.Argument(metavar="FILE…", help="Tệp cần kiểm tra. / Files to verify.")
+    ],
     *,
     trust: Annotated[
         Path,
@@ -117,31 +67,86 @@ def verify(
             help="Thời điểm xét, ISO 8601 có múi giờ; mặc định là bây giờ. / Time in question.",
         ),
     ] = "",
+    report: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--report",
+            metavar="OUT",
+            help="Ghi báo cáo; đuôi tệp chọn dạng: .html .json .xml. / Write a report; its suffix "
+            "chooses the form. May be given several times.",
+        ),
+    ] = None,
+    lang: Annotated[
+        str,
+        typer.Option("--lang", help="vi | en; mặc định in cả hai. / Default: both."),
+    ] = "",
+    config: Annotated[
+        Path | None,
+        typer.Option(
+            "--config",
+            help="Lấy tên cổng và cán bộ kỹ thuật từ tệp cấu hình. / Names from the settings.",
+        ),
+    ] = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="In một đối tượng JSON. / One JSON object.")
     ] = False,
 ) -> int:
-    """Kiểm tra chữ ký số của một tệp PDF. / Verify the signatures of a PDF."""
+    """Kiểm tra chữ ký số của tệp. / Verify the signatures of files."""
     moment = _moment(at)
-    if not file.is_file():
-        raise UsageFault(f"Không có tệp này: {file}.", f"No such file: {file}")
+    if lang not in _LANGUAGES:
+        raise UsageFault(f"--lang: «{lang}» không có; dùng vi hoặc en.", f"--lang: not {lang!r}")
+    _check_paths(file, trust)
+    outputs = _outputs(report or (), file)
+    contact, gateway = _names(config)
+    found = [_File(path, *_digest(path)) for path in file]
+    subjects = asyncio.run(
+        _reports(found, trust, moment, drawn=any(f.pictures for f, _ in outputs))
+    )
+    from gateway.reports.model import Dossier
+
+    dossier = Dossier(tuple(subjects), contact=contact, lang=lang or "vi", gateway=gateway)
+    for form, path in outputs:
+        _write(path, form.render(dossier))
+    return _answer(dossier, trust, lang, as_json)
+
+
+def _answer(dossier: "Dossier", trust: Path, lang: str, as_json: bool) -> int:
+    from gateway.cli import verify_text
+    from gateway.reports.build import build
+    from gateway.trust.anchors import TrustStore
+    from gateway.trust.render import to_json
+
+    faults = TrustStore.load(trust).faults
+    told = [{"file": f.file, "vi": f.vi, "en": f.en} for f in faults]
+    reports = [(s.name, s.report) for s in dossier.files if s.report is not None]
+    worst = min((r.verdict.value for _, r in reports), key=_WORST_FIRST.index)
+    files = [{"file": name, **to_json(report)} for name, report in reports]
+    payload = (
+        {**files[0], "trust_faults": told}
+        if len(files) == 1
+        else {"verdict": worst, "files": files, "trust_faults": told}
+    )
+    human: object = ""
+    if not as_json:
+        say = verify_text.Speaker(lang)
+        lines = [f.en if lang == "en" else f.vi for f in faults]
+        show = verify_text.one if len(files) == 1 else verify_text.summary
+        human = show(build(dossier), say, lines)
+    emit(payload, human, as_json)
+    return EXITS[worst]
+
+
+# ---------------------------------------------------------------- what was asked
+
+
+def _check_paths(files: Sequence[Path], trust: Path) -> None:
+    for file in files:
+        if not file.is_file():
+            raise UsageFault(f"Không có tệp này: {file}.", f"No such file: {file}")
     if not trust.is_dir():
         raise UsageFault(
             f"Không có thư mục chứng thư tin cậy này: {trust}.", f"No such trust directory: {trust}"
         )
-    from gateway.trust.anchors import TrustStore
-    from gateway.trust.render import to_json
-
-    sha256, size_bytes = _digest(file)
-    report = asyncio.run(_report(file, trust, sha256, size_bytes, moment))
-    faults = TrustStore.load(trust).faults
-    payload = {
-        "file": file.name,
-        **to_json(report),
-        "trust_faults": [{"file": f.file, "vi": f.vi, "en": f.en} for f in faults],
-    }
-    emit(payload, "" if as_json else _human(file.name, report, [f.vi for f in faults]), as_json)
-    return EXITS[report.verdict.value]
 
 
 def _moment(text: str) -> datetime:
@@ -162,6 +167,60 @@ def _moment(text: str) -> datetime:
     return moment.astimezone(UTC)
 
 
+def _outputs(paths: Sequence[Path], files: Sequence[Path]) -> list[tuple["Form", Path]]:
+    """Return the reports to write; refused before any work is done."""
+    if not paths:
+        return []
+    from gateway.reports.renderers import FORMS
+
+    known = " ".join(f".{name}" for name in FORMS)
+    sources = {path.resolve() for path in files}
+    found: list[tuple[Form, Path]] = []
+    for path in paths:
+        form = FORMS.get(path.suffix.lower().removeprefix("."))
+        if form is None:
+            raise UsageFault(
+                f"--report: không biết dạng của {path.name}; dùng đuôi {known}.",
+                f"--report: {path.name} has no known suffix; there are {known}",
+            )
+        if path.resolve() in sources:
+            raise UsageFault(
+                f"--report: {path} là tệp đang kiểm tra; chọn tên khác.",
+                f"--report: {path} is a file to verify; choose another name",
+            )
+        if not path.absolute().parent.is_dir() or path.is_dir():
+            raise UsageFault(
+                f"--report: không ghi được {path}: thư mục không có, hoặc tên là một thư mục.",
+                f"--report: cannot write {path}: no such folder, or it is one",
+            )
+        found.append((form, path))
+    return found
+
+
+def _names(config: Path | None) -> "tuple[Contact, str]":
+    from gateway.reports.build import contact_of
+
+    if config is None:
+        return contact_of("", ""), ""
+    from gateway.config import load
+
+    settings = load(config)
+    told = settings.reports
+    return contact_of(told.technician_name, told.technician_phone), settings.gateway.name
+
+
+# ---------------------------------------------------------------- working
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    """One file and its digest."""
+
+    path: Path
+    sha256: str
+    size_bytes: int
+
+
 def _digest(file: Path) -> tuple[str, int]:
     digest = hashlib.sha256()
     size = 0
@@ -177,83 +236,79 @@ def _digest(file: Path) -> tuple[str, int]:
     return digest.hexdigest(), size
 
 
-async def _report(
-    file: Path, trust: Path, sha256: str, size_bytes: int, at: datetime
-) -> "VerificationReport":
+async def _reports(
+    files: Sequence[_File], trust: Path, at: datetime, *, drawn: bool
+) -> "list[Subject]":
+    """Verify files, a process a core, and draw their pages when a report shows them."""
+    from gateway.reports.model import Subject
+    from gateway.trust.pictures import NO_PICTURES, wanted
+    from gateway.verifier.pictures import PageRenderer
     from gateway.verifier.pool import VerifierPool
 
-    pool = VerifierPool(trust, workers=1, timeout_s=_TIMEOUT_S, pdf_expected=True)
-    try:
-        return await pool.verify(file, sha256=sha256, size_bytes=size_bytes, at=at)
-    finally:
-        await pool.close()
+    workers = min(len(files), os.cpu_count() or 1)
+    pool = VerifierPool(trust, workers=workers, timeout_s=_TIMEOUT_S, pdf_expected=True)
+    painter = PageRenderer(at_once=workers)
+    room = asyncio.Semaphore(workers)
+
+    with _progress(len(files)) as step:
+
+        async def one(index: int, file: _File) -> Subject:
+            async with room:
+                report: VerificationReport = await pool.verify(
+                    file.path, sha256=file.sha256, size_bytes=file.size_bytes, at=at
+                )
+                pictures = NO_PICTURES
+                if drawn:
+                    pictures = await painter.draw(file.path, wanted(report))
+            step(file.path.name)
+            return Subject(file.path.name, report, index, pictures)
+
+        try:
+            return list(await asyncio.gather(*(one(i, f) for i, f in enumerate(files))))
+        finally:
+            await pool.close()
 
 
-# ---------------------------------------------------------------- for people
+class _Step:
+    """Counts finished files on a terminal; silent elsewhere."""
 
+    def __init__(self, total: int) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
 
-def _human(name: str, report: "VerificationReport", faults: list[str]) -> "Text":
-    from rich.text import Text
-
-    from gateway.trust.notes import clean
-
-    headline, english, colour, step, step_en = _HEADLINES[report.verdict.value]
-    remarked = report.verdict.value == "valid" and (
-        report.notes or any(s.notes for s in report.signatures)
-    )
-    out = Text()
-    out.append(
-        f"{headline}{', CÓ LƯU Ý' if remarked else ''} / {english}\n", style=f"bold {colour}"
-    )
-    out.append(f"{step} / {step_en}\n\n")
-    for mark in report.secrecy_marks:
-        out.append(
-            f"TRANG 1 CÓ DẤU ĐỘ MẬT: {mark}. Không gửi qua hệ thống này."
-            " / Page 1 carries a secrecy stamp.\n\n",
-            style="bold red",
+        console = Console(stderr=True)
+        self.bar = Progress(
+            SpinnerColumn(),
+            TextColumn("Kiểm tra / verifying"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[name]}", markup=False),
+            console=console,
+            transient=True,
+            disable=not console.is_terminal,
         )
-    out.append(f"Tệp: {clean(name)} ({report.size_bytes:,} byte)\n".replace(",", "."))
-    out.append(f"SHA-256: {report.sha256}\n")
-    out.append(f"Xét tại: {_clock(report.verified_at)}\n")
-    for note in report.notes:
-        out.append(f"Lưu ý: {note.vi} / {note.en}\n")
-    for fault in faults:
-        out.append(f"Kho chứng thư: {fault}\n")
-    for number, signature in enumerate(report.signatures, start=1):
-        out.append("\n")
-        _signature(out, number, signature)
-    out.rstrip()
-    return out
+        self.task = self.bar.add_task("", total=total, name="")
+
+    def __call__(self, name: str) -> None:
+        self.bar.update(self.task, advance=1, name=name[:60])
 
 
-def _signature(out: "Text", number: int, sig: "SignatureFacts") -> None:
-    headline, english, colour, _, _ = _HEADLINES[sig.verdict.value]
-    who = sig.signer.common_name if sig.signer else "không đọc được"
-    unit = f", {sig.signer.organization}" if sig.signer and sig.signer.organization != who else ""
-    out.append(f"{number}. {who}{unit} ({_ROLES[sig.role]}): ")
-    code = f" ({sig.sub_indication})" if sig.sub_indication else ""
-    out.append(f"{headline} / {english}{code}\n", style=colour)
-    authority = f" {sig.time_authority}" if "timestamp" in sig.signed_at_source else ""
-    moment = _clock(sig.signed_at) if sig.signed_at else "không rõ"
-    lines = (
-        f"Thời gian ký: {moment} ({_SOURCES[sig.signed_at_source]}{authority})",
-        (
-            f"Nội dung nguyên vẹn: {_ANSWERS[sig.intact.value]}"
-            f" · Chứng thư tin cậy: {_ANSWERS[sig.trusted.value]}"
-            f" · Không bị thu hồi: {_ANSWERS[sig.not_revoked.value]}"
-            f" · Thời gian được chứng minh: {_ANSWERS[sig.time_proven.value]}"
-        ),
-        (
-            f"Phạm vi ký: {_COVERAGES[sig.coverage.value]}"
-            f" · Thay đổi sau khi ký: {_CHANGES[sig.later_changes]}"
-        ),
-        *(f"Lưu ý: {n.vi} / {n.en}" for n in sig.notes),
-    )
-    for line in lines:
-        out.append(f"   {line}\n")
+@contextmanager
+def _progress(total: int) -> Iterator[_Step]:
+    step = _Step(total)
+    with step.bar:
+        yield step
 
 
-def _clock(at: datetime) -> str:
-    from gateway.trust.render import VIETNAM
-
-    return at.astimezone(VIETNAM).strftime("%d/%m/%Y %H:%M:%S +07:00")
+def _write(path: Path, data: bytes) -> None:
+    """Put a report in its place in one step: nobody finds half of one."""
+    half = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        half.write_bytes(data)
+        half.replace(path)
+    except OSError as exc:
+        half.unlink(missing_ok=True)
+        raise UsageFault(
+            f"Không ghi được báo cáo {path}: {exc.strerror}.",
+            f"Cannot write the report {path}: {exc.strerror}",
+        ) from exc

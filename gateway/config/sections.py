@@ -170,6 +170,56 @@ class Verify(Section):
         "Larger files are not verified: indeterminate (too large).",
         ge=1,
     )
+    page: bool = field(
+        True,
+        "Mở trang /verify để kiểm tra một tệp bất kỳ (chỉ từ máy này hoặc có khóa API).",
+        "Serve the page /verify for any file (from this machine, or with an API key).",
+    )
+    page_per_minute: int = field(
+        30,
+        "Số tệp một địa chỉ được kiểm tra qua /verify trong một phút.",
+        "Files an address may have verified at /verify in a minute.",
+        ge=1,
+        le=10_000,
+    )
+    evidence_dir: FolderInData = field(
+        Path("evidence"),
+        "Thư mục bằng chứng: trạng thái tin cậy của mọi báo cáo, để kiểm tra lại về sau.",
+        "Folder of evidence: the trust state behind every report, to verify again years later.",
+    )
+    recheck_every: Duration = field(
+        duration("1 h"),
+        "Bao lâu thì kiểm tra lại văn bản chưa xác định được khi không có dữ liệu mới; lần sau "
+        "thưa dần, nhiều nhất một ngày.",
+        "How long until an undetermined document is verified again with nothing new; the waits "
+        "grow, to a day at most.",
+        ge=duration("10 s"),
+    )
+    recheck_for: Duration = field(
+        duration("30 d"),
+        "Sau thời gian này thì thôi tự kiểm tra lại; kết quả giữ là chưa xác định.",
+        "After this it is verified again no more; the verdict stays undetermined.",
+        gt=_ZERO,
+    )
+
+
+class Reports(Section):
+    """Báo cáo kiểm tra chữ ký số. / Verification reports."""
+
+    technician_name: str = field(
+        "",
+        "Tên cán bộ kỹ thuật ghi trong báo cáo khi cần hỗ trợ.",
+        "Name of the technician, where a report says whom to call.",
+        sample='"Nguyễn Văn B"',
+        max_length=80,
+    )
+    technician_phone: str = field(
+        "",
+        "Điện thoại của cán bộ kỹ thuật.",
+        "Telephone of the technician.",
+        sample='"0205 3812 345"',
+        max_length=40,
+    )
 
 
 class Receipts(Section):
@@ -336,6 +386,7 @@ class Settings(Section):
     ledger: LedgerSection
     blobs: Blobs
     verify: Verify
+    reports: Reports
     receipts: Receipts
     secrets: Secrets
     clock: ClockCheck
