@@ -16,6 +16,7 @@ COPY pyproject.toml README.md LICENSE ./
 COPY gateway gateway
 COPY adapters adapters
 COPY schemas schemas
+COPY certs certs
 RUN /opt/vanlien/bin/pip install --no-deps --no-build-isolation .
 
 FROM ${PYTHON_IMAGE}

@@ -17,6 +17,10 @@ from gateway.cli.frame import OK, USAGE, UsageFault, emit, examples
 
 DEFAULT_CODE: Final = "00.37.W00"
 FOLDERS: Final = ("keys", "trust", "data", "data/blobs")
+_UNCONFIRMED: Final = (
+    "CHƯA XÁC NHẬN: đối chiếu SHA-256 của từng chứng thư với cơ quan chứng thực trước khi dùng."
+    " / TO BE CONFIRMED: compare each SHA-256 with its authority before you rely on it."
+)
 
 
 def register(app: typer.Typer) -> None:
@@ -26,6 +30,7 @@ def register(app: typer.Typer) -> None:
         epilog=examples(
             "vanlien init /srv/vanlien",
             "vanlien init /srv/vanlien --code 00.37.W00 --name 'Trục liên thông tỉnh Lạng Sơn'",
+            "vanlien init /srv/vanlien --with-vn-authorities",
         ),
     )(init)
     app.command(
@@ -47,6 +52,13 @@ def init(
     name: Annotated[
         str, typer.Option("--name", help="Tên hiển thị. / Name shown.")
     ] = "Cổng liên thông văn bản",
+    with_vn_authorities: Annotated[
+        bool,
+        typer.Option(
+            "--with-vn-authorities",
+            help="Chép các CA Việt Nam kèm theo, CHƯA xác nhận. / Unconfirmed CAs of Vietnam.",
+        ),
+    ] = False,
     as_json: JsonOption = False,
 ) -> int:
     """Tạo cấu hình, khóa và sổ cái. / Write settings, keys and a ledger ready to serve."""
@@ -60,6 +72,7 @@ def init(
         raise UsageFault(f"không tạo được thư mục {why}", f"cannot make {why}") from exc
     try:
         created = _furnish(directory, code, name)
+        authorities = _vn_authorities(directory / "trust") if with_vn_authorities else []
     except BaseException:
         _clear(directory, keep=existed)  # all of it is ours: the folder was empty
         raise
@@ -69,15 +82,19 @@ def init(
         f"vanlien system add he-thong-1 --speaks-for H37.02 --config {config}",
         f"vanlien serve --config {config}",
     ]
+    if authorities:
+        next_steps.insert(1, f"vanlien trust list --config {config}")
     human = "\n".join(
         (
             f"Đã tạo cổng liên thông tại {directory} / Gateway created in {directory}",
-            *(f"  {item}" for item in created),
+            *(f"  {item}" for item in (*created, *authorities)),
+            *((_UNCONFIRMED,) if authorities else ()),
             "Tiếp theo / Next:",
             *(f"  $ {step}" for step in next_steps),
         )
     )
     payload = {"directory": str(directory), "config": str(config), "created": created}
+    payload |= {"unconfirmed_authorities": authorities}
     emit({**payload, "next": next_steps}, human, as_json)
     return OK
 
@@ -135,6 +152,25 @@ def _furnish(directory: Path, code: str, name: str) -> list[str]:
     draft.rename(directory / CONFIG_NAME)
     _sync(directory)
     return [*created, "data/ledger.sqlite", CONFIG_NAME]
+
+
+def _vn_authorities(trust: Path) -> list[str]:
+    """Copy the public certificates that come with the program; return their names."""
+    from datetime import UTC, datetime
+    from importlib import resources
+
+    from gateway.cli import common
+    from gateway.trust.registrar import Signed, adopt
+    from gateway.trust.trustlist import LIST_FILE, read_list
+
+    shelf = resources.files("certs")
+    listed, faults = read_list((shelf / LIST_FILE).read_bytes())
+    if listed is None:
+        raise RuntimeError(f"the list that comes with the program is broken: {faults}")
+    files = {f.name: f.read_bytes() for f in shelf.iterdir() if f.name.endswith(".pem")}
+    signed = Signed(common.actor(), "vanlien init --with-vn-authorities", datetime.now(UTC))
+    adopt(trust, files, listed, signed)
+    return sorted(f"trust/{name}" for name in (*files, LIST_FILE))
 
 
 def _clear(directory: Path, *, keep: bool) -> None:

@@ -176,6 +176,25 @@ def carry_out(folder: Path, plan: Plan, signed: Signed) -> TrustList:
         return _record(folder, after, action, entries, signed)
 
 
+def adopt(folder: Path, files: Mapping[str, bytes], listed: TrustList, signed: Signed) -> TrustList:
+    """Furnish an empty trust folder with certificates and the list that classes them.
+
+    Raises:
+        RegistrarError: The folder has a list already.
+        OSError: The folder cannot be written.
+    """
+    with locked(folder):
+        if list_of(folder)[1]:
+            raise RegistrarError(
+                [TrustFault(LIST_FILE, "Đã có danh sách tin cậy.", "There is a list already.")]
+            )
+        for name, data in files.items():
+            replace_file(folder / name, data)
+        return _record(
+            folder, dataclasses.replace(listed, version=""), "import", listed.anchors, signed
+        )
+
+
 def _offered(source: Path) -> tuple[list[tuple[str, x509.Certificate]], tuple[TrustFault, ...]]:
     paths = trust_files(source) if source.is_dir() else [source]
     found: dict[bytes, tuple[str, x509.Certificate]] = {}
