@@ -277,7 +277,7 @@ def knowledge_of(
                 revoked_at=s.revoked_at,
                 reason=s.reason,
             )
-            for s in store.index.statuses(issuer, cert.serial_number)
+            for s in store.index.statuses(issuer, cert.serial_number, aware(cert.not_valid_after))
             if s.scope.covers(cert)
         ]
     unread = (c.crl_data.dump() for c in _unread(store))

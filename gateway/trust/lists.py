@@ -165,7 +165,22 @@ def counts(entry: Entry, last: Entry | None) -> bool:
 # ---------------------------------------------------------------- taking a list
 
 
-def verified_list(der: bytes, issuers: Sequence[x509.Certificate]) -> KnownList:
+@dataclass(frozen=True, slots=True)
+class TakenList:
+    """A list just read and verified.
+
+    Args:
+        known: It, quick to search.
+        entries: By serial number.
+        issuer: The certificate that signed it.
+    """
+
+    known: KnownList
+    entries: dict[int, Entry]
+    issuer: x509.Certificate
+
+
+def taken_list(der: bytes, issuers: Sequence[x509.Certificate]) -> TakenList:
     """Read a list and verify it under one of the authorities given.
 
     Args:
@@ -178,18 +193,19 @@ def verified_list(der: bytes, issuers: Sequence[x509.Certificate]) -> KnownList:
     """
     read = read_list(der)
     issuer = _issuer_of(der, read, issuers)
-    return KnownList(
+    known = KnownList(
         head=read.head,
         issuer_name=name_key(read.issuer),
         issuer_key=issuer.public_key.dump(),
         issuer=printed_name(issuer),
         find=read.entries.get,
     )
+    return TakenList(known, read.entries, issuer)
 
 
-def entries_of(der: bytes) -> dict[int, Entry]:
-    """Return the entries of a list taken before."""
-    return read_list(der).entries
+def verified_list(der: bytes, issuers: Sequence[x509.Certificate]) -> KnownList:
+    """Return `taken_list` without its parts."""
+    return taken_list(der, issuers).known
 
 
 def printed_name(cert: x509.Certificate) -> str:

@@ -48,14 +48,17 @@ class RevocationIndex(Protocol):
     def sha256(self) -> str:
         """Return the identity of everything in it: equal means equal answers."""
 
-    def statuses(self, issuer: x509.Certificate, serial: int) -> tuple[StoredStatus, ...]:
-        """Return what each list and answer of this issuer says, newest first.
+    def statuses(
+        self, issuer: x509.Certificate, serial: int, until: datetime | None = None
+    ) -> tuple[StoredStatus, ...]:
+        """Return what each list and answer of this issuer says, newest first, the newest fifty.
 
         Superseded generations are told too: the list of the signing time is evidence.
 
         Args:
             issuer: Whose lists count: same name and same key.
             serial: Of the certificate asked about.
+            until: Those issued after it are left out.
         """
 
     def der(self, sha256: str) -> bytes | None:

@@ -1,0 +1,366 @@
+"""The store of revocation information: every list and answer ever taken, kept as evidence.
+
+A list is taken only when a trusted authority signed it; an OCSP answer only when its responder was
+authorised. Promises: what was taken is never deleted; the bytes are durable before the index names
+them, so a crash between the two leaves an object that the next `rebuild`, or taking it again, puts
+in; the index can always be made again from the objects, with equal answers. One writer at a time:
+a second one waits.
+
+    revocation/objects/ab/ab12….crl|.ocsp|.crt   the bytes, named by their SHA-256
+    revocation/index.sqlite                      what they say
+    revocation/incoming, taken, refused          the drop folder (`gateway.verifier.watch`)
+"""
+
+import os
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+from asn1crypto import x509
+
+from gateway import faults
+from gateway.errors import ConfigurationError, UnavailableError
+from gateway.trust.crl import RefusedListError
+from gateway.trust.lists import aware, key_key, may_sign_lists, name_key, printed_name, taken_list
+from gateway.trust.ocsp import read_answer, subjects_of
+from gateway.verifier.crl_index import (
+    FILE_NAME,
+    CrlIndex,
+    add_answer,
+    add_list,
+    connect,
+    has_item,
+    object_path,
+)
+
+MAX_LIST_BYTES: Final = 64 * 1024 * 1024
+MAX_ANSWER_BYTES: Final = 256 * 1024
+_AGEING: Final = 0.8
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What became of one list or answer.
+
+    Args:
+        sha256: Of its DER.
+        kind: `crl` or `ocsp`.
+        issuer: Common name of the authority.
+        number: CRL number, or "".
+        this_update: When it was issued.
+        next_update: Until when it is in force, None when it does not say.
+        entries: Certificates on it.
+        new: It was not kept before.
+    """
+
+    sha256: str
+    kind: str
+    issuer: str
+    number: str
+    this_update: datetime
+    next_update: datetime | None
+    entries: int
+    new: bool
+
+
+@dataclass(frozen=True, slots=True)
+class AuthorityState:
+    """One authority of the trust folder and its newest list.
+
+    Args:
+        issuer: Common name.
+        certificate: SHA-256 of the authority's certificate.
+        state: `ok`, `ageing` (soon over), `expired`, `missing`, or `ended` for an authority whose
+            own certificate is over.
+        sha256: Of the newest list, or "".
+        number: Its number, or "".
+        this_update: When it was issued.
+        next_update: Until when it is in force.
+        entries: Certificates on it.
+        generations: Lists kept of this authority.
+    """
+
+    issuer: str
+    certificate: str
+    state: str
+    sha256: str = ""
+    number: str = ""
+    this_update: datetime | None = None
+    next_update: datetime | None = None
+    entries: int = 0
+    generations: int = 0
+
+
+class RevocationStore:
+    """The folder, opened for writing.
+
+    Args:
+        folder: Made when missing.
+        now: The clock.
+
+    Raises:
+        ConfigurationError: The folder cannot be written, or the index is no index.
+    """
+
+    def __init__(self, folder: Path, now: Callable[[], datetime] | None = None) -> None:
+        self.folder = folder.absolute()
+        self._now = now or (lambda: datetime.now(UTC))
+        self._turn = threading.Lock()
+        try:
+            for part in (self.folder, self.folder / "objects"):
+                part.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._connection = connect(self.folder / FILE_NAME, write=True)
+        except (OSError, sqlite3.Error) as exc:
+            raise ConfigurationError(f"{folder}: the revocation store cannot be used") from exc
+
+    def close(self) -> None:
+        """Close the index."""
+        self._connection.close()
+
+    def take(self, der: bytes, issuers: Sequence[x509.Certificate]) -> Taken:
+        """Verify a list or an OCSP answer and keep it.
+
+        Args:
+            der: Its bytes.
+            issuers: Trusted authorities.
+
+        Raises:
+            RefusedListError: It is not taken; says why.
+            UnavailableError: The disk or the index does not let us.
+        """
+        with self._turn, _storage():
+            answer = subjects_of(der)
+            if answer:
+                return self._take_answer(der, issuers, answer)
+            return self._take_list(der, issuers)
+
+    def _take_list(self, der: bytes, issuers: Sequence[x509.Certificate]) -> Taken:
+        if len(der) > MAX_LIST_BYTES:
+            raise RefusedListError("danh sách quá lớn (64 MiB)", "the list is too large (64 MiB)")
+        found = taken_list(der, issuers)
+        known, head = found.known, found.known.head
+        new = not has_item(self._connection, head.sha256)
+        if new:
+            self._keep(found.issuer.sha256.hex(), "crt", found.issuer.dump())
+            self._keep(head.sha256, "crl", der)
+            faults.reach("revocation.after-object")
+            with _transaction(self._connection):
+                if not has_item(self._connection, head.sha256):
+                    add_list(self._connection, known, found.entries, self._now())
+        return Taken(
+            sha256=head.sha256,
+            kind="crl",
+            issuer=known.issuer,
+            number=head.number,
+            this_update=aware(head.this_update),
+            next_update=None if head.next_update is None else aware(head.next_update),
+            entries=len(found.entries),
+            new=new,
+        )
+
+    def _take_answer(
+        self, der: bytes, issuers: Sequence[x509.Certificate], serials: Sequence[int]
+    ) -> Taken:
+        if len(der) > MAX_ANSWER_BYTES:
+            raise RefusedListError("trả lời OCSP quá lớn", "the OCSP answer is too large")
+        trouble = RefusedListError(
+            "không có chứng thư của CA liên quan trong kho tin cậy; nạp chứng thư CA trước",
+            "no certificate of the authority concerned is trusted; import it first",
+        )
+        for issuer in issuers:
+            try:
+                answer = read_answer(der, issuer, serials[0])
+            except RefusedListError as exc:
+                trouble = exc
+                continue
+            new = not has_item(self._connection, answer.sha256)
+            if new:
+                self._keep(issuer.sha256.hex(), "crt", issuer.dump())
+                self._keep(answer.sha256, "ocsp", der)
+                faults.reach("revocation.after-object")
+                with _transaction(self._connection):
+                    if not has_item(self._connection, answer.sha256):
+                        add_answer(self._connection, answer, issuer, self._now())
+            return Taken(
+                sha256=answer.sha256,
+                kind="ocsp",
+                issuer=printed_name(issuer),
+                number="",
+                this_update=answer.this_update,
+                next_update=answer.next_update,
+                entries=int(answer.revoked_at is not None),
+                new=new,
+            )
+        raise trouble
+
+    def _keep(self, sha256: str, kind: str, data: bytes) -> None:
+        """Write an object durably: its bytes, its name, its folder's name."""
+        path = object_path(self.folder, sha256, kind)
+        if path.exists():
+            return
+        path.parent.mkdir(mode=0o700, exist_ok=True)
+        part = path.with_suffix(f".{os.getpid()}.part")
+        with part.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
+        for folder in (path.parent, path.parent.parent):
+            _sync_folder(folder)
+
+    # ------------------------------------------------------------ asking
+
+    def authorities(
+        self, issuers: Sequence[x509.Certificate], now: datetime
+    ) -> tuple[AuthorityState, ...]:
+        """Return each trusted authority with its newest list, by name."""
+        found = [_state(self._connection, c, now) for c in issuers if may_sign_lists(c)]
+        return tuple(sorted(found, key=lambda s: (s.issuer, s.certificate)))
+
+    def rebuild(self, issuers: Sequence[x509.Certificate] = ()) -> tuple[int, list[str]]:
+        """Make the index again from the objects, and put it in the old one's place.
+
+        Args:
+            issuers: Trusted authorities, beside those kept with the objects.
+
+        Returns:
+            How many items are in the new index, and the names of objects that do not verify.
+        """
+        with self._turn, _storage():
+            fresh = self.folder / "index.new"
+            fresh.unlink(missing_ok=True)
+            connection = connect(fresh, write=True)
+            try:
+                with _transaction(connection):
+                    count, lost = self._refill(connection, issuers)
+            finally:
+                connection.close()
+            # Whoever has the old file open goes on with it; its answers are the same.
+            self._connection.close()
+            fresh.replace(self.folder / FILE_NAME)
+            _sync_folder(self.folder)
+            self._connection = connect(self.folder / FILE_NAME, write=True)
+            return count, lost
+
+    def _refill(
+        self, connection: sqlite3.Connection, issuers: Sequence[x509.Certificate]
+    ) -> tuple[int, list[str]]:
+        known = [*issuers, *self._kept_certificates()]
+        lists, answers, lost = [], [], []
+        for path in sorted((self.folder / "objects").glob("??/*")):
+            try:
+                if path.suffix == ".crl":
+                    head = taken_list(path.read_bytes(), known).known.head
+                    lists.append((aware(head.this_update), int(head.number or "0"), path))
+                elif path.suffix == ".ocsp":
+                    answers.append(path)
+            except RefusedListError:
+                lost.append(path.name)
+        for _, _, path in sorted(lists):
+            found = taken_list(path.read_bytes(), known)
+            add_list(connection, found.known, found.entries, self._now())
+        lost += [
+            path.name
+            for path in answers
+            if not self._refill_answer(connection, path.read_bytes(), known)
+        ]
+        return len(lists) + len(answers), lost
+
+    def _refill_answer(
+        self, connection: sqlite3.Connection, der: bytes, known: Sequence[x509.Certificate]
+    ) -> bool:
+        for issuer in known:
+            with suppress(RefusedListError):
+                answer = read_answer(der, issuer, subjects_of(der)[0])
+                add_answer(connection, answer, issuer, self._now())
+                return True
+        return False
+
+    def _kept_certificates(self) -> Iterator[x509.Certificate]:
+        for path in sorted((self.folder / "objects").glob("??/*.crt")):
+            with suppress(ValueError, TypeError):
+                cert = x509.Certificate.load(path.read_bytes(), strict=True)
+                _ = cert.subject.hashable
+                yield cert
+
+
+def _state(connection: sqlite3.Connection, cert: x509.Certificate, now: datetime) -> AuthorityState:
+    rows = connection.execute(
+        "SELECT i.sha256, l.number, l.this_update, l.next_update, l.entries FROM source s"
+        " JOIN list l ON l.source = s.id JOIN item i ON i.id = l.item"
+        " WHERE s.name_key = ? AND s.key_key = ? ORDER BY l.this_update DESC, l.ord DESC",
+        (name_key(cert.subject), key_key(cert)),
+    ).fetchall()
+    name, digest = printed_name(cert), cert.sha256.hex()
+    over = aware(cert.not_valid_after) < now
+    if not rows:
+        return AuthorityState(name, digest, "ended" if over else "missing")
+    sha256, number, issued, until, entries = rows[0]
+    this_update = datetime.fromtimestamp(issued, UTC)
+    next_update = None if until is None else datetime.fromtimestamp(until, UTC)
+    return AuthorityState(
+        issuer=name,
+        certificate=digest,
+        state="ended" if over else age_state(this_update, next_update, now),
+        sha256=sha256,
+        number=number,
+        this_update=this_update,
+        next_update=next_update,
+        entries=entries,
+        generations=len(rows),
+    )
+
+
+def age_state(this_update: datetime, next_update: datetime | None, now: datetime) -> str:
+    """Return `ok`, `ageing` when four fifths of its time are over, or `expired`."""
+    if next_update is None or next_update < now:
+        return "expired"
+    life = next_update - this_update
+    return "ageing" if now - this_update > life * _AGEING else "ok"
+
+
+def open_index(folder: Path | None) -> CrlIndex | None:
+    """Open the index for reading, None when there is none (yet) or it cannot be read."""
+    if folder is None or not (folder / FILE_NAME).is_file():
+        return None
+    try:
+        return CrlIndex(folder)
+    except sqlite3.Error:
+        return None
+
+
+# ---------------------------------------------------------------- durability
+
+
+@contextmanager
+def _storage() -> Iterator[None]:
+    try:
+        yield
+    except (OSError, sqlite3.Error) as exc:
+        raise UnavailableError(
+            public=f"the revocation store cannot be written: {type(exc).__name__}"
+        ) from exc
+
+
+@contextmanager
+def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+    except BaseException:
+        connection.execute("ROLLBACK")
+        raise
+    connection.execute("COMMIT")
+
+
+def _sync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
