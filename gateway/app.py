@@ -40,6 +40,7 @@ from gateway.programs.issue import Issue
 from gateway.programs.janitor import Janitor
 from gateway.programs.mailroom import Mailroom
 from gateway.programs.receiver import Receiver
+from gateway.programs.recheck import Recheck
 from gateway.programs.relay import Relay
 from gateway.receipts.bundle import ReceiptSource
 from gateway.receipts.sign import load_private
@@ -52,7 +53,9 @@ from gateway.store.ledger import SqliteLedger
 from gateway.store.operations import SqliteOperations
 from gateway.store.receipts import LedgerReceipts, sign_head_now
 from gateway.store.tiers import TieredBlobs
+from gateway.verifier.policywatch import PolicyWatch
 from gateway.verifier.pool import VerifierPool
+from gateway.verifier.snapshot import Snapshots
 from gateway.web import body as web_body
 from gateway.web.server import Running, listen, make_app, make_facade_app
 
@@ -257,12 +260,14 @@ class Gateway:
             clock=self.clock,
             ids=self._ids,
             verifier=self.verifier,
+            evidence=Snapshots(settings.verify.trust_dir, settings.verify.evidence_dir),
             sealer=load_private(settings.receipts.key_file),
             lanes=Lanes(),
             directory=self.catalogue.directory,
             calendar=calendar_of(settings),
             random=random.random,
             policy=policy_of(settings),
+            signing=PolicyWatch(settings.verify.trust_dir),
             adapters={p.id: adapter_of(p, self.clock) for p in settings.peers},
             peers={p.id: peer_policy_of(p) for p in settings.peers},
         )
@@ -276,6 +281,7 @@ class Gateway:
         self.collector = Collector(context, self.receiver)
         self.dispatch = Dispatch(context)
         self.janitor = Janitor(context)
+        self.recheck = Recheck(context, self.verifier.trust_state)
         clock = self.settings.clock
         ask = None if clock.ntp_server is None else functools.partial(ask_ntp, clock.ntp_server)
         self.clockwatch = ClockWatch(
@@ -291,6 +297,7 @@ class Gateway:
             ("receiver", self.receiver.run()),
             ("collector", self.collector.run()),
             ("janitor", self.janitor.run()),
+            ("recheck", self.recheck.run()),
             ("cataloguer", Cataloguer(context).run()),
             ("clock", self.clockwatch.run()),
         ]

@@ -34,6 +34,7 @@ POINTS: Final = (
     "mailroom.after-commit",
     "desk.after-confirm",
     "desk.after-status",
+    "recheck.before-commit",
     "janitor.after-expire",
     "janitor.before-head",
 )

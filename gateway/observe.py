@@ -375,6 +375,29 @@ def verifier_killed(*, sha256: str, reason: str, elapsed_s: float) -> None:
     _warn("verifier_killed", facts)
 
 
+def verdict_changed(*, subject: str, kind: str, before: str, after: str, late: bool) -> None:
+    """A document was looked at again and judged otherwise; `late` when it was accepted already."""
+    facts = locals()
+    measures.of(measures.verdict_changes, before, after).inc()
+    (_warn if late or after == "invalid" else _info)("verdict_changed", facts)
+
+
+def verdicts_waiting(*, documents: int, since: str | None, causes: Iterable[str]) -> None:
+    """So many documents have no final verdict for causes of ours: one banner, whatever the number.
+
+    Nought when it is over; `since` is when the oldest of them came, ISO 8601.
+    """
+    facts = locals()
+    measures.of(measures.standing, "verdicts_waiting").set(1 if documents else 0)
+    (_warn if documents else _info)("verdicts_waiting", facts | {"causes": sorted(causes)})
+
+
+def recheck_failed(*, subject: str, reason: str) -> None:
+    """A document could not be looked at again now; it stays on the list."""
+    facts = locals()
+    _warn("recheck_failed", facts)
+
+
 # ---------------------------------------------------------------- the house
 
 

@@ -46,6 +46,8 @@ def policy_of(settings: Settings) -> Policy:
         outgoing_indeterminate=settings.policy.outgoing_indeterminate,
         outgoing_unsigned=settings.policy.outgoing_unsigned,
         verify_budget=settings.verify.budget,
+        recheck_every=settings.verify.recheck_every,
+        recheck_for=settings.verify.recheck_for,
         sent_ack=settings.policy.sent_ack,
         max_clock_offset=settings.clock.hold_over,
         limits=limits_of(settings),

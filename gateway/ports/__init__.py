@@ -42,7 +42,16 @@ from gateway.ports.ledger import (
     Row,
     Update,
 )
-from gateway.ports.machine import BlobInfo, Blobs, BlobWriter, Broker, Clock, Ids, Verifier
+from gateway.ports.machine import (
+    BlobInfo,
+    Blobs,
+    BlobWriter,
+    Broker,
+    Clock,
+    Evidence,
+    Ids,
+    Verifier,
+)
 from gateway.ports.peers import Adapter, Busy, Listed, Outcome, Parcel, Refused, Taken
 
 __all__ = [
@@ -68,6 +77,7 @@ __all__ = [
     "CredentialRow",
     "Delete",
     "Desk",
+    "Evidence",
     "FormFile",
     "FrontDoor",
     "Ids",

@@ -21,8 +21,8 @@ class Desk(Protocol):
         document: `{id, document_id, version, state, sender, subject, code, promulgation_date,
             type_name, urgency, business_type, number: {year, ordinal} | None, sha256, size_bytes,
             accepted_at, issued_at, sent_at, verification: verdict | "pending",
-            legal_class, findings: [finding], repairs: [repair], header: {…every edXML field…},
-            attachments: [attachment],
+            legal_class, verdict_before, verdict_changed_at, findings: [finding],
+            repairs: [repair], header: {…every edXML field…}, attachments: [attachment],
             deliveries: [delivery]}`
         delivery: `{id, agency, name, addressed_as: [code], state, state_text, reason, hop,
             left_at, acknowledged_at, at_gateway_at, entered_system_at, last_status,
@@ -32,7 +32,9 @@ class Desk(Protocol):
         arrival: `{id, cursor, agency, addressed_as, sender, sender_name, document_id, version,
             state, state_text, subject, code, promulgation_date, type_name, urgency,
             business_type, at_gateway_at, entered_system_at, received_at_legal, arrival_number,
-            verification, legal_class, findings, repairs, header, attachments, source}`
+            verification, legal_class, findings, repairs, header, attachments, source,
+            verdict_before, verdict_changed_at, taken_undetermined: {by, at, reason, code} | None,
+            actions: [code], advice: {code, refusal, vi, en} | None}`
         event: `{at, type, subject, data: {…}}`
         finding: `{rule, severity, where, vi, en, refusal}`
         receipts: `{entries: [{index | None, entry_id, at, kind, body, entry_hash, prev_hash,
@@ -61,6 +63,10 @@ class Desk(Protocol):
 
     async def document_verification(self, caller: Caller, consignment_id: str) -> Json:
         """Return its verification reports."""
+        ...
+
+    async def document_attachment(self, caller: Caller, consignment_id: str, index: int) -> Packet:
+        """Return one file of a document sent."""
         ...
 
     async def inbox(
@@ -97,11 +103,20 @@ class Desk(Protocol):
         """Record that the agency's system has it (RCV-06); safe to repeat; return the arrival."""
         ...
 
-    async def set_status(self, caller: Caller, arrival_id: str, *, code: str, reason: str) -> Json:
+    async def set_status(
+        self,
+        caller: Caller,
+        arrival_id: str,
+        *,
+        code: str,
+        reason: str,
+        undetermined_reason: str = "",
+        decided_by: str = "",
+    ) -> Json:
         """Report 02…06, 15 or 16 to the sender; return the arrival.
 
         RejectedError(ILLEGAL_TRANSITION) when the state forbids it, BAD_REQUEST when 02 or 16
-        has no reason.
+        has no reason, or when a document with an undetermined verdict is taken without one (F09).
         """
         ...
 

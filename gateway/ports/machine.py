@@ -109,6 +109,18 @@ class Broker(Protocol):
         ...
 
 
+class Evidence(Protocol):
+    """Keeps what verdicts rest on, so that they can be given again years later (SIG-47)."""
+
+    async def keep(self, trust_sha256: str) -> bool:
+        """Make a trust state durable before a report that names it is committed.
+
+        False when the certificates and lists at hand are no longer those: verify again.
+        UnavailableError when they cannot be written.
+        """
+        ...
+
+
 class Verifier(Protocol):
     """Signature verification in processes of its own, killed when they hang."""
 

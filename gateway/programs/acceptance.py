@@ -31,7 +31,7 @@ from gateway.ports import (
     NextNumber,
     SubmitOptions,
 )
-from gateway.programs import clockwatch
+from gateway.programs import clockwatch, undetermined
 from gateway.programs.catalogue import numbered_here
 from gateway.programs.context import Context
 from gateway.programs.judging import legal_class_of
@@ -229,6 +229,8 @@ def _rows(
     rows: list[Change] = [Insert("consignment", values), proof.row, *routed.rows]
     rows += _events(wanted, consignment_id, now, state, taken)
     rows += kept(wanted, consignment_id)
+    if wanted.verdicts is not None:
+        rows += undetermined.watch("consignment", consignment_id, wanted.verdicts, now)
     rows += key_rows(wanted, consignment_id, now)
     rows += claim(wanted.identity, wanted.known, consignment_id, to_text(now))
     if state is ConsignmentState.ACCEPTED and not held:
@@ -272,6 +274,7 @@ def prove(  # noqa: PLR0917
         content_sha256=wanted.identity.digest,
         attachments=[{"sha256": h.sha256, "size_bytes": h.size_bytes} for h in hashes],
         verdict=wanted.verdict,
+        reports=list(wanted.verdicts.named) or None if wanted.verdicts else None,
         urgency=int(wanted.envelope.header.urgency),
         issue_year=number[0] if number else None,
         issue_ordinal=number[1] if number else None,

@@ -21,7 +21,7 @@ from gateway.domain.lifecycle import ArrivalState
 from gateway.domain.moments import from_text, to_text
 from gateway.errors import Reason, RejectedError
 from gateway.ports import Change, Delete, Insert, Row, Update
-from gateway.programs import matching, quarantine, statuses
+from gateway.programs import matching, quarantine, statuses, undetermined
 from gateway.programs.catalogue import family, name_of, whois, works_in_console
 from gateway.programs.context import Context
 from gateway.programs.judging import legal_class_of
@@ -139,7 +139,9 @@ async def _arrival(context: Context, came: Came, to: Addressee, now: datetime) -
     }
     if any(f.rule == "SEC-01" for f in errors(findings)):
         return _One(_secret(context, row, arrival, now))
-    return _One(_offered(context, row, arrival, now))
+    offered = _offered(context, came, arrival, now)
+    watched = undetermined.watch("arrival", str(arrival["id"]), came.verdicts, now)
+    return _One([*offered, *watched])
 
 
 def _identifier(came: Came) -> str:
@@ -212,7 +214,8 @@ async def _again(
     return found
 
 
-def _offered(context: Context, row: Row, arrival: dict[str, Any], now: datetime) -> list[Change]:
+def _offered(context: Context, came: Came, arrival: dict[str, Any], now: datetime) -> list[Change]:
+    row = came.inbound
     arrival |= {"state": ArrivalState.OFFERED.value, "offered_at": to_text(now)}
     found: list[Change] = [
         Insert("arrival", arrival),
@@ -231,6 +234,7 @@ def _offered(context: Context, row: Row, arrival: dict[str, Any], now: datetime)
             packet_sha256=row["sha256"],
             content_sha256=arrival["digest"],
             verdict=arrival["verdict"],
+            reports=list(came.verdicts.named) or None,
         ).row,
     ]
     if works_in_console(context, arrival["agency"]):
@@ -245,7 +249,7 @@ def _secret(context: Context, row: Row, arrival: dict[str, Any], now: datetime) 
     arrival |= {
         "state": ArrivalState.QUARANTINED.value,
         "sent_codes": "02",
-        "envelope": dumps(_stripped(arrival["envelope"])),
+        "envelope": dumps(stripped(arrival["envelope"])),
     }
     found: list[Change] = [Insert("arrival", arrival)]
     found += quarantine.stub(
@@ -275,7 +279,7 @@ def _names(read: ReadPacket) -> list[str]:
     return sorted(names - {""})
 
 
-def _stripped(envelope_text: str) -> dict[str, Any]:
+def stripped(envelope_text: str) -> dict[str, Any]:
     """Return what of a secret envelope may stay: number, date and sender, for the answer."""
     header = loads(envelope_text)["header"]
     kept = ("sender", "document_id", "code_number", "code_notation", "promulgation_date")

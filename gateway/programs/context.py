@@ -8,9 +8,16 @@ from gateway.codec.limits import Limits
 from gateway.domain.delivery import SCHEDULES, Schedule
 from gateway.domain.directory import Directory
 from gateway.domain.worktime import OfficeHours
-from gateway.ports import Adapter, Blobs, Broker, Clock, Ids, Ledger, Verifier
+from gateway.ports import Adapter, Blobs, Broker, Clock, Evidence, Ids, Ledger, Verifier
 from gateway.receipts.sign import ReceiptKey
 from gateway.rules.facts import Policy as RulePolicy
+from gateway.trust.policy import BUILT_IN
+from gateway.trust.policy import Policy as SigningPolicy
+
+
+def built_in_signing() -> SigningPolicy:
+    """Return the policy that counts where the trust folder holds none."""
+    return BUILT_IN
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +59,8 @@ class Policy:
         lease: How long an attempt may take before it counts as died.
         deadline: How long an adapter gets for one parcel.
         head_every: How often a tree head is signed when entries came.
+        recheck_every: How long until an undetermined verdict is tried again with nothing new.
+        recheck_for: How long one is tried again at all.
         keep_keys: How long an idempotency key is remembered.
         orphan_age: How old an unreferenced blob must be to be collected.
         max_fetch_tries: Downloads of one unreadable item before it is given up.
@@ -72,6 +81,8 @@ class Policy:
     lease: timedelta = timedelta(minutes=10)
     deadline: timedelta = timedelta(minutes=5)
     head_every: timedelta = timedelta(seconds=10)
+    recheck_every: timedelta = timedelta(hours=1)
+    recheck_for: timedelta = timedelta(days=30)
     keep_keys: timedelta = timedelta(days=7)
     orphan_age: timedelta = timedelta(days=1)
     max_fetch_tries: int = 3
@@ -82,7 +93,10 @@ class Policy:
 
 @dataclass(slots=True)
 class Context:
-    """Ports and policy of one running gateway."""
+    """Ports and policy of one running gateway.
+
+    `signing` answers with the trust folder's policy as it is now: who must sign, who is refused.
+    """
 
     ledger: Ledger
     blobs: Blobs
@@ -95,6 +109,8 @@ class Context:
     calendar: Callable[[str], OfficeHours]
     random: Callable[[], float]
     policy: Policy
+    evidence: Evidence | None = None
+    signing: Callable[[], SigningPolicy] = built_in_signing
     adapters: dict[str, Adapter] = field(default_factory=dict)
     peers: dict[str, PeerPolicy] = field(default_factory=dict)
 

@@ -22,10 +22,11 @@ from gateway.domain.lifecycle import (
 from gateway.domain.moments import from_text, iso, local_text
 from gateway.errors import Reason, RejectedError
 from gateway.ports import Caller, ChangeSet, Insert, Json, Packet, Row, Update
-from gateway.programs import clockwatch, packets, prooftree
+from gateway.programs import clockwatch, packets, prooftree, undetermined
 from gateway.programs.context import Context
 from gateway.programs.mailroom import Mailroom
 from gateway.programs.rows import loads
+from gateway.programs.undetermined import OURS, Decision
 
 _PROBE_EVERY_S: Final = 1.0
 _PROBE_WAIT_S: Final = 5.0
@@ -83,6 +84,10 @@ class Desk:
         """Return the verification reports of a document sent."""
         return await self._verification(await self._own(caller, consignment_id))
 
+    async def document_attachment(self, caller: Caller, consignment_id: str, index: int) -> Packet:
+        """Return one file of a document sent."""
+        return packets.attachment(self._context, await self._own(caller, consignment_id), index)
+
     async def _own(self, caller: Caller, consignment_id: str) -> Row:
         row = await self._context.ledger.one("consignment", id=consignment_id)
         # SEC-01: what is in quarantine is shown to nobody, its sender included.
@@ -135,6 +140,8 @@ class Desk:
             "sent_at": self._sent_at(row, deliveries),
             "verification": row["verdict"],
             "legal_class": row["legal_class"] or None,
+            "verdict_before": row["verdict_before"] or None,
+            "verdict_changed_at": local_text(row["verdict_changed_at"]),
             "findings": loads(row["findings"]),
             "repairs": envelope.get("repairs", []),
             "attachments": _attachments(envelope, verdicts, row["verdict"]),
@@ -236,10 +243,20 @@ class Desk:
         faults.reach("desk.after-confirm")
         return await self._whole(after)
 
-    async def set_status(self, caller: Caller, arrival_id: str, *, code: str, reason: str) -> Json:
+    async def set_status(
+        self,
+        caller: Caller,
+        arrival_id: str,
+        *,
+        code: str,
+        reason: str,
+        undetermined_reason: str = "",
+        decided_by: str = "",
+    ) -> Json:
         """Report a status to the sender."""
         row = await self._mine(caller, arrival_id)
-        after = await self._mailroom.on_arrival(row["id"], code, reason)
+        decision = Decision(undetermined_reason, decided_by, caller.system_id)
+        after = await self._mailroom.on_arrival(row["id"], code, reason, decision=decision)
         faults.reach("desk.after-status")
         return await self._whole(after)
 
@@ -336,6 +353,11 @@ class Desk:
         head = await context.ledger.one("tree_head_latest")
         gauges["receipt_log_entries"] = size["size"] if size else 0
         gauges["receipt_log_signed"] = head["size"] if head else 0
+        now_waiting = await undetermined.waiting(context.ledger)
+        for waits in now_waiting:
+            gauges[f'documents_undetermined{{cause="{waits.cause}"}}'] = waits.count
+        oldest_at = min((w.since for w in now_waiting), default=now)
+        gauges["undetermined_oldest_seconds"] = (now - oldest_at).total_seconds()
         offset = context.clock.offset()
         if offset is not None:
             gauges["clock_offset_seconds"] = offset.total_seconds()
@@ -348,6 +370,9 @@ class Desk:
         if clockwatch.is_off(self._context):
             # TIM-01: we still accept; stamping and relaying are held, so it is said, not failed.
             checks["clock"] = "ok (off: stamping held)"
+        # SIG-42: the number that waits and since when; documents are taken meanwhile.
+        ours = [w for w in await undetermined.waiting(self._context.ledger) if w.cause in OURS]
+        checks["verdicts"] = undetermined.said(ours)
         return checks
 
     async def _probe(self) -> Mapping[str, str]:
@@ -417,6 +442,7 @@ def _arrival(row: Row, envelope: Mapping[str, Any], verdicts: Mapping[str, str])
         "repairs": envelope.get("repairs", []),
         "attachments": _attachments(envelope, verdicts, row["verdict"]),
         "source": row["source"],
+        **undetermined.shown(row),
     }
 
 

@@ -252,7 +252,8 @@ class Intake:
         context = self._context
         try:
             async with asyncio.timeout(context.policy.verify_budget.total_seconds()):
-                return await verify_files(context, read.envelope.attachments, now)
+                lane = int(read.envelope.header.urgency)
+                return await verify_files(context, read.envelope.attachments, now, lane=lane)
         except (TimeoutError, UnavailableError):
             return None
 

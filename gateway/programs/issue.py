@@ -18,7 +18,7 @@ from gateway.domain.finding import Finding, errors, finding_json
 from gateway.domain.lifecycle import ConsignmentState, DeliveryState, TransferState
 from gateway.domain.moments import from_text, to_text
 from gateway.ports import Change, ChangeSet, Conflict, Row, Update
-from gateway.programs import clockwatch, quarantine
+from gateway.programs import clockwatch, quarantine, undetermined
 from gateway.programs.acceptance import ordinal_request
 from gateway.programs.context import Context
 from gateway.programs.judging import findings_from_json, judge_signatures, legal_class_of
@@ -59,7 +59,12 @@ class Issue:
         if clockwatch.is_off(context):
             return
         envelope = envelope_from_json(loads(row["envelope"]))
-        verdicts = await verify_files(context, envelope.attachments, from_text(row["accepted_at"]))
+        verdicts = await verify_files(
+            context,
+            envelope.attachments,
+            from_text(row["accepted_at"]),
+            lane=int(envelope.header.urgency),
+        )
         # Meanwhile recipients may have been added: the verdict stands, the row is read anew.
         for _ in range(_RACES):
             if row is None or row["state"] != ConsignmentState.ACCEPTED or row["hold"]:
@@ -123,6 +128,7 @@ class Issue:
                 "issued_at": to_text(now),
             }
             changes: list[Change] = [Update("consignment", _as_read(row), columns), *verdicts.rows]
+            changes += undetermined.watch("consignment", row["id"], verdicts, now)
             changes += self._let_go(transfers, document_id or "")
             changes += self._proof(row, document_id or "", year, ordinal, verdicts, now)
             return changes
@@ -166,6 +172,7 @@ class Issue:
             issue_year=year,
             issue_ordinal=ordinal,
             verdict=verdicts.verdict.value,
+            reports=list(verdicts.named) or None,
             clock=clockwatch.mark(self._context),
         )
         changes: list[Change] = [proof.row]

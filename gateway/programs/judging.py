@@ -15,6 +15,7 @@ from gateway.domain.recall import may_change, targets
 from gateway.ports import Caller, Row, SubmitOptions
 from gateway.programs.catalogue import family, today
 from gateway.programs.context import Context
+from gateway.programs.deciding import action_of, decided
 from gateway.programs.reading import ReadPacket
 from gateway.programs.repeats import Identity, Known, is_dead, is_same
 from gateway.programs.routing import LOCAL
@@ -72,10 +73,9 @@ async def judge(  # noqa: PLR0917
         targets=await _targets(context, header) if direction == "out" else None,
         earlier=_earlier(compared) if compared is not None else None,
         same_agency=lambda one, other: directory.same(one, other, day),
-        policy=_policy(context, direction),
+        policy=_policy(context, read.envelope, verdicts, direction),
     )
-    found = run_all(facts)
-    return (*found, *_by_policy(context, verdicts)) if direction == "out" else found
+    return decided(context, read.envelope, verdicts, direction, run_all(facts))
 
 
 def judge_signatures(
@@ -88,39 +88,21 @@ def judge_signatures(
         today=today(context),
         secrecy_marks=verdicts.secrecy_marks,
         reports=verdicts.reports,
-        policy=_policy(context, direction),
+        policy=_policy(context, envelope, verdicts, direction),
     )
     found = tuple(f for f in run_all(facts) if f.rule.startswith(("SIG-", "SEC-")))
-    return (*found, *_by_policy(context, verdicts)) if direction == "out" else found
+    return decided(context, envelope, verdicts, direction, found)
 
 
-def _by_policy(context: Context, verdicts: Verdicts | None) -> tuple[Finding, ...]:
-    """Return the refusal an operator asked for where the law only says "for reference"."""
-    policy = context.policy
-    strict = {
-        Verdict.UNSIGNED: policy.outgoing_unsigned,
-        Verdict.INDETERMINATE: policy.outgoing_indeterminate,
-        Verdict.UNREADABLE: policy.outgoing_indeterminate,
-    }
-    if verdicts is None or strict.get(verdicts.verdict) != "refuse":
-        return ()
-    # SIG-02 (QĐ28 art 4.2): such a document is for reference only; this agency does not send it.
-    return (
-        Finding(
-            "SIG-02",
-            Severity.ERROR,
-            ATTACHMENTS,
-            f"Chính sách của cổng không cho gửi văn bản có kết quả “{verdicts.verdict.value}”. Ký "
-            "số đầy đủ rồi gửi lại.",
-            f"This gateway's policy does not send a document that is {verdicts.verdict.value}. "
-            "Sign it and send again.",
-            "R03",
-        ),
+def _policy(
+    context: Context, envelope: Envelope, verdicts: Verdicts | None, direction: Direction
+) -> Policy:
+    refuses = (
+        direction == "out"
+        and verdicts is not None
+        and verdicts.verdict is Verdict.INVALID
+        and action_of(context, envelope, verdicts, direction) == "refuse"
     )
-
-
-def _policy(context: Context, direction: Direction) -> Policy:
-    refuses = direction == "out" and context.policy.outgoing_invalid == "refuse"
     return replace(context.policy.rules, refuse_invalid_out=refuses)
 
 

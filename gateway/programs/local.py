@@ -13,7 +13,7 @@ from gateway.domain.lifecycle import ArrivalState, DeliveryState, TransferState
 from gateway.domain.moments import to_text
 from gateway.errors import IntegrityError
 from gateway.ports import Change, ChangeSet, Conflict, Insert, Row, Update
-from gateway.programs import statuses
+from gateway.programs import statuses, undetermined
 from gateway.programs.catalogue import family, name_of, works_in_console
 from gateway.programs.context import Context
 from gateway.programs.routing import LOCAL
@@ -39,6 +39,7 @@ async def deliver_locally(context: Context, transfer: Row) -> None:
     if consignment is None or not deliveries:
         raise IntegrityError("transfer without its consignment or delivery")
     now = context.clock.now()
+    watched = await context.ledger.one("recheck", subject=consignment["id"])
     changes: list[Change] = _transfer_done(transfer, now)
     offered: list[dict[str, object]] = []
     for delivery in deliveries:
@@ -48,6 +49,7 @@ async def deliver_locally(context: Context, transfer: Row) -> None:
             continue
         arrival = arrival_of(context, consignment, delivery, now)
         changes += _delivered(context, consignment, delivery, arrival, now)
+        changes += undetermined.watch_copy(consignment, watched, str(arrival["id"]), now)
         offered.append(arrival)
     faults.reach("local.before-commit")
     result = await context.ledger.commit(ChangeSet(rows=tuple(changes)))

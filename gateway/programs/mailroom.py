@@ -20,13 +20,14 @@ from gateway.domain.numbering import arrival_counter
 from gateway.domain.receipt import MAX_REASON_LENGTH, known_code, needs_reason
 from gateway.errors import Reason, RejectedError, UnavailableError
 from gateway.ports import Caller, Change, ChangeSet, Conflict, Insert, NextNumber, Row, Update
-from gateway.programs import incoming, matching, recalls, statuses, tracking
+from gateway.programs import incoming, matching, recalls, statuses, tracking, undetermined
 from gateway.programs.catalogue import Who, whois, works_in_console
 from gateway.programs.context import Context
 from gateway.programs.incoming import report_row
 from gateway.programs.routing import LOCAL
 from gateway.programs.rows import event, keep
 from gateway.programs.statuses import Said
+from gateway.programs.undetermined import Decision
 
 _RACES = 8
 # A key no client can send: header values hold no control characters.
@@ -122,7 +123,10 @@ class Mailroom:
             if known is not None:
                 return str(known["consignment_id"])
             now = context.clock.now()
-            built = await self._from_system(report, sender, target, sha256, now)
+            # An old client has only its description: what it takes is recorded all the same.
+            person = report.staff.staff if report.staff is not None else ""
+            decision = Decision(report.description, person, caller.system_id)
+            built = await self._from_system(report, sender, target, sha256, now, decision)
             used = key | {
                 "body_sha256": sha256,
                 "consignment_id": built.report_id,
@@ -142,8 +146,14 @@ class Mailroom:
             )
         return who
 
-    async def _from_system(
-        self, report: StatusReport, sender: Who, target: Who, sha256: str, now: datetime
+    async def _from_system(  # noqa: PLR0917
+        self,
+        report: StatusReport,
+        sender: Who,
+        target: Who,
+        sha256: str,
+        now: datetime,
+        decision: Decision,
     ) -> _Built:
         context = self._context
         if known_code(report.code) is StatusCode.RECALL_ASKED:
@@ -157,7 +167,7 @@ class Mailroom:
         known = known_code(report.code)
         code = known.value if known is not None else report.code[:20]
         said = Said(code, report.description, report.at or now, report.staff, sha256)
-        return await self._report(arrival, said, now)
+        return await self._report(arrival, said, now, decision)
 
     async def _recall(
         self, report: StatusReport, issuer: Who, recipient: Who, sha256: str, now: datetime
@@ -229,25 +239,40 @@ class Mailroom:
     # ------------------------------------------------------------ one arrival
 
     async def on_arrival(
-        self, arrival_id: str, code: str, reason: str, *, staff: StaffInfo | None = None
+        self,
+        arrival_id: str,
+        code: str,
+        reason: str,
+        *,
+        staff: StaffInfo | None = None,
+        decision: Decision = Decision(),  # noqa: B008 - frozen
     ) -> Row:
         """Report a status on an arrival; return the arrival as it is after.
 
+        Args:
+            arrival_id: Which.
+            code: `01`…`06`, `15` or `16`.
+            reason: Its text.
+            staff: The person acting, as the sender is told.
+            decision: Why a document is taken before its verdict is final (F09), and by whom.
+
         Raises:
-            RejectedError: The state forbids it, the code is none an agency reports, no reason.
+            RejectedError: The state forbids it, the code is none an agency reports, no reason, or
+                an undetermined document is taken without one.
         """
 
         async def build() -> _Built:
             arrival = await self._must(arrival_id)
             reported = report_status(ArrivalState(arrival["state"]), code, reason)
             now = self._context.clock.now()
+            undetermined.must_be_reasoned(arrival, reported.code.value, decision)
             said = Said(reported.code.value, reason, now, staff)
-            return await self._report(arrival, said, now)
+            return await self._report(arrival, said, now, decision)
 
         await self._commit(build)
         return await self._must(arrival_id)
 
-    async def _report(self, arrival: Row, said: Said, now: datetime) -> _Built:
+    async def _report(self, arrival: Row, said: Said, now: datetime, decision: Decision) -> _Built:
         """Build one status of an agency on its arrival."""
         context = self._context
         if known_code(said.code) is not None:
@@ -259,6 +284,7 @@ class Mailroom:
         changes = statuses.report_on(context, arrival, said, now, about=about)
         if about is not None and arrival["business_type"] == 1:
             changes += self._taken_back(about, said, now)
+        changes += undetermined.taken(context, arrival, said.code, decision, now)
         entered = any("entered_system_at" in c.values for c in changes if isinstance(c, Update))
         changes += await self._mirror(about or arrival, said, now, entered=entered)
         number = self._number(arrival, said.code, now)

@@ -47,9 +47,9 @@ async def received(context: Context, arrival: Row) -> Packet:
     )
 
 
-def attachment(context: Context, arrival: Row, index: int) -> Packet:
-    """Return one unwrapped file of an arrival."""
-    files = loads(arrival["envelope"])["attachments"]
+def attachment(context: Context, row: Row, index: int) -> Packet:
+    """Return one unwrapped file of an arrival or a consignment."""
+    files = loads(row["envelope"])["attachments"]
     found = next((f for f in files if f["index"] == index), None)
     if found is None:
         raise RejectedError(Reason.NOT_FOUND)

@@ -130,7 +130,12 @@ class Receiver:
         read = await read_document(context, context.blobs.stream(row["sha256"]))
         envelope = read.envelope
         planned = plan_deliveries(envelope.header.recipients, context.directory(), today(context))
-        verdicts = await verify_files(context, envelope.attachments, from_text(row["received_at"]))
+        verdicts = await verify_files(
+            context,
+            envelope.attachments,
+            from_text(row["received_at"]),
+            lane=int(envelope.header.urgency),
+        )
         findings = (
             *read.findings,
             *await judge(context, None, read, SubmitOptions(via=row["peer"]), verdicts, "in"),

@@ -15,7 +15,9 @@ Kinds: `accepted` (a submission was committed; carries `packet_sha256`, `content
 (bytes committed here: `at_gateway_at`), `entered_system` (RCV-06: `entered_system_at`,
 `received_at_legal`), `status` (`code`, `direction`), `refused` (`reason`: a catalogue code),
 `failed`, `cancelled`, `returned`, `recalled`, `quarantined`, `released`, `purged` (`actors`: two),
-`resent`, `verified` (`verdict`, `report_sha256`), `audit` (`action`, `actor`, `target`).
+`resent`, `verified` (a verdict changed later: `verdict_before`, `verdict`, `reports_before`,
+`reports`), `audit` (`action`, `actor`, `target`). `reports` is a list of `sha256` (a file) and
+`report_sha256`: what was said of it, so that no report is changed or dropped unseen.
 """
 
 import re
@@ -106,6 +108,8 @@ KEYS: Final = frozenset(
         "body_sha256",
         "reason_sha256",
         "report_sha256",
+        "reports",
+        "reports_before",
         "proof_sha256",
         # facts
         "code",
@@ -114,6 +118,7 @@ KEYS: Final = frozenset(
         "reason",
         "rules",
         "verdict",
+        "verdict_before",
         "legal_class",
         "urgency",
         "business_type",

@@ -65,7 +65,7 @@ def reports(blobs: Sequence[str]) -> list[Change]:
 
 def content(connection: sqlite3.Connection, item_id: str) -> list[Change]:
     """Return the changes that empty the content columns of an item, whichever kind it is."""
-    changes: list[Change] = []
+    changes: list[Change] = [Delete("recheck", {"subject": item_id})]
     consignment = connection.execute(
         "SELECT * FROM consignment WHERE id = ?", (item_id,)
     ).fetchone()
@@ -102,6 +102,7 @@ def _arrival(row: sqlite3.Row) -> Row:
         "sender_name": "",
         "strict_sha256": "",
         "strict_size": 0,
+        "undetermined": "",
     }
 
 

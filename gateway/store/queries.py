@@ -230,12 +230,21 @@ QUERIES: Final[dict[str, str]] = {
         "SELECT sha256, verdict FROM verification WHERE sha256 IN "
         "(SELECT value FROM json_each(:names)) ORDER BY at"
     ),
-    # -------------------------------------------------------------- verification, blobs, work
-    "verification": (
-        "SELECT report FROM verification WHERE sha256 = :sha256 AND trust_sha256 = :trust_sha256"
+    "reports_of_files": (
+        "SELECT id, sha256, trust_sha256, verdict, at FROM verification WHERE sha256 IN "
+        "(SELECT value FROM json_each(:names)) ORDER BY at, id"
     ),
+    # -------------------------------------------------------------- verification, blobs, work
+    "verification": "SELECT * FROM verification WHERE id = :id",
     "verifications_of_file": (
-        "SELECT report FROM verification WHERE sha256 = :sha256 ORDER BY at DESC LIMIT 1"
+        "SELECT report FROM verification WHERE sha256 = :sha256 ORDER BY at DESC, id DESC LIMIT 1"
+    ),
+    "recheck": "SELECT * FROM recheck WHERE subject = :subject",
+    "recheck_open": "SELECT * FROM recheck WHERE subject > :after ORDER BY subject LIMIT :limit",
+    "recheck_due": "SELECT * FROM recheck WHERE due_at <= :now ORDER BY due_at LIMIT :limit",
+    "recheck_counts": (
+        "SELECT cause, COUNT(*) AS n, MIN(since) AS since FROM recheck WHERE cause != '' "
+        "GROUP BY cause ORDER BY cause"
     ),
     "blob_ref": "SELECT 1 AS one FROM blob_ref WHERE sha256 = :sha256 LIMIT 1",
     "outbox": "SELECT * FROM outbox ORDER BY id LIMIT :limit",

@@ -139,6 +139,8 @@ consignment = Table(
     _text("issued_at", null=True),
     _text("sent_at", null=True),
     _text("closed_at", null=True),
+    _text("verdict_before", default=""),
+    _text("verdict_changed_at", null=True),
     _text("answer"),
     _text("receipt", default=""),
     UniqueConstraint("sender", "document_id", "version"),
@@ -286,6 +288,9 @@ arrival = Table(
     _int("arrival_year", null=True),
     _int("arrival_number", null=True),
     _text("sent_codes", default=""),
+    _text("verdict_before", default=""),
+    _text("verdict_changed_at", null=True),
+    _text("undetermined", default=""),
     _int("inbox_seq", null=True),
     UniqueConstraint("agency", "sender", "document_id", "version"),
     UniqueConstraint("agency", "arrival_year", "arrival_number"),
@@ -416,15 +421,32 @@ outbox = Table(
     _text("ref"),
     _int("lane", default=0),
 )
+# SIG-47: what was said of a file, under which trust, for which time; never overwritten. `id` is the
+# SHA-256 of `report`, which the receipt log names: who changes a report cannot change its name.
 verification = Table(
     "verification",
     metadata,
+    _id(),
     _text("sha256"),
     _text("trust_sha256"),
     _text("verdict"),
     _text("at"),
     _text("report"),
-    PrimaryKeyConstraint("sha256", "trust_sha256"),
+    Index("ix_verification_file", "sha256", "at"),
+)
+# SIG-42, F09: documents whose verdict may still come; a row goes once nothing more can be learnt.
+recheck = Table(
+    "recheck",
+    metadata,
+    Column("subject", Text, primary_key=True),
+    _text("kind"),
+    _text("cause", default=""),
+    _text("issuers", default="[]"),
+    _text("since"),
+    _int("tries", default=0),
+    _text("due_at"),
+    _text("trust_sha256", default=""),
+    Index("ix_recheck_due", "due_at"),
 )
 blob_ref = Table(
     "blob_ref",

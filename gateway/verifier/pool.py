@@ -200,6 +200,10 @@ class VerifierPool:
         """Return the process ids of the workers that run."""
         return tuple(sorted(w.process.pid for w in self._all if w.process.returncode is None))
 
+    def trust_state(self) -> str:
+        """Return the identity of what is trusted now, as reports will name it."""
+        return self._trust.fingerprint()
+
     async def warm(self) -> None:
         """Start all workers now, so that no file waits for one.
 

@@ -1,4 +1,4 @@
-"""Trust states kept for ever: what was trusted when a report was made, so that it can be made again.
+"""Trust states kept for ever: what was trusted when a report was made, to make it again.
 
 Promises: a state is durable (objects, then manifest, fsynced) before `keep` says so; objects are
 named by the SHA-256 of their bytes and written once; what is laid out again has the very identity
@@ -277,9 +277,7 @@ def laid_out(trust_sha256: str, source: Path) -> Iterator[Places]:
 
 
 @contextlib.contextmanager
-def _laid_out(
-    source: Path, files: "list[KeptFile] | tuple[KeptFile, ...]"
-) -> Iterator[Places]:
+def _laid_out(source: Path, files: "list[KeptFile] | tuple[KeptFile, ...]") -> Iterator[Places]:
     with tempfile.TemporaryDirectory(prefix="vanlien-trust-") as room:
         places = Places(Path(room) / _TRUST)
         places.trust_dir.mkdir()
@@ -305,9 +303,7 @@ def is_whole(trust_sha256: str, source: Path) -> bool:
     """Tell whether a state and every object of it are there, by name and size."""
     try:
         manifest = read(trust_sha256, source)
-        return all(
-            _object(source, f.sha256).stat().st_size == f.size_bytes for f in manifest.files
-        )
+        return all(_object(source, f.sha256).stat().st_size == f.size_bytes for f in manifest.files)
     except (SnapshotError, OSError):
         return False
 

@@ -91,10 +91,6 @@ class InboxRoutes:
         """Return its receipts."""
         return json_response(await self._desk.arrival_receipts(caller, path_id(request)))
 
-    async def verification(self, request: web.Request, caller: Caller) -> web.Response:
-        """Return its signature reports."""
-        return json_response(await self._desk.arrival_verification(caller, path_id(request)))
-
     async def packet(self, request: web.Request, caller: Caller) -> web.StreamResponse:
         """Stream the packet."""
         arrival_id = path_id(request)
@@ -127,7 +123,12 @@ class InboxRoutes:
         data = await Body(request, self._limits, self._limits.max_json_bytes).whole()
         asked = read_json(StatusIn, data, "status")
         arrival = await self._desk.set_status(
-            caller, arrival_id, code=asked.code, reason=asked.reason
+            caller,
+            arrival_id,
+            code=asked.code,
+            reason=asked.reason,
+            undetermined_reason=asked.undetermined_reason,
+            decided_by=asked.decided_by,
         )
         return json_response(arrival)
 
@@ -175,8 +176,10 @@ class InboxRoutes:
                 f"{API}/inbox",
                 "listInbox",
                 "inbox",
-                "Văn bản đến các cơ quan của bên gọi, theo thứ tự con trỏ, không sót",
-                "What arrived for the caller's agencies, by cursor, nothing skipped",
+                "Văn bản đến các cơ quan của bên gọi, theo thứ tự con trỏ, không sót; văn bản có "
+                "kết quả kiểm tra chữ ký thay đổi được liệt kê lại (cùng id, verdict_changed_at)",
+                "What arrived for the caller's agencies, by cursor, nothing skipped; one whose "
+                "verdict changed is listed again (same id, verdict_changed_at set)",
                 self.listing,
                 (Answer(200, "Một trang", "A page", models.Inbox),),
                 refusals=(404,),
@@ -193,11 +196,6 @@ class InboxRoutes:
             found_by_id(
                 f"{one}/receipts", "getArrivalReceipts", "inbox", "Hồi báo và bằng chứng",
                 "Its receipts and proofs", handler=self.receipts, model=models.Receipts,
-            ),
-            found_by_id(
-                f"{one}/verification", "getArrivalVerification", "inbox",
-                "Kết quả kiểm tra chữ ký số", "Its signature reports", handler=self.verification,
-                model=models.Verification,
             ),
             Endpoint(
                 "GET",
@@ -265,8 +263,10 @@ class InboxRoutes:
                 f"{one}/status",
                 "reportStatus",
                 "inbox",
-                "Báo trạng thái xử lý cho bên gửi (02…06, 15, 16); 02 và 16 phải có lý do",
-                "Report a status to the sender (02…06, 15, 16); 02 and 16 need a reason",
+                "Báo trạng thái xử lý cho bên gửi (02…06, 15, 16); 02 và 16 phải có lý do; tiếp "
+                "nhận văn bản có chữ ký chưa xác định được phải có undetermined_reason",
+                "Report a status to the sender (02…06, 15, 16); 02 and 16 need a reason; taking "
+                "an undetermined document needs undetermined_reason",
                 self.status,
                 (Answer(200, "Văn bản đến", "The arrival", models.Arrival),),
                 refusals=(404, 408, 409, 413, 415, 422),

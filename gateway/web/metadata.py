@@ -242,10 +242,27 @@ class Metadata(_Part):
 
 
 class StatusIn(_Part):
-    """Trạng thái xử lý: the business status an agency reports, reason obligatory for 02 and 16."""
+    """Trạng thái xử lý: the business status an agency reports, reason obligatory for 02 and 16.
+
+    Taking (03…06) a document whose verification is `indeterminate` needs `undetermined_reason`.
+    """
 
     code: Annotated[str, Field(pattern=r"^(02|03|04|05|06|15|16)$", examples=["03"])]
     reason: Annotated[str, Field(max_length=1000), AfterValidator(_speakable)] = ""
+    undetermined_reason: Annotated[
+        str,
+        Field(
+            max_length=1000,
+            description="Vì sao tiếp nhận khi chữ ký chưa xác định được / why it is taken though "
+            "its signatures are undetermined (F09); recorded",
+        ),
+        AfterValidator(_speakable),
+    ] = ""
+    decided_by: Annotated[
+        str,
+        Field(max_length=200, description="Người quyết định / who decided; recorded"),
+        AfterValidator(_speakable),
+    ] = ""
 
 
 # ---------------------------------------------------------------- faults

@@ -116,6 +116,8 @@ class DocumentSummary(_Answer):
     sent_at: AwareDatetime | None
     verification: str = Field(description="Verdict of the signatures, or `pending`")
     legal_class: str | None
+    verdict_before: str | None = Field(description="Verdict before it changed; both reports stay")
+    verdict_changed_at: AwareDatetime | None
     findings: list[FindingOut]
     repairs: list[RepairOut]
     attachments: list[AttachmentOut]
@@ -140,6 +142,24 @@ class ArrivalNumberOut(_Answer):
 
     year: int
     number: int
+
+
+class TakenOut(_Answer):
+    """Tiếp nhận khi chữ ký chưa xác định được: who took it, when and why (F09)."""
+
+    by: str
+    at: AwareDatetime
+    reason: str
+    code: str
+
+
+class AdviceOut(_Answer):
+    """Đề nghị: a step offered to the clerk; nothing happens by itself."""
+
+    code: str
+    refusal: str
+    vi: str
+    en: str
 
 
 class ArrivalSummary(_Answer):
@@ -171,6 +191,11 @@ class ArrivalSummary(_Answer):
     repairs: list[RepairOut]
     attachments: list[AttachmentOut]
     source: str
+    verdict_before: str | None = Field(description="Verdict before it changed; both reports stay")
+    verdict_changed_at: AwareDatetime | None
+    taken_undetermined: TakenOut | None
+    actions: list[str] = Field(description="Statuses that can be reported now")
+    advice: AdviceOut | None
 
 
 class Arrival(ArrivalSummary):

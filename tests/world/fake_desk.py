@@ -309,7 +309,9 @@ class FakeDesk:
         came.taken_at = came.taken_at or self.clock.now()
         return self._arrival(arrival_id)
 
-    async def set_status(self, caller, arrival_id, *, code, reason):
+    async def set_status(
+        self, caller, arrival_id, *, code, reason, undetermined_reason="", decided_by=""
+    ):
         came = self._came(caller, arrival_id)
         if code in {"02", "16"} and not reason:
             raise RejectedError(Reason.BAD_REQUEST, "02 and 16 need a reason")
@@ -392,6 +394,8 @@ class FakeDesk:
             "business_type": 0,
             "verification": "unsigned",
             "legal_class": "tham khảo",
+            "verdict_before": None,
+            "verdict_changed_at": None,
             "findings": [
                 {
                     "rule": "SIG-02",
@@ -472,6 +476,9 @@ class FakeDesk:
             "arrival_number": {"year": 2026, "number": 7} if came.statuses else None,
             "attachments": [self._attachment(n, *file) for n, file in enumerate(came.files)],
             "source": "vxp",
+            "taken_undetermined": None,
+            "actions": ["02", "03", "04", "05", "06"],
+            "advice": None,
         }
 
     def _receipts(self):

@@ -266,6 +266,7 @@ def test_a_purged_consignment_is_an_empty_shell(admin, blobs, path, sql):
         Insert(
             "verification",
             {
+                "id": "r1",
                 "sha256": page,
                 "trust_sha256": "t",
                 "verdict": "valid",

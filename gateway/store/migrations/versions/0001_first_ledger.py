@@ -131,6 +131,8 @@ def _outgoing() -> None:
         sa.Column("issued_at", sa.Text, nullable=True),
         sa.Column("sent_at", sa.Text, nullable=True),
         sa.Column("closed_at", sa.Text, nullable=True),
+        sa.Column("verdict_before", sa.Text, nullable=False, server_default=sa.text("''")),
+        sa.Column("verdict_changed_at", sa.Text, nullable=True),
         sa.Column("answer", sa.Text, nullable=False),
         sa.Column("receipt", sa.Text, nullable=False, server_default=sa.text("''")),
         sa.PrimaryKeyConstraint("id", name="pk_consignment"),
@@ -292,6 +294,9 @@ def _incoming() -> None:
         sa.Column("arrival_year", sa.Integer, nullable=True),
         sa.Column("arrival_number", sa.Integer, nullable=True),
         sa.Column("sent_codes", sa.Text, nullable=False, server_default=sa.text("''")),
+        sa.Column("verdict_before", sa.Text, nullable=False, server_default=sa.text("''")),
+        sa.Column("verdict_changed_at", sa.Text, nullable=True),
+        sa.Column("undetermined", sa.Text, nullable=False, server_default=sa.text("''")),
         sa.Column("inbox_seq", sa.Integer, nullable=True),
         sa.PrimaryKeyConstraint("id", name="pk_arrival"),
         sa.UniqueConstraint(
@@ -451,13 +456,28 @@ def _work() -> None:
     )
     op.create_table(
         "verification",
+        sa.Column("id", sa.Text, nullable=False),
         sa.Column("sha256", sa.Text, nullable=False),
         sa.Column("trust_sha256", sa.Text, nullable=False),
         sa.Column("verdict", sa.Text, nullable=False),
         sa.Column("at", sa.Text, nullable=False),
         sa.Column("report", sa.Text, nullable=False),
-        sa.PrimaryKeyConstraint("sha256", "trust_sha256", name="pk_verification"),
+        sa.PrimaryKeyConstraint("id", name="pk_verification"),
     )
+    op.create_index("ix_verification_file", "verification", ["sha256", "at"])
+    op.create_table(
+        "recheck",
+        sa.Column("subject", sa.Text, nullable=False),
+        sa.Column("kind", sa.Text, nullable=False),
+        sa.Column("cause", sa.Text, nullable=False, server_default=sa.text("''")),
+        sa.Column("issuers", sa.Text, nullable=False, server_default=sa.text("'[]'")),
+        sa.Column("since", sa.Text, nullable=False),
+        sa.Column("tries", sa.Integer, nullable=False, server_default=sa.text("0")),
+        sa.Column("due_at", sa.Text, nullable=False),
+        sa.Column("trust_sha256", sa.Text, nullable=False, server_default=sa.text("''")),
+        sa.PrimaryKeyConstraint("subject", name="pk_recheck"),
+    )
+    op.create_index("ix_recheck_due", "recheck", ["due_at"])
     op.create_table(
         "blob_ref",
         sa.Column("sha256", sa.Text, nullable=False),
