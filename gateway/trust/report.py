@@ -14,10 +14,25 @@ from pydantic import AfterValidator, PlainSerializer
 
 VIETNAM: Final = timezone(timedelta(hours=7))
 
+
+def _in_utc(at: datetime) -> datetime:
+    try:
+        return at.astimezone(UTC)
+    except OverflowError as exc:
+        raise ValueError("a time outside the calendar") from exc
+
+
+def _in_vietnam(at: datetime) -> str:
+    try:
+        return at.astimezone(VIETNAM).isoformat()
+    except OverflowError:  # a certificate may say 31/12/9999 23:59:59Z: there is no later day
+        return at.isoformat()
+
+
 Moment = Annotated[
     datetime,
-    AfterValidator(lambda at: at.astimezone(UTC)),
-    PlainSerializer(lambda at: at.astimezone(VIETNAM).isoformat(), return_type=str),
+    AfterValidator(_in_utc),
+    PlainSerializer(_in_vietnam, return_type=str),
 ]
 """An aware instant; `+07:00` in JSON."""
 
