@@ -10,7 +10,7 @@ import mmap
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 PDF_HEADER: Final = b"%PDF-"
 HEADER_WINDOW: Final = 1024
@@ -147,6 +147,37 @@ class Listed:
     objects: frozenset[int]
     sections: frozenset[int]
     number_at: Callable[[int], int | None]
+
+
+def listed(reader: Any) -> Listed:
+    """Return every offset the chain of cross-reference sections lists, of all revisions.
+
+    Args:
+        reader: The PDF library's reader of the file.
+    """
+    objects: set[int] = set()
+    sections: set[int] = set()
+    for revision in range(reader.xrefs.total_revisions):
+        data = reader.xrefs.get_xref_data(revision)
+        meta = reader.xrefs.get_xref_container_info(revision)
+        sections |= {meta.start_location, meta.declared_startxref}
+        while data is not None:
+            objects |= {offset for _, offset in data.standard_xrefs.values()}
+            hybrid = data.hybrid
+            if hybrid is None:
+                break
+            sections.add(hybrid.meta_info.start_location)
+            data = hybrid.xref_data
+    return Listed(frozenset(objects), frozenset(sections), lambda number: _integer(reader, number))
+
+
+def _integer(reader: Any, number: int) -> int | None:
+    from pyhanko.pdf_utils.generic import Reference
+
+    try:
+        return int(reader.get_object(Reference(number, 0, reader)))
+    except Exception:  # noqa: BLE001 — no such number
+        return None
 
 
 def stranger_after(data: bytes, start: int, listed: Listed) -> Stranger | None:

@@ -23,10 +23,11 @@ from typing import Final
 
 from gateway.trust import guards
 from gateway.trust.anchors import TrustStore
-from gateway.trust.examination import examined, worst
+from gateway.trust.examination import Outcome, examined, worst
 from gateway.trust.look import page_count
 from gateway.trust.notes import note
 from gateway.trust.report import Coverage, Note, SignatureFacts, Verdict, VerificationReport
+from gateway.trust.revisions import active_content
 from gateway.trust.sniff import foreign_signature
 
 ENGINE: Final = f"vanlien-trust 1, pyHanko {version('pyHanko')}"
@@ -55,30 +56,33 @@ def verify_pdf(
 
     Source: SIG-40 to SIG-49.
     """
+    base = VerificationReport(
+        verdict=Verdict.UNSIGNED,
+        sha256=sha256,
+        size_bytes=len(data),
+        verified_at=at,
+        trust_sha256=store.sha256,
+        engine=ENGINE,
+    )
 
     def report(
         verdict: Verdict, notes: Sequence[Note] = (), signatures: Sequence[SignatureFacts] = ()
     ) -> VerificationReport:
-        return VerificationReport(
-            verdict=verdict,
-            sha256=sha256,
-            size_bytes=len(data),
-            verified_at=at,
-            trust_sha256=store.sha256,
-            engine=ENGINE,
-            signatures=tuple(signatures),
-            notes=tuple(notes),
-        )
+        return replace(base, verdict=verdict, signatures=tuple(signatures), notes=tuple(notes))
 
     # (1) what is it
     if not guards.is_pdf(data[: guards.HEADER_WINDOW]):
         return report(*_not_a_pdf(data, pdf_expected=pdf_expected))
-    if guards.certainly_unsigned(data) and page_count(data):
+    base = replace(base, kind="pdf", policy=store.policy_facts())
+    pages = page_count(data) if guards.certainly_unsigned(data) else None
+    if pages:
+        base = replace(base, pages=pages, active_content=active_content(data))
         return report(Verdict.UNSIGNED)
     # (2) the raw look
     raw = guards.raw_signatures(data)
     # (3)–(7) open, list, analyse, judge, guard
     outcome = examined(data, store, at)
+    base = _with_facts(base, outcome)
     if outcome.locked:
         return report(Verdict.INDETERMINATE if raw else Verdict.UNREADABLE, [note("encrypted")])
     if outcome.trouble:
@@ -95,6 +99,21 @@ def verify_pdf(
     if signatures and not store.anchors:
         notes.append(note("no-trust"))
     return report(_combined(signatures, notes), notes, signatures)
+
+
+def _with_facts(base: VerificationReport, outcome: Outcome) -> VerificationReport:
+    """Return the report with what was found of the file as a whole."""
+    return replace(
+        base,
+        pages=outcome.pages,
+        revisions=outcome.revisions,
+        certification=outcome.certification,
+        empty_fields=outcome.empty_fields,
+        unsupported=outcome.unsupported,
+        active_content=outcome.active_content,
+        lists=outcome.lists,
+        evidence=outcome.evidence,
+    )
 
 
 def _combined(signatures: Sequence[SignatureFacts], notes: list[Note]) -> Verdict:
