@@ -44,6 +44,7 @@ from gateway.programs.recheck import Recheck
 from gateway.programs.relay import Relay
 from gateway.receipts.bundle import ReceiptSource
 from gateway.receipts.sign import load_private
+from gateway.reports.build import contact_of
 from gateway.secrets import read_key_file
 from gateway.store import setup
 from gateway.store.admin import SqliteAdmin
@@ -53,11 +54,15 @@ from gateway.store.ledger import SqliteLedger
 from gateway.store.operations import SqliteOperations
 from gateway.store.receipts import LedgerReceipts, sign_head_now
 from gateway.store.tiers import TieredBlobs
+from gateway.verifier.pictures import PageRenderer
 from gateway.verifier.policywatch import PolicyWatch
 from gateway.verifier.pool import VerifierPool
 from gateway.verifier.snapshot import Snapshots
 from gateway.web import body as web_body
+from gateway.web.scratch import Scratch
 from gateway.web.server import Running, listen, make_app, make_facade_app
+from gateway.web.studio import Studio
+from gateway.web.verify_page import VerifyPage
 
 API = "/api/v1"
 _LISTENERS_FIRST_S = 1.0
@@ -314,6 +319,27 @@ class Gateway:
         if self.failed is not None and not self.failed.done():
             self.failed.set_exception(failure)
 
+    def _make_reporting(self, limits: web_body.Limits) -> tuple[Studio, VerifyPage | None]:
+        """Return what makes reports, and the page for any file where it is wanted."""
+        settings = self.settings
+        told, verify = settings.reports, settings.verify
+        scratch = Scratch(settings.gateway.data_dir / "scratch")
+        contact = contact_of(told.technician_name, told.technician_phone)
+        studio = Studio(contact, settings.gateway.name, PageRenderer(), scratch)
+        if not verify.page:
+            return studio, None
+        page = VerifyPage(
+            self.verifier,
+            studio,
+            scratch,
+            self.callers,
+            self.clock,
+            limits=limits,
+            max_bytes=int(verify.verify_max_bytes),
+            per_minute=verify.page_per_minute,
+        )
+        return studio, page
+
     # ------------------------------------------------------------ listeners
 
     async def _listen(self) -> None:
@@ -324,6 +350,7 @@ class Gateway:
             in_flight_per_caller=max(8, http.max_in_flight * 3 // 4),
         )
         max_bytes = int(http.max_packet_bytes)
+        studio, page = self._make_reporting(limits)
         app = make_app(
             self.door,
             self.desk,
@@ -332,6 +359,8 @@ class Gateway:
             self._ids,
             limits=limits,
             extra_routes=vxp.routes(self.door, self.callers, self.clock, max_bytes=max_bytes),
+            studio=studio,
+            verify_page=page,
         )
         tls = _tls(self.settings)
         with _bound("http", http.host, http.port):

@@ -65,18 +65,15 @@ def render(dossier: Dossier) -> bytes:
     return page("report.html.j2", {"view": build(dossier), "policy": content_security_policy()})
 
 
-def fragment(dossier: Dossier) -> str:
-    """Return only the report itself, for a page of ours that has the styles already."""
-    template = environment().get_template("body.html.j2")
-    return template.render(view=build(dossier))
-
-
 def page(template: str, values: Mapping[str, Any]) -> bytes:
     """Return a page of ours with the common styles inside."""
-    # Our own file, not a stranger's: the only text that is not escaped.
-    styles = Markup(asset("report.css"))  # noqa: S704
-    text = environment().get_template(template).render(styles=styles, **values)
+    text = environment().get_template(template).render(styles=inline("report.css"), **values)
     return text.encode("utf-8", errors="replace")
+
+
+def inline(name: str) -> Markup:
+    """Return one of our own static texts to stand in a page; the only texts not escaped."""
+    return Markup(asset(name))  # noqa: S704
 
 
 def _data_png(png: bytes) -> str:

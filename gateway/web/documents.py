@@ -135,10 +135,6 @@ class Documents:
         """Return its receipts."""
         return json_response(await self._desk.document_receipts(caller, path_id(request)))
 
-    async def verification(self, request: web.Request, caller: Caller) -> web.Response:
-        """Return its signature reports."""
-        return json_response(await self._desk.document_verification(caller, path_id(request)))
-
     def endpoints(self) -> tuple[Endpoint, ...]:
         """Return the routes."""
         return (*self._collection(), *self._parts())
@@ -214,15 +210,6 @@ class Documents:
                 "Its receipts and proofs",
                 handler=self.receipts,
                 model=models.Receipts,
-            ),
-            found_by_id(
-                f"{one}/verification",
-                "getDocumentVerification",
-                "documents",
-                "Kết quả kiểm tra chữ ký số",
-                "Its signature reports",
-                handler=self.verification,
-                model=models.Verification,
             ),
         )
 

@@ -148,6 +148,10 @@ def _path_parameters(path: str) -> list[dict[str, Any]]:
     if "{n}" in path:
         schema = {"type": "integer", "minimum": 0, "maximum": 99999}
         found.append(_path("n", schema, "Thứ tự tệp, từ 0 / position of the file, from 0", 0))
+    if "{k}" in path:
+        schema = {"type": "integer", "minimum": 0, "maximum": 99999}
+        text = "Thứ tự chữ ký trong báo cáo, từ 0 / position of the signature, from 0"
+        found.append(_path("k", schema, text, 0))
     return found
 
 
@@ -214,6 +218,8 @@ def _answer(answer: Answer) -> dict[str, Any]:
         kind = "object" if answer.media == "application/json" else "string"
         schema = {"type": kind} if kind == "object" else {"type": kind, "format": "binary"}
         made["content"] = {answer.media: {"schema": schema}}
+    for media in answer.also:
+        made["content"][media] = {"schema": {"type": "string"}}
     return made
 
 

@@ -39,7 +39,7 @@ class Query:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One good answer: status, texts, and the model or media type of its body."""
+    """One good answer: status, texts, model or media type of its body, other media types."""
 
     status: int
     vi: str
@@ -47,6 +47,7 @@ class Answer:
     model: type[Any] | None = None
     media: str = "application/json"
     headers: tuple[str, ...] = ()
+    also: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,9 +186,9 @@ def path_id(request: web.Request) -> str:
     return value
 
 
-def path_index(request: web.Request) -> int:
+def path_index(request: web.Request, name: str = "n") -> int:
     """Return `{n}` of the path; what cannot be an index is RejectedError(NOT_FOUND)."""
-    value = request.match_info["n"]
+    value = request.match_info[name]
     if not (value.isascii() and value.isdigit() and len(value) <= 5):
         raise RejectedError(Reason.NOT_FOUND)
     return int(value)

@@ -30,6 +30,9 @@ from gateway.web.inbox import InboxRoutes
 from gateway.web.ops import Ops
 from gateway.web.problems import WebReason, WebRefusalError
 from gateway.web.routes import ANYBODY, API_VERSION, Endpoint, read_query
+from gateway.web.studio import Studio
+from gateway.web.verifications import Verifications
+from gateway.web.verify_page import VerifyPage
 
 __all__ = ["Limits", "Running", "listen", "make_app", "make_facade_app"]
 
@@ -122,6 +125,8 @@ def make_app(
     *,
     limits: Limits | None = None,
     extra_routes: Sequence[web.AbstractRouteDef] = (),
+    studio: Studio | None = None,
+    verify_page: VerifyPage | None = None,
 ) -> web.Application:
     """Return the application.
 
@@ -134,6 +139,8 @@ def make_app(
         limits: Sizes, times, room; the defaults when None.
         extra_routes: Façades' routes. They run inside the same frame (id, headers, closing line,
             problem+json for what they raise) but authenticate by themselves.
+        studio: Makes verification reports; one without names and pictures when None.
+        verify_page: The page for any file, None for none.
     """
     limits = limits or Limits()
     gate, ops = Gate(limits), Ops(desk, clock)
@@ -141,6 +148,8 @@ def make_app(
         *ops.endpoints(),
         *Documents(front, desk, limits).endpoints(),
         *InboxRoutes(front, desk, limits).endpoints(),
+        *Verifications(desk, studio or Studio(), limits).endpoints(),
+        *(verify_page.endpoints() if verify_page is not None else ()),
     )
     ops.publish(openapi.render(endpoints, API_VERSION))
     app = _framed(House(gate, ops, ids, endpoints), ())

@@ -219,6 +219,8 @@ class FakeDesk:
     failure: Exception | None = None
     cut_files: bool = False
     calls: list[str] = field(default_factory=list)
+    sent_files: list[tuple[str, str, bytes]] = field(default_factory=list)
+    verification: dict | None = None
 
     # ------------------------------------------------------------ arranging
 
@@ -258,6 +260,12 @@ class FakeDesk:
     async def document_verification(self, caller, consignment_id):
         self._own(caller, consignment_id)
         return self._verification()
+
+    async def document_attachment(self, caller, consignment_id, index):
+        self._own(caller, consignment_id)
+        if index >= len(self.sent_files):
+            raise RejectedError(Reason.NOT_FOUND)
+        return self._packet(*self.sent_files[index])
 
     # ------------------------------------------------------------ received
 
@@ -497,6 +505,8 @@ class FakeDesk:
         return {"entries": [entry, unsequenced], "tree_head": "jws", "acceptance": "jws"}
 
     def _verification(self):
+        if self.verification is not None:
+            return self.verification
         report = {
             "verdict": "unsigned",
             "sha256": "ab" * 32,
