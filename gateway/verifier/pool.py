@@ -14,27 +14,25 @@ import os
 import signal
 import struct
 import sys
-import time
 from collections import OrderedDict
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
 from gateway.errors import Reason, UnavailableError
-from gateway.trust.fingerprint import fingerprint, stamp
 from gateway.trust.notes import note
 from gateway.trust.render import from_json
 from gateway.trust.report import Note, Verdict, VerificationReport
 from gateway.verifier.examine import failed_report, quick_report, quick_report_of
+from gateway.verifier.trusted import TrustState
 
 MIB: Final = 1024 * 1024
 _LENGTH: Final = struct.Struct(">I")
 _MAX_ANSWER: Final = 64 * MIB
 _ENDING_S: Final = 1.0
 _START_S: Final = 30.0
-_STAMP_S: Final = 1.0
 _GONE: Final = "gone before the job began"
 _TIMELESS: Final = frozenset({Verdict.UNSIGNED, Verdict.UNREADABLE})
 
@@ -118,30 +116,12 @@ class _Counts:
     started: int = 0
 
 
-@dataclass(slots=True)
-class _Trust:
-    """Fingerprint of the trust directory, renewed when a file in it was touched."""
-
-    directory: Path
-    stamp: object = None
-    sha256: str = ""
-    looked: float = field(default=-1e9)
-
-    def fingerprint(self) -> str:
-        now = time.monotonic()
-        if now - self.looked >= _STAMP_S:
-            self.looked = now
-            current = stamp(self.directory)
-            if current != self.stamp or not self.sha256:
-                self.stamp, self.sha256 = current, fingerprint(self.directory)
-        return self.sha256
-
-
 class VerifierPool:
     """Implements `ports.Verifier` with worker processes.
 
     Args:
         trust_dir: Certificates and CRLs; may be empty, may change while running.
+        revocation_dir: The revocation store; may change while running. None for none.
         workers: Processes at most; they start when needed, or at `warm`.
         timeout_s: Wall time a file may take; processor time is limited to the same.
         memory_bytes: Address space of one worker.
@@ -158,6 +138,7 @@ class VerifierPool:
         self,
         trust_dir: Path,
         *,
+        revocation_dir: Path | None = None,
         workers: int = 2,
         timeout_s: float = 30.0,
         memory_bytes: int = 1024 * MIB,
@@ -169,7 +150,8 @@ class VerifierPool:
         pdf_expected: bool = False,
         worker_module: str = "gateway.verifier.worker",
     ) -> None:
-        self._trust = _Trust(trust_dir.absolute())
+        revocation = None if revocation_dir is None else revocation_dir.absolute()
+        self._trust = TrustState(trust_dir.absolute(), revocation)
         self._workers = max(workers, 1)
         self._timeout_s = timeout_s
         self._memory_bytes = memory_bytes
@@ -246,7 +228,7 @@ class VerifierPool:
         cached = self._cached(key, at)
         if cached is not None:
             return cached
-        facts = _Facts(path, sha256, size_bytes, at, trust)
+        facts = _Facts(path, sha256, size_bytes, at, trust, self._trust.identity)
         if size_bytes > self._max_bytes:
             limit = f"{self._max_bytes // MIB} MiB"
             return facts.failed(note("too-large", limit))
@@ -415,6 +397,7 @@ class VerifierPool:
                 str(self._trust.directory),
                 str(self._memory_bytes),
                 str(self._timeout_s),
+                str(self._trust.revocation or ""),
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.DEVNULL,
@@ -451,6 +434,7 @@ class _Facts:
     size_bytes: int
     at: datetime
     trust_sha256: str
+    index_sha256: str
 
     def job(self, *, pdf_expected: bool) -> dict[str, Any]:
         return {
@@ -458,6 +442,7 @@ class _Facts:
             "sha256": self.sha256,
             "at": self.at.isoformat(),
             "trust_sha256": self.trust_sha256,
+            "index_sha256": self.index_sha256,
             "pdf_expected": pdf_expected,
         }
 

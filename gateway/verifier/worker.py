@@ -13,6 +13,7 @@ import os
 import resource
 import select
 import signal
+import sqlite3
 import struct
 import sys
 import threading
@@ -77,30 +78,27 @@ def _write(stream: BinaryIO, message: dict[str, Any]) -> None:
 
 
 class _Desk:
-    """Answers jobs; keeps the trust store of the last fingerprint seen."""
+    """Answers jobs under what is trusted now."""
 
-    def __init__(self, trust_dir: Path, job_seconds: float) -> None:
-        from gateway.trust.anchors import TrustStore
+    def __init__(self, trust_dir: Path, revocation: Path | None, job_seconds: float) -> None:
+        from gateway.verifier.trusted import TrustDesk
 
-        self._trust_dir = trust_dir
+        self._trusted = TrustDesk(trust_dir, revocation)
         self._job_seconds = job_seconds
-        self._store = TrustStore.load(trust_dir)
 
     def answer(self, job: dict[str, Any]) -> dict[str, Any]:
         """Return `{"report": …}`, or `{"failed": reason}` when there can be none."""
-        from gateway.trust.anchors import TrustStore
         from gateway.trust.render import to_json
         from gateway.verifier.examine import examine
 
         _limit_processor(self._job_seconds)
         try:
-            if job["trust_sha256"] != self._store.sha256:
-                self._store = TrustStore.load(self._trust_dir)
+            store = self._trusted.store(job["trust_sha256"], job["index_sha256"])
             report = examine(
                 Path(job["path"]),
                 sha256=job["sha256"],
                 at=datetime.fromisoformat(job["at"]),
-                store=self._store,
+                store=store,
                 pdf_expected=job["pdf_expected"],
             )
             return {"report": to_json(report)}
@@ -110,13 +108,16 @@ class _Desk:
             return {"failed": "depth"}
         except OSError as exc:
             return {"failed": "file", "detail": exc.strerror or type(exc).__name__}
+        except sqlite3.Error as exc:
+            return {"failed": "file", "detail": f"revocation index: {type(exc).__name__}"}
 
 
 def main(argv: list[str]) -> int:
     """Serve jobs until the parent closes the pipe.
 
     Args:
-        argv: Trust directory, memory limit in bytes, processor seconds a job.
+        argv: Trust directory, memory limit in bytes, processor seconds a job, revocation
+            directory or "".
     """
     import logging
 
@@ -132,7 +133,7 @@ def main(argv: list[str]) -> int:
 
     import gateway.trust.pdf  # noqa: F401
 
-    desk = _Desk(Path(argv[0]), float(argv[2]))
+    desk = _Desk(Path(argv[0]), Path(argv[3]) if argv[3] else None, float(argv[2]))
     _write(answers, {"ready": os.getpid()})
     while (job := _read(jobs)) is not None:
         _write(answers, {"begun": True})  # from here on, dying is this file's doing

@@ -81,7 +81,7 @@ async def test_an_unsigned_answer_is_good_for_any_time(tmp_path):
 
 
 async def test_a_changed_trust_directory_is_seen_without_restart(tmp_path, monkeypatch):
-    monkeypatch.setattr("gateway.verifier.pool._STAMP_S", 0.0)
+    monkeypatch.setattr("gateway.verifier.trusted._STAMP_S", 0.0)
     trust = trust_of(pki(), crls=False)
     async with pool(trust) as verifier:
         before = await ask(verifier, tmp_path, once())
