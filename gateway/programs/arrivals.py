@@ -24,10 +24,12 @@ from gateway.ports import Change, Delete, Insert, Row, Update
 from gateway.programs import matching, quarantine, statuses, undetermined
 from gateway.programs.catalogue import family, name_of, whois, works_in_console
 from gateway.programs.context import Context
+from gateway.programs.deciding import refusal_of
 from gateway.programs.judging import legal_class_of
 from gateway.programs.reading import ReadPacket
 from gateway.programs.routing import LOCAL
 from gateway.programs.rows import dumps, entry, event, keep, loads
+from gateway.programs.sentback import send_back
 from gateway.programs.statuses import Said
 from gateway.programs.verifying import Verdicts
 
@@ -139,6 +141,9 @@ async def _arrival(context: Context, came: Came, to: Addressee, now: datetime) -
     }
     if any(f.rule == "SEC-01" for f in errors(findings)):
         return _One(_secret(context, row, arrival, now))
+    refusal = refusal_of(findings)
+    if refusal is not None:
+        return _One(send_back(context, row, arrival, refusal, now))
     offered = _offered(context, came, arrival, now)
     watched = undetermined.watch("arrival", str(arrival["id"]), came.verdicts, now)
     return _One([*offered, *watched])

@@ -21,7 +21,6 @@ from gateway.programs.repeats import Identity, Known, is_dead, is_same
 from gateway.programs.routing import LOCAL
 from gateway.programs.verifying import Verdicts
 from gateway.rules.facts import (
-    ATTACHMENTS,
     MESSAGE_HEADER,
     Direction,
     EarlierDocument,

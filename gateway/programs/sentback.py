@@ -1,0 +1,72 @@
+"""An incoming document the agency's policy does not take: kept, answered 02 at once, not offered.
+
+Promises: only a row of the operator's own policy does this, never a default; the document, its
+report and the reason stay with the arrival; the sender learns the rule and what to do. Rows only; a
+crash leaves all of them or none.
+"""
+
+from datetime import datetime
+from typing import Any
+
+from gateway import observe
+from gateway.domain.finding import Finding
+from gateway.domain.lifecycle import ARRIVAL, ArrivalEvent, ArrivalState, advance
+from gateway.domain.moments import to_text
+from gateway.errors import Reason
+from gateway.ports import Change, Insert, Row
+from gateway.programs import statuses
+from gateway.programs.context import Context
+from gateway.programs.rows import entry, event
+from gateway.programs.statuses import Said
+
+
+def send_back(
+    context: Context, row: Row, arrival: dict[str, Any], why: Finding, now: datetime
+) -> list[Change]:
+    """Return the rows of an arrival that is returned as it comes in.
+
+    Args:
+        context: Ports and policy.
+        row: Its inbound row.
+        arrival: Its own row, not stored yet.
+        why: The policy's refusal.
+        now: The instant of the commit.
+    Source: RCV-03.
+    """
+    returned = advance(ARRIVAL, ArrivalState.OFFERED, ArrivalEvent.STATUS_02)
+    arrival |= {"state": returned.value, "offered_at": to_text(now), "sent_codes": "02"}
+    reason = f"{why.rule} {why.refusal}: {why.vi}"
+    found: list[Change] = [
+        Insert("arrival", arrival),
+        event(
+            str(arrival["id"]),
+            "returned",
+            now,
+            agency=arrival["agency"],
+            rule=why.rule,
+            by="policy",
+        ),
+        entry(
+            context.ids,
+            "arrived_at_gateway",
+            arrival["id"],
+            arrival["document_id"],
+            now,
+            arrival_id=arrival["id"],
+            agency=arrival["agency"],
+            sender=arrival["sender"],
+            hop=row["peer"],
+            peer_doc_id=row["peer_doc_id"],
+            packet_sha256=row["sha256"],
+            content_sha256=arrival["digest"],
+            verdict=arrival["verdict"],
+        ).row,
+        *statuses.tell(context, arrival, Said("02", reason, now), now),
+    ]
+    observe.arrival_refused(
+        arrival_id=str(arrival["id"]),
+        peer=row["peer"],
+        reason=Reason.SIGNATURE_INVALID.value,
+        rules=[why.rule],
+    )
+    return found
