@@ -56,7 +56,6 @@ from gateway.store.receipts import LedgerReceipts, sign_head_now
 from gateway.store.tiers import TieredBlobs
 from gateway.verifier.pictures import PageRenderer
 from gateway.verifier.policywatch import PolicyWatch
-from gateway.verifier.policywatch import PolicyWatch
 from gateway.verifier.pool import VerifierPool
 from gateway.verifier.snapshot import Snapshots
 from gateway.web import body as web_body

@@ -18,13 +18,6 @@ from gateway.trust.policy import Policy as SigningPolicy
 def built_in_signing() -> SigningPolicy:
     """Return the policy that counts where the trust folder holds none."""
     return BUILT_IN
-from gateway.trust.policy import BUILT_IN
-from gateway.trust.policy import Policy as SigningPolicy
-
-
-def built_in_signing() -> SigningPolicy:
-    """Return the policy that counts where the trust folder holds none."""
-    return BUILT_IN
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +110,6 @@ class Context:
     random: Callable[[], float]
     policy: Policy
     evidence: Evidence | None = None
-    signing: Callable[[], SigningPolicy] = built_in_signing
     signing: Callable[[], SigningPolicy] = built_in_signing
     adapters: dict[str, Adapter] = field(default_factory=dict)
     peers: dict[str, PeerPolicy] = field(default_factory=dict)
