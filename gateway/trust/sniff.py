@@ -15,6 +15,10 @@ _SIGNED_DATA: Final = bytes.fromhex("06092a864886f70d010702")
 _PACKED: Final = re.compile(
     rb"META-INF/[^\x00/]{0,60}signature[^\x00/]{0,20}|_xmlsignatures/", re.IGNORECASE
 )
+_DOCUMENT: Final = re.compile(
+    rb"\[Content_Types\]\.xml|application/vnd\.oasis\.opendocument|application/epub\+zip"
+)
+_FIRST_NAMES: Final = 4096
 _ARMOUR: Final = (b"-----BEGIN PKCS7", b"-----BEGIN CMS", b"-----BEGIN PGP SIG")
 _XMLDSIG: Final = (
     b"http://www.w3.org/2000/09/xmldsig#",
@@ -69,4 +73,6 @@ def _unsigned(data: Bytes) -> bool:
         return True
     if is_pdf(bytes(data[:HEADER_WINDOW])):
         return certainly_unsigned(data)
+    if bytes(data[:2]) == b"PK" and not _DOCUMENT.search(data[:_FIRST_NAMES]):
+        return False  # a plain zip: anything may be inside
     return not foreign_signature(data)

@@ -4,11 +4,21 @@ Promises: never raises for what a file does; the same bytes, trust store and tim
 report; nothing is fetched or written. A crash leaves nothing behind.
 """
 
+import hashlib
+from collections.abc import Callable
 from datetime import datetime
 
+from gateway.trust import containers
 from gateway.trust.anchors import TrustStore
-from gateway.trust.pdf import verify_pdf
-from gateway.trust.report import VerificationReport
+from gateway.trust.pdf import ENGINE, verify_pdf
+from gateway.trust.report import Verdict, VerificationReport
+
+Finish = Callable[[bytes, VerificationReport], VerificationReport]
+"""Adds to the report of one file what is not about signatures."""
+
+
+def _as_it_is(_: bytes, report: VerificationReport) -> VerificationReport:
+    return report
 
 
 def verify_file(
@@ -18,6 +28,7 @@ def verify_file(
     at: datetime,
     store: TrustStore,
     pdf_expected: bool = True,
+    finish: Finish = _as_it_is,
 ) -> VerificationReport:
     """Verify every signature of one file.
 
@@ -27,10 +38,37 @@ def verify_file(
         at: The time the questions are asked for, aware.
         store: What the operator trusts.
         pdf_expected: A file of no kind that carries signatures is UNREADABLE; else UNSIGNED.
+        finish: Completes the report of every file inside a container.
 
     Returns:
-        The report, without secrecy marks.
+        The report, without secrecy marks but those `finish` found in parts.
 
     Source: SIG-40 to SIG-49.
     """
+    if containers.is_zip(data):
+        return _container(data, sha256, at, store, finish, depth=0)
     return verify_pdf(data, sha256=sha256, at=at, store=store, pdf_expected=pdf_expected)
+
+
+def _container(  # noqa: PLR0917
+    data: bytes, sha256: str, at: datetime, store: TrustStore, finish: Finish, depth: int
+) -> VerificationReport:
+    base = VerificationReport(
+        verdict=Verdict.UNSIGNED,
+        sha256=sha256,
+        size_bytes=len(data),
+        verified_at=at,
+        trust_sha256=store.sha256,
+        engine=ENGINE,
+        policy=store.policy_facts(),
+    )
+
+    def examine(part: bytes, at_depth: int) -> VerificationReport:
+        digest = hashlib.sha256(part).hexdigest()
+        if containers.is_zip(part):
+            report = _container(part, digest, at, store, finish, at_depth)
+        else:
+            report = verify_file(part, sha256=digest, at=at, store=store, pdf_expected=False)
+        return finish(part, report)
+
+    return containers.verify_zip(data, base, examine, depth=depth)

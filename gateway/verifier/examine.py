@@ -42,7 +42,16 @@ def examine(
 
     data = path.read_bytes()
     digest = sha256 or hashlib.sha256(data).hexdigest()
-    report = verify_file(data, sha256=digest, at=at, store=store, pdf_expected=pdf_expected)
+    report = verify_file(
+        data, sha256=digest, at=at, store=store, pdf_expected=pdf_expected, finish=_with_marks
+    )
+    return _with_marks(data, report)
+
+
+def _with_marks(data: bytes, report: VerificationReport) -> VerificationReport:
+    """Return the report with the secrecy stamps of the file's first page, and of its parts."""
+    if report.kind == "zip":
+        return report  # those of its parts are there already
     try:
         # SEC-01 (S003 art 1.2, 12.1): the stamp is looked for in the text of page 1.
         marks = secrecy_marks(first_page_text(data))
