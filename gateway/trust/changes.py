@@ -15,6 +15,7 @@ from pyhanko.sign.fields import MDPPerm
 from pyhanko.sign.validation.pdf_embedded import EmbeddedPdfSignature
 from pyhanko.sign.validation.status import SignatureCoverageLevel
 
+from gateway.trust.differences import judged
 from gateway.trust.look import same_look
 from gateway.trust.notes import clean, note
 from gateway.trust.report import Coverage, Note, Verdict
@@ -45,7 +46,7 @@ def coverage_of(emb: EmbeddedPdfSignature) -> Coverage:
 def analyse(emb: EmbeddedPdfSignature) -> str:
     """Compute digest, coverage and difference analysis; return why the last failed, or ""."""
     try:
-        emb.compute_integrity_info()  # type: ignore[no-untyped-call]
+        judged(emb)
     except Exception as exc:  # noqa: BLE001 — whatever the analysis trips over, it is not analysed
         emb.compute_integrity_info(skip_diff=True)  # type: ignore[no-untyped-call]
         return clean(f"{type(exc).__name__}: {exc}")
@@ -74,6 +75,8 @@ def judge_changes(
     if trouble:
         return Changes("not-analysed", Verdict.INDETERMINATE, (note("not-analysed", trouble),))
     level, fields = _result(emb.diff_result)
+    if _catalogue_moved(emb):
+        level = ModificationLevel.OTHER
     permitted = emb.docmdp_level
     # OTHER means that the analysis knows no rule for the change, not that it is forbidden: only
     # where no change at all is permitted does it break the certification by itself.
@@ -93,6 +96,18 @@ def judge_changes(
         ceiling = Verdict.VALID if permitted is not None else Verdict.INDETERMINATE
         return Changes("annotation", ceiling, (note("unclassified-change"),))
     return _other(data, end, covered_later=covered_later)
+
+
+def _catalogue_moved(emb: EmbeddedPdfSignature) -> bool:
+    """Tell whether a later state calls another object the catalogue.
+
+    The analysis approves of whatever object the catalogue is, without asking what that object was
+    before: written over a picture or a page, a copy of the catalogue takes it away unseen.
+    """
+    reader = emb.reader
+    signed = reader.get_historical_resolver(emb.signed_revision).root_ref
+    later = range(emb.signed_revision + 1, reader.xrefs.total_revisions)
+    return any(reader.get_historical_resolver(n).root_ref != signed for n in later)
 
 
 def _other(data: bytes, end: int | None, *, covered_later: bool) -> Changes:

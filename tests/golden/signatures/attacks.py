@@ -233,6 +233,13 @@ def shadow_swap_catalogue(pdf: bytes) -> bytes:
     return update(pdf, {}, root=b"10 0 R")
 
 
+def shadow_hide_by_catalogue(pdf: bytes) -> bytes:
+    """Write a copy of the catalogue over the picture that hid the true amount, and use that."""
+    start = pdf.rindex(b"\n1 0 obj") + len(b"\n1 0 obj")
+    catalogue = pdf[start : pdf.index(b"endobj", start)].strip()
+    return update(pdf, {7: catalogue}, root=b"7 0 R")
+
+
 def shadow_swap_pages(pdf: bytes) -> bytes:
     """Replace the page tree by the hidden one."""
     return update(pdf, {2: b"<</Type/Pages/Kids[12 0 R]/Count 1>>"})

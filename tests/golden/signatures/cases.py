@@ -175,6 +175,11 @@ CASES: dict[str, Case] = {
         NOT_VALID,
         twin="overlay-asleep",
     ),
+    "shadow-hide-by-catalogue": Case(
+        _evil(attacks.shadow_hide_by_catalogue, "overlay-asleep"),
+        NOT_VALID,
+        twin="overlay-asleep",
+    ),
     "shadow-hide-annotation": Case(
         _evil(attacks.shadow_hide_annotation, "b-t"), NOT_VALID, twin="b-t"
     ),
