@@ -38,6 +38,7 @@ from pyhanko.sign.diff_analysis.rules_api import ApprovalType, Context, Referenc
 from pyhanko.sign.fields import FieldMDPSpec, MDPPerm
 from pyhanko.sign.validation.pdf_embedded import EmbeddedPdfSignature
 
+from gateway.trust.names import remember_names
 from gateway.trust.quickread import QuickReader
 from gateway.trust.references import References, Scan
 
@@ -74,7 +75,7 @@ class _State(HistoricalResolver):
     reader: Reader
 
     def __init__(self, reader: Reader, revision: int) -> None:
-        super().__init__(reader, revision)  # type: ignore[no-untyped-call]
+        super().__init__(reader, revision)
         self._map: _Map | None = None
         self._doubted = False
         self._answers: dict[Reference, set[RawPdfPath]] = {}
@@ -100,10 +101,10 @@ class _State(HistoricalResolver):
                 found = quick.usages(ref)
                 if found is None:
                     super()._load_reverse_xref_cache()  # type: ignore[no-untyped-call]
-                    return super()._get_usages_of_ref(ref)  # type: ignore[no-untyped-call,no-any-return]
+                    return super()._get_usages_of_ref(ref)
                 self._answers[ref] = found
             return self._answers[ref]
-        return super()._get_usages_of_ref(ref)  # type: ignore[no-untyped-call,no-any-return]
+        return super()._get_usages_of_ref(ref)
 
 
 class _Map:
@@ -163,7 +164,7 @@ class _Map:
         tree_nodes = set() if self.tree is None else set(self._tree_nodes(self.tree, ancestors))
         walk = _Walk(self.state, ref.idnum, ancestors, self.pages, tree_nodes)
         walk.into(self.state.trailer_view, (), frozenset(), in_tree=False)
-        return {RawPdfPath(*path) for path in walk.found}  # type: ignore[no-untyped-call]
+        return {RawPdfPath(*path) for path in walk.found}
 
     def _ancestors(self, number: int) -> set[int] | None:
         """Return everything from which an object can be reached, None when that is too much.
@@ -186,13 +187,13 @@ class _Map:
     def _tree_nodes(self, element: generic.DictionaryObject, wanted: set[int]) -> Iterator[int]:
         """Yield the structure elements among some objects, as the library counts them."""
         below = element.get("/K")
-        below = below.get_object() if isinstance(below, generic.IndirectObject) else below
+        below = below.get_object() if isinstance(below, generic.IndirectObject) else below  # type: ignore[no-untyped-call]
         for held in list.__iter__(below) if isinstance(below, list) else (below,):
             child = held
             if isinstance(held, generic.IndirectObject):
                 if held.idnum not in wanted:
                     continue  # nor can anything below it be
-                child = held.get_object()
+                child = held.get_object()  # type: ignore[no-untyped-call]
             if not isinstance(child, generic.DictionaryObject):
                 continue
             if "/Type" in child and child["/Type"] != "/StructElem":
@@ -235,7 +236,7 @@ class _Walk:
                 return
             if not in_tree and number in self.tree_nodes:
                 return
-            seen = seen | {number}  # noqa: PLR6104 — the caller's stays as it is
+            seen = seen | {number}
             item = self.state(ref)
         if isinstance(item, generic.DictionaryObject):
             for key, value in item.items():
@@ -326,7 +327,7 @@ class _QuickPolicy(StandardDiffPolicy):
             same = {
                 ref
                 for ref in beyond_archive
-                if xrefs.get_historical_ref(ref, old.revision) is not None  # type: ignore[no-untyped-call]
+                if xrefs.get_historical_ref(ref, old.revision) is not None
                 and _is_id(old(ref), new(ref))
             }
             beyond_archive, beyond_forms, beyond_notes = (
@@ -346,7 +347,7 @@ class _Approvals:
         self.old = old
         self.written = written
         self.explained: defaultdict[ModificationLevel, set[Reference]] = defaultdict(set)
-        self._left: dict[Reference, set[Context]] = {}
+        self._left: dict[Reference, set[Any]] = {}
         self._level: dict[Reference, ModificationLevel] = {}
 
     def take(self, level: ModificationLevel, update: ReferenceUpdate) -> None:
@@ -375,7 +376,7 @@ class _Approvals:
             self.explained[level].add(ref)
 
     def _contexts(self, ref: Reference) -> set[Any]:
-        usages = self.old._get_usages_of_ref(ref)  # type: ignore[no-untyped-call]  # noqa: SLF001
+        usages = self.old._get_usages_of_ref(ref)  # noqa: SLF001
         return {Context.from_absolute(self.old, path) for path in usages}
 
 
@@ -413,3 +414,17 @@ class _Shared(DiffPolicy):
             reader.judgements[key] = _POLICY.review_file(reader, base_revision, None, doc_mdp)
         found: DiffResult | SuspiciousModification = reader.judgements[key]
         return found
+
+
+def open_pdf(data: bytes, *, strict: bool) -> Reader:
+    """Open a file for verification; names of certificates are remembered from here on.
+
+    Args:
+        data: The whole file.
+        strict: Stop at faults that the library would otherwise mend.
+
+    Raises:
+        Exception: Whatever the library's reader raises.
+    """
+    remember_names()
+    return Reader(data, strict=strict)

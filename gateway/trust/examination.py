@@ -7,7 +7,6 @@ the processor's time; keeps nothing.
 
 import dataclasses
 import hashlib
-import io
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -21,6 +20,7 @@ from pyhanko.sign.validation.pdf_embedded import EmbeddedPdfSignature
 
 from gateway.trust import changelist, changes, description, guards, levels, look, revisions
 from gateway.trust.anchors import TrustStore
+from gateway.trust.differences import open_pdf
 from gateway.trust.evidence import MAX_CERTIFICATES, Evidence, gather
 from gateway.trust.judgement import Judgement, ProvenTime
 from gateway.trust.notes import clean, note
@@ -98,7 +98,7 @@ def examined(data: bytes, store: TrustStore, at: datetime) -> Outcome:
 
 def _examine(data: bytes, store: TrustStore, at: datetime, *, strict: bool) -> Outcome:
     outcome = Outcome()
-    reader = PdfFileReader(io.BytesIO(data), strict=strict)
+    reader = open_pdf(data, strict=strict)
     if reader.encrypted:
         if not _unlocked(reader):
             outcome.locked = True

@@ -113,13 +113,13 @@ class _QuickBuilder(XRefBuilder):
                 self.trailer.add_trailer_revision(trailer)
                 return self._previous(trailer)
             self.stream.seek(start)
-        return super()._read_xref_table(declared_startxref)  # type: ignore[no-untyped-call]
+        return super()._read_xref_table(declared_startxref)
 
     @staticmethod
     def _previous(trailer: generic.DictionaryObject) -> Any:
-        from pyhanko.pdf_utils.xref import _prev  # noqa: PLC2701 — the same check, the same fault
+        from pyhanko.pdf_utils.xref import _prev
 
-        return _prev(trailer)  # type: ignore[no-untyped-call]
+        return _prev(trailer)
 
 
 class QuickReader(PdfFileReader):
@@ -147,7 +147,7 @@ class QuickReader(PdfFileReader):
         self._input_version = None
         self._historical_resolver_cache = {}
         self.stream = stream
-        from pyhanko.pdf_utils.reader import _read_header_version  # noqa: PLC2701
+        from pyhanko.pdf_utils.reader import _read_header_version
 
         self._header_version = _read_header_version(stream)
         stream.seek(-1, os.SEEK_END)
@@ -156,7 +156,7 @@ class QuickReader(PdfFileReader):
             handler=self,
             stream=stream,
             strict=strict,
-            last_startxref=process_data_at_eof(stream),  # type: ignore[no-untyped-call]
+            last_startxref=process_data_at_eof(stream),
         )
         self.xrefs = XRefCache(self, builder.read_xrefs())  # type: ignore[no-untyped-call]
         self.last_startxref = builder.last_startxref
@@ -195,7 +195,7 @@ class QuickReader(PdfFileReader):
                 return self.object_at(Reference(ref.idnum, ref.generation, self), marker, self)
             except NotPlainError:
                 pass
-        return super()._read_object(  # type: ignore[no-untyped-call]
+        return super()._read_object(
             ref, marker, never_decrypt=never_decrypt, as_metadata_stream=as_metadata_stream
         )
 

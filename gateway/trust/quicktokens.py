@@ -87,7 +87,7 @@ def parse_value(
     elif kind == _NAME:
         made = NameObject("/" + token[1].decode("ascii"))
     elif kind == _INTEGER:
-        made = NumberObject(token[4])
+        made = NumberObject(token[4])  # type: ignore[no-untyped-call]
     elif kind == _OPEN:
         return _dictionary(data, token.end(), holder, handler, depth)
     elif kind == _OPEN_ARRAY:
@@ -108,7 +108,7 @@ def _scalar(kind: int | None, token: re.Match[bytes]) -> PdfObject:
     elif kind == _STRING:
         made = generic.pdf_string(token[10])
     elif kind == _REAL:
-        made = FloatObject(token[11].decode("ascii"))
+        made = FloatObject(token[11].decode("ascii"))  # type: ignore[no-untyped-call]
     elif kind == _WORD:
         word = token[12]
         made = NullObject() if word == b"null" else BooleanObject(word == b"true")  # type: ignore[no-untyped-call]
@@ -120,7 +120,7 @@ def _scalar(kind: int | None, token: re.Match[bytes]) -> PdfObject:
 def _dictionary(
     data: bytes, at: int, holder: Reference, handler: Any, depth: int
 ) -> tuple[PdfObject, int]:
-    made = DictionaryObject()
+    made = DictionaryObject()  # type: ignore[no-untyped-call]
     match = _TOKEN.match
     while True:
         token = match(data, at)
@@ -210,9 +210,7 @@ def parse_object(
     return made, end
 
 
-def _stream(
-    data: bytes, at: int, entries: DictionaryObject, lengths: Any
-) -> tuple[PdfObject, int]:
+def _stream(data: bytes, at: int, entries: DictionaryObject, lengths: Any) -> tuple[PdfObject, int]:
     length = dict.get(entries, "/Length")
     if isinstance(length, IndirectObject):
         length = lengths.get_object(length.reference)

@@ -177,7 +177,7 @@ class References:
         for number in range(revision + 1):
             self._overlay(number, live)
             sections.append(self._section(number))
-        trailer = self._reader.trailer.flatten(revision)  # type: ignore[no-untyped-call]
+        trailer = self._reader.trailer.flatten(revision)
         used = [r.idnum for r in references_in(trailer) if not r.generation or self._doubt()]
         if not all(s.used <= live.keys() for s in sections) or not live.keys() >= set(used):
             raise _DoubtError  # (3)
@@ -257,6 +257,8 @@ class References:
         """Parse one object itself; (2)."""
         wanted = Reference(owner, 0, self._reader)
         value = self._reader._read_object(wanted, place)  # noqa: SLF001 — at this very place
+        if value.container_ref is None:
+            raise _DoubtError  # what the library puts for an object it could not read
         for number, generation in {(r.idnum, r.generation) for r in references_in(value)}:
             if generation:
                 raise _DoubtError
@@ -291,11 +293,11 @@ def _kind_of(form: bytes) -> int:
 
 def _kids_in(piece: bytes, end: bytes = b" 0 R") -> list[int]:
     """Return the numbers below every `/K` of a plain object."""
-    found: list[int] = []
-    for match in _KIDS.finditer(piece):
-        for number in (match[1] or match[2]).split(end)[:-1]:
-            found.append(int(number.rsplit(b" ", 1)[-1]))
-    return found
+    return [
+        int(number.rsplit(b" ", 1)[-1])
+        for match in _KIDS.finditer(piece)
+        for number in match[match.lastindex or 0].split(end)[:-1]
+    ]
 
 
 def _ends(form: bytes) -> bool:
