@@ -37,6 +37,7 @@ from pyhanko_certvalidator.sig_validate import (
 from gateway.trust.crl import Entry, Head, ReadList, RefusedListError, read_list
 
 _SECRET: Final = secrets.token_bytes(32)
+_TIE_BITS: Final = 20
 _MARK: Final = b"vanlien-list-1:"
 
 
@@ -100,6 +101,12 @@ class KnownList:
         return CRLContainer(presented)
 
 
+def generation(head: Head) -> int:
+    """Return a list's place among those of its source: by date, within a second by number."""
+    seconds = int(aware(head.this_update).timestamp())
+    return (seconds << _TIE_BITS) + int(head.number or "0") % (1 << (_TIE_BITS - 1))
+
+
 def newest(
     lists: Sequence[KnownList], at: datetime, latest: datetime | None = None
 ) -> tuple[KnownList, ...]:
@@ -114,7 +121,7 @@ def newest(
         latest: Lists issued after it are left out.
     """
     known: dict[tuple[bytes, bytes, str], tuple[KnownList | None, KnownList]] = {}
-    for one in sorted(lists, key=lambda x: (x.head.this_update, x.head.sha256)):
+    for one in sorted(lists, key=lambda x: (generation(x.head), x.head.sha256)):
         issued = one.head.this_update
         if latest is None or issued <= latest:
             then, _ = known.get(one.source, (None, one))
@@ -138,7 +145,7 @@ def revoked_since(
     """
     named = [x for x in lists if x.issuer_name == issuer_name]
     last: dict[tuple[bytes, bytes, str], KnownList] = {}
-    for one in sorted(named, key=lambda x: (x.head.this_update, x.head.sha256)):
+    for one in sorted(named, key=lambda x: (generation(x.head), x.head.sha256)):
         if one.head.this_update <= until:
             last[one.source] = one
     found = [

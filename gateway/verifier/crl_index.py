@@ -26,7 +26,15 @@ from urllib.parse import quote
 from asn1crypto import x509
 
 from gateway.trust.crl import Entry, Head, Scope
-from gateway.trust.lists import KnownList, aware, counts, key_key, name_key, newest
+from gateway.trust.lists import (
+    KnownList,
+    aware,
+    counts,
+    generation,
+    key_key,
+    name_key,
+    newest,
+)
 from gateway.trust.ocsp import OcspAnswer
 from gateway.trust.revocation import StoredStatus
 
@@ -36,7 +44,6 @@ _BUSY_S: Final = 30.0
 _TOLD: Final = 50
 _ANSWERS: Final = 2
 _CACHED: Final = 256
-_TIE_BITS: Final = 20
 _SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS source (
     id INTEGER PRIMARY KEY, name_key BLOB NOT NULL, key_key BLOB NOT NULL, key BLOB NOT NULL,
@@ -405,9 +412,8 @@ def _source(connection: sqlite3.Connection, known: KnownList) -> int:
 
 
 def _order(connection: sqlite3.Connection, source: int, head: Head) -> int:
-    """Return the place of a list among its source's generations: by date, then by number."""
-    number = int(head.number or "0") % (1 << (_TIE_BITS - 1))
-    order = (_seconds(head.this_update) << _TIE_BITS) + number
+    """Return the place of a list among its source's generations; no two have the same."""
+    order = generation(head)
     while connection.execute(
         "SELECT 1 FROM list WHERE source = ? AND ord = ?", (source, order)
     ).fetchone():
