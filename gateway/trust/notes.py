@@ -247,6 +247,14 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "Tên ghi trong ô chữ ký ({detail}) khác tên trong chứng thư; chỉ tin chứng thư.",
         "The name beside the signature ({detail}) is not the certificate's; trust the certificate.",
     ),
+    "timestamp-required": (
+        "Chính sách yêu cầu dấu thời gian tin cậy; chữ ký này không có.",
+        "The policy demands a trusted time-stamp; this signature has none.",
+    ),
+    "unknown-refused": (
+        "Chính sách không chấp nhận chứng thư chưa rõ tình trạng thu hồi.",
+        "The policy does not accept a certificate of unknown revocation status.",
+    ),
     "anchor-window": (
         "Chứng thư gốc ({detail}) không còn hoặc chưa được tin cậy tại thời điểm ký.",
         "The trust anchor ({detail}) was not trusted at the time of signing.",
@@ -282,6 +290,127 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     "other-problem": (
         "Chưa xác định được ({detail}). Chuyển cán bộ kỹ thuật.",
         "No conclusion ({detail}). Pass it to a technician.",
+    ),
+    # ------------------------------------------------ XML signatures
+    "xml-malformed": (
+        "XML sai cú pháp ({detail}). Yêu cầu gửi lại tệp nguyên vẹn.",
+        "Not well-formed XML ({detail}). Ask for an undamaged file.",
+    ),
+    "xml-doctype": (
+        "XML có khai báo DOCTYPE hoặc thực thể, không được phép; không đọc. Yêu cầu xuất lại.",
+        "The XML carries a DOCTYPE or entities, which is not allowed. Ask for a clean export.",
+    ),
+    "xml-encoding": (
+        "Bảng mã {detail} không được dùng; yêu cầu xuất lại bằng UTF-8.",
+        "Encoding {detail} is not allowed; ask for an export as UTF-8.",
+    ),
+    "xml-too-complex": (
+        "XML vượt giới hạn kiểm tra ({detail}); chưa kiểm tra chữ ký.",
+        "The XML is over the verification limits ({detail}); signatures not verified.",
+    ),
+    "xml-not-verifiable": (
+        (
+            "Khối Signature của gói tin không phải chữ ký XML thật: không kiểm chứng được. "
+            "Dựa vào chữ ký số trong tệp đính kèm."
+        ),
+        (
+            "The packet's Signature block is no real XML signature: not verifiable. "
+            "Rely on the signatures inside the attachments."
+        ),
+    ),
+    "xml-wrapping": (
+        (
+            "Phần được ký không nằm ở chỗ hệ thống đọc, hoặc có phần trùng tên không được ký "
+            "(dấu hiệu tráo nội dung): {detail}. Không tiếp nhận."
+        ),
+        (
+            "What was signed is not what a program reads, or an unsigned element bears the same "
+            "name (a mark of wrapping): {detail}. Do not accept."
+        ),
+    ),
+    "xml-partial": (
+        "Chữ ký không phủ hết nội dung; phần không được ký: {detail}.",
+        "The signature does not cover all content; not signed: {detail}.",
+    ),
+    "xml-part-signed": (
+        "Chữ ký phủ phần {detail}; ngoài ra tệp chỉ có khung và chữ ký.",
+        "The signature covers {detail}; besides, the file holds only its frame and signatures.",
+    ),
+    "xml-nothing-signed": (
+        "Chữ ký không phủ nội dung nào của tệp này.",
+        "The signature covers no content of this file.",
+    ),
+    "xml-unsigned-object": (
+        "Trong chữ ký có phần nội dung không được ký ({detail}).",
+        "The signature holds content that is not signed ({detail}).",
+    ),
+    "xml-duplicate-id": (
+        "Mã Id «{detail}» dùng cho nhiều phần tử: không biết phần nào được ký. Không tiếp nhận.",
+        "The Id “{detail}” names more than one element: which was signed? Do not accept.",
+    ),
+    "xml-reference-not-found": (
+        "Không tìm thấy phần được ký ({detail}).",
+        "What the signature refers to is not there ({detail}).",
+    ),
+    "xml-external-reference": (
+        "Chữ ký trỏ ra ngoài tệp ({detail}); hệ thống không tải gì từ bên ngoài.",
+        "The signature points outside the file ({detail}); nothing is fetched.",
+    ),
+    "xml-forbidden-transform": (
+        "Chữ ký đòi phép biến đổi không được phép ({detail}); không kiểm tra.",
+        "The signature asks for a transform that is not allowed ({detail}); not verified.",
+    ),
+    "xml-forbidden-algorithm": (
+        "Thuật toán ký không được phép ({detail}); không kiểm tra.",
+        "The signature algorithm is not allowed ({detail}); not verified.",
+    ),
+    "xml-key-confusion": (
+        "Dùng khóa công khai như khóa bí mật chung ({detail}): ai cũng tạo được. Không tiếp nhận.",
+        "A public key used as a shared secret ({detail}): anyone can make it. Do not accept.",
+    ),
+    "xml-too-many-references": (
+        "Chữ ký trỏ tới quá nhiều phần ({detail}); không kiểm tra.",
+        "The signature has too many references ({detail}); not verified.",
+    ),
+    "xml-too-many-transforms": (
+        "Chữ ký có quá nhiều phép biến đổi ({detail}); không kiểm tra.",
+        "A reference has too many transforms ({detail}); not verified.",
+    ),
+    "xml-two-readings": (
+        "Nội dung được ký có thể hiểu theo hai cách ({detail}); chưa kết luận.",
+        "What was signed can be read in two ways ({detail}); no conclusion.",
+    ),
+    "xml-no-certificate": (
+        "Chữ ký không kèm chứng thư; khóa trần không nói lên ai ký.",
+        "The signature carries no certificate; a bare key does not tell who signed.",
+    ),
+    "xml-key-mismatch": (
+        "Khóa ghi trong chữ ký khác khóa của chứng thư. Không tiếp nhận.",
+        "The key written in the signature is not the certificate's. Do not accept.",
+    ),
+    "xml-key-unread": (
+        "Không đọc được khóa ghi cạnh chứng thư để đối chiếu.",
+        "The key written beside the certificate cannot be read for comparison.",
+    ),
+    "xml-countersignatures": (
+        "Có {detail} chữ ký xác nhận (countersignature); chưa kiểm tra.",
+        "{detail} countersignatures are there; not verified.",
+    ),
+    "xml-time-without-zone": (
+        "Thời gian người ký ghi không có múi giờ; không dùng.",
+        "The signer's time has no time zone; not used.",
+    ),
+    "xades-unsigned": (
+        "Thuộc tính XAdES (người ký, thời gian) không được chính chữ ký bảo vệ.",
+        "The XAdES properties (signer, time) are not protected by the signature.",
+    ),
+    "xades-certificate-differs": (
+        "Chứng thư kèm theo không phải chứng thư mà chữ ký nêu.",
+        "The certificate beside the signature is not the one the signature names.",
+    ),
+    "xades-archive": (
+        "Có dấu thời gian lưu trữ XAdES; chưa kiểm tra.",
+        "There is a XAdES archive time-stamp; not verified.",
     ),
 }
 

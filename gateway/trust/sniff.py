@@ -25,6 +25,11 @@ _XMLDSIG: Final = (
     b"http://www.w3.org/2007/05/xmldsig-more#",
 )
 
+# The name of a signature's element cannot be written in any other way in these encodings.
+_SIGNATURE: Final = tuple("Signature".encode(code) for code in ("utf-8", "utf-16-le", "utf-16-be"))
+_XML_WINDOW: Final = 1 << 16
+_BLANKS: Final = b"\xef\xbb\xbf\xff\xfe \t\r\n\x00"
+
 Bytes = bytes | mmap.mmap
 
 
@@ -41,10 +46,19 @@ def foreign_signature(data: Bytes) -> str:
         return "CMS/PGP"
     if head[:2] == b"PK":
         return "ASiC/OOXML/ODF" if _PACKED.search(data) else ""
-    start = head.lstrip(b"\xef\xbb\xbf\xff\xfe \t\r\n\x00")
-    if start[:1] == b"<" and any(data.find(word) >= 0 for word in _XMLDSIG):
+    if looks_like_xml(data) and any(data.find(word) >= 0 for word in _XMLDSIG):
         return "XMLDSig"
     return ""
+
+
+def looks_like_xml(data: Bytes) -> bool:
+    """Tell whether a file begins as XML (or HTML) does; a PDF does not.
+
+    Args:
+        data: The whole file.
+    """
+    head = bytes(data[:_XML_WINDOW])
+    return head.lstrip(_BLANKS)[:1] == b"<" and not is_pdf(head[:HEADER_WINDOW])
 
 
 def looks_unsigned(source: Path | bytes) -> bool:

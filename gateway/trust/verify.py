@@ -12,6 +12,7 @@ from gateway.trust import containers
 from gateway.trust.anchors import TrustStore
 from gateway.trust.pdf import ENGINE, verify_pdf
 from gateway.trust.report import Verdict, VerificationReport
+from gateway.trust.sniff import foreign_signature, looks_like_xml, looks_unsigned
 
 Finish = Callable[[bytes, VerificationReport], VerificationReport]
 """Adds to the report of one file what is not about signatures."""
@@ -47,6 +48,13 @@ def verify_file(
     """
     if containers.is_zip(data):
         return _container(data, sha256, at, store, finish, depth=0)
+    if looks_like_xml(data) and (pdf_expected or not looks_unsigned(data)):
+        from gateway.trust.xmlsig.engine import verify_xml  # heavy: only for what needs it
+
+        report = verify_xml(data, sha256=sha256, at=at, store=store)
+        # A page of HTML that speaks of signatures is no broken XML.
+        if pdf_expected or report.verdict is not Verdict.UNREADABLE or foreign_signature(data):
+            return report
     return verify_pdf(data, sha256=sha256, at=at, store=store, pdf_expected=pdf_expected)
 
 
