@@ -327,6 +327,13 @@ BY_CASE: Final[dict[str, Advice]] = {
         ),
         Words("Tiếp nhận; đọc các lưu ý bên dưới.", "Accept; read the notes below."),
     ),
+    "timestamp": Advice(
+        Words(
+            "Dấu thời gian hợp lệ; tài liệu chưa bị thay đổi kể từ lúc đó.",
+            "The time-stamp is valid; the document has not been changed since.",
+        ),
+        Words("Tiếp nhận.", "Accept."),
+    ),
     "changed": Advice(
         Words(
             "Tệp đã bị sửa sau khi ký theo cách không được phép.",

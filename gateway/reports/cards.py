@@ -45,6 +45,7 @@ def card(subject: Subject, index: int, signature: SignatureFacts, contact: Conta
     state = state_of_signature(signature)
     headline = words.HEADLINES[state]
     signer = signature.signer
+    stamped = signature.signed_at_source.endswith("timestamp")
     who = stranger(signer.common_name) if signer else ""
     organization = stranger(signer.organization) if signer else ""
     return Card(
@@ -60,7 +61,7 @@ def card(subject: Subject, index: int, signature: SignatureFacts, contact: Conta
         time=moment(signature.signed_at),
         time_iso=signature.signed_at.isoformat() if signature.signed_at else "",
         time_source=words.words(words.SOURCES, signature.signed_at_source),
-        time_authority=stranger(signature.time_authority),
+        time_authority=stranger(signature.time_authority) if stamped else "",
         told=tell(of_signature(signature), contact),
         answers=_answers(signature),
         certificate=_certificate(signature),
@@ -232,7 +233,7 @@ def _claimed(signature: SignatureFacts) -> Row:
 
 def _timestamp(token: TimestampFacts) -> Row:
     trusted = words.words(words.ANSWERS, token.trusted.value)
-    parts = [moment(token.at), stranger(token.authority), token.imprint.upper()]
+    parts = [moment(token.at), stranger(token.authority), stranger(token.imprint, 40).upper()]
     known = ", ".join(part for part in parts if part) or "–"
     code = f" ({stranger(token.sub_indication, 60)})" if token.sub_indication else ""
     return Row(

@@ -63,6 +63,8 @@ def of_signature(signature: SignatureFacts) -> Advice:
     """Return what a clerk is told about one signature."""
     if signature.verdict is Verdict.VALID:
         noted = state_of_signature(signature) != "valid"
+        if signature.role == "tsa" and not noted:
+            return BY_CASE["timestamp"]
         return BY_CASE["noted"] if noted else BY_SUB_INDICATION["OK"]
     codes = {note.code for note in signature.notes}
     named = BY_SUB_INDICATION.get(signature.sub_indication)

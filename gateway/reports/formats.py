@@ -14,7 +14,8 @@ _UNITS: Final = ((86400, "ngày", "day"), (3600, "giờ", "hour"), (60, "phút",
 
 def stranger(text: object, most: int = MAX_NAME) -> str:
     """Return words of a file or certificate: one line, no control or direction marks, cut."""
-    return clean(text, most)
+    # A stranger may write megabytes: only what could be shown is looked at.
+    return clean(str(text)[: 16 * most], most)
 
 
 def moment(at: datetime | None) -> str:

@@ -288,11 +288,7 @@ def tell(advice: Advice, contact: Contact) -> Told:
         advice.todo.vi.replace(TECHNICIAN, phrase.vi), advice.todo.en.replace(TECHNICIAN, phrase.en)
     )
     refusal = REFUSALS.get(advice.refusal, Words("", ""))
-    actor = ACTORS[advice.actor]
-    if advice.actor == "technician":
-        vi, en = phrase
-        actor = Words(vi[0].upper() + vi[1:], en[0].upper() + en[1:])
-    return Told(advice.why, todo, actor, advice.actor, advice.refusal, refusal)
+    return Told(advice.why, todo, ACTORS[advice.actor], advice.actor, advice.refusal, refusal)
 
 
 def pending(contact: Contact) -> Told:

@@ -34,7 +34,7 @@ OPEN = [e for e in endpoints() if e.open]
 
 
 def place(endpoint):
-    return endpoint.path.replace("{id}", "a1").replace("{n}", "0")
+    return endpoint.path.replace("{id}", "a1").replace("{n}", "0").replace("{k}", "0")
 
 
 @pytest.fixture

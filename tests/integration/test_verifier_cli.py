@@ -62,7 +62,7 @@ def test_a_clerk_reads_it_in_one_glance(run):
     assert code == 0
     assert out.startswith("HỢP LỆ / VALID\nTiếp nhận.")
     assert "1. Nguyễn Văn An" in out
-    assert "Nội dung nguyên vẹn: có" in out
+    assert "✓ Phần được ký còn nguyên vẹn / Signed bytes intact: có / yes" in out
     assert err == ""
 
 
