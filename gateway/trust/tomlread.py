@@ -76,7 +76,9 @@ class Table:
             key,
             default,
             lambda v: (
-                isinstance(v, str) and len(v) <= _TEXT_LIMIT and (bool(v.strip()) or v == default)
+                isinstance(v, str)
+                and len(v) <= _TEXT_LIMIT
+                and (default is not None or bool(v.strip()))
             ),
             ("phải là một đoạn chữ ngắn.", "must be a short text."),
         )
