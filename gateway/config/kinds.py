@@ -30,6 +30,9 @@ _BYTES: Final = {
     "GiB": 2**30,
 }
 _CODE: Final = re.compile(r"[0-9A-Z]+(\.[0-9A-Z]+)*")
+_HOST_PORT: Final = re.compile(
+    r"(?:[A-Za-z0-9][A-Za-z0-9.-]{0,252}|\[[0-9A-Fa-f:.]+\])(?::\d{1,5})?"
+)
 _ID: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
 
 
@@ -107,6 +110,19 @@ def _endpoint(value: str) -> str:
     if not good:
         raise PydanticCustomError("endpoint", "not an address")
     return value.rstrip("/")
+
+
+def _host_port(value: str) -> str:
+    if not _HOST_PORT.fullmatch(value):
+        raise PydanticCustomError("host_port", "not a host or host:port")
+    return value.lower()
+
+
+def _host_mapping(value: str) -> str:
+    name, _, target = value.lower().partition("=")
+    if not _HOST_PORT.fullmatch(name) or ":" in name or not _HOST_PORT.fullmatch(target):
+        raise PydanticCustomError("host_mapping", "not a mapping")
+    return f"{name}={target}"
 
 
 def _extension(value: str) -> str:
@@ -193,6 +209,8 @@ Code = Annotated[str, AfterValidator(_code)]
 CodePrefix = Annotated[str, AfterValidator(_code_prefix)]
 Id = Annotated[str, AfterValidator(_id)]
 IdOrNothing = Annotated[str, AfterValidator(_id_or_nothing)]
+HostPort = Annotated[str, AfterValidator(_host_port)]
+HostMapping = Annotated[str, AfterValidator(_host_mapping)]
 Endpoint = Annotated[str, AfterValidator(_endpoint)]
 Extension = Annotated[str, AfterValidator(_extension)]
 ReadableFile = Annotated[Path, AfterValidator(_resolve), AfterValidator(_is_file)]

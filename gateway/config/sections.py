@@ -19,6 +19,8 @@ from gateway.config.kinds import (
     Endpoint,
     Extension,
     FolderInData,
+    HostMapping,
+    HostPort,
     ReadableFile,
     ReadableFolder,
     SecretFile,
@@ -137,6 +139,65 @@ class Blobs(Section):
     )
 
 
+class Revocation(Section):
+    """Thông tin thu hồi: CRL, OCSP (SIG-42). / Revocation information: CRL, OCSP (SIG-42)."""
+
+    dir: FolderInData = field(
+        Path("revocation"),
+        "Thư mục lưu mọi CRL và trả lời OCSP đã nhận; thả tệp CRL vào thư mục con incoming.",
+        "Folder of every CRL and OCSP answer taken; drop CRL files into its folder incoming.",
+    )
+    urls: tuple[Endpoint, ...] = field(
+        (),
+        "Địa chỉ CRL được tải theo lịch; không có thì không tải gì.",
+        "Addresses of CRLs fetched on schedule; nothing is fetched without.",
+        sample='["http://ca.gov.vn/pki/pub/crl/cpcag2.crl"]',
+    )
+    hosts: tuple[HostPort, ...] = field(
+        (),
+        "Máy chủ được phép hỏi OCSP và tải CRL theo địa chỉ ghi trong chứng thư.",
+        "Hosts that may be asked by addresses found in certificates (OCSP, CRL).",
+        sample='["ocsp.ca.gov.vn"]',
+    )
+    private: tuple[HostPort, ...] = field(
+        (),
+        "Địa chỉ nội bộ (máy:cổng) được phép; mọi địa chỉ nội bộ khác bị từ chối.",
+        "Private addresses (host:port) that may be dialled; all others are refused.",
+        sample='["10.1.2.3:80"]',
+    )
+    host_map: tuple[HostMapping, ...] = field(
+        (),
+        "Máy chủ đi đường khác: tên=địa chỉ hoặc tên=địa chỉ:cổng (phải có trong private nếu là"
+        " địa chỉ nội bộ).",
+        "Hosts reached elsewhere: name=address or name=address:port (listed in private if so).",
+        sample='["ca.gov.vn=10.1.2.3:80"]',
+    )
+    proxy: Endpoint | None = field(
+        None,
+        "Proxy HTTP ra ngoài.",
+        "HTTP forward proxy.",
+        sample='"http://10.1.2.4:3128"',
+    )
+    every: Duration = field(
+        duration("6 h"),
+        "Chu kỳ hỏi danh sách mới; sớm hơn khi danh sách sắp hết hạn.",
+        "How often to ask for a newer list; sooner when one is about to expire.",
+        ge=duration("1 m"),
+    )
+    timeout: Duration = field(
+        duration("60 s"), "Thời gian tối đa một lần tải.", "Longest time of one fetch.", gt=_ZERO
+    )
+    max_bytes: Size = field(
+        parse_size("64 MiB"), "Danh sách lớn nhất được tải.", "Largest list fetched.", ge=1024
+    )
+    warn_before: Duration = field(
+        duration("1 d"),
+        "Cảnh báo khi danh sách còn hạn ít hơn mức này.",
+        "Alarm when a list is in force for less than this.",
+        ge=_ZERO,
+    )
+
+
 class Verify(Section):
     """Kiểm tra chữ ký số. / Verification of signatures."""
 
@@ -170,6 +231,14 @@ class Verify(Section):
         "Larger files are not verified: indeterminate (too large).",
         ge=1,
     )
+    revocation: Revocation = field(REQUIRED, "Thông tin thu hồi.", "Revocation information.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _revocation_defaults(cls, value: Any) -> Any:
+        """Read a sub-section that is not there like an empty one."""
+        return {"revocation": {}, **value} if isinstance(value, Mapping) else value
+
     page: bool = field(
         True,
         "Mở trang /verify để kiểm tra một tệp bất kỳ (chỉ từ máy này hoặc có khóa API).",

@@ -51,6 +51,14 @@ TEXTS: Final[Mapping[str, tuple[str, str]]] = {
         "phải là địa chỉ http:// hoặc https://, không kèm tài khoản hay tham số",
         "must be an http:// or https:// address without user or query",
     ),
+    "host_port": (
+        'phải là tên máy hoặc máy:cổng, như "ca.gov.vn" hay "10.1.2.3:80"',
+        'must be a host or host:port, such as "ca.gov.vn" or "10.1.2.3:80"',
+    ),
+    "host_mapping": (
+        'phải là tên=địa chỉ hoặc tên=địa chỉ:cổng, như "ca.gov.vn=10.1.2.3:80"',
+        'must be name=address or name=address:port, such as "ca.gov.vn=10.1.2.3:80"',
+    ),
     "extension": ('phải là phần mở rộng như "pdf"', 'must be a file extension such as "pdf"'),
     "sessions": (
         "các buổi phải theo thứ tự thời gian và không chồng nhau",

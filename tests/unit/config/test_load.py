@@ -311,13 +311,25 @@ def test_a_byte_order_mark_and_windows_line_ends_are_read(folder):
 
 def test_a_data_folder_below_a_file_is_a_fault(folder):
     text = GOOD + 'data_dir = "keys/secrets.key/data"\n'
-    assert where(check(write(folder, text), {})) == {"gateway.data_dir", "blobs.dir", "ledger.url"}
+    assert where(check(write(folder, text), {})) == {
+        "gateway.data_dir",
+        "blobs.dir",
+        "ledger.url",
+        "verify.evidence_dir",
+        "verify.revocation.dir",
+    }
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root can write anywhere")
 def test_a_data_folder_we_cannot_write_is_a_fault(folder):
     (folder / "data").chmod(0o500)
-    assert where(check(write(folder, GOOD), {})) == {"gateway.data_dir", "blobs.dir", "ledger.url"}
+    assert where(check(write(folder, GOOD), {})) == {
+        "gateway.data_dir",
+        "blobs.dir",
+        "ledger.url",
+        "verify.evidence_dir",
+        "verify.revocation.dir",
+    }
 
 
 def test_the_sample_passes_as_it_is(folder):
