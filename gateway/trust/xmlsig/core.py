@@ -67,6 +67,17 @@ class _Placed(XMLVerifier):
         place = self._targets[uri]
         return self._attached[uri[4:]] if place is None else at_place(doc_root, place)
 
+    def _c14n(
+        self,
+        nodes: Element,
+        algorithm: CanonicalizationMethod,
+        inclusive_ns_prefixes: list[str] | None = None,
+    ) -> bytes:
+        # libxml2 writes xmlns="" into a part of a document whose default namespace is declared
+        # above the part; a part that stands alone has its declarations with it.
+        alone = self._fromstring(self._tostring(nodes))  # type: ignore[no-untyped-call]
+        return bytes(super()._c14n(alone, algorithm, inclusive_ns_prefixes))
+
     def _tostring(self, xml_node: Element, **options: Any) -> bytes:
         return bytes(etree.tostring(xml_node, with_tail=False, **options))
 

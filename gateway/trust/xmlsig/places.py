@@ -137,7 +137,7 @@ def judge_places(
     _own_objects(finding, shape, signed)
     _packet(finding, root, shape, whole=whole)
     if not whole and finding.ceiling is not Verdict.INVALID:
-        _look_alikes(finding, root, covered, list(elsewhere))
+        _look_alikes(finding, root, shape, covered, list(elsewhere))
         _left_over(finding, root, covered)
     return finding
 
@@ -223,14 +223,15 @@ def _known(node: Element, soap: str) -> bool:
 
 
 def _look_alikes(
-    finding: Finding, root: Element, covered: list[Place], elsewhere: list[Place]
+    finding: Finding, root: Element, shape: Shape, covered: list[Place], elsewhere: list[Place]
 ) -> None:
     """Find unsigned elements of the same name as a signed one: which of them is read?"""
     signed = {at_place(root, place) for place in covered}
     others = {at_place(root, place) for place in elsewhere}
     for tag in dict.fromkeys(node.tag for node in signed):
         for node in root.iter(tag):
-            if _within(node, signed):
+            # An Object of the signature itself was judged as such.
+            if _within(node, signed) or node.getparent() is shape.element:
                 continue
             if _within(node, others):
                 finding.doubt("xml-partial", path_of(node))

@@ -343,7 +343,8 @@ def _algorithms(
     """SIG-48 (TT15): judge digests, method and key size by the dated policy."""
     proven = judgement.signed_at if judgement.time_proven is Answer.YES else None
     rules = DatedAlgorithms(evidence.store.policy, proven)
-    kind = {"rsa": "rsassa_pkcs1v15", "rsa-pss": "rsassa_pss", "ec": "sha256_ecdsa"}[family]
+    # The digest was asked about; of the mechanism only the kind of key and its size are left.
+    kind = f"{digests[0]}_ecdsa" if family == "ec" else "rsassa_pkcs1v15"
     method = algos.SignedDigestAlgorithm({"algorithm": kind})
     asked = [
         rules.digest_algorithm_allowed(algos.DigestAlgorithm({"algorithm": name}), evidence.at)
