@@ -27,6 +27,7 @@ class WebReason(StrEnum):
     REQUEST_TIMEOUT = "request-timeout"
     UNSUPPORTED_MEDIA_TYPE = "unsupported-media-type"
     HEADERS_TOO_LARGE = "headers-too-large"
+    NOT_FROM_HERE = "not-from-here"
     HTTP = "http"
 
 
@@ -52,6 +53,7 @@ WEB_CATALOGUE: Final[dict[WebReason, tuple[int, str, str]]] = {
         "Dòng tiêu đề HTTP quá dài",
         "The request's headers are too large",
     ),
+    WebReason.NOT_FROM_HERE: (403, "Không dùng được từ đây", "Not to be used from here"),
     WebReason.HTTP: (400, "Yêu cầu HTTP sai", "The HTTP request is wrong"),
 }
 

@@ -28,7 +28,7 @@ from gateway.reports import html
 from gateway.reports.build import build
 from gateway.web import auth, problems
 from gateway.web.body import Body, Form, Limits
-from gateway.web.problems import WebRefusalError
+from gateway.web.problems import WebReason, WebRefusalError
 from gateway.web.routes import Answer, Endpoint, read_query
 from gateway.web.scratch import Scratch
 from gateway.web.studio import Studio
@@ -127,7 +127,7 @@ class VerifyPage:
             return refused(request, failure)
 
     def _visitor(self, request: web.Request) -> str:
-        """Return whose pace counts; RejectedError when the page is not for this visitor."""
+        """Return whose pace counts; WebRefusalError when the page is not for this visitor."""
         if "Authorization" in request.headers:
             try:
                 return f"system {auth.authenticate(request, self._callers).system_id}"
@@ -135,9 +135,12 @@ class VerifyPage:
                 observe.auth_failed(route=PATH)
                 raise
         if not is_this_machine(request):
-            raise RejectedError(
-                Reason.FORBIDDEN,
-                "This page is for this machine, or for a caller with an API key",
+            raise WebRefusalError(
+                WebReason.NOT_FROM_HERE,
+                "This page is for a browser on the gateway's own machine, or for a caller with an "
+                "API key",
+                "Trang này chỉ dùng cho trình duyệt trên chính máy chạy cổng, hoặc cho hệ thống "
+                "gọi có khóa API",
             )
         return request.remote or ""
 
@@ -228,13 +231,17 @@ def refuse_other_sites(request: web.Request) -> None:
     """Refuse a form that another site's page sends with the visitor's browser.
 
     Raises:
-        RejectedError: FORBIDDEN.
+        WebRefusalError: NOT_FROM_HERE.
     """
     site = request.headers.get("Sec-Fetch-Site", "none")
     origin = request.headers.get("Origin")
     own = f"{request.scheme}://{request.headers.get('Host', '')}"
     if site not in {"none", "same-origin"} or origin not in {None, own}:
-        raise RejectedError(Reason.FORBIDDEN, "Open /verify and send the file from there")
+        raise WebRefusalError(
+            WebReason.NOT_FROM_HERE,
+            "The form came from another page: open /verify and send the file from there",
+            "Biểu mẫu gửi từ một trang khác: hãy mở /verify rồi gửi tệp tại đó",
+        )
 
 
 def _host_name(request: web.Request) -> str:

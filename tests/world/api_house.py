@@ -124,8 +124,10 @@ def problem(reply: Reply, status: int, reason: str) -> dict:
 
 
 @asynccontextmanager
-async def house(limits: Limits | None = None, extra_routes=(), ssl=None):
-    """Run the API on a free loopback port."""
+async def house(
+    limits: Limits | None = None, extra_routes=(), ssl=None, studio=None, make_page=None
+):
+    """Run the API on a free loopback port; `make_page` gets callers and clock."""
     intake, clock, keys = FakeIntake(), FakeApiClock(), FakeKeys()
     desk = FakeDesk(intake, clock)
     app = make_app(
@@ -136,6 +138,8 @@ async def house(limits: Limits | None = None, extra_routes=(), ssl=None):
         FakeIds(),
         limits=limits or Limits(shutdown_s=1),
         extra_routes=extra_routes,
+        studio=studio,
+        verify_page=make_page(keys, clock) if make_page else None,
     )
     running = await listen(app, "127.0.0.1", 0, ssl)
     try:
