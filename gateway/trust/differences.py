@@ -38,13 +38,15 @@ from pyhanko.sign.diff_analysis.rules_api import ApprovalType, Context, Referenc
 from pyhanko.sign.fields import FieldMDPSpec, MDPPerm
 from pyhanko.sign.validation.pdf_embedded import EmbeddedPdfSignature
 
-from gateway.trust.names import remember_names
 from gateway.trust.quickread import QuickReader
+from gateway.trust.quicktokens import indirect
 from gateway.trust.references import References, Scan
+from gateway.trust.remembering import remember
 
 Path = tuple[str | int, ...]
 _MOST_ANCESTORS: Final = 400
 _TREE_PATH: Final[Path] = ("/Root", "/StructTreeRoot")
+_DIGESTS: Final = frozenset({"sha1", "sha256", "sha384", "sha512"})
 _HOLDERS: Final = (generic.IndirectObject, list, dict)
 
 
@@ -76,9 +78,25 @@ class _State(HistoricalResolver):
 
     def __init__(self, reader: Reader, revision: int) -> None:
         super().__init__(reader, revision)
+        self._root: generic.DictionaryObject | None = None
         self._map: _Map | None = None
         self._doubted = False
+        self.orphans: set[Reference] | None = None
         self._answers: dict[Reference, set[RawPdfPath]] = {}
+
+    @property
+    def root(self) -> generic.DictionaryObject:
+        """Return the catalogue."""
+        if self._root is None:
+            self._root = super().root
+        return self._root
+
+    def _subsume_object(self, obj: Any) -> Any:
+        """Return an object whose references resolve in this state."""
+        if not self.reader.plain:
+            return super()._subsume_object(obj)  # type: ignore[no-untyped-call]
+        ref = obj.get_container_ref()
+        return _clone(obj, Reference(ref.idnum, ref.generation, self), self)
 
     def _quick_map(self) -> "_Map | None":
         if self._map is None and not self._doubted:
@@ -105,6 +123,29 @@ class _State(HistoricalResolver):
                 self._answers[ref] = found
             return self._answers[ref]
         return super()._get_usages_of_ref(ref)
+
+
+def _clone(obj: Any, holder: Reference, state: _State) -> Any:
+    made: Any
+    if isinstance(obj, generic.IndirectObject):
+        return indirect(obj.idnum, obj.generation, state)
+    if isinstance(obj, generic.DictionaryObject):
+        if isinstance(obj, generic.StreamObject):
+            made = generic.StreamObject(encoded_data=obj.encoded_data)
+        else:
+            made = generic.DictionaryObject()  # type: ignore[no-untyped-call]
+        for key, value in obj.items():
+            within = isinstance(value, _HOLDERS)
+            dict.__setitem__(made, key, _clone(value, holder, state) if within else value)
+    elif isinstance(obj, generic.ArrayObject):
+        made = generic.ArrayObject(
+            _clone(value, holder, state) if isinstance(value, _HOLDERS) else value
+            for value in list.__iter__(obj)
+        )
+    else:
+        return obj
+    made.container_ref = holder
+    return made
 
 
 class _Map:
@@ -298,7 +339,7 @@ class _QuickPolicy(StandardDiffPolicy):
         written: set[Reference] = new.explicit_refs_in_revision()  # type: ignore[no-untyped-call]
         approvals = _Approvals(old, written)
         if self.ignore_orphaned_objects:
-            approvals.explained[ModificationLevel.LTA_UPDATES] |= _find_orphans(new)
+            approvals.explained[ModificationLevel.LTA_UPDATES] |= _orphans(new)
         for rule in self.global_rules:
             for level, update in rule.apply_qualified(old, new):
                 approvals.take(level, update)
@@ -338,6 +379,16 @@ class _QuickPolicy(StandardDiffPolicy):
         if beyond_forms:
             return ModificationLevel.ANNOTATIONS
         return ModificationLevel.FORM_FILLING if beyond_archive else ModificationLevel.LTA_UPDATES
+
+
+def _orphans(state: HistoricalResolver) -> set[Reference]:
+    """Return the new objects that nothing of an update's state leads to; asked once a state."""
+    if not isinstance(state, _State):
+        found: set[Reference] = _find_orphans(state)
+        return found
+    if state.orphans is None:
+        state.orphans = _find_orphans(state)
+    return state.orphans
 
 
 class _Approvals:
@@ -392,8 +443,24 @@ def judged(emb: EmbeddedPdfSignature) -> None:
     Raises:
         Exception: Whatever the library's `compute_integrity_info` raises.
     """
-    quick = isinstance(emb.reader, Reader)
-    emb.compute_integrity_info(diff_policy=_Shared() if quick else None)  # type: ignore[no-untyped-call]
+    reader = emb.reader
+    if isinstance(reader, Reader):
+        _digest(emb, reader)
+    policy = _Shared() if isinstance(reader, Reader) else None
+    emb.compute_integrity_info(diff_policy=policy)  # type: ignore[no-untyped-call]
+
+
+def _digest(emb: EmbeddedPdfSignature, reader: Reader) -> None:
+    """Compute the digest of the signed range, where its shape is sound; else the library does."""
+    numbers = list(emb.byte_range)
+    algorithm = emb.external_md_algorithm
+    if algorithm not in _DIGESTS or len(numbers) != 4:
+        return
+    if not all(type(n) is generic.NumberObject and 0 <= n <= len(reader.data) for n in numbers):
+        return
+    zero, first, second, last = (int(n) for n in numbers)
+    if zero == 0 and first <= second and second + last <= len(reader.data):
+        emb.external_digests[algorithm] = reader.digest(algorithm, ((0, first), (second, last)))
 
 
 class _Shared(DiffPolicy):
@@ -417,7 +484,7 @@ class _Shared(DiffPolicy):
 
 
 def open_pdf(data: bytes, *, strict: bool) -> Reader:
-    """Open a file for verification; names of certificates are remembered from here on.
+    """Open a file for verification; this process remembers what it works out from here on.
 
     Args:
         data: The whole file.
@@ -426,5 +493,5 @@ def open_pdf(data: bytes, *, strict: bool) -> Reader:
     Raises:
         Exception: Whatever the library's reader raises.
     """
-    remember_names()
+    remember()
     return Reader(data, strict=strict)

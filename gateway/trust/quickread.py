@@ -7,9 +7,11 @@ overridden methods. Keeps nothing beyond the reader.
 """
 
 import contextlib
+import hashlib
 import io
 import os
 import re
+from collections.abc import Sequence
 from typing import Any, Final
 
 from pyhanko.pdf_utils import generic
@@ -80,6 +82,29 @@ def _take(section: XRefSectionData, first: int, words: list[bytes]) -> bool:
     return True
 
 
+class _QuickCache(XRefCache):
+    """Cross-reference sections that remember when an object was made and last changed."""
+
+    def __init__(self, reader: Any, sections: list[XRefSection]) -> None:
+        super().__init__(reader, sections)
+        self._made: dict[tuple[int, int], Any] = {}
+        self._changed: dict[tuple[int, int], Any] = {}
+
+    def get_last_change(self, ref: Reference) -> Any:
+        """Return the last revision that wrote an object; KeyError when none did."""
+        key = (ref.idnum, ref.generation)
+        if key not in self._changed:
+            self._changed[key] = super().get_last_change(ref)
+        return self._changed[key]
+
+    def get_introducing_revision(self, ref: Reference) -> Any:
+        """Return the first revision that has an object; KeyError when none does."""
+        key = (ref.idnum, ref.generation)
+        if key not in self._made:
+            self._made[key] = super().get_introducing_revision(ref)
+        return self._made[key]
+
+
 class _QuickBuilder(XRefBuilder):
     """Reads the chain of cross-reference sections; plain tables in one go."""
 
@@ -133,8 +158,8 @@ class QuickReader(PdfFileReader):
     def __init__(self, data: bytes, *, strict: bool = True) -> None:
         self.data = data
         self._readable: bool | None = None
+        self._begun: dict[tuple[str, int], Any] = {}
         self._directories: dict[int, tuple[bytes, list[int], int] | None] = {}
-        self._quick_resolvers: dict[int, Any] = {}
         self._open(io.BytesIO(data), strict=strict)
 
     def _open(self, stream: io.BytesIO, *, strict: bool) -> None:
@@ -158,11 +183,30 @@ class QuickReader(PdfFileReader):
             strict=strict,
             last_startxref=process_data_at_eof(stream),
         )
-        self.xrefs = XRefCache(self, builder.read_xrefs())  # type: ignore[no-untyped-call]
+        self.xrefs = _QuickCache(self, builder.read_xrefs())  # type: ignore[no-untyped-call]
         self.last_startxref = builder.last_startxref
         self.trailer = builder.trailer
         self.has_xref_stream = builder.has_xref_stream
         self._embedded_signatures = None
+
+    def digest(self, algorithm: str, spans: Sequence[tuple[int, int]]) -> bytes:
+        """Return the digest of some parts of the file, the first of which begins it.
+
+        Signatures of one file cover nearly the same beginning: it is read once.
+
+        Args:
+            algorithm: As `hashlib` names it.
+            spans: Offsets and lengths inside the file, in order.
+        """
+        view = memoryview(self.data)
+        end = spans[0][1]
+        known = max((e for a, e in self._begun if a == algorithm and e <= end), default=0)
+        made = self._begun[algorithm, known].copy() if known else hashlib.new(algorithm)
+        made.update(view[known:end])
+        self._begun[algorithm, end] = made.copy()
+        for start, length in spans[1:]:
+            made.update(view[start : start + length])
+        return made.digest()
 
     @property
     def plain(self) -> bool:

@@ -62,6 +62,15 @@ class NotPlainError(Exception):
     """Not of the plain kind: ask the library."""
 
 
+def indirect(number: int, generation: int, handler: Any) -> IndirectObject:
+    """Return a reference; the library's constructors take three times as long."""
+    ref = object.__new__(Reference)
+    ref.__dict__.update(idnum=number, generation=generation, pdf=handler)
+    made: IndirectObject = object.__new__(IndirectObject)
+    made.reference = ref
+    return made
+
+
 def parse_value(
     data: bytes, at: int, holder: Reference, handler: Any, depth: int = 0
 ) -> tuple[PdfObject, int]:
@@ -83,7 +92,7 @@ def parse_value(
     kind = token.lastindex
     made: PdfObject
     if kind == _REFERENCE:
-        made = IndirectObject(int(token[2]), int(token[3]), handler)  # type: ignore[no-untyped-call]
+        made = indirect(int(token[2]), int(token[3]), handler)
     elif kind == _NAME:
         made = NameObject("/" + token[1].decode("ascii"))
     elif kind == _INTEGER:

@@ -36,6 +36,7 @@ _LONGEST_SHAPE: Final = 4096
 _DIGITS: Final = b"0123456789"
 _LONGEST_NUMBER: Final = 10
 _MOST_SEARCHES: Final = 30
+_MOST_SHAPES: Final = 8192
 _KIDS: Final = re.compile(rb"/K ?\[([0-9 R]*)\]|/K (\d+ \d R)(?=[ \r\n/>])")
 _ODD, _PLAIN, _PARENT = range(3)
 
@@ -153,7 +154,6 @@ class References:
 
     def __init__(self, reader: QuickReader) -> None:
         self._reader = reader
-        self._shapes: dict[bytes, int] = {}
         self._sections: list[_Section | None] = []
         self._scans: dict[int, Scan | None] = {}
         self._edges: dict[int, int] | None = None
@@ -215,7 +215,7 @@ class References:
     def _read_section(self, number: int) -> _Section:
         data = self._reader.xrefs.get_xref_data(number)
         made = _Section()
-        content, edges, shapes = self._reader.data, self._all_edges(), self._shapes
+        content, edges, shapes = self._reader.data, self._all_edges(), _shapes
         for owner, (_, offset) in data.standard_xrefs.items():
             end = edges[offset]
             piece = content[offset:end]
@@ -223,7 +223,7 @@ class References:
             if end - offset <= _LONGEST_SHAPE and piece.startswith(b"%d 0 obj" % owner):
                 form = piece.translate(_TO_ONES)
                 known = shapes.get(form)
-                kind = self._learn(form) if known is None else known
+                kind = _learn(form) if known is None else known
             if kind == _ODD or not content[end : end + 1].isdigit():
                 self._read_special(made, owner, offset)
                 continue
@@ -248,15 +248,13 @@ class References:
             self._edges = dict(itertools.pairwise(ordered))
         return self._edges
 
-    def _learn(self, form: bytes) -> int:
-        """Decide whether all objects of a shape are plain; (1)."""
-        self._shapes[form] = kind = _kind_of(form)
-        return kind
-
     def _read_special(self, made: _Section, owner: int, place: Location) -> None:
         """Parse one object itself; (2)."""
         wanted = Reference(owner, 0, self._reader)
-        value = self._reader._read_object(wanted, place)  # noqa: SLF001 — at this very place
+        if self._reader.xrefs[wanted] == place:
+            value = self._reader.get_object(wanted)  # type: ignore[no-untyped-call]
+        else:
+            value = self._reader._read_object(wanted, place)  # noqa: SLF001 — at this very place
         if value.container_ref is None:
             raise _DoubtError  # what the library puts for an object it could not read
         for number, generation in {(r.idnum, r.generation) for r in references_in(value)}:
@@ -267,6 +265,18 @@ class References:
         kids = list(_kids(value))
         if kids:
             made.kids.append((owner, place, kids))
+
+
+# Whether a shape parses is a matter of its bytes alone: known for all files of this process.
+_shapes: Final[dict[bytes, int]] = {}
+
+
+def _learn(form: bytes) -> int:
+    """Decide whether all objects of a shape are plain; (1)."""
+    if len(_shapes) >= _MOST_SHAPES:
+        _shapes.clear()
+    _shapes[form] = kind = _kind_of(form)
+    return kind
 
 
 def _kind_of(form: bytes) -> int:
