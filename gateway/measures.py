@@ -51,6 +51,15 @@ verdict_changes = _counter("verdict_changes", "Verdicts that changed later", "be
 clock_warnings = _counter("clock_warnings", "Times the clock was doubted", "state")
 standing = Gauge("vanlien_standing_warning", "Standing warnings", ("what",), registry=REGISTRY)
 alarms = _counter("alarms", "Broken invariants and damage", "what")
+lists_taken = _counter("lists_taken", "Revocation lists and answers taken", "via")
+lists_refused = _counter("lists_refused", "Revocation lists and answers not taken", "via")
+crl_age = Gauge("vanlien_crl_age_seconds", "Age of the newest list", ("issuer",), registry=REGISTRY)
+crl_expires_in = Gauge(
+    "vanlien_crl_expires_in_seconds",
+    "How long the newest list is still in force",
+    ("issuer",),
+    registry=REGISTRY,
+)
 requests = _counter("requests", "HTTP requests answered", "method", "route", "status")
 request_s = _histogram("request_seconds", "Time to answer a request", _QUICK, "route")
 in_flight = Gauge("vanlien_requests_in_flight", "Requests being handled", registry=REGISTRY)

@@ -422,6 +422,33 @@ def standing_warning(*, what: str, active: bool) -> None:
     (_warn if active else _info)("standing_warning", facts)
 
 
+def list_taken(*, kind: str, issuer: str, number: str, entries: int, via: str) -> None:
+    """A revocation list or answer was verified and kept; `via` is `fetch` or `folder`."""
+    facts = locals()
+    measures.of(measures.lists_taken, via).inc()
+    _info("list_taken", facts)
+
+
+def list_refused(*, via: str, reason: str) -> None:
+    """A revocation list or answer was not taken."""
+    facts = locals()
+    measures.of(measures.lists_refused, via).inc()
+    _warn("list_refused", facts)
+
+
+def list_fetch_failed(*, host: str, reason: str, retry_in_s: float) -> None:
+    """An address of a revocation list gave nothing; asked again later."""
+    facts = locals()
+    measures.of(measures.lists_refused, "unfetched").inc()
+    _warn("list_fetch_failed", facts)
+
+
+def list_age(*, issuer: str, age_s: float, expires_in_s: float) -> None:
+    """How old an authority's newest list is, and how long it is still in force; no line."""
+    measures.of(measures.crl_age, issuer).set(age_s)
+    measures.of(measures.crl_expires_in, issuer).set(expires_in_s)
+
+
 def alarm(*, what: str, subject: str | None = None, failure: BaseException | None = None) -> None:
     """Damage or a bug of ours: evidence is kept, somebody must look."""
     facts = locals()

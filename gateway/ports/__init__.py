@@ -53,6 +53,7 @@ from gateway.ports.machine import (
     Verifier,
 )
 from gateway.ports.peers import Adapter, Busy, Listed, Outcome, Parcel, Refused, Taken
+from gateway.ports.revocation import ListHealth, RevocationHealth
 
 __all__ = [
     "Absent",
@@ -85,6 +86,7 @@ __all__ = [
     "Insert",
     "Json",
     "Ledger",
+    "ListHealth",
     "Listed",
     "MessageKind",
     "NewCredential",
@@ -95,6 +97,7 @@ __all__ = [
     "Present",
     "QuarantineRow",
     "Refused",
+    "RevocationHealth",
     "Row",
     "SentItem",
     "SubmitOptions",
