@@ -230,7 +230,7 @@ def _rows(
     rows += _events(wanted, consignment_id, now, state, taken)
     rows += kept(wanted, consignment_id)
     if wanted.verdicts is not None:
-        rows += undetermined.watch("consignment", consignment_id, wanted.verdicts, now)
+        rows += undetermined.watch(context, "consignment", consignment_id, wanted.verdicts, now)
     rows += key_rows(wanted, consignment_id, now)
     rows += claim(wanted.identity, wanted.known, consignment_id, to_text(now))
     if state is ConsignmentState.ACCEPTED and not held:

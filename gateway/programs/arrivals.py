@@ -143,9 +143,9 @@ async def _arrival(context: Context, came: Came, to: Addressee, now: datetime) -
         return _One(_secret(context, row, arrival, now))
     refusal = refusal_of(findings)
     if refusal is not None:
-        return _One(send_back(context, row, arrival, refusal, now))
+        return _One(send_back(context, came.inbound, arrival, refusal, now, came.verdicts))
     offered = _offered(context, came, arrival, now)
-    watched = undetermined.watch("arrival", str(arrival["id"]), came.verdicts, now)
+    watched = undetermined.watch(context, "arrival", str(arrival["id"]), came.verdicts, now)
     return _One([*offered, *watched])
 
 

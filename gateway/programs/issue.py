@@ -128,7 +128,7 @@ class Issue:
                 "issued_at": to_text(now),
             }
             changes: list[Change] = [Update("consignment", _as_read(row), columns), *verdicts.rows]
-            changes += undetermined.watch("consignment", row["id"], verdicts, now)
+            changes += undetermined.watch(context, "consignment", row["id"], verdicts, now)
             changes += self._let_go(transfers, document_id or "")
             changes += self._proof(row, document_id or "", year, ordinal, verdicts, now)
             return changes

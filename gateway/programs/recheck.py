@@ -222,15 +222,7 @@ class Recheck:
     ) -> ChangeSet:
         before = await self._before(row, document, files)
         after = self._after(row, document, verdicts, now)
-        kept = [r for r in verdicts.reports if r.verdict is not Verdict.UNSIGNED]
-        same = all(
-            document[name] == value
-            for name, value in (
-                ("verdict", verdicts.verdict.value),
-                ("legal_class", legal_class_of(verdicts)),
-            )
-        )
-        if same and gist(before.reports) == gist(kept):
+        if not _is_news(document, before, verdicts):
             return ChangeSet(rows=tuple(after))
         view = _judged(self._context, document, verdicts)
         if view is None:
@@ -239,7 +231,7 @@ class Recheck:
             return ChangeSet(rows=(*hidden, drop))
         return ChangeSet(
             rows=(
-                *_verdict_rows(row, document, verdicts, view, now),
+                *_verdict_rows(row, document, view, now),
                 *verdicts.rows,
                 *self._proof(row, document, before, verdicts, now),
                 *after,
@@ -254,7 +246,8 @@ class Recheck:
         if wait is None or hopeless:
             ended = event(row["subject"], "recheck_ended", now, cause=row["cause"])
             same = document["verdict"] == verdicts.verdict.value
-            return [Delete("recheck", where), *([ended] if same and row["cause"] else [])]
+            said = same and row["cause"] not in {"", ASKED}
+            return [Delete("recheck", where), *([ended] if said else [])]
         every = self._context.policy.recheck_every
         later = {
             "cause": wait.cause.value,
@@ -376,12 +369,19 @@ def _judged(context: Context, document: Row, verdicts: Verdicts) -> dict[str, An
     }
 
 
-def _verdict_rows(
-    row: Row, document: Row, verdicts: Verdicts, view: dict[str, Any], now: datetime
-) -> list[Change]:
+def _is_news(document: Row, before: _Before, verdicts: Verdicts) -> bool:
+    """Tell whether the clerk must hear of it: another verdict, value, or final reason."""
+    if document["verdict"] != verdicts.verdict.value:
+        return True
+    if verdicts.wait is not None:
+        return False  # it goes on waiting
+    kept = [r for r in verdicts.reports if r.verdict is not Verdict.UNSIGNED]
+    other = document["legal_class"] != legal_class_of(verdicts)
+    return other or gist(before.reports) != gist(kept)
+
+
+def _verdict_rows(row: Row, document: Row, view: dict[str, Any], now: datetime) -> list[Change]:
     where = {k: document[k] for k in ("id", "state", "verdict")}
-    if document["verdict"] == verdicts.verdict.value:
-        return [Update(row["kind"], where, view)]
     told = {"verdict_before": document["verdict"], "verdict_changed_at": to_text(now)}
     if row["kind"] == "arrival":
         # Its system may be past it: it stands in the feed again, so that clerk and handler see it.

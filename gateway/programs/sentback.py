@@ -18,10 +18,16 @@ from gateway.programs import statuses
 from gateway.programs.context import Context
 from gateway.programs.rows import entry, event
 from gateway.programs.statuses import Said
+from gateway.programs.verifying import Verdicts
 
 
-def send_back(
-    context: Context, row: Row, arrival: dict[str, Any], why: Finding, now: datetime
+def send_back(  # noqa: PLR0917
+    context: Context,
+    row: Row,
+    arrival: dict[str, Any],
+    why: Finding,
+    now: datetime,
+    verdicts: Verdicts,
 ) -> list[Change]:
     """Return the rows of an arrival that is returned as it comes in.
 
@@ -31,6 +37,7 @@ def send_back(
         arrival: Its own row, not stored yet.
         why: The policy's refusal.
         now: The instant of the commit.
+        verdicts: What the refusal rests on.
     Source: RCV-03.
     """
     returned = advance(ARRIVAL, ArrivalState.OFFERED, ArrivalEvent.STATUS_02)
@@ -60,6 +67,7 @@ def send_back(
             packet_sha256=row["sha256"],
             content_sha256=arrival["digest"],
             verdict=arrival["verdict"],
+            reports=list(verdicts.named) or None,
         ).row,
         *statuses.tell(context, arrival, Said("02", reason, now), now),
     ]

@@ -43,14 +43,17 @@ _REPORTABLE: Final = ("02", "03", "04", "05", "06")
 # ---------------------------------------------------------------- the list
 
 
-def watch(kind: Kind, subject: str, verdicts: Verdicts, now: datetime) -> list[Change]:
+def watch(
+    context: Context, kind: Kind, subject: str, verdicts: Verdicts, now: datetime
+) -> list[Change]:
     """Return the row that has a document looked at again; none when its verdict is final."""
     wait = verdicts.wait
     if wait is None:
         return []
     # SIG-42, F09: undetermined, and on the list in the same commit.
     trust = next(r.trust_sha256 for r in verdicts.reports if r.verdict is Verdict.INDETERMINATE)
-    return [_row(kind, subject, wait.cause.value, wait.issuers, trust, now)]
+    due = now + context.policy.recheck_every
+    return [_row(kind, subject, wait.cause.value, wait.issuers, trust, now, due)]
 
 
 def watch_copy(
@@ -63,13 +66,20 @@ def watch_copy(
     if consignment["verdict"] != Verdict.INDETERMINATE:
         return []
     if watched is None:
-        return [_row("arrival", arrival_id, "", (ANY_ISSUER,), "", now)]
+        return [_row("arrival", arrival_id, "", (ANY_ISSUER,), "", now, now)]
     issuers, trust = tuple(loads(watched["issuers"])), watched["trust_sha256"]
-    return [_row("arrival", arrival_id, watched["cause"], issuers, trust, now)]
+    due = from_text(watched["due_at"])
+    return [_row("arrival", arrival_id, watched["cause"], issuers, trust, now, due)]
 
 
 def _row(  # noqa: PLR0917
-    kind: Kind, subject: str, cause: str, issuers: Sequence[str], trust: str, now: datetime
+    kind: Kind,
+    subject: str,
+    cause: str,
+    issuers: Sequence[str],
+    trust: str,
+    now: datetime,
+    due: datetime,
 ) -> Insert:
     values = {
         "subject": subject,
@@ -77,7 +87,7 @@ def _row(  # noqa: PLR0917
         "cause": cause,
         "issuers": dumps(issuers),
         "since": to_text(now),
-        "due_at": to_text(now),
+        "due_at": to_text(due),
         "trust_sha256": trust,
     }
     return Insert("recheck", values, ignore=True)
@@ -232,8 +242,21 @@ def _moves(state: ArrivalState, code: str) -> bool:
 
 def _advice(arrival: Row, actions: Sequence[str]) -> Any:
     """Return the step offered for a bad verdict; never taken by itself (RCV-04: a person does)."""
-    if arrival["verdict"] != Verdict.INVALID or "02" not in actions:
+    # Looked at again, and undetermined for a reason that no waiting mends: hers to decide.
+    stuck = arrival["verdict"] == Verdict.INDETERMINATE and arrival["verdict_changed_at"]
+    if "02" not in actions or not (stuck or arrival["verdict"] == Verdict.INVALID):
         return None
+    if stuck:
+        return {
+            "code": "02",
+            "refusal": "R05",
+            "vi": "Đã kiểm tra lại: chữ ký số vẫn chưa xác định được và chờ thêm cũng không đổi, "
+            "xem báo cáo. Nếu không nhận thì trả lại bên gửi: trạng thái 02, lý do R05. Hệ thống "
+            "không tự trả lại.",
+            "en": "Verified again: its signatures stay undetermined and waiting changes nothing, "
+            "see the report. If you do not take it, return it: status 02, reason R05. Nothing is "
+            "returned by itself.",
+        }
     refusals = [f["refusal"] for f in loads(arrival["findings"]) if f["rule"].startswith("SIG-")]
     refusal = next((r for r in ("R04", "R05", "R03") if r in refusals), "R03")
     late = arrival["state"] not in _UNTAKEN

@@ -110,7 +110,7 @@ def _issuer(signature: SignatureFacts, entry: RevocationFacts) -> set[str]:
 
 
 def gist(reports: Sequence[VerificationReport]) -> tuple[object, ...]:
-    """Return what a clerk would see differ: equal gists need not be told or kept twice."""
+    """Return what makes a verdict another one for a clerk: equal gists need not be told again."""
     return tuple(
         (
             report.verdict.value,
@@ -122,11 +122,9 @@ def gist(reports: Sequence[VerificationReport]) -> tuple[object, ...]:
                     s.intact.value,
                     s.trusted.value,
                     s.not_revoked.value,
-                    s.time_proven.value,
                 )
                 for s in report.signatures
             ),
-            tuple(n.code for n in report.notes),
             gist([p.report for p in report.parts if p.report is not None]),
         )
         for report in reports
