@@ -130,7 +130,11 @@ def _parts(archive: zipfile.ZipFile, examine: Examine, depth: int) -> list[PartR
     budget = _Budget()
     parts: list[PartReport] = []
     for info in archive.infolist():
-        if info.is_dir() or _PACKED.search(info.filename) or info.filename == "mimetype":
+        if (
+            info.filename.endswith("/")
+            or _PACKED.search(info.filename)
+            or info.filename == "mimetype"
+        ):
             continue
         name = clean(info.filename)
         if len(parts) >= MAX_PARTS:
@@ -209,7 +213,7 @@ def _shown_otherwise(archive: zipfile.ZipFile, data: bytes) -> bool:
     shown = look.page_text(data)
     if shown is None:
         return False
-    first = next((i for i in archive.infolist() if not i.is_dir()), None)
+    first = next((i for i in archive.infolist() if not i.filename.endswith("/")), None)
     try:
         own = look.page_text(_unpacked(archive, first, _Budget())) if first else None
     except Exception:  # noqa: BLE001 — then nothing inside explains what is shown
