@@ -222,6 +222,23 @@ class RevocationStore:
         found = [_state(self._connection, c, now) for c in issuers if may_sign_lists(c)]
         return tuple(sorted(found, key=lambda s: (s.issuer, s.certificate)))
 
+    def news(self, after: int) -> tuple[int, tuple[str, ...]]:
+        """Return whose lists and answers came in after an item, by whatever process.
+
+        Args:
+            after: What the last call returned; -1 to begin now.
+        """
+        top = self._connection.execute("SELECT coalesce(max(id), 0) FROM item").fetchone()[0]
+        if after < 0 or top == after:
+            return top, ()
+        rows = self._connection.execute(
+            "SELECT s.issuer FROM list l JOIN source s ON s.id = l.source WHERE l.item > ?"
+            " UNION SELECT s.issuer FROM answer a JOIN source s ON s.name_key = a.name_key"
+            " AND s.key_key = a.key_key WHERE a.item > ? ORDER BY 1",
+            (after, after),
+        ).fetchall()
+        return top, tuple(name for (name,) in rows)
+
     def rebuild(self, issuers: Sequence[x509.Certificate] = ()) -> tuple[int, list[str]]:
         """Make the index again from the objects, and put it in the old one's place.
 
