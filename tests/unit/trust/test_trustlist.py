@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 from hypothesis import given
 from hypothesis import strategies as st
@@ -19,6 +18,7 @@ from gateway.trust.pdf import verify_pdf
 from gateway.trust.policy import ListedAnchor, PinnedSigner, TrustList
 from gateway.trust.report import VIETNAM, Answer, Verdict
 from gateway.trust.trustlist import CLASSES, read_list, write_list
+from tests.world.roots import lookalike
 from tests.world.signed_files import DAY, NOW, once, pki, trust_of
 
 CORPUS = Path(__file__).resolve().parents[4] / "shared/corpus"
@@ -51,23 +51,6 @@ def judge(store, at=NOW + timedelta(hours=1)):
 
 def examine(store):
     return judge(store).signatures[0]
-
-
-def lookalike():
-    """Return a self-signed certificate with the name of the true root and another key."""
-    true = pki().root.load_certificate()
-    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-    return (
-        x509.CertificateBuilder()
-        .subject_name(true.subject)
-        .issuer_name(true.subject)
-        .public_key(key.public_key())
-        .serial_number(true.serial_number)
-        .not_valid_before(true.not_valid_before_utc)
-        .not_valid_after(true.not_valid_after_utc)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
 
 
 # ---------------------------------------------------------------- who is an anchor
