@@ -8,7 +8,6 @@ deleted; a crash between taking and moving takes it again, which changes nothing
 
 import shutil
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -53,24 +52,24 @@ class DropFolder:
         """Take every complete file; return what became of each. Blocking.
 
         Raises:
-            UnavailableError: The store cannot be written; the file stays where it is.
+            OSError: The folders cannot be used.
+        UnavailableError: The store cannot be written; the file stays where it is.
         """
         incoming = self.store.folder / "incoming"
         done: list[Dropped] = []
         present: dict[str, tuple[int, int]] = {}
-        with suppress(OSError):
-            incoming.mkdir(mode=0o700, exist_ok=True)
-            for path in sorted(incoming.iterdir())[:_MAX_FILES]:
-                if path.name.startswith(".") or path.name.endswith(_PASSED_OVER):
-                    continue
-                if path.is_symlink() or not path.is_file():
-                    continue
-                found = path.stat()
-                mark = (found.st_size, found.st_mtime_ns)
-                if self._seen.get(path.name) == mark:
-                    done.append(self._take(path, issuers, now))
-                else:
-                    present[path.name] = mark
+        incoming.mkdir(mode=0o700, exist_ok=True)
+        for path in sorted(incoming.iterdir())[:_MAX_FILES]:
+            if path.name.startswith(".") or path.name.endswith(_PASSED_OVER):
+                continue
+            if path.is_symlink() or not path.is_file():
+                continue
+            found = path.stat()
+            mark = (found.st_size, found.st_mtime_ns)
+            if self._seen.get(path.name) == mark:
+                done.append(self._take(path, issuers, now))
+            else:
+                present[path.name] = mark
         self._seen = present
         return done
 
@@ -97,17 +96,10 @@ def take_file(
     taken: list[Taken] = []
     refused: list[RefusedListError] = []
     try:
-        if path.stat().st_size > 2 * MAX_LIST_BYTES:
-            raise RefusedListError("tệp quá lớn (128 MiB)", "the file is too large (128 MiB)")
-        ders = lists_in(path.read_bytes())
-        if not ders:
-            raise RefusedListError("tệp không có CRL nào", "there is no CRL in the file")
+        ders = _contents(path)
     except OSError as exc:
-        return [], [
-            RefusedListError(
-                f"không đọc được tệp: {exc.strerror}", f"the file cannot be read: {exc.strerror}"
-            )
-        ]
+        vi, en = f"không đọc được tệp: {exc.strerror}", f"the file cannot be read: {exc.strerror}"
+        return [], [RefusedListError(vi, en)]
     except RefusedListError as exc:
         return [], [exc]
     for der in ders:
@@ -116,6 +108,15 @@ def take_file(
         except RefusedListError as exc:
             refused.append(exc)
     return taken, refused
+
+
+def _contents(path: Path) -> list[bytes]:
+    if path.stat().st_size > 2 * MAX_LIST_BYTES:
+        raise RefusedListError("tệp quá lớn (128 MiB)", "the file is too large (128 MiB)")
+    ders = lists_in(path.read_bytes())
+    if not ders:
+        raise RefusedListError("tệp không có CRL nào", "there is no CRL in the file")
+    return ders
 
 
 def _free(place: Path, name: str) -> Path:

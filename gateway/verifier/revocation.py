@@ -219,8 +219,7 @@ class RevocationStore:
         self, issuers: Sequence[x509.Certificate], now: datetime
     ) -> tuple[AuthorityState, ...]:
         """Return each trusted authority with its newest list, by name."""
-        found = [_state(self._connection, c, now) for c in issuers if may_sign_lists(c)]
-        return tuple(sorted(found, key=lambda s: (s.issuer, s.certificate)))
+        return _authorities(self._connection, issuers, now)
 
     def news(self, after: int) -> tuple[int, tuple[str, ...]]:
         """Return whose lists and answers came in after an item, by whatever process.
@@ -306,13 +305,41 @@ class RevocationStore:
                 yield cert
 
 
-def _state(connection: sqlite3.Connection, cert: x509.Certificate, now: datetime) -> AuthorityState:
-    rows = connection.execute(
+def authorities_in(
+    folder: Path, issuers: Sequence[x509.Certificate], now: datetime
+) -> tuple[AuthorityState, ...]:
+    """Return the same of a folder, without opening it for writing; it may be missing.
+
+    Raises:
+        UnavailableError: The index cannot be read.
+    """
+    if not (folder / FILE_NAME).is_file():
+        return _authorities(None, issuers, now)
+    with _storage():
+        connection = connect(folder / FILE_NAME, write=False)
+        try:
+            return _authorities(connection, issuers, now)
+        finally:
+            connection.close()
+
+
+def _authorities(
+    connection: sqlite3.Connection | None, issuers: Sequence[x509.Certificate], now: datetime
+) -> tuple[AuthorityState, ...]:
+    found = [_state(connection, c, now) for c in issuers if may_sign_lists(c)]
+    return tuple(sorted(found, key=lambda s: (s.issuer, s.certificate)))
+
+
+def _state(
+    connection: sqlite3.Connection | None, cert: x509.Certificate, now: datetime
+) -> AuthorityState:
+    query = (
         "SELECT i.sha256, l.number, l.this_update, l.next_update, l.entries FROM source s"
         " JOIN list l ON l.source = s.id JOIN item i ON i.id = l.item"
-        " WHERE s.name_key = ? AND s.key_key = ? ORDER BY l.this_update DESC, l.ord DESC",
-        (name_key(cert.subject), key_key(cert)),
-    ).fetchall()
+        " WHERE s.name_key = ? AND s.key_key = ? ORDER BY l.this_update DESC, l.ord DESC"
+    )
+    who = (name_key(cert.subject), key_key(cert))
+    rows = [] if connection is None else connection.execute(query, who).fetchall()
     name, digest = printed_name(cert), cert.sha256.hex()
     over = aware(cert.not_valid_after) < now
     if not rows:

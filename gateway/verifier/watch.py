@@ -35,6 +35,7 @@ from gateway.verifier.fetch import Fetcher, FetchError
 from gateway.verifier.revocation import AuthorityState, RevocationStore, Taken
 
 _PERIOD_S: Final = 5.0
+_SOON: Final = timedelta(minutes=15)
 _FIRST_WAIT: Final = timedelta(minutes=1)
 _JITTER: Final = 0.1
 _NONCE_BYTES: Final = 32
@@ -50,6 +51,7 @@ class _Address:
     etag: str = ""
     last_modified: str = ""
     next_at: str = ""
+    ends: str = ""
     failures: int = 0
 
 
@@ -119,8 +121,9 @@ class RevocationWatch:
         trust_dir: Path,
         fetcher: Fetcher,
         clock: Clock,
+        *,
         watching: Watching | None = None,
-        on_fresh: Callable[[str], None] = lambda issuer: None,
+        on_fresh: Callable[[str], None] | None = None,
     ) -> None:
         self._store = store
         self._issuers = _Issuers(trust_dir)
@@ -162,7 +165,12 @@ class RevocationWatch:
     # ------------------------------------------------------------ taking
 
     async def _take_dropped(self, issuers: Sequence[x509.Certificate]) -> None:
-        for one in await asyncio.to_thread(self._drop.look, issuers, self._clock.now()):
+        try:
+            dropped = await asyncio.to_thread(self._drop.look, issuers, self._clock.now())
+        except OSError as exc:
+            observe.list_refused(via="folder", reason=f"the folder: {exc.strerror}")
+            return
+        for one in dropped:
             for taken in one.taken:
                 _said(taken, "folder")
             for refused in one.refused:
@@ -243,10 +251,11 @@ class RevocationWatch:
             return self._failed(url, state, "refused", exc.vi, exc.en)
         state.failures = 0
         if not got.changed:
-            self._postpone(state, self._watching.every)
+            self._postpone(state, self._until_next(state.ends))
             return FetchReport(url, "unchanged", "không đổi", "unchanged")
         state.etag, state.last_modified = got.etag, got.last_modified
-        self._postpone(state, self._until_next(taken))
+        state.ends = min((to_text(t.next_update) for t in taken if t.next_update), default="")
+        self._postpone(state, self._until_next(state.ends))
         for one in taken:
             if one.new:
                 _said(one, "fetch")
@@ -271,15 +280,14 @@ class RevocationWatch:
         return state is None or not state.next_at or from_text(state.next_at) <= now
 
     def _back_off(self, failures: int) -> timedelta:
-        return min(_FIRST_WAIT * 2 ** min(failures - 1, 12), self._watching.every)
+        return min(_FIRST_WAIT * (1 << min(failures - 1, 12)), self._watching.every)
 
-    def _until_next(self, taken: Sequence[Taken]) -> timedelta:
-        """Return the wait until a newer list is worth asking for."""
-        ends = [one.next_update for one in taken if one.next_update is not None]
+    def _until_next(self, ends: str) -> timedelta:
+        """Return the wait until a newer list is worth asking for; `ends` is this one's end."""
         if not ends:
             return self._watching.every
-        left = min(ends) - self._clock.now() - self._watching.warn_before
-        return max(min(left, self._watching.every), _FIRST_WAIT)
+        left = from_text(ends) - self._clock.now() - self._watching.warn_before
+        return min(max(left, _SOON), self._watching.every)
 
     def _postpone(self, state: _Address, wait: timedelta) -> None:
         spread = 1 + _JITTER * (2 * self._watching.random() - 1)
@@ -292,7 +300,8 @@ class RevocationWatch:
         top, issuers = await asyncio.to_thread(self._store.news, self._top)
         self._top = top
         for issuer in issuers:
-            self._on_fresh(issuer)
+            if self._on_fresh is not None:
+                self._on_fresh(issuer)
 
     async def _look_at_ages(self, issuers: Sequence[x509.Certificate]) -> None:
         now = self._clock.now()
