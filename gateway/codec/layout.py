@@ -21,6 +21,7 @@ ATTACHMENTS_PATH: Final = "/edXML/AttachmentEncoded"
 _SOAP: Final = frozenset(
     {"http://schemas.xmlsoap.org/soap/envelope/", "http://www.w3.org/2003/05/soap-envelope"}
 )
+_XMLDSIG: Final = "http://www.w3.org/2000/09/xmldsig#"
 _ROOT: Final = frozenset({"edXMLEnvelope", "AttachmentEncoded"})
 _ENVELOPE: Final = frozenset({"edXMLHeader", "edXMLBody", "AttachmentEncoded"})
 _HEADER: Final = frozenset({"MessageHeader", "TraceHeaderList"})
@@ -33,7 +34,8 @@ Kind = Literal["document", "status"]
 class Layout:
     """The blocks of one packet; None where a block is missing.
 
-    `root` is edXML itself, or the envelope of the SOAP era.
+    `root` is edXML itself, or the envelope of the SOAP era. `has_xml_signature`: a signature block
+    stands in the namespace of real XML signatures.
     """
 
     root: Node
@@ -42,6 +44,7 @@ class Layout:
     trace: Node | None
     manifest: Node | None
     has_signature_block: bool
+    has_xml_signature: bool
 
 
 def locate(root: Node, walk: Walk) -> Layout:
@@ -129,6 +132,7 @@ def _from_envelope(root: Node, envelope: Node, walk: Walk) -> Layout:
         trace=walk.one(blocks, "TraceHeaderList", HEADER_PATH),
         manifest=_manifest(fields, walk),
         has_signature_block=len(unsigned.children) < len(header.children),
+        has_xml_signature=any(c.local == "Signature" and c.ns == _XMLDSIG for c in header.children),
     )
 
 

@@ -151,7 +151,12 @@ def parse_envelope(
         for part, what in zip(skeleton.parts, stored, strict=True)
     )
     header = _header(
-        walk, fields, business, trace, has_signature_block=skeleton.layout.has_signature_block
+        walk,
+        fields,
+        business,
+        trace,
+        has_signature_block=skeleton.layout.has_signature_block,
+        has_xml_signature=skeleton.layout.has_xml_signature,
     )
     envelope = Envelope(header, manifest, attachments, tuple(walk.repairs))
     return ParsedDocument(envelope, tuple(walk.findings))
@@ -167,6 +172,7 @@ def _header(
     trace: tuple[TraceHop, ...],
     *,
     has_signature_block: bool,
+    has_xml_signature: bool,
 ) -> Header:
     path = MESSAGE_PATH
     code = _inside(walk, fields, "Code", path, _CODE)
@@ -220,6 +226,7 @@ def _header(
         trace=trace,
         extras=tuple(walk.extras),
         has_signature_block=has_signature_block,
+        has_xml_signature=has_xml_signature,
     )
 
 

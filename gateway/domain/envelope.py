@@ -195,6 +195,7 @@ class Header:
     trace: tuple[TraceHop, ...] = ()
     extras: tuple[Extra, ...] = ()
     has_signature_block: bool = False
+    has_xml_signature: bool = False
 
     @property
     def full_code(self) -> str:

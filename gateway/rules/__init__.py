@@ -4,6 +4,14 @@
 Rules are pure: they judge facts they are given and know the standard library only.
 """
 
-from gateway.rules import content, format, identity, recall, secrecy_rule, signature  # noqa: A004
+from gateway.rules import (
+    content,
+    format,  # noqa: A004
+    identity,
+    packet,
+    recall,
+    secrecy_rule,
+    signature,
+)
 
-__all__ = ["content", "format", "identity", "recall", "secrecy_rule", "signature"]
+__all__ = ["content", "format", "identity", "packet", "recall", "secrecy_rule", "signature"]

@@ -215,6 +215,7 @@ class Facts:
         packet_bytes: Size of the message as it would leave; None when not known.
         limits: Size limits of the next hops.
         reports: Verification reports by file, None where a file has none; None before a verdict.
+        packet: Report on the packet's own XML signature; None where it has none or nobody looked.
         targets: What this message recalls, updates or replaces; None when not looked up.
         earlier: A document suspected to be the same, None without suspicion.
         same_agency: Whether two written codes mean one agency.
@@ -233,6 +234,7 @@ class Facts:
     packet_bytes: int | None = None
     limits: tuple[HopLimit, ...] = ()
     reports: tuple[ReportLike | None, ...] | None = None
+    packet: ReportLike | None = None
     targets: tuple[Target, ...] | None = None
     earlier: EarlierDocument | None = None
     same_agency: Callable[[str, str], bool] = _same_letters

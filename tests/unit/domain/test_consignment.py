@@ -114,7 +114,7 @@ def _with(**changes):
         {"recipients": _to("G22", "H42")},
         {"trace": (TraceHop("02.29.W00", None),)},
         {"document_id": "9fbfbad2-f1f8-4256-a2eb-50fb1061cddb"},
-        {"has_signature_block": True},
+        {"has_signature_block": True, "has_xml_signature": True},
         {"direction": False},
         {"steering_type": 0, "type_code": 2, "page_amount": 1, "promulgation_amount": 1},
         {"extras": (Extra("edXML", "<x/>"),)},
