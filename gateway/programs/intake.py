@@ -37,7 +37,7 @@ from gateway.programs.judging import judge, refuse_all
 from gateway.programs.reading import HEAD_BYTES, ReadPacket, read_document
 from gateway.programs.recipients import check_number
 from gateway.programs.rows import dumps
-from gateway.programs.verifying import Verdicts, verify_files
+from gateway.programs.verifying import Verdicts, signed_packet, verify_files
 from gateway.rules.facts import MESSAGE_HEADER
 
 _RACES = 20
@@ -253,7 +253,9 @@ class Intake:
         try:
             async with asyncio.timeout(context.policy.verify_budget.total_seconds()):
                 lane = int(read.envelope.header.urgency)
-                return await verify_files(context, read.envelope.attachments, now, lane=lane)
+                packet = signed_packet(read.envelope, read.received)
+                files = read.envelope.attachments
+                return await verify_files(context, files, now, lane=lane, packet=packet)
         except (TimeoutError, UnavailableError):
             return None
 

@@ -69,6 +69,7 @@ async def judge(  # noqa: PLR0917
         packet_bytes=_packet_bytes(read),
         limits=_limits(context, header) if direction == "out" else (),
         reports=verdicts.reports if verdicts else None,
+        packet=verdicts.packet if verdicts else None,
         targets=await _targets(context, header) if direction == "out" else None,
         earlier=_earlier(compared) if compared is not None else None,
         same_agency=lambda one, other: directory.same(one, other, day),
@@ -87,6 +88,7 @@ def judge_signatures(
         today=today(context),
         secrecy_marks=verdicts.secrecy_marks,
         reports=verdicts.reports,
+        packet=verdicts.packet,
         policy=_policy(context, envelope, verdicts, direction),
     )
     found = tuple(f for f in run_all(facts) if f.rule.startswith(("SIG-", "SEC-")))

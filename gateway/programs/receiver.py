@@ -21,7 +21,7 @@ from gateway.programs.judging import judge
 from gateway.programs.mailroom import Mailroom
 from gateway.programs.reading import read_document
 from gateway.programs.rows import entry, event
-from gateway.programs.verifying import verify_files
+from gateway.programs.verifying import signed_packet, verify_files
 
 _WORKERS = 4
 _STATUS_LIMIT = 4 * 1024 * 1024
@@ -135,6 +135,7 @@ class Receiver:
             envelope.attachments,
             from_text(row["received_at"]),
             lane=int(envelope.header.urgency),
+            packet=signed_packet(envelope, read.received),
         )
         findings = (
             *read.findings,

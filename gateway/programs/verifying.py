@@ -13,9 +13,9 @@ from datetime import datetime
 from typing import Final
 
 from gateway import observe
-from gateway.domain.envelope import Attachment
+from gateway.domain.envelope import Attachment, Envelope
 from gateway.domain.moments import to_text
-from gateway.ports import Change, Insert
+from gateway.ports import BlobInfo, Change, Insert
 from gateway.programs.context import Context
 from gateway.programs.rows import dumps
 from gateway.trust.curable import Wait, waits_for
@@ -44,6 +44,8 @@ class Verdicts:
         secrecy_marks: Stamps seen on page 1 of any file (SEC-01).
         rows: Reports to be kept with the document.
         named: Digests of the files and of the reports kept, for the receipt log.
+        packet: Report on the packet's own XML signature, None where it has none (SIG-08); it
+            counts for nobody's verdict.
     """
 
     reports: tuple[VerificationReport, ...]
@@ -51,6 +53,7 @@ class Verdicts:
     secrecy_marks: tuple[str, ...]
     rows: tuple[Change, ...]
     named: tuple[Mapping[str, str], ...] = ()
+    packet: VerificationReport | None = None
 
     @property
     def wait(self) -> Wait | None:
@@ -59,7 +62,12 @@ class Verdicts:
 
 
 async def verify_files(
-    context: Context, attachments: Sequence[Attachment], at: datetime, *, lane: int = 0
+    context: Context,
+    attachments: Sequence[Attachment],
+    at: datetime,
+    *,
+    lane: int = 0,
+    packet: BlobInfo | None = None,
 ) -> Verdicts:
     """Examine every file; never raises for what a file does.
 
@@ -68,15 +76,20 @@ async def verify_files(
         attachments: The files, main document first.
         at: The time the questions are asked for.
         lane: The document's urgency, or `BACKGROUND`.
+        packet: The bytes of the packet as received, when it carries a real XML signature.
 
     Raises:
         UnavailableError: The verifier cannot be asked now; nothing was learnt.
     """
-    if len(attachments) == 1:
-        reports: tuple[VerificationReport, ...] = (await _one(context, attachments[0], at, lane),)
+    files: list[Attachment | BlobInfo] = [*attachments]
+    if packet is not None:
+        files.append(packet)
+    if len(files) == 1:
+        told: tuple[VerificationReport, ...] = (await _one(context, files[0], at, lane),)
     else:
-        reports = tuple(await asyncio.gather(*(_one(context, a, at, lane) for a in attachments)))
-    kept = {row.values["id"]: row for row in (_kept(r) for r in reports if _is_kept(r))}
+        told = tuple(await asyncio.gather(*(_one(context, f, at, lane) for f in files)))
+    reports = told[: len(attachments)]
+    kept = {row.values["id"]: row for row in (_kept(r) for r in told if _is_kept(r))}
     return Verdicts(
         reports,
         worst(reports),
@@ -85,11 +98,17 @@ async def verify_files(
         tuple(
             {"sha256": row.values["sha256"], "report_sha256": name} for name, row in kept.items()
         ),
+        None if packet is None else told[-1],
     )
 
 
+def signed_packet(envelope: Envelope, received: BlobInfo) -> BlobInfo | None:
+    """Return the packet as received when its own signature is to be verified, else None."""
+    return received if envelope.header.has_xml_signature else None
+
+
 async def _one(
-    context: Context, attachment: Attachment, at: datetime, lane: int
+    context: Context, attachment: Attachment | BlobInfo, at: datetime, lane: int
 ) -> VerificationReport:
     """Examine one file under a trust state that is kept (SIG-47)."""
     for _ in range(_MOVED):
@@ -104,7 +123,7 @@ async def _one(
 
 
 async def _examined(
-    context: Context, attachment: Attachment, at: datetime, lane: int
+    context: Context, attachment: Attachment | BlobInfo, at: datetime, lane: int
 ) -> VerificationReport:
     if attachment.size_bytes <= _IN_HAND:
         data = b"".join(context.blobs.chunks(attachment.sha256))
