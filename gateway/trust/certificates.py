@@ -43,7 +43,20 @@ def interned(cert: x509.Certificate) -> x509.Certificate:
     return known
 
 
-def _quick_take_out(signed_data: Any) -> SignedDataCerts:
+def known(der: bytes) -> x509.Certificate | None:
+    """Return the object that stands for a certificate's DER, None when it was not seen lately."""
+    return _known.get(der)
+
+
+def taken_out(signed_data: Any) -> SignedDataCerts:
+    """Return the certificates a signature carries, the signer's apart.
+
+    Args:
+        signed_data: The signature's or the time-stamp token's `SignedData`.
+
+    Raises:
+        Exception: Whatever the library's `extract_certificate_info` raises.
+    """
     return _noted(signed_data, "plain", _take_out)
 
 
@@ -67,7 +80,7 @@ def _noted(signed_data: Any, kind: str, take_out: Any) -> SignedDataCerts:
 
 def remember_certificates(*, on: bool = True) -> None:
     """Have certificates kept in this process, or no longer."""
-    _library.extract_certificate_info = _quick_take_out if on else _take_out
+    _library.extract_certificate_info = taken_out if on else _take_out
     _library.extract_certs_for_validation = _quick_for_validation if on else _for_validation
     if not on:
         _known.clear()

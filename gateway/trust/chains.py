@@ -5,7 +5,6 @@ class its anchor is of, whether the operator trusted the anchor at the time, and
 proof lasts without renewal. Pure but for the processor's time; keeps nothing.
 """
 
-import asyncio
 import itertools
 from collections.abc import Iterable
 from datetime import datetime
@@ -20,6 +19,7 @@ from gateway.trust.evidence import Evidence, aware, knowledge_of
 from gateway.trust.facts import common_name
 from gateway.trust.knowledge import Knowledge
 from gateway.trust.report import RevocationFacts
+from gateway.trust.waiting import completed
 
 Path = tuple[x509.Certificate, ...]
 """Certificates from the holder's issuer to the anchor."""
@@ -53,7 +53,7 @@ def search(cert: x509.Certificate, evidence: Evidence) -> tuple[str, Path]:
     )
     try:
         validator = CertificateValidator(cert, validation_context=context)
-        return "ok", _issuers(asyncio.run(validator.async_validate_path()))
+        return "ok", _issuers(completed(validator.async_validate_path()))
     except PathBuildingError:
         return "none", ()
     except InvalidCertificateError:
@@ -68,7 +68,7 @@ def search(cert: x509.Certificate, evidence: Evidence) -> tuple[str, Path]:
 def _built(cert: x509.Certificate, context: ValidationContext) -> Path:
     """Return the first path by names and keys alone, for people to look at."""
     try:
-        paths = asyncio.run(context.path_builder.async_build_paths(cert))
+        paths = completed(context.path_builder.async_build_paths(cert))
         return _issuers(next(iter(paths)))
     except Exception:  # noqa: BLE001 — none, then
         return ()

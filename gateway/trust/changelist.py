@@ -31,6 +31,7 @@ _MAX_CHANGES: Final = 100
 _MAX_FIELDS: Final = 2000
 _MAX_DEPTH: Final = 12
 _LOOKS: Final = ("/Contents", "/Resources", "/MediaBox", "/CropBox", "/Rotate", "/UserUnit")
+_NOT_DRAWN: Final = frozenset({"/Catalog", "/Page", "/Pages", "/Sig", "/DocTimeStamp", "/XRef"})
 _SILENT: Final = frozenset({"/XRef", "/ObjStm", "/Metadata"})
 
 
@@ -122,7 +123,7 @@ def _step(
         )
     }
     told = list(_fields(written, before, after))
-    told += _pages(written, before, after)
+    told += _pages(written, _drawable(reader, section, written), before, after)
     if not told:
         told = _rest(reader, section, written, before, after)
     yield from told
@@ -186,7 +187,27 @@ def _text(value: Any, kind: str) -> str:
 # ---------------------------------------------------------------- pages and annotations
 
 
-def _pages(written: set[Key], before: _State, after: _State) -> Iterator[ChangeFacts]:
+def _drawable(reader: PdfFileReader, section: int, written: set[Key]) -> set[Key]:
+    """Return what an update wrote over that a page may draw with.
+
+    A page and its resources look different only if one of them was written anew: what is new can
+    be reached through nothing else, and a catalogue or a page is no resource.
+    """
+    resolver = reader.get_historical_resolver(section - 1)
+    found: set[Key] = set()
+    for number, generation in written:
+        ref = generic.Reference(number, generation, resolver)
+        if reader.xrefs.get_historical_ref(ref, section - 1) is None:
+            continue
+        body = get_object(generic.IndirectObject(number, generation, resolver))  # type: ignore[no-untyped-call]
+        if str(get(body, "/Type")) not in _NOT_DRAWN:
+            found.add((number, generation))
+    return found
+
+
+def _pages(
+    written: set[Key], drawable: set[Key], before: _State, after: _State
+) -> Iterator[ChangeFacts]:
     old = {key: page for key, page in before.places.pages if key is not None}
     order = {key: n for n, (key, _) in enumerate(before.places.pages, start=1)}
     kept: set[Key | None] = set()
@@ -197,7 +218,7 @@ def _pages(written: set[Key], before: _State, after: _State) -> Iterator[ChangeF
             if key is not None or len(after.places.pages) != len(before.places.pages):
                 yield ChangeFacts("page-added", page=number)
             continue
-        if _page_differs(key, page, was, written):
+        if _page_differs(key, page, was, written, drawable):
             yield ChangeFacts("page-changed", page=number)
         yield from _annotations(number, page, was, written, after)
     for key in old:
@@ -205,11 +226,13 @@ def _pages(written: set[Key], before: _State, after: _State) -> Iterator[ChangeF
             yield ChangeFacts("page-removed", page=order[key])
 
 
-def _page_differs(key: Key | None, page: Any, was: Any, written: set[Key]) -> bool:
+def _page_differs(
+    key: Key | None, page: Any, was: Any, written: set[Key], drawable: set[Key]
+) -> bool:
     if key in written and any(not _same(raw(page, n), raw(was, n)) for n in _LOOKS):
         return True
-    return any(
-        k in written
+    return bool(drawable) and any(
+        k in drawable
         and not _same(get_object(_at(page, name, k)), get_object(_at(was, name, k)), depth=6)
         for name in ("/Contents", "/Resources")
         for k in _references(raw(page, name), 3)

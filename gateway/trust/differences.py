@@ -91,6 +91,29 @@ class _State(HistoricalResolver):
             self._root = super().root
         return self._root
 
+    def collect_dependencies(self, obj: Any, since_revision: int | None = None) -> set[Reference]:
+        """Return the references below a value; see `HistoricalResolver.collect_dependencies`."""
+        if not self.reader.plain:
+            return super().collect_dependencies(obj, since_revision)
+        found: set[Reference] = set()
+        introduced = self.reader.xrefs.get_introducing_revision
+        ahead = [obj]
+        while ahead:
+            item = ahead.pop()
+            if isinstance(item, generic.IndirectObject):
+                ref = item.reference
+                if ref in found:
+                    continue
+                if since_revision is not None and introduced(ref) < since_revision:
+                    continue
+                found.add(ref)
+                item = self.get_object(ref)
+            if isinstance(item, generic.DictionaryObject):
+                ahead += (v for v in dict.values(item) if isinstance(v, _HOLDERS))
+            elif isinstance(item, generic.ArrayObject):
+                ahead += (v for v in list.__iter__(item) if isinstance(v, _HOLDERS))
+        return found
+
     def _subsume_object(self, obj: Any) -> Any:
         """Return an object whose references resolve in this state."""
         if not self.reader.plain:

@@ -18,7 +18,7 @@ from asn1crypto.crl import CertificateList
 from asn1crypto.ocsp import OCSPResponse
 from pyhanko.pdf_utils.decode_limits import DecodePurpose
 from pyhanko.pdf_utils.reader import PdfFileReader
-from pyhanko.sign.general import extract_certificate_info, find_cms_attribute_iter
+from pyhanko.sign.general import find_cms_attribute_iter
 from pyhanko.sign.validation import generic_cms
 from pyhanko.sign.validation.pdf_embedded import EmbeddedPdfSignature
 from pyhanko.sign.validation.policy_decl import (
@@ -41,6 +41,7 @@ from pyhanko_certvalidator.revinfo.archival import CRLContainer, OCSPContainer
 
 from gateway.trust.algorithms import DatedAlgorithms
 from gateway.trust.anchors import TrustStore
+from gateway.trust.certificates import interned, known, taken_out
 from gateway.trust.knowledge import (
     Knowledge,
     Statement,
@@ -50,6 +51,7 @@ from gateway.trust.knowledge import (
     of_lists,
 )
 from gateway.trust.lists import KnownList, ListSignatures, aware, name_key, newest
+from gateway.trust.patience import bounded
 from gateway.trust.report import RevocationFacts
 
 __all__ = [
@@ -314,7 +316,7 @@ def gather(reader: PdfFileReader, store: TrustStore, at: datetime) -> Evidence:
     ocsps = tuple(o for group in _loaded(items["/OCSPs"], _ocsp) for o in group)
     return Evidence(
         store=store,
-        trust=SimpleTrustManager.build(list(store.anchors)),
+        trust=bounded(SimpleTrustManager.build(list(store.anchors))),
         at=at,
         certs=tuple(_loaded(items["/Certs"][:MAX_CERTIFICATES], _cert)),
         crls=crls,
@@ -360,10 +362,7 @@ def _signers(emb: EmbeddedPdfSignature) -> list[x509.Certificate]:
     try:
         found.append(emb.signer_cert)
         tokens = generic_cms.extract_tst_data_iter(emb.signer_info, signed=False)
-        found += [
-            extract_certificate_info(token).signer_cert
-            for token in itertools.islice(tokens, _MAX_TOKENS)
-        ]
+        found += [taken_out(token).signer_cert for token in itertools.islice(tokens, _MAX_TOKENS)]
     except Exception:  # noqa: BLE001 — what cannot be read has no status to ask for
         return found
     return found
@@ -405,8 +404,11 @@ def _loaded(items: list[bytes], load: Callable[[bytes], Any]) -> list[Any]:
 
 
 def _cert(data: bytes) -> x509.Certificate:
-    cert = x509.Certificate.load(data, strict=True)
-    _ = (cert.subject.native, cert.issuer.native, cert.not_valid_after)
+    cert = known(data)
+    if cert is None:
+        cert = x509.Certificate.load(data, strict=True)
+        _ = (cert.subject.native, cert.issuer.native, cert.not_valid_after)
+        cert = interned(cert)
     return cert
 
 

@@ -14,7 +14,6 @@ No single call of the validator gives the verdict. Procedure:
 Pure but for the processor's time; unknown is never YES.
 """
 
-import asyncio
 from datetime import datetime
 from typing import Any, Final
 
@@ -34,6 +33,7 @@ from gateway.trust.evidence import IN_FORCE, RECENT, RETROACTIVE, Evidence, awar
 from gateway.trust.facts import common_name
 from gateway.trust.judgement import Judgement, ProvenTime
 from gateway.trust.report import Answer
+from gateway.trust.waiting import completed
 
 _WEAK: Final = frozenset({"CRYPTO_CONSTRAINTS_FAILURE", "CRYPTO_CONSTRAINTS_FAILURE_NO_POE"})
 _REVOKED: Final = frozenset({"REVOKED", "REVOKED_NO_POE", "REVOKED_CA_NO_POE"})
@@ -56,7 +56,7 @@ def judge_signature(
     evidence = evidence.with_signature(emb)
     later = tuple(s for s in document_stamps if s.revision > emb.signed_revision)
     carried = stamps.tokens_of(emb.signer_info)
-    result = asyncio.run(_process(emb, evidence, has_token=bool(carried), archived=bool(later)))
+    result = completed(_process(emb, evidence, has_token=bool(carried), archived=bool(later)))
     judgement = _from_result(result)
     judgement.tokens = [token.dump() for token in carried]
     _settle_stamps(judgement, emb, evidence, result)
@@ -187,7 +187,7 @@ def _settle_stamps(
 
 def _without_stamp(judgement: Judgement, emb: EmbeddedPdfSignature, evidence: Evidence) -> None:
     """Judge again as if there were no time-stamp: the one that helped does not hold."""
-    again = asyncio.run(
+    again = completed(
         ades_basic_validation(
             emb.signed_data,
             evidence.spec(IN_FORCE),
@@ -208,7 +208,7 @@ def _at_proven_time(
     judgement: Judgement, emb: EmbeddedPdfSignature, evidence: Evidence, result: Any
 ) -> Any:
     """Ask again with the algorithms judged for the proven time (SIG-48: old documents)."""
-    again = asyncio.run(
+    again = completed(
         ades_with_time_validation(
             emb.signed_data,
             evidence.spec(IN_FORCE, proven=judgement.signed_at),
@@ -300,7 +300,7 @@ def _check_expired(
 ) -> None:
     """Demand revocation data from the lifetime of a certificate that has since expired."""
     then = evidence.published_by(aware(cert.not_valid_after))
-    result = asyncio.run(
+    result = completed(
         ades_basic_validation(
             emb.signed_data,
             then.spec(RETROACTIVE),

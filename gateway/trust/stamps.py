@@ -6,7 +6,6 @@ time-stamp whose authority has since expired still counts when a later one that 
 time. SIG-44 (NĐ68 art 29). Pure but for the processor's time.
 """
 
-import asyncio
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -32,6 +31,7 @@ from gateway.trust.evidence import (
 from gateway.trust.facts import common_name
 from gateway.trust.judgement import Judgement, ProvenTime
 from gateway.trust.report import Answer, TimestampFacts
+from gateway.trust.waiting import completed
 
 SKEW: Final = timedelta(minutes=5)
 _MAX_TOKENS: Final = 5
@@ -150,7 +150,7 @@ def _checked(
 
 
 def _validate(token: cms.SignedData, imprint: Any, evidence: Evidence) -> Any:
-    return asyncio.run(
+    return completed(
         ades_timestamp_validation(
             token, evidence.spec(IN_FORCE), imprint, timing_info=timing(evidence.at)
         )
@@ -218,7 +218,7 @@ def _in_its_day(emb: EmbeddedPdfSignature, evidence: Evidence, proven: datetime)
         if proven > end:
             return None
         then = evidence.published_by(end)
-        result = asyncio.run(
+        result = completed(
             ades_timestamp_validation(
                 emb.signed_data,
                 then.spec(RETROACTIVE),
