@@ -26,7 +26,14 @@ from gateway.broker.lanes import Lanes
 from gateway.clock import SystemClock, ask_ntp
 from gateway.config import Settings, load
 from gateway.errors import ConfigurationError, Fault, GatewayError, UnavailableError
-from gateway.policies import adapter_of, calendar_of, peer_policy_of, policy_of, record_of
+from gateway.policies import (
+    adapter_of,
+    calendar_of,
+    fetch_policy_of,
+    peer_policy_of,
+    policy_of,
+    record_of,
+)
 from gateway.ports import AdminStore, Ids
 from gateway.programs.cataloguing import Cataloguer
 from gateway.programs.clockwatch import ClockWatch
@@ -54,10 +61,13 @@ from gateway.store.ledger import SqliteLedger
 from gateway.store.operations import SqliteOperations
 from gateway.store.receipts import LedgerReceipts, sign_head_now
 from gateway.store.tiers import TieredBlobs
+from gateway.verifier.fetch import Fetcher
 from gateway.verifier.pictures import PageRenderer
 from gateway.verifier.policywatch import PolicyWatch
 from gateway.verifier.pool import VerifierPool
+from gateway.verifier.revocation import RevocationStore
 from gateway.verifier.snapshot import Snapshots
+from gateway.verifier.watch import RevocationWatch, Watching
 from gateway.web import body as web_body
 from gateway.web.scratch import Scratch
 from gateway.web.server import Running, listen, make_app, make_facade_app
@@ -197,6 +207,8 @@ class Gateway:
         self._seed(path)
         self.ledger = SqliteLedger(path)
         opened.push_async_callback(asyncio.to_thread, self.ledger.close)
+        self.revocation = RevocationStore(settings.verify.revocation.dir, self.clock.now)
+        opened.callback(self.revocation.close)
         self.verifier = self._make_verifier()
         opened.push_async_callback(self.verifier.close)
         self.context = self._make_context()
@@ -246,6 +258,7 @@ class Gateway:
         verify = self.settings.verify
         return VerifierPool(
             verify.trust_dir,
+            revocation_dir=verify.revocation.dir,
             workers=verify.workers,
             timeout_s=verify.timeout.total_seconds(),
             memory_bytes=int(verify.memory),
@@ -265,7 +278,11 @@ class Gateway:
             clock=self.clock,
             ids=self._ids,
             verifier=self.verifier,
-            evidence=Snapshots(settings.verify.trust_dir, settings.verify.evidence_dir),
+            evidence=Snapshots(
+                settings.verify.trust_dir,
+                settings.verify.evidence_dir,
+                settings.verify.revocation.dir,
+            ),
             sealer=load_private(settings.receipts.key_file),
             lanes=Lanes(),
             directory=self.catalogue.directory,
@@ -287,10 +304,26 @@ class Gateway:
         self.dispatch = Dispatch(context)
         self.janitor = Janitor(context)
         self.recheck = Recheck(context, self.verifier.trust_state)
+        self.watch = self._make_watch()
         clock = self.settings.clock
         ask = None if clock.ntp_server is None else functools.partial(ask_ntp, clock.ntp_server)
         self.clockwatch = ClockWatch(
             context, self.clock, ask, every=clock.check_every, warn_over=clock.max_offset
+        )
+
+    def _make_watch(self) -> RevocationWatch:
+        verify = self.settings.verify
+        return RevocationWatch(
+            self.revocation,
+            verify.trust_dir,
+            Fetcher(fetch_policy_of(self.settings)),
+            self.clock,
+            watching=Watching(
+                every=verify.revocation.every,
+                warn_before=verify.revocation.warn_before,
+                random=random.random,
+            ),
+            on_fresh=self.recheck.on_fresh,
         )
 
     def _programs(self) -> list[tuple[str, Coroutine[Any, Any, None]]]:
@@ -305,6 +338,7 @@ class Gateway:
             ("recheck", self.recheck.run()),
             ("cataloguer", Cataloguer(context).run()),
             ("clock", self.clockwatch.run()),
+            ("revocation", self.watch.run()),
         ]
 
     def _spawn(self, name: str, work: Coroutine[Any, Any, None]) -> None:

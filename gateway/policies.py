@@ -17,6 +17,7 @@ from gateway.ports import Adapter, AgencyRecord, Clock
 from gateway.programs.context import PeerPolicy, Policy
 from gateway.rules.facts import Policy as RulePolicy
 from gateway.secrets import read_secret_file
+from gateway.verifier.fetch import FetchPolicy
 
 _DIALECTS: Final = {"vxp": vxp}
 _ASKING: Final = 4
@@ -123,3 +124,17 @@ def calendar_of(settings: Settings) -> Callable[[str], OfficeHours]:
         return known[agency]
 
     return hours
+
+
+def fetch_policy_of(settings: Settings) -> FetchPolicy:
+    """Return where revocation information may be fetched."""
+    revocation = settings.verify.revocation
+    return FetchPolicy(
+        urls=revocation.urls,
+        hosts=revocation.hosts,
+        private=revocation.private,
+        host_map=revocation.host_map,
+        proxy=revocation.proxy,
+        timeout=revocation.timeout,
+        max_bytes=int(revocation.max_bytes),
+    )

@@ -41,6 +41,7 @@ from gateway.verifier.crl_index import (
 MAX_LIST_BYTES: Final = 64 * 1024 * 1024
 MAX_ANSWER_BYTES: Final = 256 * 1024
 _AGEING: Final = 0.8
+_LAST: Final = 1 << 62
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,25 +103,39 @@ class RevocationStore:
     Args:
         folder: Made when missing.
         now: The clock.
+        anew: Put an index that cannot be opened aside and begin an empty one, to `rebuild` it.
 
     Raises:
         ConfigurationError: The folder cannot be written, or the index is no index.
     """
 
-    def __init__(self, folder: Path, now: Callable[[], datetime] | None = None) -> None:
+    def __init__(
+        self, folder: Path, now: Callable[[], datetime] | None = None, *, anew: bool = False
+    ) -> None:
         self.folder = folder.absolute()
         self._now = now or (lambda: datetime.now(UTC))
         self._turn = threading.Lock()
         try:
             for part in (self.folder, self.folder / "objects"):
                 part.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._connection = connect(self.folder / FILE_NAME, write=True)
+            self._connection = self._open(anew=anew)
         except (OSError, sqlite3.Error) as exc:
             raise ConfigurationError(f"{folder}: the revocation store cannot be used") from exc
 
+    def _open(self, *, anew: bool) -> sqlite3.Connection:
+        path = self.folder / FILE_NAME
+        try:
+            return connect(path, write=True)
+        except sqlite3.DatabaseError:
+            if not anew:
+                raise
+            path.replace(path.with_name(f"index.broken-{self._now():%Y%m%dT%H%M%S}"))
+            return connect(path, write=True)
+
     def close(self) -> None:
-        """Close the index."""
-        self._connection.close()
+        """Close the index, once what is being taken is in."""
+        with self._turn:
+            self._connection.close()
 
     def take(self, der: bytes, issuers: Sequence[x509.Certificate]) -> Taken:
         """Verify a list or an OCSP answer and keep it.
@@ -267,33 +282,48 @@ class RevocationStore:
         self, connection: sqlite3.Connection, issuers: Sequence[x509.Certificate]
     ) -> tuple[int, list[str]]:
         known = [*issuers, *self._kept_certificates()]
-        lists, answers, lost = [], [], []
-        for path in sorted((self.folder / "objects").glob("??/*")):
-            try:
-                if path.suffix == ".crl":
-                    head = taken_list(path.read_bytes(), known).known.head
-                    lists.append((aware(head.this_update), int(head.number or "0"), path))
-                elif path.suffix == ".ocsp":
-                    answers.append(path)
-            except RefusedListError:
-                lost.append(path.name)
-        for _, _, path in sorted(lists):
-            found = taken_list(path.read_bytes(), known)
-            add_list(connection, found.known, found.entries, self._now())
-        lost += [
-            path.name
-            for path in answers
-            if not self._refill_answer(connection, path.read_bytes(), known)
+        before = self._order_taken()
+        never = (_LAST, self._now())
+        paths = [
+            (before.get(path.stem, never), path.stat().st_mtime_ns, path)
+            for path in sorted((self.folder / "objects").glob("??/*"))
+            if path.suffix in {".crl", ".ocsp"}
         ]
-        return len(lists) + len(answers), lost
+        count, lost = 0, []
+        for (_, taken_at), _, path in sorted(paths, key=lambda row: (row[0][0], *row[1:])):
+            if self._refill_one(connection, path, known, taken_at):
+                count += 1
+            else:
+                lost.append(path.name)
+        return count, lost
 
-    def _refill_answer(
-        self, connection: sqlite3.Connection, der: bytes, known: Sequence[x509.Certificate]
+    def _order_taken(self) -> dict[str, tuple[int, datetime]]:
+        """Return in which order items came and when: earlier identities stay known."""
+        try:
+            rows = self._connection.execute("SELECT sha256, id, taken_at FROM item").fetchall()
+        except sqlite3.Error:
+            return {}
+        return {sha256: (n, datetime.fromtimestamp(at, UTC)) for sha256, n, at in rows}
+
+    def _refill_one(
+        self,
+        connection: sqlite3.Connection,
+        path: Path,
+        known: Sequence[x509.Certificate],
+        taken_at: datetime,
     ) -> bool:
+        der = path.read_bytes()
+        if path.suffix == ".crl":
+            try:
+                found = taken_list(der, known)
+            except RefusedListError:
+                return False
+            add_list(connection, found.known, found.entries, taken_at)
+            return True
         for issuer in known:
             with suppress(RefusedListError):
-                answer = read_answer(der, issuer, subjects_of(der)[0])
-                add_answer(connection, answer, issuer, self._now())
+                answer = read_answer(der, issuer, (*subjects_of(der), 0)[0])
+                add_answer(connection, answer, issuer, taken_at)
                 return True
         return False
 
