@@ -52,7 +52,6 @@ from gateway.trust.knowledge import (
 )
 from gateway.trust.lists import KnownList, ListSignatures, aware, name_key, newest
 from gateway.trust.patience import bounded
-from gateway.trust.patience import bounded
 from gateway.trust.report import RevocationFacts
 
 __all__ = [
