@@ -56,6 +56,8 @@ def examine(store):
 # ---------------------------------------------------------------- who is an anchor
 
 
+# SIG-05 (LGDĐT art 22-23), SIG-06 (NĐ68): classes of authorities are the operator's list, by
+# fingerprint; SIG-43 (NĐ68 art 32): with the times they count for.
 def test_a_listed_root_is_an_anchor_with_its_class():
     store = TrustStore.load(with_list(listing(root_entry())))
     (anchor,) = store.anchors
