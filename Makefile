@@ -58,6 +58,7 @@ bench: dev
 docs: dev
 	$(BIN)/python -m gateway.config > docs/configuration.md
 	$(BIN)/python -m gateway.domain.diagrams > docs/states.md
+	$(BIN)/python -m gateway.reports.schema > schemas/verification-report.schema.json
 
 # ---------------------------------------------------------------- installing
 

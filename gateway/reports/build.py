@@ -183,7 +183,7 @@ def _rows(report: VerificationReport) -> tuple[Row, ...]:
     valid = sum(1 for s in report.signatures if s.verdict.value == "valid")
     stamps = sum(1 for s in report.signatures if s.role == "tsa")
     total = len(report.signatures)
-    counted = Words(f"{total}, hợp lệ {valid}", f"{total}, valid {valid}")
+    counted = Words(f"{total} (hợp lệ: {valid})", f"{total} (valid: {valid})")
     if stamps:
         counted = Words(
             f"{counted.vi}, trong đó {stamps} dấu thời gian", f"{counted.en}, {stamps} time-stamps"
