@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from gateway.trust.policy import Policy, TrustFault
 
 # Modules that put their own commands on the group: each has `register(group)`.
-COMPANIONS: Final[tuple[str, ...]] = ("trust_change",)
+COMPANIONS: Final[tuple[str, ...]] = ("trust_change", "trust_crl")
 FAULTY: Final = 1
 _SOON_DAYS: Final = 180
 

@@ -26,7 +26,15 @@ from asn1crypto import x509
 from gateway import faults
 from gateway.errors import ConfigurationError, UnavailableError
 from gateway.trust.crl import RefusedListError
-from gateway.trust.lists import aware, key_key, may_sign_lists, name_key, printed_name, taken_list
+from gateway.trust.lists import (
+    KnownList,
+    aware,
+    key_key,
+    may_sign_lists,
+    name_key,
+    printed_name,
+    taken_list,
+)
 from gateway.trust.ocsp import read_answer, subjects_of
 from gateway.verifier.crl_index import (
     FILE_NAME,
@@ -234,7 +242,7 @@ class RevocationStore:
         self, issuers: Sequence[x509.Certificate], now: datetime
     ) -> tuple[AuthorityState, ...]:
         """Return each trusted authority with its newest list, by name."""
-        return _authorities(self._connection, issuers, now)
+        return _authorities(self._connection, issuers, now, ())
 
     def news(self, after: int) -> tuple[int, tuple[str, ...]]:
         """Return whose lists and answers came in after an item, by whatever process.
@@ -336,45 +344,68 @@ class RevocationStore:
 
 
 def authorities_in(
-    folder: Path, issuers: Sequence[x509.Certificate], now: datetime
+    folder: Path,
+    issuers: Sequence[x509.Certificate],
+    now: datetime,
+    beside: Sequence[KnownList] = (),
 ) -> tuple[AuthorityState, ...]:
     """Return the same of a folder, without opening it for writing; it may be missing.
+
+    Args:
+        folder: The revocation folder.
+        issuers: The trusted authorities.
+        now: The time in question.
+        beside: Lists that lie in the trust folder.
 
     Raises:
         UnavailableError: The index cannot be read.
     """
     if not (folder / FILE_NAME).is_file():
-        return _authorities(None, issuers, now)
+        return _authorities(None, issuers, now, beside)
     with _storage():
         connection = connect(folder / FILE_NAME, write=False)
         try:
-            return _authorities(connection, issuers, now)
+            return _authorities(connection, issuers, now, beside)
         finally:
             connection.close()
 
 
 def _authorities(
-    connection: sqlite3.Connection | None, issuers: Sequence[x509.Certificate], now: datetime
+    connection: sqlite3.Connection | None,
+    issuers: Sequence[x509.Certificate],
+    now: datetime,
+    beside: Sequence[KnownList],
 ) -> tuple[AuthorityState, ...]:
-    found = [_state(connection, c, now) for c in issuers if may_sign_lists(c)]
+    found = [_state(connection, c, now, beside) for c in issuers if may_sign_lists(c)]
     return tuple(sorted(found, key=lambda s: (s.issuer, s.certificate)))
 
 
 def _state(
-    connection: sqlite3.Connection | None, cert: x509.Certificate, now: datetime
+    connection: sqlite3.Connection | None,
+    cert: x509.Certificate,
+    now: datetime,
+    beside: Sequence[KnownList],
 ) -> AuthorityState:
     query = (
         "SELECT i.sha256, l.number, l.this_update, l.next_update, l.entries FROM source s"
         " JOIN list l ON l.source = s.id JOIN item i ON i.id = l.item"
-        " WHERE s.name_key = ? AND s.key_key = ? ORDER BY l.this_update DESC, l.ord DESC"
+        " WHERE s.name_key = ? AND s.key_key = ?"
     )
     who = (name_key(cert.subject), key_key(cert))
-    rows = [] if connection is None else connection.execute(query, who).fetchall()
+    stored = [] if connection is None else connection.execute(query, who).fetchall()
+    rows = {sha256: (at, number, until, count) for sha256, number, at, until, count in stored}
+    for one in beside:
+        if one.issued_by(cert):
+            head = one.head
+            until = None if head.next_update is None else int(head.next_update.timestamp())
+            told = (int(head.this_update.timestamp()), head.number, until, 0)
+            rows.setdefault(head.sha256, told)
     name, digest = printed_name(cert), cert.sha256.hex()
     over = aware(cert.not_valid_after) < now
     if not rows:
         return AuthorityState(name, digest, "ended" if over else "missing")
-    sha256, number, issued, until, entries = rows[0]
+    sha256 = max(rows, key=lambda key: (rows[key][0], key))
+    issued, number, until, entries = rows[sha256]
     this_update = datetime.fromtimestamp(issued, UTC)
     next_update = None if until is None else datetime.fromtimestamp(until, UTC)
     return AuthorityState(

@@ -74,17 +74,19 @@ class FetchReport:
 
 @dataclass(slots=True)
 class _Issuers:
-    """The certificates of the trust folder, read again when it was touched."""
+    """What of the trust folder concerns lists, read again when it was touched."""
 
     directory: Path
     stamp: object = None
     found: tuple[x509.Certificate, ...] = ()
+    beside: tuple[bytes, ...] = ()
 
     def read(self) -> tuple[x509.Certificate, ...]:
         current = stamp(self.directory)
         if current != self.stamp:
             store = TrustStore.load(self.directory)
             self.stamp, self.found = current, (*store.anchors, *store.intermediates)
+            self.beside = tuple(c.crl_data.dump() for c in store.crls)
         return self.found
 
 
@@ -152,6 +154,7 @@ class RevocationWatch:
         if self._top < 0:
             self._top, _ = await asyncio.to_thread(self._store.news, -1)
         issuers = await asyncio.to_thread(self._issuers.read)
+        await asyncio.to_thread(self._take_beside, issuers)
         await self._take_dropped(issuers)
         await self.fetch(due_only=True)
         await self._tell_fresh()
@@ -175,6 +178,18 @@ class RevocationWatch:
                 _said(taken, "folder")
             for refused in one.refused:
                 observe.list_refused(via="folder", reason=refused.en)
+
+    def _take_beside(self, issuers: Sequence[x509.Certificate]) -> None:
+        """Keep the lists that lie in the trust folder as evidence too, once a change of it."""
+        for der in self._issuers.beside:
+            try:
+                taken = self._store.take(der, issuers)
+            except RefusedListError as exc:
+                observe.list_refused(via="folder", reason=exc.en)
+            else:
+                if taken.new:
+                    _said(taken, "folder")
+        self._issuers.beside = ()
 
     async def fetch(self, *, due_only: bool = False) -> list[FetchReport]:
         """Ask every address, or those that are due; return what became of each."""
