@@ -6,16 +6,18 @@ check cannot ask the wrong door.
 
 import http.client
 import ssl
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gateway.cli.common import CONFIG_NAME, ConfigOption, JsonOption
+from gateway.cli.common import CONFIG_NAME, ConfigOption, JsonOption, local_iso
 from gateway.cli.frame import FAILURE, OK, emit, examples
 
 if TYPE_CHECKING:
     from gateway.config import Http
+    from gateway.ports import RevocationHealth
 
 
 def register(app: typer.Typer) -> None:
@@ -52,8 +54,35 @@ def health(
         status, reason = 0, str(exc) or type(exc).__name__
     alive = status == http.client.OK
     human = f"{shown}: {'đang chạy / alive' if alive else f'không ổn / not well: {reason}'}"
-    emit({"alive": alive, "url": shown, "detail": reason}, human, as_json)
+    lists = _lists(config)
+    if lists is not None:
+        human += f"\n{lists.vi}\n{lists.en}"
+    payload = {"alive": alive, "url": shown, "detail": reason}
+    emit({**payload, "revocation": _lists_json(lists)}, human, as_json)
     return OK if alive else FAILURE
+
+
+def _lists(config: Path) -> "RevocationHealth | None":
+    """Return how revocation lists stand, None when nobody has looked yet (SIG-42)."""
+    from gateway.config import load
+    from gateway.verifier.healthnote import read_health
+
+    return read_health(load(config).verify.revocation.dir, datetime.now(UTC))
+
+
+def _lists_json(lists: "RevocationHealth | None") -> dict[str, Any] | None:
+    if lists is None:
+        return None
+    rows = [
+        {
+            "issuer": one.issuer,
+            "state": one.state,
+            "this_update": local_iso(one.this_update),
+            "next_update": local_iso(one.next_update),
+        }
+        for one in lists.lists
+    ]
+    return {"state": lists.state, "vi": lists.vi, "en": lists.en, "lists": rows}
 
 
 def _own_address(host: str) -> str:

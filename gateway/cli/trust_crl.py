@@ -275,7 +275,7 @@ def _row(state: "AuthorityState", now: datetime) -> list[object]:
         common.local_iso(state.this_update) or "",
         common.local_iso(state.next_update) or "",
         age,
-        state.entries if state.this_update else "",
+        state.entries if state.this_update and state.entries >= 0 else "",
         _STATES[state.state],
     ]
 

@@ -6,6 +6,17 @@ cause on our side, so it is said once, here, and not in every report. Frozen val
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
+
+_AGEING: Final = 0.8
+
+
+def age_state(this_update: datetime, next_update: datetime | None, now: datetime) -> str:
+    """Return `ok`, `ageing` when four fifths of a list's time are over, or `expired`."""
+    if next_update is None or next_update < now:
+        return "expired"
+    life = next_update - this_update
+    return "ageing" if now - this_update > life * _AGEING else "ok"
 
 
 @dataclass(frozen=True, slots=True)

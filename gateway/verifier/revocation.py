@@ -25,6 +25,7 @@ from asn1crypto import x509
 
 from gateway import faults
 from gateway.errors import ConfigurationError, UnavailableError
+from gateway.ports.revocation import age_state
 from gateway.trust.crl import RefusedListError
 from gateway.trust.lists import (
     KnownList,
@@ -48,7 +49,7 @@ from gateway.verifier.crl_index import (
 
 MAX_LIST_BYTES: Final = 64 * 1024 * 1024
 MAX_ANSWER_BYTES: Final = 256 * 1024
-_AGEING: Final = 0.8
+NOT_COUNTED: Final = -1
 _LAST: Final = 1 << 62
 
 
@@ -90,7 +91,7 @@ class AuthorityState:
         number: Its number, or "".
         this_update: When it was issued.
         next_update: Until when it is in force.
-        entries: Certificates on it.
+        entries: Certificates on it; -1 for a list that lies in the trust folder only.
         generations: Lists kept of this authority.
     """
 
@@ -398,7 +399,7 @@ def _state(
         if one.issued_by(cert):
             head = one.head
             until = None if head.next_update is None else int(head.next_update.timestamp())
-            told = (int(head.this_update.timestamp()), head.number, until, 0)
+            told = (int(head.this_update.timestamp()), head.number, until, NOT_COUNTED)
             rows.setdefault(head.sha256, told)
     name, digest = printed_name(cert), cert.sha256.hex()
     over = aware(cert.not_valid_after) < now
@@ -419,14 +420,6 @@ def _state(
         entries=entries,
         generations=len(rows),
     )
-
-
-def age_state(this_update: datetime, next_update: datetime | None, now: datetime) -> str:
-    """Return `ok`, `ageing` when four fifths of its time are over, or `expired`."""
-    if next_update is None or next_update < now:
-        return "expired"
-    life = next_update - this_update
-    return "ageing" if now - this_update > life * _AGEING else "ok"
 
 
 def open_index(folder: Path | None) -> CrlIndex | None:

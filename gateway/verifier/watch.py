@@ -32,6 +32,7 @@ from gateway.trust.fingerprint import stamp
 from gateway.trust.ocsp import make_query, pointers_of, read_answer
 from gateway.verifier.dropfolder import DropFolder
 from gateway.verifier.fetch import Fetcher, FetchError
+from gateway.verifier.healthnote import write_health
 from gateway.verifier.revocation import AuthorityState, RevocationStore, Taken
 
 _PERIOD_S: Final = 5.0
@@ -321,7 +322,10 @@ class RevocationWatch:
     async def _look_at_ages(self, issuers: Sequence[x509.Certificate]) -> None:
         now = self._clock.now()
         states = await asyncio.to_thread(self._store.authorities, issuers, now)
-        self._health = health_of(states)
+        health = health_of(states)
+        if health != self._health:
+            await asyncio.to_thread(write_health, self._store.folder, health)
+            self._health = health
         for one in states:
             if one.this_update is not None:
                 left = now if one.next_update is None else one.next_update
