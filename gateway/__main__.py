@@ -28,6 +28,7 @@ COMMANDS: Final = (
     "edxml",
     "verify",
     "trust",
+    "reverify",
     "receipts",
 )
 

@@ -103,7 +103,7 @@ def create_ledger(settings: Settings) -> None:
 def open_admin(config: Path) -> Iterator[AdminStore]:
     """Open the ledger behind a settings file for administration, beside a running server."""
     settings = load(config)
-    path = _usable_ledger(settings)
+    path = usable_ledger(settings)
     blobs = TieredBlobs(settings.blobs.dir)
     admin = SqliteAdmin(path, blobs, SystemClock(), UuidIds())
     try:
@@ -117,7 +117,7 @@ def open_admin(config: Path) -> Iterator[AdminStore]:
 def open_operations(config: Path) -> Iterator[SqliteOperations]:
     """Open the ledger behind a settings file for operations, beside a running server."""
     settings = load(config)
-    path = _usable_ledger(settings)
+    path = usable_ledger(settings)
     blobs = TieredBlobs(settings.blobs.dir)
     operations = SqliteOperations(path, blobs, SystemClock(), UuidIds())
     try:
@@ -131,7 +131,7 @@ def open_operations(config: Path) -> Iterator[SqliteOperations]:
 def open_receipts(config: Path | None) -> Iterator[ReceiptSource]:
     """Open the receipt log behind a settings file for an export."""
     settings = load(config or Path("vanlien.toml"))
-    path = _usable_ledger(settings)
+    path = usable_ledger(settings)
     key = load_private(settings.receipts.key_file)
     # What was accepted a second ago must be in the export: it ends at the newest signed head.
     sign_head_now(path, key, SystemClock().now())
@@ -142,7 +142,8 @@ def open_receipts(config: Path | None) -> Iterator[ReceiptSource]:
         source.close()
 
 
-def _usable_ledger(settings: Settings) -> Path:
+def usable_ledger(settings: Settings) -> Path:
+    """Return the ledger file behind settings; ConfigurationError when it cannot be used."""
     path = ledger_path(settings)
     wrong = setup.check(path)
     if wrong is not None:
@@ -196,7 +197,7 @@ class Gateway:
     async def _start(self) -> None:
         settings, opened = self.settings, self._opened
         opened.callback(os.close, _take_lock(settings.gateway.data_dir))
-        path = _usable_ledger(settings)
+        path = usable_ledger(settings)
         self.failed = asyncio.get_running_loop().create_future()
         self.blobs = TieredBlobs(settings.blobs.dir)
         opened.callback(self.blobs.close)

@@ -6,7 +6,7 @@ Nothing here keeps state. Heavy modules are imported where used.
 import os
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -72,6 +72,23 @@ def registrable(code: str) -> str:
 def local_iso(at: datetime | None) -> str | None:
     """Return an instant as TIM-01 writes it: ISO 8601 with `+07:00`, to the second."""
     return None if at is None else at.astimezone(_VIETNAM).isoformat(timespec="seconds")
+
+
+def moment(text: str, option: str) -> datetime:
+    """Return the instant an option names, or refuse: ISO 8601 with a time zone."""
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError as exc:
+        raise UsageFault(
+            f"{option}: «{text}» không phải thời gian ISO 8601; ví dụ 2026-11-22T12:00:00+07:00.",
+            f"{option}: {text!r} is not an ISO 8601 time, like 2026-11-22T12:00:00+07:00",
+        ) from exc
+    if found.tzinfo is None:
+        raise UsageFault(
+            f"{option}: «{text}» thiếu múi giờ; thêm +07:00 hoặc Z.",
+            f"{option}: {text!r} has no time zone; add +07:00 or Z",
+        )
+    return found.astimezone(UTC)
 
 
 def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> object:

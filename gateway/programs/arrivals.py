@@ -85,7 +85,6 @@ async def changes(context: Context, came: Came, addressees: Sequence[Addressee])
     found: list[Change] = [
         Update("inbound", {"id": row["id"], "state": "received"}, {"state": state}),
         *(keep(name, row["id"]) for name in _names(came.read)),
-        *came.verdicts.rows,
     ]
     if not addressees:
         # Nobody of ours is addressed: kept, said aloud, and nothing is guessed.
@@ -99,6 +98,8 @@ async def changes(context: Context, came: Came, addressees: Sequence[Addressee])
     for addressee in addressees:
         one = await _arrival(context, came, addressee, now)
         found += one.rows
+        # SIG-47: a report is kept where an entry of the receipt log names it, and nowhere else.
+        found += came.verdicts.rows if one.named else ()
         hidden.append(one.quarantined)
     if hidden and all(hidden):
         found += await _kept_apart(context, came, hidden)
@@ -107,10 +108,17 @@ async def changes(context: Context, came: Came, addressees: Sequence[Addressee])
 
 @dataclass(frozen=True, slots=True)
 class _One:
-    """Rows for one agency; the id of the arrival in quarantine that this repeats, or ""."""
+    """Rows for one agency.
+
+    Args:
+        rows: To be committed.
+        quarantined: The id of the arrival in quarantine that this repeats, or "".
+        named: An entry among the rows names the reports.
+    """
 
     rows: list[Change]
     quarantined: str = ""
+    named: bool = False
 
 
 async def _arrival(context: Context, came: Came, to: Addressee, now: datetime) -> _One:
@@ -143,10 +151,11 @@ async def _arrival(context: Context, came: Came, to: Addressee, now: datetime) -
         return _One(_secret(context, row, arrival, now))
     refusal = refusal_of(findings)
     if refusal is not None:
-        return _One(send_back(context, came.inbound, arrival, refusal, now, came.verdicts))
+        back = send_back(context, came.inbound, arrival, refusal, now, came.verdicts)
+        return _One(back, named=True)
     offered = _offered(context, came, arrival, now)
     watched = undetermined.watch(context, "arrival", str(arrival["id"]), came.verdicts, now)
-    return _One([*offered, *watched])
+    return _One([*offered, *watched], named=True)
 
 
 def _identifier(came: Came) -> str:

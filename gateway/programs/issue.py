@@ -192,7 +192,7 @@ class Issue:
             "findings": dumps([finding_json(f) for f in findings]),
             "reason": "; ".join(f.vi for f in bad)[:500],
         }
-        if not await self._end(row, columns, "refused", rules, now, verdicts.rows):
+        if not await self._end(row, columns, "refused", rules, now, verdicts.rows, verdicts.named):
             return False
         observe.document_refused(
             system_id=row["system_id"],
@@ -228,6 +228,7 @@ class Issue:
         rules: list[str],
         now: datetime,
         more: Sequence[Change],
+        named: Sequence[Mapping[str, str]] = (),
     ) -> bool:
         """Nothing of it left or will leave: deliveries and transfers are cancelled."""
         waiting = (DeliveryState.PENDING.value, DeliveryState.NOT_CONNECTED.value)
@@ -260,6 +261,7 @@ class Issue:
                     consignment_id=row["id"],
                     rules=rules,
                     reason="rules-broken",
+                    reports=list(named) or None,
                 ).row
             )
         result = await self._context.ledger.commit(ChangeSet(rows=tuple(changes)))

@@ -22,6 +22,7 @@ from gateway.domain.lifecycle import (
 from gateway.domain.moments import from_text, to_text
 from gateway.errors import Reason, RejectedError
 from gateway.ports import Change, Insert, Row, Update
+from gateway.receipts.log import Value
 from gateway.store import admin_rows as rows_of
 from gateway.store.admin import SqliteAdmin
 from gateway.store.audit import event
@@ -29,6 +30,7 @@ from gateway.store.audit import event
 _OVERRIDE: Final = "clock_override"
 _OPEN: Final = ("waiting", "sending", "deferred", "failed")
 _REQUEUED: Final = "requeued"
+_AT_ONCE: Final = 500
 QueueState = Literal["open", "waiting", "sending", "deferred", "failed", "held"]
 
 
@@ -155,6 +157,27 @@ class SqliteOperations(SqliteAdmin):
             self._apply(changes)
             return _queue_row(self._must(transfer_id))
 
+    # ------------------------------------------------------------ verdicts
+
+    def look_again(self, documents: Sequence[tuple[str, str]], *, reason: str, by: str) -> int:
+        """Put documents on the list of those whose verdict is looked at again; return how many.
+
+        Args:
+            documents: `(kind, id)`: `consignment` or `arrival`, and ours.
+            reason: Why.
+            by: Who asks.
+        """
+        why = rows_of.stated(reason, "a reason")
+        who = rows_of.stated(by, "who acts")
+        for first in range(0, len(documents), _AT_ONCE):
+            with self._changing() as now:
+                changes: list[Change] = []
+                for kind, subject in documents[first : first + _AT_ONCE]:
+                    changes += _asked(kind, subject, now, {"reason": why, "actor": who})
+                changes += self._audit(now, "recheck-asked", by, "verdicts", why)
+                self._apply(changes)
+        return len(documents)
+
     def _again(self, delivery: Row, now: datetime) -> tuple[str, list[Change]]:
         """Return the transfer that will carry one delivery again, and the rows for it."""
         state = DeliveryState(delivery["state"])
@@ -233,6 +256,16 @@ class SqliteOperations(SqliteAdmin):
 
     def _many(self, sql: str, *params: str) -> tuple[Row, ...]:
         return tuple(dict(row) for row in self._all(sql, *params))
+
+
+def _asked(kind: str, subject: str, now: datetime, facts: dict[str, Value]) -> list[Change]:
+    at = to_text(now)
+    row = {"subject": subject, "kind": kind, "since": at, "due_at": at}
+    return [
+        Insert("recheck", row, ignore=True),
+        Update("recheck", {"subject": subject}, {"cause": "asked", "due_at": at}, expect=None),
+        event(subject, "recheck_asked", now, facts),
+    ]
 
 
 def _put_back(row: Row, now: datetime) -> list[Change]:

@@ -239,6 +239,34 @@ QUERIES: Final[dict[str, str]] = {
     "verifications_of_file": (
         "SELECT report FROM verification WHERE sha256 = :sha256 ORDER BY at DESC, id DESC LIMIT 1"
     ),
+    "evidence_count": "SELECT COUNT(*) AS n FROM verification",
+    "evidence_states": (
+        "SELECT DISTINCT trust_sha256 FROM verification WHERE trust_sha256 > :after "
+        "ORDER BY trust_sha256 LIMIT :limit"
+    ),
+    "evidence_of_states": (
+        "SELECT * FROM verification "
+        "WHERE trust_sha256 IN (SELECT value FROM json_each(:states)) AND id > :after "
+        "ORDER BY id LIMIT :limit"
+    ),
+    "evidence_of_files": (
+        "SELECT * FROM verification WHERE sha256 IN (SELECT value FROM json_each(:names)) "
+        "ORDER BY at, id"
+    ),
+    "entries_with_reports": (
+        "SELECT ord, kind, subject, body, entry_hash FROM receipt_entry "
+        "WHERE ord > :after AND body LIKE '%\"reports\":[%' ORDER BY ord LIMIT :limit"
+    ),
+    "judged_consignments": (
+        "SELECT id, document_id, verdict, legal_class, state, envelope FROM consignment "
+        "WHERE id > :after AND verdict != 'pending' AND state NOT IN ('quarantined', 'refused') "
+        "ORDER BY id LIMIT :limit"
+    ),
+    "judged_arrivals": (
+        "SELECT id, document_id, verdict, legal_class, state, envelope FROM arrival "
+        "WHERE id > :after AND state != 'quarantined' ORDER BY id LIMIT :limit"
+    ),
+    "purged": "SELECT 1 AS one FROM quarantine WHERE id = :id AND purged_at IS NOT NULL",
     "recheck": "SELECT * FROM recheck WHERE subject = :subject",
     "recheck_open": "SELECT * FROM recheck WHERE subject > :after ORDER BY subject LIMIT :limit",
     "recheck_due": "SELECT * FROM recheck WHERE due_at <= :now ORDER BY due_at LIMIT :limit",

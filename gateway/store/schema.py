@@ -433,6 +433,7 @@ verification = Table(
     _text("at"),
     _text("report"),
     Index("ix_verification_file", "sha256", "at"),
+    Index("ix_verification_trust", "trust_sha256", "id"),
 )
 # SIG-42, F09: documents whose verdict may still come; a row goes once nothing more can be learnt.
 recheck = Table(

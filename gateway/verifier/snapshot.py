@@ -305,10 +305,22 @@ def read(trust_sha256: str, source: Path) -> Manifest:
         true = state["trust_sha256"] == trust_sha256 == combined(folder, identity)
         if not true or _HEX.fullmatch(folder) is None:
             raise SnapshotError("damaged", trust_sha256)
-        files = tuple(map(_file, _json(_folder(source, folder), folder)["files"]))
+        files = files_of(folder, source)
         return Manifest(trust_sha256, folder, identity, files, dict(state["engine"]))
     except (ValueError, KeyError, TypeError) as exc:
         raise SnapshotError("damaged", trust_sha256) from exc
+
+
+def files_of(folder: str, source: Path) -> tuple[KeptFile, ...]:
+    """Return the files of a kept trust folder.
+
+    Raises:
+        SnapshotError: It is not there, or cannot be read.
+    """
+    try:
+        return tuple(map(_file, _json(_folder(source, folder), folder)["files"]))
+    except (ValueError, KeyError, TypeError) as exc:
+        raise SnapshotError("damaged", folder) from exc
 
 
 def _json(path: Path, what: str) -> dict[str, Any]:
@@ -347,22 +359,35 @@ def laid_out(
         SnapshotError: Something of it is missing, damaged, or it is not the state it says it is.
     """
     kept = read(trust_sha256, source)
-    for file in kept.files:
+    if kept.revocation and not is_known(revocation_dir, kept.revocation):
+        raise SnapshotError("missing", kept.revocation)
+    with folder_laid_out(kept.folder, source) as room:
+        yield Places(room, revocation_dir if kept.revocation else None, kept.revocation)
+
+
+@contextlib.contextmanager
+def folder_laid_out(folder: str, source: Path) -> Iterator[Path]:
+    """Lay a kept trust folder out, for the length of the block.
+
+    Raises:
+        SnapshotError: As `laid_out`.
+    """
+    files = files_of(folder, source)
+    for file in files:
         try:
             data = _object(source, file.sha256).read_bytes()
         except OSError as exc:
             raise SnapshotError("missing", file.sha256) from exc
         if hashlib.sha256(data).hexdigest() != file.sha256:
             raise SnapshotError("damaged", file.sha256)
-    if kept.revocation and not _is_known(revocation_dir, kept.revocation):
-        raise SnapshotError("missing", kept.revocation)
-    with _laid_out(source, kept.files) as room:
-        if fingerprint(room) != kept.folder:
-            raise SnapshotError("damaged", kept.folder)
-        yield Places(room, revocation_dir if kept.revocation else None, kept.revocation)
+    with _laid_out(source, files) as room:
+        if fingerprint(room) != folder:
+            raise SnapshotError("damaged", folder)
+        yield room
 
 
-def _is_known(revocation_dir: Path | None, identity: str) -> bool:
+def is_known(revocation_dir: Path | None, identity: str) -> bool:
+    """Tell whether a revocation store can be asked as of an identity."""
     return bool(_asked(revocation_dir, "SELECT 1 FROM item WHERE identity = ?", identity))
 
 
@@ -405,9 +430,8 @@ def is_whole(trust_sha256: str, source: Path) -> bool:
 
 def _is_folder_whole(folder: str, source: Path) -> bool:
     try:
-        rows = _json(_folder(source, folder), folder)["files"]
-        return _are_there([_file(row) for row in rows], source)
-    except (SnapshotError, ValueError, KeyError, TypeError):
+        return _are_there(files_of(folder, source), source)
+    except SnapshotError:
         return False
 
 

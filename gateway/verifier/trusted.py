@@ -62,11 +62,14 @@ class TrustState:
     Args:
         directory: The trust folder.
         revocation: The revocation folder, None for none.
+        identity: Of its index, as the last question found it.
+        as_of: Ask the index as of this identity; None for its newest.
     """
 
     directory: Path
     revocation: Path | None = None
     identity: str = ""
+    as_of: str | None = None
     _stamp: object = None
     _index_stamp: object = None
     _sha256: str = ""
@@ -80,8 +83,10 @@ class TrustState:
             current = stamp(self.directory)
             if current != self._stamp or not self._sha256:
                 self._stamp, self._sha256 = current, fingerprint(self.directory)
-            if self.revocation is not None:
+            if self.revocation is not None and self.as_of is None:
                 self._look_at_index(self.revocation)
+        if self.as_of is not None:
+            self.identity = self.as_of
         return combined(self._sha256, self.identity)
 
     def _look_at_index(self, folder: Path) -> None:

@@ -465,6 +465,7 @@ def _work() -> None:
         sa.PrimaryKeyConstraint("id", name="pk_verification"),
     )
     op.create_index("ix_verification_file", "verification", ["sha256", "at"])
+    op.create_index("ix_verification_trust", "verification", ["trust_sha256", "id"])
     op.create_table(
         "recheck",
         sa.Column("subject", sa.Text, nullable=False),
