@@ -186,6 +186,10 @@ class VerifierPool:
         """Return the identity of what is trusted now, as reports will name it."""
         return self._trust.fingerprint()
 
+    def look_as_of(self, identity: str) -> None:
+        """Ask the revocation store as of an earlier identity, from the next file on."""
+        self._trust.as_of = identity
+
     async def warm(self) -> None:
         """Start all workers now, so that no file waits for one.
 
