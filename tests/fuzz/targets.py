@@ -9,6 +9,7 @@ import hashlib
 import io
 import json
 import tempfile
+import warnings
 import zipfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -146,7 +147,11 @@ def make_zip(dice: Random, found: Sequence[seeds.Seed]) -> Case:
 
 def _repacked(data: bytes, dice: Random) -> bytes:
     out = io.BytesIO()
-    with zipfile.ZipFile(io.BytesIO(data)) as old, zipfile.ZipFile(out, "w") as new:
+    with (
+        warnings.catch_warnings(action="ignore"),  # two entries of one name are what is wanted
+        zipfile.ZipFile(io.BytesIO(data)) as old,
+        zipfile.ZipFile(out, "w") as new,
+    ):
         for info in old.infolist():
             body = pdf.applied(old.read(info), pdf.plan(dice))
             name = dice.choice((info.filename, "../" + info.filename, "a/" * 200 + "x", "", "\0"))

@@ -8,6 +8,8 @@ file may be called valid only if
    remark or in a string, so that at least one is known;
 2. what it shows (size, text and picture of every page, annotations and forms drawn) is what one of
    the good seeds with that signed range shows, in one of its revisions from that signature on;
+   where a certifier permitted that fields are filled and the report tells which were, all but
+   fields and annotations;
 3. every signature called valid names the signer of such a seed, and a time proven there.
 """
 
@@ -29,6 +31,7 @@ class Known:
     """What the good seeds say of one signed range."""
 
     looks: set[str] = field(default_factory=set)
+    bare_looks: set[str] = field(default_factory=set)
     signers: set[str] = field(default_factory=set)
     times: set[str] = field(default_factory=set)
 
@@ -45,10 +48,11 @@ class Truth:
         times = {_moment(s) for s in report.signatures}
         for digest, end in signed_ranges(data):
             known = self.ranges.setdefault(digest, Known())
-            known.looks |= {
-                found for e in [*_ends(data), len(data)] if e >= end
-                if (found := look(data[:e])) is not None
-            }  # fmt: skip
+            states = [data[:e] for e in [*_ends(data), len(data)] if e >= end]
+            known.looks |= {seen for state in states if (seen := look(state)) is not None}
+            known.bare_looks |= {
+                seen for state in states if (seen := look(state, bare=True)) is not None
+            }
             known.signers |= signers
             known.times |= times
 
@@ -59,9 +63,10 @@ class Truth:
         found = [self.ranges[d] for d, _ in signed_ranges(data) if d in self.ranges]
         if not found:
             return "no signed range of the file is known"
-        shown = look(data)
-        allowed = set().union(*(k.looks for k in found))
-        if shown not in allowed:
+        told = any(n.code == "fields-filled" for s in report.signatures for n in s.notes)
+        filled = told and report.certification in {"P2", "P3"}
+        allowed = set().union(*(k.bare_looks if filled else k.looks for k in found))
+        if look(data, bare=filled) not in allowed:
             return "it shows something that was never signed"
         signers = set().union(*(k.signers for k in found))
         times = set().union(*(k.times for k in found))
@@ -97,8 +102,13 @@ def _ends(data: bytes) -> list[int]:
     return [m.end() for m in re.finditer(rb"%%EOF[\r\n]*", data)]
 
 
-def look(data: bytes) -> str | None:
-    """Return a digest of all a reader shows; None when PDFium cannot open the file."""
+def look(data: bytes, *, bare: bool = False) -> str | None:
+    """Return a digest of all a reader shows; None when PDFium cannot open the file.
+
+    Args:
+        data: The file.
+        bare: Leave fields and annotations out.
+    """
     seen = hashlib.sha256()
     try:
         with pypdfium2.PdfDocument(data) as document:
@@ -111,7 +121,7 @@ def look(data: bytes) -> str | None:
                 words = "".join(text.get_text_range().split())
                 seen.update(repr((page.get_size(), words)).encode())
                 picture = page.render(
-                    scale=0.5, grayscale=True, draw_annots=True, may_draw_forms=True
+                    scale=0.5, grayscale=True, draw_annots=not bare, may_draw_forms=not bare
                 )
                 seen.update(bytes(picture.buffer))
     except (pypdfium2.PdfiumError, ValueError):
