@@ -59,6 +59,14 @@ def verify(
             help="Thư mục chứng thư (tự ký là gốc tin cậy) và CRL. / Certificates and CRLs.",
         ),
     ],
+    revocation: Annotated[
+        Path | None,
+        typer.Option(
+            "--revocation",
+            metavar="DIR",
+            help="Kho thông tin thu hồi của cổng (chỉ đọc). / Revocation store, read only.",
+        ),
+    ] = None,
     at: Annotated[
         str,
         typer.Option(
@@ -96,11 +104,16 @@ def verify(
     if lang not in _LANGUAGES:
         raise UsageFault(f"--lang: «{lang}» không có; dùng vi hoặc en.", f"--lang: not {lang!r}")
     _check_paths(file, trust)
+    if revocation is not None and not revocation.is_dir():
+        raise UsageFault(
+            f"Không có kho thông tin thu hồi này: {revocation}.",
+            f"No such revocation store: {revocation}",
+        )
     outputs = _outputs(report or (), file)
     contact, gateway = _names(config)
     found = [_File(path, *_digest(path)) for path in file]
     subjects = asyncio.run(
-        _reports(found, trust, moment, drawn=any(f.pictures for f, _ in outputs))
+        _reports(found, (trust, revocation), moment, drawn=any(f.pictures for f, _ in outputs))
     )
     from gateway.reports.model import Dossier
 
@@ -237,7 +250,7 @@ def _digest(file: Path) -> tuple[str, int]:
 
 
 async def _reports(
-    files: Sequence[_File], trust: Path, at: datetime, *, drawn: bool
+    files: Sequence[_File], trusted: tuple[Path, Path | None], at: datetime, *, drawn: bool
 ) -> "list[Subject]":
     """Verify files, a process a core, and draw their pages when a report shows them."""
     from gateway.reports.model import Subject
@@ -246,7 +259,14 @@ async def _reports(
     from gateway.verifier.pool import VerifierPool
 
     workers = min(len(files), os.cpu_count() or 1)
-    pool = VerifierPool(trust, workers=workers, timeout_s=_TIMEOUT_S, pdf_expected=True)
+    trust, revocation = trusted
+    pool = VerifierPool(
+        trust,
+        revocation_dir=revocation,
+        workers=workers,
+        timeout_s=_TIMEOUT_S,
+        pdf_expected=True,
+    )
     painter = PageRenderer(at_once=workers)
     room = asyncio.Semaphore(workers)
 
