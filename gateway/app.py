@@ -260,7 +260,7 @@ class Gateway:
         return VerifierPool(
             verify.trust_dir,
             revocation_dir=verify.revocation.dir,
-            workers=verify.workers,
+            workers=verify.workers or None,
             timeout_s=verify.timeout.total_seconds(),
             memory_bytes=int(verify.memory),
             max_bytes=int(verify.verify_max_bytes),

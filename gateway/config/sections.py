@@ -206,7 +206,13 @@ class Verify(Section):
         "Thư mục chứng thư tin cậy (tự ký: gốc; còn lại: trung gian) và CRL.",
         "Folder of trusted certificates (self-signed: anchors; others: intermediates) and CRLs.",
     )
-    workers: int = field(2, "Số tiến trình kiểm tra.", "Verifier processes.", ge=1, le=64)
+    workers: int = field(
+        0,
+        "Số tiến trình kiểm tra; 0: bằng số nhân xử lý.",
+        "Verifier processes; 0: as many as there are cores.",
+        ge=0,
+        le=256,
+    )
     budget: Duration = field(
         duration("10 s"),
         "Thời gian một lần nộp chờ kết quả; quá hạn thì nhận trước, kết luận sau.",

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from gateway.trust.pictures import NO_PICTURES, PagePicture, Pictures, Wanted
-from gateway.verifier.pool import _bare_environment as bare_environment
+from gateway.verifier.process import bare_environment
 
 _WIDTH: Final = 400
 _MAX_ANSWER: Final = 16 * 1024 * 1024

@@ -2,20 +2,15 @@
 
 Promises: a report for every file, whatever it does: a worker that hangs is killed, one that dies is
 replaced, and its file is indeterminate; the same bytes are verified once at a time, and again only
-when trust or time moved; the queue is bounded; a touched trust directory is seen at the next job
+when trust or time moved; the queue is bounded in each lane, the urgent overtake, and a slow file
+delays no urgent one (`turns`); a touched trust directory is seen at the next job
 without a restart. Workers are processes of their own session, fed through pipes: when the parent
 goes, however it goes, they go. Nothing is stored: a crash loses only answers not yet given.
 """
 
 import asyncio
-import contextlib
-import json
 import os
-import signal
-import struct
-import sys
 from collections import OrderedDict
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -26,71 +21,12 @@ from gateway.trust.notes import note
 from gateway.trust.render import from_json
 from gateway.trust.report import Note, Verdict, VerificationReport
 from gateway.verifier.examine import failed_report, quick_report, quick_report_of
+from gateway.verifier.process import GONE, MIB, DiedError, Worker, cause_of, spawned
 from gateway.verifier.trusted import TrustState
+from gateway.verifier.turns import Turn, Turns
 
-MIB: Final = 1024 * 1024
-_LENGTH: Final = struct.Struct(">I")
-_MAX_ANSWER: Final = 64 * MIB
-_ENDING_S: Final = 1.0
 _START_S: Final = 30.0
-_GONE: Final = "gone before the job began"
 _TIMELESS: Final = frozenset({Verdict.UNSIGNED, Verdict.UNREADABLE})
-
-
-class _DiedError(Exception):
-    """The worker is gone or killed; says of what."""
-
-
-@dataclass(slots=True, eq=False)
-class _Worker:
-    """One process and the number of files it did."""
-
-    process: asyncio.subprocess.Process
-    done: int = 0
-    successor: "asyncio.Task[_Worker] | None" = None
-
-    async def ask(self, message: Mapping[str, Any]) -> dict[str, Any]:
-        """Send a job and return the answer; _DiedError when the process ends instead."""
-        stdin, stdout = self.process.stdin, self.process.stdout
-        assert stdin is not None
-        assert stdout is not None
-        body = json.dumps(message).encode()
-        try:
-            stdin.write(_LENGTH.pack(len(body)) + body)
-            await stdin.drain()
-            await self.answer()  # it has begun
-        except (ConnectionError, RuntimeError, _DiedError) as exc:
-            raise _DiedError(_GONE) from exc
-        return await self.answer()
-
-    async def answer(self) -> dict[str, Any]:
-        """Read one message."""
-        stdout = self.process.stdout
-        assert stdout is not None
-        try:
-            (size,) = _LENGTH.unpack(await stdout.readexactly(_LENGTH.size))
-            if size > _MAX_ANSWER:
-                raise _DiedError("answer too large")
-            found: dict[str, Any] = json.loads(await stdout.readexactly(size))
-        except (asyncio.IncompleteReadError, ConnectionError, ValueError) as exc:
-            raise _DiedError("died") from exc
-        return found
-
-    async def stop(self, *, ending: bool = False) -> int | None:
-        """Kill it and wait; return its exit code.
-
-        One that closed its pipe is `ending`: it is given a moment to end by itself, because asking
-        to kill a process that just ended takes its exit code away from who waits for it.
-        """
-        if ending:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(_ENDING_S):
-                    return await self.process.wait()
-        with contextlib.suppress(ProcessLookupError):
-            self.process.kill()
-        if self.process.stdin is not None:
-            self.process.stdin.close()
-        return await self.process.wait()
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,12 +58,15 @@ class VerifierPool:
     Args:
         trust_dir: Certificates and CRLs; may be empty, may change while running.
         revocation_dir: The revocation store; may change while running. None for none.
-        workers: Processes at most; they start when needed, or at `warm`.
+        workers: Processes at most, None for as many as there are cores; they start when needed,
+            or at `warm`. Up to as many again help urgent files past slow ones.
         timeout_s: Wall time a file may take; processor time is limited to the same.
         memory_bytes: Address space of one worker.
         max_bytes: Files over this are indeterminate (too large).
         recycle_after: Files after which a worker is replaced.
-        max_waiting: Files waiting at most; beyond it, UnavailableError(OVERLOADED).
+        max_waiting: Files waiting in one lane at most; beyond it, UnavailableError(OVERLOADED).
+        patience_s: How long an urgent file waits behind others before it gets a process of its own.
+        linger_s: How long such a process is kept after its file.
         cache_entries: Reports kept.
         max_age: How far apart two questions about signed bytes may be and share an answer.
         pdf_expected: Every file is meant to be a PDF: any other kind is UNREADABLE, not UNSIGNED.
@@ -139,12 +78,14 @@ class VerifierPool:
         trust_dir: Path,
         *,
         revocation_dir: Path | None = None,
-        workers: int = 2,
+        workers: int | None = None,
         timeout_s: float = 30.0,
         memory_bytes: int = 1024 * MIB,
         max_bytes: int = 100 * MIB,
         recycle_after: int = 2000,
         max_waiting: int = 1000,
+        patience_s: float = 0.25,
+        linger_s: float = 30.0,
         cache_entries: int = 4096,
         max_age: timedelta = timedelta(minutes=10),
         pdf_expected: bool = False,
@@ -152,22 +93,23 @@ class VerifierPool:
     ) -> None:
         revocation = None if revocation_dir is None else revocation_dir.absolute()
         self._trust = TrustState(trust_dir.absolute(), revocation)
-        self._workers = max(workers, 1)
+        self._workers = max(workers or cores(), 1)
         self._timeout_s = timeout_s
         self._memory_bytes = memory_bytes
         self._max_bytes = max_bytes
         self._recycle_after = recycle_after
-        self._max_waiting = max_waiting
+        self._linger_s = linger_s
         self._cache_entries = cache_entries
         self._max_age = max_age
         self._pdf_expected = pdf_expected
         self._worker_module = worker_module
-        self._slots = asyncio.Semaphore(self._workers)
-        self._idle: list[_Worker] = []
-        self._all: set[_Worker] = set()
-        self._flights: dict[tuple[str, str], asyncio.Task[VerificationReport]] = {}
+        self._turns = Turns(self._workers, max_waiting=max_waiting, patience_s=patience_s)
+        self._idle: list[Worker] = []
+        self._all: set[Worker] = set()
+        self._flights: dict[tuple[str, str], _Flight] = {}
+        self._trimming: asyncio.TimerHandle | None = None
+        self._trimmed: set[asyncio.Task[int | None]] = set()
         self._cache: OrderedDict[tuple[str, str], VerificationReport] = OrderedDict()
-        self._waiting = 0
         self._closed = False
         self._counts = _Counts()
 
@@ -175,7 +117,8 @@ class VerifierPool:
     def facts(self) -> PoolFacts:
         """Return counters since the start, for metrics."""
         c = self._counts
-        return PoolFacts(c.verified, c.quick, c.cached, c.killed, c.died, c.started, self._waiting)
+        waiting = self._turns.waiting
+        return PoolFacts(c.verified, c.quick, c.cached, c.killed, c.died, c.started, waiting)
 
     @property
     def worker_ids(self) -> tuple[int, ...]:
@@ -219,11 +162,11 @@ class VerifierPool:
             sha256: Lower-case hex of its bytes.
             size_bytes: Of the file.
             at: The time the questions are asked for, aware.
-            lane: Urgency of the document.
+            lane: Urgency of the document; one that waits already is moved up to it.
 
         Raises:
-            UnavailableError: The queue is full, no worker starts, the file cannot be opened, or
-                the pool is closed. Nothing was learnt about the file: ask again.
+            UnavailableError: The lane's queue is full, no worker starts, the file cannot be
+                opened, or the pool is closed. Nothing was learnt about the file: ask again.
         """
         if self._closed:
             raise UnavailableError(Reason.UNAVAILABLE, "the verifier is closed")
@@ -245,24 +188,26 @@ class VerifierPool:
                 return quick
         flight = self._flights.get(key)
         if flight is None:
-            if self._waiting >= self._max_waiting:
-                raise UnavailableError(Reason.OVERLOADED, "verifier queue full", retry_after_s=5.0)
-            flight = asyncio.create_task(self._fly(key, facts))
+            turn = self._turns.join(lane)
+            flight = _Flight(turn, asyncio.create_task(self._fly(key, facts, turn)))
             self._flights[key] = flight
-            flight.add_done_callback(lambda _: self._flights.pop(key, None))
+            flight.task.add_done_callback(lambda _: self._flights.pop(key, None))
+        self._turns.hurry(flight.turn, lane)
         # Shielded: who stops waiting (a budget) leaves the answer to the next one who asks.
-        return await asyncio.shield(flight)
+        return await asyncio.shield(flight.task)
 
     async def close(self) -> None:
         """Stop the workers; files under way end in UnavailableError."""
         self._closed = True
-        flights = list(self._flights.values())
+        flights = [flight.task for flight in self._flights.values()]
+        if self._trimming is not None:
+            self._trimming.cancel()
         for flight in flights:
             flight.cancel()
         starting = [w.successor for w in self._all if w.successor is not None]
         for start in starting:
             start.cancel()
-        await asyncio.gather(*flights, *starting, return_exceptions=True)
+        await asyncio.gather(*flights, *starting, *self._trimmed, return_exceptions=True)
         await asyncio.gather(*(w.stop() for w in tuple(self._all)), return_exceptions=True)
         self._all.clear()
         self._idle.clear()
@@ -289,9 +234,9 @@ class VerifierPool:
 
     # ------------------------------------------------------------ one file
 
-    async def _fly(self, key: tuple[str, str], facts: "_Facts") -> VerificationReport:
+    async def _fly(self, key: tuple[str, str], facts: "_Facts", turn: Turn) -> VerificationReport:
         try:
-            report = await self._in_turn(facts)
+            report = await self._in_turn(facts, turn)
         except asyncio.CancelledError:
             if self._closed:
                 raise UnavailableError(Reason.UNAVAILABLE, "the verifier is closed") from None
@@ -299,16 +244,15 @@ class VerifierPool:
         self._keep(key, report)
         return report
 
-    async def _in_turn(self, facts: "_Facts") -> VerificationReport:
-        self._waiting += 1
-        try:
-            await self._slots.acquire()
-        finally:
-            self._waiting -= 1
+    async def _in_turn(self, facts: "_Facts", turn: Turn) -> VerificationReport:
+        await self._turns.wait(turn)
         try:
             return await self._ask(facts)
         finally:
-            self._slots.release()
+            self._turns.leave(turn)
+            if len(self._all) > self._workers and self._trimming is None and not self._closed:
+                loop = asyncio.get_running_loop()
+                self._trimming = loop.call_later(self._linger_s, self._trim)
 
     async def _ask(self, facts: "_Facts") -> VerificationReport:
         """Have one file verified, by a fresh worker if the idle one was gone already."""
@@ -322,12 +266,12 @@ class VerifierPool:
                 await self._dismiss(worker)
                 self._counts.killed += 1
                 return facts.failed(note("verifier-failed", f"{self._timeout_s:g} s"))
-            except _DiedError as exc:
+            except DiedError as exc:
                 code = await self._dismiss(worker, ending=True)
                 self._counts.died += 1
-                if str(exc) == _GONE:
+                if str(exc) == GONE:
                     continue  # it never saw the file, which is innocent
-                return facts.failed(note("verifier-failed", _cause(code)))
+                return facts.failed(note("verifier-failed", cause_of(code)))
             except BaseException:
                 await self._dismiss(worker)
                 raise
@@ -335,7 +279,7 @@ class VerifierPool:
         raise UnavailableError(Reason.UNAVAILABLE, "verifier workers do not stay up")
 
     async def _take(
-        self, worker: _Worker, answer: dict[str, Any], facts: "_Facts"
+        self, worker: Worker, answer: dict[str, Any], facts: "_Facts"
     ) -> VerificationReport:
         worker.done += 1
         self._idle.append(await self._rested(worker))
@@ -350,7 +294,7 @@ class VerifierPool:
 
     # ------------------------------------------------------------ processes
 
-    async def _rested(self, worker: _Worker) -> _Worker:
+    async def _rested(self, worker: Worker) -> Worker:
         """Return the worker to use next in this one's place: a fresh one once it is ready.
 
         The old one goes on working while its successor starts: nobody waits for a start.
@@ -370,7 +314,7 @@ class VerifierPool:
         await self._dismiss(worker)
         return fresh
 
-    async def _hire(self) -> _Worker:
+    async def _hire(self) -> Worker:
         while self._idle:
             worker = self._idle.pop()
             if worker.process.returncode is None:
@@ -379,45 +323,45 @@ class VerifierPool:
             self._counts.died += 1
         return await self._start()
 
-    async def _dismiss(self, worker: _Worker, *, ending: bool = False) -> int | None:
+    def _trim(self) -> None:
+        """Let go of processes that were hired to help urgent files along."""
+        self._trimming = None
+        surplus = len(self._all) - self._workers
+        for worker in [self._idle.pop(0) for _ in range(min(surplus, len(self._idle)))]:
+            self._all.discard(worker)
+            ended = asyncio.create_task(self._dismiss(worker))
+            self._trimmed.add(ended)
+            ended.add_done_callback(self._trimmed.discard)
+
+    async def _dismiss(self, worker: Worker, *, ending: bool = False) -> int | None:
         self._all.discard(worker)
         if worker.successor is not None:
             worker.successor.add_done_callback(self._welcome)
             worker.successor = None
         return await worker.stop(ending=ending)
 
-    def _welcome(self, started: "asyncio.Task[_Worker]") -> None:
+    def _welcome(self, started: "asyncio.Task[Worker]") -> None:
         """Take on a successor whose predecessor is gone; failures show at the next start."""
         if not started.cancelled() and started.exception() is None:
             self._idle.append(started.result())
 
-    async def _start(self) -> _Worker:
+    async def _start(self) -> Worker:
         try:
-            process = await asyncio.create_subprocess_exec(
-                sys.executable,
-                "-P",
-                "-m",
+            worker = await spawned(
                 self._worker_module,
-                str(self._trust.directory),
-                str(self._memory_bytes),
-                str(self._timeout_s),
-                str(self._trust.revocation or ""),
-                stdin=asyncio.subprocess.PIPE,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=asyncio.subprocess.DEVNULL,
-                cwd="/",
-                env=_bare_environment(),
-                # A session of its own: the terminal's interrupt is ours to handle, and a worker
-                # ends by its pipe.
-                start_new_session=True,
+                (
+                    str(self._trust.directory),
+                    str(self._memory_bytes),
+                    str(self._timeout_s),
+                    str(self._trust.revocation or ""),
+                ),
             )
         except OSError as exc:
             raise UnavailableError(Reason.UNAVAILABLE, "no verifier process starts") from exc
-        worker = _Worker(process)
         self._all.add(worker)
         try:
             await asyncio.wait_for(worker.answer(), _START_S)
-        except (TimeoutError, _DiedError) as exc:
+        except (TimeoutError, DiedError) as exc:
             await self._dismiss(worker)
             raise UnavailableError(
                 Reason.UNAVAILABLE, "a verifier process starts and ends at once"
@@ -427,6 +371,19 @@ class VerifierPool:
             raise
         self._counts.started += 1
         return worker
+
+
+def cores() -> int:
+    """Return how many processors this process may use."""
+    return len(os.sched_getaffinity(0))
+
+
+@dataclass(frozen=True, slots=True)
+class _Flight:
+    """A file under way, and its place in the queue."""
+
+    turn: Turn
+    task: "asyncio.Task[VerificationReport]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -459,20 +416,3 @@ class _Facts:
             at=self.at,
             trust_sha256=self.trust_sha256,
         )
-
-
-def _bare_environment() -> dict[str, str]:
-    """Return what a worker may know of our environment: where the code is, and no secrets."""
-    root = str(Path(__file__).resolve().parents[2])
-    paths = [root, *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
-    return {"PYTHONPATH": os.pathsep.join(paths), "LC_ALL": "C.UTF-8", "PATH": os.defpath}
-
-
-def _cause(code: int | None) -> str:
-    if code is None or code >= 0:
-        return f"exit {code}"
-    try:
-        name = signal.Signals(-code).name
-    except ValueError:
-        name = f"signal {-code}"
-    return {"SIGXCPU": "CPU time"}.get(name, name)
