@@ -89,4 +89,6 @@ def _unsigned(data: Bytes) -> bool:
         return certainly_unsigned(data)
     if bytes(data[:2]) == b"PK" and not _DOCUMENT.search(data[:_FIRST_NAMES]):
         return False  # a plain zip: anything may be inside
+    if looks_like_xml(data):
+        return not any(data.find(word) >= 0 for word in _SIGNATURE)
     return not foreign_signature(data)
