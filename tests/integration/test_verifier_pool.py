@@ -16,6 +16,7 @@ from gateway.demo.letters import make_plain_pdf
 from gateway.errors import Reason, UnavailableError
 from gateway.trust.report import Verdict
 from gateway.verifier.pool import MIB, VerifierPool
+from tests.world import bombs
 from tests.world.signed_files import NOW, letter, once, pki, trust_of, twice
 
 HOSTILE = "tests.world.hostile_worker"
@@ -32,11 +33,13 @@ async def pool(trust: Path | None = None, **settings):
         assert made.worker_ids == ()
 
 
-async def ask(verifier: VerifierPool, folder: Path, data: bytes, at=NOW + timedelta(minutes=1)):
+async def ask(
+    verifier: VerifierPool, folder: Path, data: bytes, at=NOW + timedelta(minutes=1), lane=0
+):
     sha256 = hashlib.sha256(data).hexdigest()
     path = folder / sha256
     path.write_bytes(data)
-    return await verifier.verify(path, sha256=sha256, size_bytes=len(data), at=at)
+    return await verifier.verify(path, sha256=sha256, size_bytes=len(data), at=at, lane=lane)
 
 
 @pytest.mark.parametrize("run", [asyncio.run, uvloop.run])
@@ -167,6 +170,78 @@ async def test_the_queue_is_bounded(tmp_path):
         for task in (busy, waiting):
             with pytest.raises(UnavailableError):
                 await task
+
+
+NEVER = 3600.0
+
+
+async def _held(verifier, folder, name="gate", lane=0):
+    """Have a file hold a worker until its gate is opened; return the task and the gate."""
+    gate = folder / name
+    task = asyncio.create_task(ask(verifier, folder, b"%PDF-HOLD " + os.fsencode(gate), lane=lane))
+    while not verifier.worker_ids or verifier.facts.waiting:  # noqa: ASYNC110 — no event to wait for
+        await asyncio.sleep(0)
+    return task, gate
+
+
+async def test_the_urgent_overtake_those_that_wait(tmp_path):
+    done = []
+
+    async def one(name, data, lane):
+        await ask(verifier, tmp_path, data, lane=lane)
+        done.append(name)
+
+    async with pool(worker_module=HOSTILE, timeout_s=60, patience_s=NEVER) as verifier:
+        await verifier.warm()
+        busy, gate = await _held(verifier, tmp_path)
+        jobs = [
+            asyncio.create_task(one("normal", make_plain_pdf(2000), 0)),
+            asyncio.create_task(one("later", make_plain_pdf(2100), 0)),
+            asyncio.create_task(one("urgent", make_plain_pdf(2200), 2)),
+        ]
+        await asyncio.sleep(0)
+        # Asked for again, more urgently: the one that waits is moved up.
+        jobs.append(asyncio.create_task(one("moved", make_plain_pdf(2100), 3)))
+        await asyncio.sleep(0)
+        assert verifier.facts.waiting == 3
+        gate.touch()
+        await asyncio.gather(busy, *jobs)
+        assert set(done[:2]) == {"later", "moved"}
+        assert done[2:] == ["urgent", "normal"]
+        assert verifier.facts.started == 1
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+async def test_slow_files_do_not_delay_an_urgent_one(tmp_path, workers):
+    settings = {"worker_module": HOSTILE, "timeout_s": 100, "patience_s": 0.0, "linger_s": 0.0}
+    async with pool(workers=workers, **settings) as verifier:
+        await verifier.warm()
+        slow = [await _held(verifier, tmp_path, f"gate{n}") for n in range(workers)]
+        normal = asyncio.create_task(ask(verifier, tmp_path, letter()))
+        urgent = await ask(verifier, tmp_path, once(), lane=1)
+        assert urgent.verdict is Verdict.VALID
+        assert not any(task.done() for task, _ in slow)
+        assert not normal.done()
+        # Its process was a help for the moment.
+        while len(verifier.worker_ids) > workers:  # noqa: ASYNC110 — as above
+            await asyncio.sleep(0.01)
+        for _, gate in slow:
+            gate.touch()
+        assert (await normal).verdict is Verdict.UNSIGNED
+        await asyncio.gather(*(task for task, _ in slow))
+
+
+async def test_bombs_and_loops_end_within_the_limits_and_hurt_nobody(tmp_path):
+    async with pool(workers=2, timeout_s=8.0, memory_bytes=768 * MIB) as verifier:
+        await verifier.warm()
+        hostile = [ask(verifier, tmp_path, make()) for make in bombs.ALL]
+        honest = [ask(verifier, tmp_path, data) for data in (once(), letter())]
+        urgent = ask(verifier, tmp_path, twice(), lane=4)
+        *reports, signed, unsigned, seal = await asyncio.gather(*hostile, *honest, urgent)
+        assert [r.verdict.value for r in (signed, unsigned, seal)] == ["valid", "unsigned", "valid"]
+        found = {make.__name__: r.verdict for make, r in zip(bombs.ALL, reports, strict=True)}
+        assert Verdict.VALID not in found.values(), found
+        assert verifier.facts.waiting == 0
 
 
 async def test_who_stops_waiting_leaves_the_answer(tmp_path):

@@ -18,6 +18,11 @@ def _examine(path, **kwargs):
             pass
     if data.startswith(b"%PDF-WAIT"):
         time.sleep(600)
+    if data.startswith(b"%PDF-HOLD"):
+        # Until the file named after it is there: `%PDF-HOLD /path`.
+        gate = data.split(b" ", 1)[1].decode()
+        while not os.path.exists(gate):  # noqa: PTH110
+            time.sleep(0.01)
     if data.startswith(b"%PDF-CRASH"):
         os.kill(os.getpid(), signal.SIGSEGV)
     if data.startswith(b"%PDF-EAT"):
