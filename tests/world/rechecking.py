@@ -101,6 +101,27 @@ class InHand:
         return
 
 
+class HandPool(InHand):
+    """The same in the place of `reverify`'s pool: every question is asked anew."""
+
+    def __init__(self, trust_dir: Path, *, revocation_dir: Path | None = None, **_: Any) -> None:
+        super().__init__(trust_dir)
+        self._state = trusted.TrustState(trust_dir, revocation_dir)
+        self._desk = trusted.TrustDesk(trust_dir, revocation_dir)
+
+    def look_as_of(self, identity: str) -> None:
+        self._state.as_of = identity
+
+    async def verify(
+        self, path: Path, *, sha256: str, size_bytes: int, at: datetime, lane: int = 0
+    ) -> VerificationReport:
+        store = self._desk.store(self.trust_state(), self._state.identity)
+        async with self._turn:
+            return await asyncio.to_thread(
+                examine, path, sha256=sha256, at=at, store=store, pdf_expected=False
+            )
+
+
 @asynccontextmanager
 async def undecided(
     folder: Path, monkeypatch: Any, extra: str = "", **how: Any
