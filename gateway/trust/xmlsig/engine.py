@@ -290,6 +290,8 @@ class _Verification:
             if finding.ceiling is Verdict.INVALID or not sub:
                 sub = finding.sub or sub
         verdict = worst(ceilings)
+        if finding is not None and finding.empty:
+            judgement.intact = Answer.UNKNOWN  # what a manifest lists was not looked at
         base = description.bare(case.label, verdict, sub, note("claimed-time"))
         return replace(
             base,

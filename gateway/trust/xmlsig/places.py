@@ -63,10 +63,12 @@ class Finding:
         sub: Sub-indication when that is not VALID.
         reference: Paths of what is signed, as one text.
         notes: Remarks.
+        empty: No content of the document is signed directly (a manifest, say).
     """
 
     coverage: Coverage
     reference: str
+    empty: bool = False
     ceiling: Verdict = Verdict.VALID
     sub: str = ""
     notes: list[Note] = field(default_factory=list)
@@ -132,6 +134,7 @@ def judge_places(
         reference=", ".join(shown[:_LISTED]) + (" …" if len(shown) > _LISTED else ""),
     )
     if not covered:
+        finding.empty = True
         finding.doubt("xml-nothing-signed", "")
         return finding
     _own_objects(finding, shape, signed)
