@@ -34,6 +34,7 @@ from gateway.trust.lists import (
     key_key,
     name_key,
     newest,
+    printed_name,
 )
 from gateway.trust.ocsp import OcspAnswer
 from gateway.trust.revocation import StoredStatus
@@ -63,7 +64,7 @@ CREATE TABLE IF NOT EXISTS entry (
 CREATE TABLE IF NOT EXISTS answer (
     item INTEGER PRIMARY KEY, name_key BLOB NOT NULL, key_key BLOB NOT NULL, serial BLOB NOT NULL,
     this_update INTEGER NOT NULL, next_update INTEGER, revoked_at INTEGER, reason TEXT NOT NULL,
-    responder TEXT NOT NULL);
+    responder TEXT NOT NULL, issuer TEXT NOT NULL);
 CREATE INDEX IF NOT EXISTS answer_about ON answer (name_key, serial, this_update);
 """
 
@@ -367,7 +368,7 @@ def add_answer(
     """Put a verified OCSP answer into the index; to be called inside a transaction."""
     item = _add_item(connection, answer.sha256, "ocsp", now)
     connection.execute(
-        "INSERT INTO answer VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO answer VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             item,
             name_key(issuer.subject),
@@ -378,6 +379,7 @@ def add_answer(
             None if answer.revoked_at is None else _seconds(answer.revoked_at),
             answer.reason,
             answer.responder,
+            printed_name(issuer),
         ),
     )
 

@@ -207,7 +207,6 @@ async def _answer(response: aiohttp.ClientResponse, limit: int) -> Fetched:
 # ---------------------------------------------------------------- addresses
 
 _Address = ipaddress.IPv4Address | ipaddress.IPv6Address
-_NAT64: Final = ipaddress.ip_network("64:ff9b::/96")
 
 
 def _meant(found: _Address) -> list[_Address]:
@@ -216,10 +215,7 @@ def _meant(found: _Address) -> list[_Address]:
         return [found]
     if found.ipv4_mapped is not None:
         return [found.ipv4_mapped]
-    inside = [found.sixtofour] if found.sixtofour is not None else []
-    if found in _NAT64:
-        inside.append(ipaddress.IPv4Address(int(found) & 0xFFFFFFFF))
-    return [found, *inside]
+    return [found] if found.sixtofour is None else [found, found.sixtofour]
 
 
 def _is_public(found: _Address) -> bool:

@@ -256,8 +256,7 @@ class RevocationStore:
             return top, ()
         rows = self._connection.execute(
             "SELECT s.issuer FROM list l JOIN source s ON s.id = l.source WHERE l.item > ?"
-            " UNION SELECT s.issuer FROM answer a JOIN source s ON s.name_key = a.name_key"
-            " AND s.key_key = a.key_key WHERE a.item > ? ORDER BY 1",
+            " UNION SELECT issuer FROM answer WHERE item > ? ORDER BY 1",
             (after, after),
         ).fetchall()
         return top, tuple(name for (name,) in rows)
