@@ -5,10 +5,11 @@ check cannot ask the wrong door.
 """
 
 import http.client
+import json
 import ssl
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
@@ -18,6 +19,8 @@ from gateway.cli.frame import FAILURE, OK, emit, examples
 if TYPE_CHECKING:
     from gateway.config import Http
     from gateway.ports import RevocationHealth
+
+_MAX_ANSWER: Final = 64 * 1024
 
 
 def register(app: typer.Typer) -> None:
@@ -47,19 +50,39 @@ def health(
     try:
         connection = _connection(settings, host, timeout_s)
         connection.request("GET", "/live")
-        status = connection.getresponse().status
+        status = _drained(connection)
+        waiting = _waiting(connection) if status == http.client.OK else ""
         connection.close()
         reason = f"HTTP {status}"
     except (OSError, http.client.HTTPException) as exc:
-        status, reason = 0, str(exc) or type(exc).__name__
+        status, reason, waiting = 0, str(exc) or type(exc).__name__, ""
     alive = status == http.client.OK
     human = f"{shown}: {'đang chạy / alive' if alive else f'không ổn / not well: {reason}'}"
+    if waiting not in {"", "ok"}:
+        human += f"\nVăn bản chờ kết luận chữ ký / documents without a final verdict: {waiting}"
     lists = _lists(config)
     if lists is not None:
         human += f"\n{lists.vi}\n{lists.en}"
-    payload = {"alive": alive, "url": shown, "detail": reason}
+    payload = {"alive": alive, "url": shown, "detail": reason, "verdicts": waiting or None}
     emit({**payload, "revocation": _lists_json(lists)}, human, as_json)
     return OK if alive else FAILURE
+
+
+def _drained(connection: http.client.HTTPConnection) -> int:
+    """Return an answer's status, its body read, so that the connection can ask again."""
+    answer = connection.getresponse()
+    answer.read()
+    return answer.status
+
+
+def _waiting(connection: http.client.HTTPConnection) -> str:
+    """Return how many documents wait for a verdict for a cause of ours, "" when it does not say."""
+    try:
+        connection.request("GET", "/ready")
+        answer = connection.getresponse()
+        return str(json.loads(answer.read(_MAX_ANSWER))["checks"]["verdicts"])
+    except (OSError, http.client.HTTPException, ValueError, KeyError, TypeError):
+        return ""
 
 
 def _lists(config: Path) -> "RevocationHealth | None":

@@ -18,10 +18,19 @@ from tests.world.folder import make_folder
 
 
 class Live(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
     def do_GET(self):
-        self.send_response(self.server.answer if self.path == "/live" else 404)
-        self.send_header("Content-Length", "0")
+        body = b""
+        if self.path == "/ready" and self.server.verdicts:
+            body = json.dumps(
+                {"ready": True, "checks": {"verdicts": self.server.verdicts}}
+            ).encode()
+        known = self.path == "/live" or body
+        self.send_response(self.server.answer if known else 404)
+        self.send_header("Content-Length", str(len(body)))
         self.end_headers()
+        self.wfile.write(body)
 
     def log_message(self, *args):
         pass
@@ -51,6 +60,7 @@ def self_signed(folder):
 def server(request):
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Live)
     server.answer = 200
+    server.verdicts = ""
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     yield server, thread
     if thread.is_alive():
@@ -95,3 +105,19 @@ def test_nobody_there(tmp_path, capsys, server):
     port = server[0].server_port
     server[0].server_close()
     assert ask(capsys, folder, port)[0] == 70
+
+
+def test_documents_without_a_verdict_are_told_once(tmp_path, capsys, server):
+    folder = make_folder(tmp_path / "gw")
+    server[1].start()
+    _, said = ask(capsys, folder, server[0].server_port)
+    assert said["verdicts"] is None  # an older server says nothing of it
+    server[0].verdicts = "ok"
+    _, said = ask(capsys, folder, server[0].server_port)
+    assert said["verdicts"] == "ok"
+    server[0].verdicts = "ok (undetermined: 300 (revocation) since 2026-11-22T08:00:00.000+07:00)"
+    code, said = ask(capsys, folder, server[0].server_port)
+    assert (code, said["verdicts"]) == (0, server[0].verdicts)
+    main(["health", "--config", str(folder / "vanlien.toml")])
+    told = [line for line in capsys.readouterr().out.splitlines() if "300" in line]
+    assert len(told) == 1
