@@ -7,6 +7,7 @@
 #   make fuzz-verify  mutated files against the verifier (MINUTES=75 SEED=n)
 #   make lint       ruff, mypy --strict, import-linter
 #   make bench      measure; writes docs/benchmarks.md
+#   make corpus     examine the sample files beside the project; writes docs/corpus.md
 #   make docs       write the generated pages again
 #   make lock       choose versions again and pin them with hashes
 #   make clean      take away what make made
@@ -59,6 +60,9 @@ format: dev
 
 bench: dev
 	$(BIN)/python -m tests.bench $(ARGS)
+
+corpus: dev
+	$(BIN)/python -m tests.world.corpus docs/corpus.md
 
 docs: dev
 	$(BIN)/python -m gateway.config > docs/configuration.md

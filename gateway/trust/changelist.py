@@ -145,7 +145,8 @@ def _fields(written: set[Key], before: _State, after: _State) -> Iterator[Change
             if was is not None and was.value == now.value:
                 continue  # drawn anew, signed as before
             kind = _signature_kind(now) if now.value else "form-filling"
-            yield ChangeFacts(kind, page=page, field=clean(now.name), rectangle=rect)
+            old = was.value if was is not None else ""
+            yield ChangeFacts(kind, 0, page, clean(now.name), old, now.value, rect)
             continue
         old = was.value if was is not None else ""
         yield ChangeFacts("form-filling", 0, page, clean(now.name), old, now.value, rect)

@@ -317,6 +317,9 @@ class _Examination:
         ceilings = [_crypto_verdict(judgement), *self._byte_guards(one, stranger), later.ceiling]
         if any(n.code == "two-certifications" for n in judgement.notes):
             ceilings.append(Verdict.INVALID)
+        if self.store.policy.unknown == "invalid" and judgement.sub == "TRY_LATER":
+            judgement.remark("unknown-refused")
+            ceilings.append(Verdict.INVALID)
         after = stranger is not None and end is not None and stranger.at >= end
         if not covered and (after or later.kind in _DOUBTED or not self.strict):
             ceilings += self._second_look(one, later, worst(ceilings))

@@ -274,6 +274,8 @@ def _check_bounds(
             judgement.doubt("REVOKED_NO_POE", "revoked", since.date().isoformat())
             return
     _check_anchor(judgement, evidence, when)
+    if proven is None and evidence.store.policy.timestamp == "required":
+        judgement.doubt("SIG_CONSTRAINTS_FAILURE", "timestamp-required")
     if proven is not None and aware(cert.not_valid_after) < evidence.at and not archived:
         _check_expired(judgement, cert, evidence, emb, proven)
 
@@ -340,7 +342,9 @@ def _explain(judgement: Judgement, result: Any, cert: x509.Certificate, evidence
         judgement.remark("no-revocation")
     elif judgement.sub == "FORMAT_FAILURE":
         judgement.remark("format-failure", getattr(result, "failure_msg", None) or "CMS")
-    elif judgement.sub in _USAGE:
+    elif judgement.sub in _USAGE and not any(
+        n.code == "timestamp-required" for n in judgement.notes
+    ):
         judgement.remark("wrong-usage")
     elif not judgement.notes:
         judgement.remark("other-problem", judgement.sub)
