@@ -50,7 +50,14 @@ from gateway.trust.knowledge import (
     of_list,
     of_lists,
 )
-from gateway.trust.lists import KnownList, ListSignatures, aware, name_key, newest
+from gateway.trust.lists import (
+    KnownList,
+    ListSignatures,
+    aware,
+    name_key,
+    newest,
+    signed_list,
+)
 from gateway.trust.patience import bounded
 from gateway.trust.report import RevocationFacts
 
@@ -135,10 +142,13 @@ class Evidence:
         return dataclasses.replace(
             self,
             certs=(*self.certs, *certs),
-            crls=without_forged((*self.crls, *crls)),
+            crls=without_forged((*self.crls, *crls), (*self._authorities(), *certs)),
             ocsps=(*self.ocsps, *ocsps),
             subjects=_askable((*self.subjects, *_signers(emb), *certs)),
         )
+
+    def _authorities(self) -> tuple[x509.Certificate, ...]:
+        return (*self.store.anchors, *self.store.intermediates, *self.certs)
 
     def lists(self) -> tuple[KnownList, ...]:
         """Return the lists of the trust folder and the store that count, of each source."""
@@ -312,13 +322,15 @@ def gather(reader: PdfFileReader, store: TrustStore, at: datetime) -> Evidence:
     ours = {c.crl_data.dump() for c in _unread(store)}
     ours |= {named[k.head.sha256] for k in store.lists if k.head.sha256 in named}
     lists = _loaded([c for c in named.values() if c not in ours], _crl)
-    crls = without_forged(tuple(CRLContainer(c) for c in lists))
+    certs = tuple(_loaded(items["/Certs"][:MAX_CERTIFICATES], _cert))
+    issuers = (*store.anchors, *store.intermediates, *certs)
+    crls = without_forged(tuple(CRLContainer(c) for c in lists), issuers)
     ocsps = tuple(o for group in _loaded(items["/OCSPs"], _ocsp) for o in group)
     return Evidence(
         store=store,
         trust=bounded(SimpleTrustManager.build(list(store.anchors))),
         at=at,
-        certs=tuple(_loaded(items["/Certs"][:MAX_CERTIFICATES], _cert)),
+        certs=certs,
         crls=crls,
         ocsps=ocsps,
         has_revocation_store=bool(items["/CRLs"] or items["/OCSPs"]),
@@ -326,19 +338,27 @@ def gather(reader: PdfFileReader, store: TrustStore, at: datetime) -> Evidence:
     )
 
 
-def without_forged(lists: tuple[CRLContainer, ...]) -> tuple[CRLContainer, ...]:
+def without_forged(
+    lists: tuple[CRLContainer, ...], issuers: Iterable[x509.Certificate]
+) -> tuple[CRLContainer, ...]:
     """Return the lists of a file without those that borrow another's signature.
 
     The validator remembers who signed a list by its signature value alone: after a genuine list
-    was verified, a forged one with the same value would be believed unread.
+    was verified, a forged one with the same value would be believed unread. Of lists that share a
+    value only what one of `issuers` signed is kept.
     """
-    first: dict[bytes, bytes] = {}
-    bad: set[bytes] = set()
+    values: dict[bytes, set[bytes]] = {}
     for one in lists:
-        value, der = one.crl_data["signature"].native, one.crl_data.dump()
-        if first.setdefault(value, der) != der:
-            bad.add(value)
-    return tuple(one for one in lists if one.crl_data["signature"].native not in bad)
+        values.setdefault(one.crl_data["signature"].native, set()).add(one.crl_data.dump())
+    if all(len(ders) == 1 for ders in values.values()):
+        return lists
+    known = tuple(issuers)
+    return tuple(
+        one
+        for one in lists
+        if len(values[one.crl_data["signature"].native]) == 1
+        or any(signed_list(one.crl_data.dump(), cert) for cert in known)
+    )
 
 
 def _unread(store: TrustStore) -> tuple[CRLContainer, ...]:

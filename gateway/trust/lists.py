@@ -239,7 +239,7 @@ def _issuer_of(der: bytes, read: ReadList, issuers: Sequence[x509.Certificate]) 
             "the issuer's certificate may not sign lists (cRLSign)",
         )
     for cert in allowed:
-        if _signed_by(der, cert):
+        if signed_list(der, cert):
             return cert
     raise RefusedListError(
         "chữ ký của danh sách không khớp với khóa của CA cùng tên trong kho tin cậy; không dùng",
@@ -256,7 +256,8 @@ def may_sign_lists(cert: x509.Certificate) -> bool:
     return bool(cert.ca) or cert["tbs_certificate"]["version"].native == "v1"
 
 
-def _signed_by(der: bytes, cert: x509.Certificate) -> bool:
+def signed_list(der: bytes, cert: x509.Certificate) -> bool:
+    """Tell whether a certificate's key signed a list."""
     try:
         key: Any = load_der_public_key(cert.public_key.dump())
         return bool(load_der_x509_crl(der).is_signature_valid(key))
