@@ -106,7 +106,8 @@ def _once(at: datetime, made: datetime, level: str, stamped: bool) -> bytes:
     )
 
 
-def _updated(pdf: bytes, change) -> bytes:
+def updated(pdf: bytes, change) -> bytes:
+    """Append an update made by `change` of an incremental writer."""
     writer = IncrementalPdfFileWriter(io.BytesIO(pdf))
     change(writer)
     out = io.BytesIO()
@@ -125,7 +126,7 @@ def overlaid(pdf: bytes) -> bytes:
         page[pdf_name("/Contents")] = generic.ArrayObject([old, extra])
         writer.update_container(page)
 
-    return _updated(pdf, change)
+    return updated(pdf, change)
 
 
 def form_dropped(pdf: bytes) -> bytes:
@@ -141,7 +142,7 @@ def form_dropped(pdf: bytes) -> bytes:
                 writer.update_container(page)
         writer.update_root()
 
-    return _updated(pdf, change)
+    return updated(pdf, change)
 
 
 def catalogue_entry_added(pdf: bytes) -> bytes:
@@ -151,7 +152,7 @@ def catalogue_entry_added(pdf: bytes) -> bytes:
         writer.root[pdf_name("/Khac")] = generic.NumberObject(1)
         writer.update_root()
 
-    return _updated(pdf, change)
+    return updated(pdf, change)
 
 
 def flipped(pdf: bytes) -> bytes:
