@@ -306,6 +306,7 @@ class Gateway:
         self.janitor = Janitor(context)
         self.recheck = Recheck(context, self.verifier.trust_state)
         self.watch = self._make_watch()
+        self.verifier.on_report = self.watch.wanted
         clock = self.settings.clock
         ask = None if clock.ntp_server is None else functools.partial(ask_ntp, clock.ntp_server)
         self.clockwatch = ClockWatch(

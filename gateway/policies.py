@@ -131,6 +131,7 @@ def fetch_policy_of(settings: Settings) -> FetchPolicy:
     revocation = settings.verify.revocation
     return FetchPolicy(
         urls=revocation.urls,
+        ocsp=revocation.ocsp,
         hosts=revocation.hosts,
         private=revocation.private,
         host_map=revocation.host_map,

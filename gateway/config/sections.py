@@ -153,11 +153,17 @@ class Revocation(Section):
         "Addresses of CRLs fetched on schedule; nothing is fetched without.",
         sample='["http://ca.gov.vn/pki/pub/crl/cpcag2.crl"]',
     )
+    ocsp: tuple[Endpoint, ...] = field(
+        (),
+        "Máy chủ OCSP, hỏi về người ký khi danh sách chưa đủ để kết luận.",
+        "OCSP responders, asked about a signer when lists leave it undetermined.",
+        sample='["http://ocsp.ca.gov.vn"]',
+    )
     hosts: tuple[HostPort, ...] = field(
         (),
-        "Máy chủ được phép hỏi OCSP và tải CRL theo địa chỉ ghi trong chứng thư.",
-        "Hosts that may be asked by addresses found in certificates (OCSP, CRL).",
-        sample='["ocsp.ca.gov.vn"]',
+        "Máy chủ được phép tải CRL theo địa chỉ ghi trong chứng thư CA tin cậy.",
+        "Hosts whose CRL addresses are taken from the certificates of trusted authorities.",
+        sample='["ca.gov.vn"]',
     )
     private: tuple[HostPort, ...] = field(
         (),

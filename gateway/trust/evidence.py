@@ -339,7 +339,7 @@ def gather(reader: PdfFileReader, store: TrustStore, at: datetime) -> Evidence:
 
 
 def without_forged(
-    lists: tuple[CRLContainer, ...], issuers: Iterable[x509.Certificate]
+    lists: tuple[CRLContainer, ...], issuers: Iterable[x509.Certificate] = ()
 ) -> tuple[CRLContainer, ...]:
     """Return the lists of a file without those that borrow another's signature.
 

@@ -77,49 +77,47 @@ def read_answer(der: bytes, issuer: x509.Certificate, serial: int) -> OcspAnswer
     )
 
 
-def make_query(cert: x509.Certificate, issuer: x509.Certificate, nonce: bytes) -> bytes:
+def make_query(serial: int, issuer: x509.Certificate, nonce: bytes) -> bytes:
     """Return an OCSP query about one certificate, DER.
 
     Args:
-        cert: Asked about.
+        serial: Of the certificate asked about.
         issuer: Who issued it.
         nonce: 1 to 32 random bytes; an answer that repeats other ones is refused.
     """
     from cryptography.hazmat.primitives import hashes
     from cryptography.hazmat.primitives.serialization import Encoding
-    from cryptography.x509 import OCSPNonce, load_der_x509_certificate
+    from cryptography.x509 import OCSPNonce
     from cryptography.x509.ocsp import OCSPRequestBuilder
 
-    subject, authority = (load_der_x509_certificate(c.dump()) for c in (cert, issuer))
     # SHA-1 only names the certificate here (RFC 6960 4.1.1), and every responder knows it.
-    builder = OCSPRequestBuilder().add_certificate(subject, authority, hashes.SHA1())  # noqa: S303
-    return (
-        builder.add_extension(OCSPNonce(nonce), critical=False).build().public_bytes(Encoding.DER)
+    builder = OCSPRequestBuilder().add_certificate_by_hash(
+        hashlib.sha1(issuer.subject.dump(), usedforsecurity=False).digest(),
+        hashlib.sha1(bytes(issuer.public_key["public_key"]), usedforsecurity=False).digest(),
+        serial,
+        hashes.SHA1(),  # noqa: S303
     )
+    request = builder.add_extension(OCSPNonce(nonce), critical=False).build()
+    return request.public_bytes(Encoding.DER)
 
 
-def pointers_of(cert: x509.Certificate) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Return the addresses a certificate names: of its issuer's list, and of its responder.
+def pointers_of(cert: x509.Certificate) -> tuple[str, ...]:
+    """Return the addresses where a certificate says its issuer's list is.
 
-    Only plain `http` and `https` addresses; whether they may be asked is the fetcher's to say.
+    Only plain `http` and `https` ones; whether they may be asked is the fetcher's to say.
     """
     try:
         points = cert.crl_distribution_points_value or ()
-        lists = [
+        found = [
             str(name.native)
             for point in points
             if point["distribution_point"] and point["distribution_point"].name == "full_name"
             for name in point["distribution_point"].chosen
             if name.name == "uniform_resource_identifier"
         ]
-        responders = [str(url) for url in cert.ocsp_urls]
     except Exception:  # noqa: BLE001 — the parser raises whatever it meets
-        return (), ()
-    kinds = ("http://", "https://")
-    return (
-        tuple(u for u in lists if u.lower().startswith(kinds)),
-        tuple(u for u in responders if u.lower().startswith(kinds)),
-    )
+        return ()
+    return tuple(u for u in found if u.lower().startswith(("http://", "https://")))
 
 
 def subjects_of(der: bytes) -> tuple[int, ...]:

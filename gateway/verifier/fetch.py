@@ -43,7 +43,8 @@ class FetchPolicy:
     """Where one may dial, and how.
 
     Args:
-        urls: Addresses listed by the operator.
+        urls: Addresses of lists, given by the operator.
+        ocsp: Addresses of OCSP responders, likewise.
         hosts: `host` or `host:port` that addresses found in certificates may name.
         private: `host:port` inside the house that may be dialled.
         host_map: `name=address[:port]`: reached there instead.
@@ -53,6 +54,7 @@ class FetchPolicy:
     """
 
     urls: tuple[str, ...] = ()
+    ocsp: tuple[str, ...] = ()
     hosts: tuple[str, ...] = ()
     private: tuple[str, ...] = ()
     host_map: tuple[str, ...] = ()
@@ -62,7 +64,7 @@ class FetchPolicy:
 
     def permits(self, url: str) -> bool:
         """Tell whether an address may be asked at all."""
-        if url in self.urls:
+        if url in self.urls or url in self.ocsp:
             return True
         try:
             parts = urlsplit(url)

@@ -11,6 +11,7 @@ goes, however it goes, they go. Nothing is stored: a crash loses only answers no
 import asyncio
 import os
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -111,6 +112,8 @@ class VerifierPool:
         self._trimmed: set[asyncio.Task[int | None]] = set()
         self._cache: OrderedDict[tuple[str, str], VerificationReport] = OrderedDict()
         self._closed = False
+        self.on_report: Callable[[VerificationReport], None] | None = None
+        """Told every fresh report; who keeps revocation data fresh learns what is missing."""
         self._counts = _Counts()
 
     @property
@@ -242,6 +245,8 @@ class VerifierPool:
                 raise UnavailableError(Reason.UNAVAILABLE, "the verifier is closed") from None
             raise
         self._keep(key, report)
+        if self.on_report is not None:
+            self.on_report(report)
         return report
 
     async def _in_turn(self, facts: "_Facts", turn: Turn) -> VerificationReport:

@@ -24,12 +24,12 @@ from asn1crypto import x509
 
 from gateway import observe
 from gateway.domain.moments import from_text, to_text
-from gateway.errors import GatewayError
 from gateway.ports import Clock, ListHealth, RevocationHealth
 from gateway.trust.anchors import TrustStore
 from gateway.trust.crl import RefusedListError, lists_in
 from gateway.trust.fingerprint import stamp
 from gateway.trust.ocsp import make_query, pointers_of, read_answer
+from gateway.trust.report import Verdict, VerificationReport
 from gateway.verifier.dropfolder import DropFolder
 from gateway.verifier.fetch import Fetcher, FetchError
 from gateway.verifier.healthnote import write_health
@@ -41,7 +41,8 @@ _FIRST_WAIT: Final = timedelta(minutes=1)
 _JITTER: Final = 0.1
 _NONCE_BYTES: Final = 32
 _SKEW: Final = timedelta(minutes=5)
-_MAX_FOUND: Final = 50
+_MAX_WANTED: Final = 1000
+_AT_ONCE: Final = 20
 _STATE_FILE: Final = "fetched.json"
 
 
@@ -81,6 +82,7 @@ class _Issuers:
     stamp: object = None
     found: tuple[x509.Certificate, ...] = ()
     beside: tuple[bytes, ...] = ()
+    pointers: tuple[str, ...] = ()
 
     def read(self) -> tuple[x509.Certificate, ...]:
         current = stamp(self.directory)
@@ -88,6 +90,7 @@ class _Issuers:
             store = TrustStore.load(self.directory)
             self.stamp, self.found = current, (*store.anchors, *store.intermediates)
             self.beside = tuple(c.crl_data.dump() for c in store.crls)
+            self.pointers = tuple({u: None for c in self.found for u in pointers_of(c)})
         return self.found
 
 
@@ -136,7 +139,7 @@ class RevocationWatch:
         self._on_fresh = on_fresh
         self._drop = DropFolder(store)
         self._addresses = _load(store.folder / _STATE_FILE)
-        self._found: dict[str, None] = {}
+        self._wanted: dict[tuple[str, int], datetime] = {}
         self._top = -1
         self._alarmed: dict[str, str] = {}
         self._health = RevocationHealth()
@@ -158,6 +161,7 @@ class RevocationWatch:
         await asyncio.to_thread(self._take_beside, issuers)
         await self._take_dropped(issuers)
         await self.fetch(due_only=True)
+        await self._ask_wanted(issuers)
         await self._tell_fresh()
         await self._look_at_ages(issuers)
 
@@ -195,50 +199,71 @@ class RevocationWatch:
     async def fetch(self, *, due_only: bool = False) -> list[FetchReport]:
         """Ask every address, or those that are due; return what became of each."""
         now = self._clock.now()
-        urls = dict.fromkeys((*self._fetcher.policy.urls, *self._found))
+        policy = self._fetcher.policy
+        found = [u for u in self._issuers.pointers if policy.permits(u)]
+        urls = dict.fromkeys((*policy.urls, *found))
         due = [u for u in urls if not due_only or self._is_due(u, now)]
         reports = [await self._fetch(url) for url in due]
         if reports:
             await self._tell_fresh()
         return reports
 
-    def look_for(self, cert: x509.Certificate) -> None:
-        """Remember the list address a signer's certificate names, if its host is listed."""
-        for url in pointers_of(cert)[0]:
-            if len(self._found) < _MAX_FOUND and self._fetcher.policy.permits(url):
-                self._found[url] = None
+    def wanted(self, report: VerificationReport) -> None:
+        """Remember the signers a report leaves undetermined, to ask a responder about them.
 
-    async def ask_about(self, cert: x509.Certificate, issuer: x509.Certificate) -> bool:
-        """Ask the responder a certificate names about it, if its host is listed.
+        Cheap; called for every report. Nothing of the file is used but serial numbers, and the
+        authority must be one of ours.
+        """
+        if not self._fetcher.policy.ocsp or report.verdict is not Verdict.INDETERMINATE:
+            return
+        for signature in report.signatures:
+            unknown = any(r.status == "unknown" for r in signature.revocation[:1])
+            if unknown and signature.signer is not None and signature.chain:
+                key = (signature.chain[0].sha256, int(signature.signer.serial, 16))
+                if len(self._wanted) < _MAX_WANTED:
+                    self._wanted.setdefault(key, self._clock.now())
+
+    async def _ask_wanted(self, issuers: Sequence[x509.Certificate]) -> None:
+        """Ask about those that are due; who was answered is forgotten, the others wait longer."""
+        known = {c.sha256.hex(): c for c in issuers}
+        now = self._clock.now()
+        for key in [k for k, due in self._wanted.items() if due <= now][:_AT_ONCE]:
+            issuer = known.get(key[0])
+            if issuer is None or await self.ask_about(key[1], issuer):
+                del self._wanted[key]
+            else:
+                self._wanted[key] = now + _SOON
+
+    async def ask_about(self, serial: int, issuer: x509.Certificate) -> bool:
+        """Ask the configured responders about a certificate.
 
         Args:
-            cert: Of a signer whose document waits.
+            serial: Of the certificate.
             issuer: Who issued it.
 
         Returns:
             Whether an answer was verified and kept.
         """
-        for url in pointers_of(cert)[1]:
-            if not self._fetcher.policy.permits(url):
-                continue
+        for url in self._fetcher.policy.ocsp:
             nonce = secrets.token_bytes(_NONCE_BYTES)
             try:
-                der = await self._fetcher.ask_ocsp(url, make_query(cert, issuer, nonce))
-                self._check_answer(der, cert, issuer, nonce)
+                der = await self._fetcher.ask_ocsp(url, make_query(serial, issuer, nonce))
+                self._check_answer(der, serial, issuer, nonce)
                 _said(await asyncio.to_thread(self._store.take, der, [issuer]), "fetch")
             except RefusedListError as exc:
                 observe.list_refused(via="fetch", reason=exc.en)
-            except (FetchError, GatewayError) as exc:
-                observe.list_fetch_failed(host=_host(url), reason=str(exc), retry_in_s=0.0)
+            except FetchError as exc:
+                wait_s = _SOON.total_seconds()
+                observe.list_fetch_failed(host=_host(url), reason=str(exc), retry_in_s=wait_s)
             else:
                 return True
         return False
 
     def _check_answer(
-        self, der: bytes, cert: x509.Certificate, issuer: x509.Certificate, nonce: bytes
+        self, der: bytes, serial: int, issuer: x509.Certificate, nonce: bytes
     ) -> None:
         """Refuse an answer to somebody else's question, or of another day."""
-        answer = read_answer(der, issuer, cert.serial_number)
+        answer = read_answer(der, issuer, serial)
         if answer.nonce and answer.nonce != nonce:
             raise RefusedListError(
                 "trả lời OCSP không khớp câu hỏi (nonce)", "the answer is to another question"

@@ -13,9 +13,11 @@ from asn1crypto import ocsp as asn1_ocsp
 from cryptography import x509
 
 from gateway.trust.ocsp import make_query
+from gateway.trust.report import RevocationFacts, Verdict
 from gateway.verifier.fetch import Fetcher, FetchError, FetchPolicy
 from gateway.verifier.revocation import RevocationStore
 from gateway.verifier.watch import RevocationWatch, Watching
+from tests.world import made_reports
 from tests.world.revocation_lists import DAY, DER, certificate, crl, many, ocsp_answer, responder
 from tests.world.signed_files import NOW
 
@@ -460,85 +462,109 @@ async def test_the_note_of_health_is_read_by_others(tmp_path):
 # ---------------------------------------------------------------- OCSP
 
 
-def person_of(place, serial=7):
-    access = x509.AccessDescription(
-        x509.AuthorityInformationAccessOID.OCSP,
-        x509.UniformResourceIdentifier(f"http://{place}/ocsp"),
-    )
-    point = x509.DistributionPoint(
-        [x509.UniformResourceIdentifier(f"http://{place}/found.crl")], None, None, None
-    )
-    extra = [
-        (x509.AuthorityInformationAccess([access]), False),
-        (x509.CRLDistributionPoints([point]), False),
-    ]
-    return certificate("Người", CA, serial=serial, extra=extra)
+PERSON = certificate("Người", CA, serial=7)
 
 
 @asynccontextmanager
 async def responding(folder, answer):
-    """A house beside a responder whose answers `answer(person, nonce)` makes."""
+    """A house beside a responder whose answers `answer(nonce)` makes."""
     asked = []
 
     async def handle(request):
         query = asn1_ocsp.OCSPRequest.load(await request.read())
-        asked.append(query)
-        nonce = query.nonce_value.native
+        asked.append(query["tbs_request"]["request_list"][0]["req_cert"]["serial_number"].native)
         assert request.content_type == "application/ocsp-request"
-        return web.Response(body=answer(person, nonce))
+        return web.Response(body=answer(query.nonce_value.native))
 
     async with serving(handle) as place:
-        person = person_of(place)
-        house = House(folder, place, hosts=(place,))
+        house = House(folder, place, ocsp=(f"http://{place}/ocsp",))
+        house.watch._fetcher.policy = replace(house.watch._fetcher.policy, urls=())
         try:
-            yield house, person, asked
+            yield house, asked
         finally:
             house.store.close()
 
 
-async def test_a_signer_is_asked_about_and_the_answer_kept(tmp_path):
-    def answer(person, nonce):
-        return ocsp_answer(person, CA, responder=responder(CA), nonce=nonce)
+def undetermined(issuer=CA, serial=7, status="unknown"):
+    """Return a report that waits for the status of one signer."""
+    signer = replace(made_reports.certificate(), serial=f"{serial:x}")
+    chain = (made_reports.certificate(sha256=issuer.asn1.sha256.hex()),)
+    revocation = (RevocationFacts("Người", signer.sha256, status),)
+    signature = made_reports.signature(signer=signer, chain=chain, revocation=revocation)
+    return made_reports.report(signature, verdict=Verdict.INDETERMINATE)
 
-    async with responding(tmp_path, answer) as (house, person, asked):
-        await house.watch._tell_fresh()
-        assert await house.watch.ask_about(person.asn1, CA.asn1)
-        await house.watch._tell_fresh()
+
+async def test_an_undetermined_signer_is_asked_about_and_the_answer_kept(tmp_path):
+    def answer(nonce):
+        return ocsp_answer(PERSON, CA, responder=responder(CA), nonce=nonce)
+
+    async with responding(tmp_path, answer) as (house, asked):
+        await house.watch.once()
+        house.watch.wanted(undetermined())
+        await house.watch.once()
+        await house.watch.once()
+        assert asked == [7]
         assert house.fresh == ["CA"]
-        assert asked[0]["tbs_request"]["request_list"][0]["req_cert"]["serial_number"].native == 7
 
 
 @pytest.mark.parametrize(
     ("answer", "kept"),
     [
-        (lambda p, _n: ocsp_answer(p, CA), True),  # prepared in advance: no nonce
-        (lambda p, _n: ocsp_answer(p, CA, nonce=b"other"), False),  # to another question
-        (lambda p, n: ocsp_answer(p, CA, at=NOW - 9 * DAY, nonce=n), False),  # over
-        (lambda p, n: ocsp_answer(p, CA, at=NOW + DAY, nonce=n), False),  # not yet
-        (lambda _p, n: ocsp_answer(certificate("X", CA, serial=8), CA, nonce=n), False),
-        (lambda p, n: ocsp_answer(p, TWIN, nonce=n), False),
-        (lambda p, n: ocsp_answer(p, CA, responder=responder(TWIN, "R2"), nonce=n), False),
-        (lambda _p, _n: b"junk", False),
+        (lambda _: ocsp_answer(PERSON, CA), True),  # prepared in advance: no nonce
+        (lambda _: ocsp_answer(PERSON, CA, nonce=b"other"), False),  # to another question
+        (lambda n: ocsp_answer(PERSON, CA, at=NOW - 9 * DAY, nonce=n), False),  # over
+        (lambda n: ocsp_answer(PERSON, CA, at=NOW + DAY, nonce=n), False),  # not yet
+        (lambda n: ocsp_answer(certificate("X", CA, serial=8), CA, nonce=n), False),
+        (lambda n: ocsp_answer(PERSON, TWIN, nonce=n), False),
+        (lambda n: ocsp_answer(PERSON, CA, responder=responder(TWIN, "R2"), nonce=n), False),
+        (lambda _: b"junk", False),
     ],
 )
 async def test_only_a_fitting_answer_is_kept(tmp_path, answer, kept):
-    async with responding(tmp_path, answer) as (house, person, _):
-        assert await house.watch.ask_about(person.asn1, CA.asn1) == kept
+    async with responding(tmp_path, answer) as (house, _):
+        assert await house.watch.ask_about(7, CA.asn1) == kept
         assert (house.store.news(0)[0] > 0) == kept
 
 
-async def test_addresses_of_certificates_are_asked_only_at_listed_hosts(tmp_path):
-    async with responding(tmp_path, lambda _p, _n: b"") as (house, person, asked):
-        stranger = person_of("127.0.0.1:9")
-        assert not await house.watch.ask_about(stranger.asn1, CA.asn1)
+async def test_who_got_no_answer_is_asked_about_later(tmp_path):
+    async with responding(tmp_path, lambda _: b"junk") as (house, asked):
+        house.watch.wanted(undetermined())
+        for minutes in (0, 1, 10, 10):
+            house.clock.at += timedelta(minutes=minutes)
+            await house.watch.once()
+        assert asked == [7, 7]
+
+
+async def test_nobody_is_asked_about_strangers_or_what_is_known(tmp_path):
+    async with responding(tmp_path, lambda _: b"junk") as (house, asked):
+        house.watch.wanted(undetermined(issuer=TWIN))
+        house.watch.wanted(undetermined(status="good"))
+        await house.watch.once()
         assert asked == []
-        house.watch.look_for(stranger.asn1)
-        house.watch.look_for(person.asn1)
-        assert [u.rpartition("/")[2] for u in house.watch._found] == ["found.crl"]
+
+
+async def test_lists_named_by_trusted_authorities_are_fetched_from_listed_hosts(tmp_path):
+    server = Server()
+    async with serving(server.handle) as place:
+        server.body = crl(CA)
+        points = [
+            x509.DistributionPoint([x509.UniformResourceIdentifier(url)], None, None, None)
+            for url in (f"http://{place}/found.crl", "http://127.0.0.1:9/other.crl")
+        ]
+        below = certificate(
+            "CA dưới", CA, ca=True, extra=[(x509.CRLDistributionPoints(points), False)]
+        )
+        house = House(tmp_path, place, hosts=(place,))
+        (house.trust / "below.cer").write_bytes(below.cert.public_bytes(DER))
+        await house.watch.once()
+        reports = await house.watch.fetch()
+        house.store.close()
+    names = {r.url.rpartition("/")[2]: r.outcome for r in reports}
+    assert names == {"ca.crl": "taken", "found.crl": "taken"}
 
 
 def test_a_query_names_one_certificate_and_carries_the_nonce():
-    person = certificate("Người", CA, serial=7)
-    query = asn1_ocsp.OCSPRequest.load(make_query(person.asn1, CA.asn1, b"n" * 32))
+    query = asn1_ocsp.OCSPRequest.load(make_query(7, CA.asn1, b"n" * 32))
     assert query.nonce_value.native == b"n" * 32
-    assert len(query["tbs_request"]["request_list"]) == 1
+    (one,) = query["tbs_request"]["request_list"]
+    assert one["req_cert"]["serial_number"].native == 7
