@@ -19,6 +19,7 @@ from asn1crypto import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.x509 import (
     CertificateRevocationList,
+    InvalidVersion,
     load_der_x509_certificate,
     load_der_x509_crl,
 )
@@ -420,7 +421,7 @@ def _is_self_signed(cert: x509.Certificate, der: bytes) -> bool:
     try:
         parsed = load_der_x509_certificate(der)
         parsed.verify_directly_issued_by(parsed)
-    except InvalidSignature:
+    except (InvalidSignature, InvalidVersion):
         return False
     except (ValueError, TypeError, UnsupportedAlgorithm):
         return True  # an old algorithm; the operator chose it, and an anchor's own is not judged

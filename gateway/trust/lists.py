@@ -26,7 +26,7 @@ from asn1crypto import core, x509
 from asn1crypto import crl as asn1_crl
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import load_der_public_key
-from cryptography.x509 import load_der_x509_crl
+from cryptography.x509 import InvalidVersion, load_der_x509_crl
 from pyhanko_certvalidator.revinfo.archival import CRLContainer
 from pyhanko_certvalidator.sig_validate import (
     DEFAULT_VALIDATION_CONTEXT,
@@ -261,7 +261,7 @@ def signed_list(der: bytes, cert: x509.Certificate) -> bool:
     try:
         key: Any = load_der_public_key(cert.public_key.dump())
         return bool(load_der_x509_crl(der).is_signature_valid(key))
-    except (ValueError, TypeError, UnsupportedAlgorithm):
+    except (ValueError, TypeError, InvalidVersion, UnsupportedAlgorithm):
         return False
 
 

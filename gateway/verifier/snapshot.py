@@ -284,7 +284,7 @@ def _kind(name: str, data: bytes) -> str:
         ("certificate", x509.load_der_x509_certificate),
         ("crl", x509.load_der_x509_crl),
     ):
-        with contextlib.suppress(ValueError, TypeError):
+        with contextlib.suppress(ValueError, TypeError, x509.InvalidVersion):
             load(data)
             return kind
     return "other"
