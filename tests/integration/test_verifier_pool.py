@@ -311,3 +311,31 @@ def test_workers_go_when_their_owner_goes(tmp_path, loop, busy, how):
         gone, alive = psutil.wait_procs(workers, timeout=20)
         assert not alive, [p.pid for p in alive]
         assert len(gone) == 2
+
+
+async def test_a_list_taken_meanwhile_is_seen_at_the_next_file(tmp_path, monkeypatch):
+    """The store's identity is part of the trust identity; workers need no restart (SIG-42)."""
+    from gateway.trust.anchors import TrustStore
+    from gateway.verifier.revocation import RevocationStore
+
+    monkeypatch.setattr("gateway.verifier.trusted._STAMP_S", 0.0)
+    bare = TrustStore.load(trust_of(pki(), crls=False))
+    store = RevocationStore(tmp_path / "revocation")
+    told = []
+    async with pool(trust_of(pki(), crls=False), revocation_dir=store.folder) as verifier:
+        verifier.on_report = told.append
+        before = await ask(verifier, tmp_path, once())
+        for file in sorted(pki().trust_dir.glob("*.crl")):
+            store.take(file.read_bytes(), [*bare.anchors, *bare.intermediates])
+        after = await ask(verifier, tmp_path, once())
+        again = await ask(verifier, tmp_path, once())
+        store.close()
+    assert (before.verdict, before.signatures[0].sub_indication) == (
+        Verdict.INDETERMINATE,
+        "TRY_LATER",
+    )
+    assert after.verdict is Verdict.VALID
+    assert before.trust_sha256 == bare.sha256 != after.trust_sha256
+    assert again is after
+    assert told == [before, after]
+    assert {r.source for r in after.signatures[0].revocation} == {"stored-crl", ""}
