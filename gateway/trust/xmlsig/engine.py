@@ -110,8 +110,8 @@ class _Verification:
     ) -> None:
         self.tree = tree
         self.size_bytes = size_bytes
-        self.at = at
         self.store = store
+        self.evidence = signer.evidence_at(store, at)
         self.attachments = attachments
         self.notes: list[Note] = []
         self.work = 0
@@ -250,7 +250,7 @@ class _Verification:
         return self._facts(case, case.shape, case.holder, finding)
 
     def _ask_signer(self, case: _Case, read: Shape, holder: Holder) -> None:
-        evidence = signer.evidence_for(self.store, self.at, case.holders, case.carried)
+        evidence = signer.evidence_for(self.evidence, case.holders, case.carried)
         digests = [read.digest, *(ref.digest for ref in read.references)]
         case.judgement = signer.judge_signer(holder, read.family, digests, evidence, case.carried)
 

@@ -245,8 +245,13 @@ def _look_alikes(
 
 def _left_over(finding: Finding, root: Element, covered: list[Place]) -> None:
     """Name the content that this signature does not cover."""
+    packet = is_packet(root)
     found: list[str] = []
-    _uncovered(root, (), covered, found, packet=is_packet(root))
+    _uncovered(root, (), covered, found, packet=packet)
+    if not packet and root.tag != f"{{{names.DS}}}Signature":
+        # Where a stranger's format has it nobody here knows: directly below the root, or in doubt.
+        deep = [place for place in dict.fromkeys(covered) if len(place) > 1]
+        found += [f"{path_of(at_place(root, place[:-1]))} (khung/frame)" for place in deep]
     if found:
         more = " …" if len(found) > _LISTED else ""
         finding.doubt("xml-partial", ", ".join(found[:_LISTED]) + more)

@@ -12,7 +12,6 @@ here, step by step:
 Pure but for the processor's time; unknown is never YES.
 """
 
-import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -41,7 +40,9 @@ from gateway.trust.evidence import (
 )
 from gateway.trust.facts import common_name
 from gateway.trust.judgement import Judgement
+from gateway.trust.patience import bounded
 from gateway.trust.report import Answer
+from gateway.trust.waiting import completed
 from gateway.trust.xmlsig.keyinfo import Holder
 from gateway.trust.xmlsig.xades import Properties
 
@@ -67,21 +68,37 @@ class _Path:
     revoked_at: datetime | None = None
 
 
-def evidence_for(
-    store: TrustStore, at: datetime, holders: Sequence[Holder], carried: Properties
-) -> Evidence:
-    """Return what is at hand about one signature: ours, and what it carries itself."""
+def evidence_at(store: TrustStore, at: datetime) -> Evidence:
+    """Return what is at hand about a file before its signatures are read.
+
+    The bound on the search for paths is the file's: all its signatures share it.
+    """
+    trust = bounded(SimpleTrustManager.build(list(store.anchors)))
+    return Evidence(store=store, trust=trust, at=at)
+
+
+def evidence_for(base: Evidence, holders: Sequence[Holder], carried: Properties) -> Evidence:
+    """Return what is at hand about one signature: ours, and what it carries itself.
+
+    Args:
+        base: What is at hand about the file.
+        holders: Certificates of the signature.
+        carried: What XAdES adds.
+    """
+    store = base.store
     certs = [h.cert for h in holders]
     certs += [c for der in carried.extra_certificates if (c := _certificate(der)) is not None]
     lists = [CRLContainer(c) for der in carried.lists if (c := _list(der)) is not None]
     answers = [o for der in carried.answers for o in _answers(der)]
     found = tuple({c.sha256: c for c in certs}.values())[:MAX_CERTIFICATES]
-    return Evidence(
-        store=store,
-        trust=SimpleTrustManager.build(list(store.anchors)),
-        at=at,
+    # A list that the store has too would be judged twice.
+    ours = {c.crl_data.dump() for c in store.crls}
+    new = {c.crl_data.dump(): c for c in lists}
+    issuers = (*store.anchors, *store.intermediates, *found)
+    return replace(
+        base,
         certs=found,
-        crls=without_forged(tuple({c.crl_data.dump(): c for c in lists}.values())),
+        crls=without_forged(tuple(c for der, c in new.items() if der not in ours), issuers),
         ocsps=tuple(answers),
         has_revocation_store=bool(lists or answers),
         subjects=found,
@@ -233,7 +250,7 @@ def _ask(
     )
     validator = CertificateValidator(cert, validation_context=context)
     try:
-        path = asyncio.run(validator.async_validate_path())
+        path = completed(validator.async_validate_path())
     except errors.PathBuildingError:
         return _Path("NO_CERTIFICATE_CHAIN_FOUND")
     except errors.PathValidationError as exc:

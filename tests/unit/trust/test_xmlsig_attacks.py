@@ -150,6 +150,15 @@ def test_what_was_added_beside_the_signed_part_is_named(name):
     assert only(whole).sub_indication == "HASH_FAILURE"
 
 
+def test_a_signed_part_in_a_strange_frame_is_told():
+    good = sign(made.INVOICE, made.PART).decode()
+    start, end = good.index("<DLHDon"), good.index("</DLHDon>") + 9
+    part = good[start:end]
+    signature = only(good.replace(part, f"<DaHuy>{part}</DaHuy>").encode())
+    assert (signature.verdict, signature.intact) == (Verdict.INDETERMINATE, Answer.YES)
+    assert "/HDon/DaHuy" in next(n.en for n in signature.notes if n.code == "xml-partial")
+
+
 def test_an_assertion_alone_does_not_vouch_for_the_answer_around_it():
     signature = only(sign(made.RESPONSE, made.ASSERTION))
     assert (signature.verdict, signature.reference) == (
