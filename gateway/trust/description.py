@@ -33,6 +33,12 @@ def role_of(cert: x509.Certificate, store: TrustStore) -> str:
     return pinned.role if pinned is not None else facts.role_of(cert)
 
 
+def agencies_of(cert: x509.Certificate, store: TrustStore) -> tuple[str, ...]:
+    """Return the codes the trust list lets a signer sign for; empty where it does not say (G8)."""
+    pinned = store.trust_list.signer(cert.sha256.hex())
+    return pinned.agencies if pinned is not None else ()
+
+
 def trust_class_of(path: chains.Path, store: TrustStore) -> str:
     """Return the class of the first authority of a path that has one (SIG-05)."""
     return next((kind for cert in path if (kind := store.trust_class(cert))), "")
@@ -172,6 +178,7 @@ def described(
         chain=certificate_chain(judgement.path),
         trust_class=trust_class_of(judgement.path, store),
         revocation=tuple(knowledge.facts for knowledge in judgement.known),
+        agencies=() if signer is None else agencies_of(signer, store),
     )
 
 

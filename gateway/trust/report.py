@@ -75,7 +75,13 @@ class Note:
 
 @dataclass(frozen=True, slots=True)
 class CertificateFacts:
-    """A certificate's printed facts; `sha256` of its DER."""
+    """A certificate's printed facts; `sha256` of its DER.
+
+    Args:
+        units: Organisational units (OU), as written.
+        locality: Locality (L), or "".
+        identifiers: Numbers in the subject as written, `MST:0123456789`, `MNS:H37.02`.
+    """
 
     subject: str
     common_name: str
@@ -85,6 +91,9 @@ class CertificateFacts:
     not_before: Moment
     not_after: Moment
     sha256: str
+    units: tuple[str, ...] = ()
+    locality: str = ""
+    identifiers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,8 +175,9 @@ class AppearanceFacts:
         transparent: The image has a transparent ground.
         png_like: Lossless image, as PNG becomes in a PDF.
         text: Text drawn in it, cleaned and cut.
-        page_width: Of the page, points.
-        page_height: Of the page, points.
+        page_width: Of the page as shown, points.
+        page_height: Of the page as shown, points.
+        quadrant: Where its centre lies on the page as shown: `top-right`, `bottom-left`…, or "".
     """
 
     picture: bool = False
@@ -177,6 +187,7 @@ class AppearanceFacts:
     text: str = ""
     page_width: float = 0.0
     page_height: float = 0.0
+    quadrant: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,6 +233,7 @@ class SignatureFacts:
         appearance: How it is shown, None when invisible.
         proof_until: Until when the proof holds without renewal, None when not told.
         reference: What an XML signature covers: the path of the element, or "".
+        agencies: Codes the trust list lets this signer sign for; empty where it does not say (G8).
     """
 
     field: str
@@ -257,6 +269,7 @@ class SignatureFacts:
     appearance: AppearanceFacts | None = None
     proof_until: Moment | None = None
     reference: str = ""
+    agencies: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -369,6 +382,8 @@ class VerificationReport:
         lists: Revocation lists used.
         evidence: Everything used, sorted by kind and digest.
         parts: Files inside, for a container.
+        page_text: The first page has text, so that a missing stamp can be told from a scan.
+        urgency_marks: Urgency stamps found there (SIG-25): `HỎA TỐC`, `THƯỢNG KHẨN`, `KHẨN`.
     """
 
     verdict: Verdict
@@ -391,3 +406,5 @@ class VerificationReport:
     lists: tuple[ListFacts, ...] = ()
     evidence: tuple[EvidenceItem, ...] = ()
     parts: tuple[PartReport, ...] = ()
+    page_text: bool = False
+    urgency_marks: tuple[str, ...] = ()

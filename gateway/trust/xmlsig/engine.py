@@ -317,6 +317,7 @@ class _Verification:
             timestamps=tuple(judgement.stamps),
             proof_until=description.proof_until(judgement, cert, (), self.store),
             reference="" if finding is None else clean(finding.reference, 300),
+            agencies=description.agencies_of(cert, self.store),
         )
 
 
