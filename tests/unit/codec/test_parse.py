@@ -332,3 +332,18 @@ def test_a_damaged_wrapper_keeps_the_bytes_as_sent(read, header, emit):
     result = read(packet)
     assert result.files[0].read_bytes() == broken
     assert [f.severity for f in result.findings] == [Severity.WARNING]
+
+
+@pytest.mark.parametrize(
+    ("block", "is_block", "is_real"),
+    [
+        ("", False, False),
+        ("<Signature><SignatureValue>SIGVAL=</SignatureValue></Signature>", True, False),
+        ('<ds:Signature xmlns:ds="http://www.w3.org/2000/09/xmldsig#"/>', True, True),
+        ('<Signature xmlns="http://www.w3.org/2000/09/xmldsig#"/>', True, True),
+    ],
+)
+def test_a_dummy_signature_block_is_told_from_a_real_one(read, packet, block, is_block, is_real):
+    found = read(change(packet, ("</edXML:edXMLHeader>", f"{block}</edXML:edXMLHeader>")))
+    header = found.envelope.header
+    assert (header.has_signature_block, header.has_xml_signature) == (is_block, is_real)
