@@ -29,6 +29,7 @@ from gateway.trust.notes import note
 from gateway.trust.report import Coverage, Note, SignatureFacts, Verdict, VerificationReport
 from gateway.trust.revisions import active_content
 from gateway.trust.sniff import foreign_signature
+from gateway.trust.viewers import Viewers
 
 ENGINE: Final = f"vanlien-trust 1, pyHanko {version('pyHanko')}"
 _MAX_HIDDEN: Final = 5
@@ -166,6 +167,10 @@ def _in_own_revision(
     stranger = guards.stranger_after(data, wanted.end, nothing_listed)
     attacked = code != "hidden-signature" and stranger is not None and stranger.is_object
     extra = [note(code), *([note("unlisted-object")] if attacked else [])]
+    # What stands in the present state that the signer did not see was put in afterwards.
+    if not attacked and Viewers(data).opinion(wanted.end).alike is False:
+        extra.append(note("page-changed"))
+        attacked = True
     ceiling = Verdict.INVALID if attacked else Verdict.INDETERMINATE
     return [
         replace(
