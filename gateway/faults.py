@@ -35,6 +35,7 @@ POINTS: Final = (
     "desk.after-confirm",
     "desk.after-status",
     "recheck.before-commit",
+    "revocation.after-object",
     "janitor.after-expire",
     "janitor.before-head",
 )
