@@ -15,7 +15,13 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from pyhanko.pdf_utils import generic
-from pyhanko.pdf_utils.decode_limits import DecodeContext, DecodeLimits, DecodePurpose
+from pyhanko.pdf_utils.decode_limits import (
+    DEFAULT_PURPOSE_LIMITS,
+    DecodeContext,
+    DecodeLimits,
+    DecodePurpose,
+    StreamDecodeLimits,
+)
 from pyhanko.pdf_utils.generic import PdfObject, Reference, StreamObject
 from pyhanko.pdf_utils.reader import PdfFileReader, process_data_at_eof
 from pyhanko.pdf_utils.xref import (
@@ -35,6 +41,16 @@ _TRAILER: Final = re.compile(rb"[ \n\r\t\f\x00]*+trailer[ \n\r\t\f\x00]*+(?=<<)"
 _ENTRY_BYTES: Final = 20
 _MAX_GENERATION: Final = 0xFFFF
 _DIRECTORY: Final = re.compile(rb"[ \n\r\t\f]*+(?:\d{1,10}[ \n\r\t\f]++)*+")
+
+# A row costs 30 microseconds: 256 MiB of them, the library's own limit, is an hour.
+_LIMITS: Final = DecodeLimits(
+    per_purpose={
+        **DEFAULT_PURPOSE_LIMITS,
+        DecodePurpose.XREF_STREAM: StreamDecodeLimits(
+            max_ratio=100, ratio_floor=1 << 18, max_output_size=1 << 24
+        ),
+    }
+)
 
 
 def table_entries(data: bytes, at: int) -> tuple[XRefSectionData, int, int] | None:
@@ -166,7 +182,7 @@ class QuickReader(PdfFileReader):
         """Do as `PdfFileReader.__init__` does (0.38.0), with our builder."""
         self._security_handler = None
         self.strict = strict
-        self._decode_context = DecodeContext(DecodeLimits(), input_size=len(self.data))
+        self._decode_context = DecodeContext(_LIMITS, input_size=len(self.data))
         self.resolved_objects = {}
         self._header_version = None
         self._input_version = None
