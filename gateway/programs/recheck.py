@@ -20,14 +20,14 @@ from gateway.domain.finding import errors, finding_json
 from gateway.domain.lifecycle import ArrivalState, ConsignmentState
 from gateway.domain.moments import from_text, iso, to_text
 from gateway.errors import GatewayError
-from gateway.ports import Change, ChangeSet, Conflict, Delete, Row, Update
+from gateway.ports import BlobInfo, Change, ChangeSet, Conflict, Delete, Row, Update
 from gateway.programs import clockwatch, undetermined
 from gateway.programs.context import Context
 from gateway.programs.judging import findings_from_json, judge_signatures, legal_class_of
 from gateway.programs.rows import dumps, entry, event, loads
 from gateway.programs.shutaway import shut_away
 from gateway.programs.undetermined import ASKED
-from gateway.programs.verifying import BACKGROUND, Verdicts, verify_files
+from gateway.programs.verifying import BACKGROUND, Verdicts, signed_packet, verify_files
 from gateway.trust.curable import ANY_ISSUER, Cause, gist
 from gateway.trust.render import from_json
 from gateway.trust.report import Verdict, VerificationReport
@@ -191,8 +191,11 @@ class Recheck:
         if document["state"] == ConsignmentState.ACCEPTED.value and row["kind"] == "consignment":
             await self._postpone(subject)  # `issue` has it
             return False
-        files = envelope_from_json(loads(document["envelope"])).attachments
-        verdicts = await verify_files(context, files, now, lane=BACKGROUND)
+        envelope = envelope_from_json(loads(document["envelope"]))
+        files = envelope.attachments
+        received = BlobInfo(document["received_sha256"], document["received_size"])
+        packet = signed_packet(envelope, received)
+        verdicts = await verify_files(context, files, now, lane=BACKGROUND, packet=packet)
         for _ in range(_RACES):
             change = await self._changes(row, document, files, verdicts, now)
             faults.reach("recheck.before-commit")

@@ -15,7 +15,7 @@ from typing import Any
 from gateway.demo.pki import Revocation, publish_crls
 from gateway.programs import recheck
 from gateway.trust.report import VerificationReport
-from gateway.verifier import trusted
+from gateway.verifier import trusted, watch
 from gateway.verifier.examine import examine, quick_report_of
 from tests.world.gatehouse import House, gatehouse, packet
 from tests.world.outside import cold
@@ -23,8 +23,9 @@ from tests.world.signed_files import LONG_AGO, NOW, pki, trust_of, twice
 
 
 def still(monkeypatch: Any) -> None:
-    """Let the program look only when it is asked, and see a touched folder at once."""
+    """Let the programs look only when they are asked, and see a touched folder at once."""
     monkeypatch.setattr(recheck, "_PERIOD_S", 3600.0)
+    monkeypatch.setattr(watch, "_PERIOD_S", 3600.0)
     monkeypatch.setattr(trusted, "_STAMP_S", 0.0)
 
 
