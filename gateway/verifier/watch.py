@@ -141,6 +141,7 @@ class RevocationWatch:
         self._addresses = _load(store.folder / _STATE_FILE)
         self._wanted: dict[tuple[str, int], datetime] = {}
         self._top = -1
+        self._turn = asyncio.Lock()
         self._alarmed: dict[str, str] = {}
         self._health = RevocationHealth()
 
@@ -155,6 +156,10 @@ class RevocationWatch:
 
     async def once(self) -> None:
         """Take what was dropped, ask what is due, tell what is fresh, look at ages."""
+        async with self._turn:
+            await self._once()
+
+    async def _once(self) -> None:
         if self._top < 0:
             self._top, _ = await asyncio.to_thread(self._store.news, -1)
         issuers = await asyncio.to_thread(self._issuers.read)
