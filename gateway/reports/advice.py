@@ -368,6 +368,26 @@ BY_CASE: Final[dict[str, Advice]] = {
         ),
         refusal="R04",
     ),
+    "part-signed": Advice(
+        Words(
+            "Chữ ký chỉ phủ một phần nội dung; phần còn lại không có ai ký.",
+            "The signature covers a part of the content; nobody signed the rest.",
+        ),
+        Words(
+            "Chỉ coi phần được ký (nêu bên dưới) là của người ký. Đề nghị bên gửi ký toàn bộ tệp.",
+            "Only the signed part (named below) is the signer's. Ask the sender to sign the whole.",
+        ),
+    ),
+    "dummy-block": Advice(
+        Words(
+            "Khối Signature của gói tin không phải chữ ký thật nên không kiểm chứng được.",
+            "The packet's Signature block is no real signature and cannot be verified.",
+        ),
+        Words(
+            "Không cần làm gì: dựa vào chữ ký số trong các tệp đính kèm.",
+            "Nothing to do: rely on the signatures inside the attached files.",
+        ),
+    ),
     "not-analysed": Advice(
         Words(
             "Không phân tích được những thay đổi sau khi ký.",

@@ -16,7 +16,16 @@ _SEVERITY: Final = {
     Verdict.UNSIGNED: 2,
     Verdict.VALID: 1,
 }
-_WRAPPED: Final = frozenset({"page-changed", "docmdp-violated", "byte-range", "unlisted-object"})
+_WRAPPED: Final = frozenset(
+    {
+        "page-changed",
+        "docmdp-violated",
+        "byte-range",
+        "unlisted-object",
+        "xml-duplicate-id",
+        "xml-wrapping",
+    }
+)
 _HARMLESS: Final = frozenset({"none", "archive-data", "signature", ""})
 _FILE_CASES: Final = {
     "hidden-signature": "hidden",
@@ -40,6 +49,9 @@ _SIGNATURE_CASES: Final = {
     "changed-before-next": "changed-unclear",
     "not-analysed": "not-analysed",
     "viewers-disagree": "changed-unclear",
+    "xml-not-verifiable": "dummy-block",
+    "xml-partial": "part-signed",
+    "xml-unsigned-object": "part-signed",
 }
 _CHANGE_CASES: Final = {
     "other": "changed-unclear",

@@ -279,20 +279,20 @@ class _Verification:
         judgement = case.judgement
         cert = holder.cert
         description.remark_lifetime(judgement, cert, self.store)
+        if finding is not None and finding.empty:
+            # What a manifest lists was not looked at.
+            judgement.doubt("SIGNED_DATA_NOT_FOUND", "xml-nothing-signed")
+            judgement.intact = Answer.UNKNOWN
         ceilings = [_crypto_verdict(judgement)]
         if self.store.policy.unknown == "invalid" and judgement.sub == "TRY_LATER":
             judgement.remark("unknown-refused")
             ceilings.append(Verdict.INVALID)
-        sub, remarks = judgement.sub, list(judgement.notes)
+        remarks = list(judgement.notes)
         if finding is not None:
             ceilings.append(finding.ceiling)
             remarks += finding.notes
-            if finding.ceiling is Verdict.INVALID or not sub:
-                sub = finding.sub or sub
         verdict = worst(ceilings)
-        if finding is not None and finding.empty:
-            judgement.intact = Answer.UNKNOWN  # what a manifest lists was not looked at
-        base = description.bare(case.label, verdict, sub, note("claimed-time"))
+        base = description.bare(case.label, verdict, judgement.sub, note("claimed-time"))
         return replace(
             base,
             intact=judgement.intact,
@@ -304,13 +304,13 @@ class _Verification:
             signed_at=judgement.signed_at,
             signed_at_source=judgement.source,
             coverage=base.coverage if finding is None else finding.coverage,
-            later_changes="none" if finding is not None else "not-analysed",
+            later_changes=_later(finding),
             algorithm=_algorithm(read, cert),
             notes=tuple(remarks),
             claimed_at=case.carried.claimed_at,
             time_authority=judgement.time_authority,
             level=case.carried.level,
-            indication=_indication(verdict),
+            indication=judgement.indication,
             chain=description.certificate_chain(judgement.path),
             trust_class=description.trust_class_of(judgement.path, self.store),
             revocation=tuple(known.facts for known in judgement.known),
@@ -336,8 +336,8 @@ def _refused(case: _Case) -> SignatureFacts:
 
 
 def _dummy(element: Element) -> SignatureFacts:
-    remark = note("xml-not-verifiable")
-    return description.bare(path_of(element), Verdict.INDETERMINATE, "GENERIC", remark)
+    bare = description.bare(path_of(element), Verdict.INDETERMINATE, "", note("xml-not-verifiable"))
+    return replace(bare, later_changes="none")
 
 
 def _crypto_verdict(judgement: Judgement) -> Verdict:
@@ -348,10 +348,11 @@ def _crypto_verdict(judgement: Judgement) -> Verdict:
     return Verdict.INDETERMINATE
 
 
-def _indication(verdict: Verdict) -> str:
-    if verdict is Verdict.VALID:
-        return "TOTAL-PASSED"
-    return "TOTAL-FAILED" if verdict is Verdict.INVALID else "INDETERMINATE"
+def _later(finding: places.Finding | None) -> str:
+    """Return what was done after signing: moving the signed element aside is a change."""
+    if finding is None:
+        return "not-analysed"
+    return "other" if finding.ceiling is Verdict.INVALID else "none"
 
 
 def _algorithm(read: Shape, cert: x509.Certificate) -> str:

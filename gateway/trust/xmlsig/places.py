@@ -60,7 +60,6 @@ class Finding:
     Args:
         coverage: WHOLE_FILE when the root is signed, else PARTIAL.
         ceiling: The best verdict left.
-        sub: Sub-indication when that is not VALID.
         reference: Paths of what is signed, as one text.
         notes: Remarks.
         empty: No content of the document is signed directly (a manifest, say).
@@ -70,20 +69,17 @@ class Finding:
     reference: str
     empty: bool = False
     ceiling: Verdict = Verdict.VALID
-    sub: str = ""
     notes: list[Note] = field(default_factory=list)
 
     def refuse(self, code: str, detail: object) -> None:
         """Not what a program reads: proven wrong."""
-        if self.ceiling is not Verdict.INVALID:
-            self.sub = "FORMAT_FAILURE"
         self.ceiling = Verdict.INVALID
         self.notes.append(note(code, detail))
 
     def doubt(self, code: str, detail: object) -> None:
         """Not all that a program reads."""
         if self.ceiling is Verdict.VALID:
-            self.ceiling, self.sub = Verdict.INDETERMINATE, "SIGNED_DATA_NOT_FOUND"
+            self.ceiling = Verdict.INDETERMINATE
         self.notes.append(note(code, detail))
 
 
@@ -135,7 +131,6 @@ def judge_places(
     )
     if not covered:
         finding.empty = True
-        finding.doubt("xml-nothing-signed", "")
         return finding
     _own_objects(finding, shape, signed)
     _packet(finding, root, shape, whole=whole)
