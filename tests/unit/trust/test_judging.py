@@ -209,6 +209,7 @@ def test_facts_that_cannot_be_read_leave_the_others(monkeypatch):
 
 
 # ---------------------------------------------------------------- time-stamps
+# SIG-44 (NĐ68 art 29): a token counts with imprint, purpose, path and time; else it is a claim.
 
 
 def test_a_token_that_does_not_hold_lends_no_time(monkeypatch, store):
