@@ -8,16 +8,20 @@ import asyncio
 import json
 import shutil
 import sqlite3
+from datetime import timedelta
 from hashlib import sha256
 
 import pytest
 
 from gateway import app, reverification
 from gateway.__main__ import main
+from gateway.demo.pki import Revocation, publish_crls
 from gateway.programs.rows import dumps, loads
-from tests.world.gatehouse import packet
-from tests.world.rechecking import HandPool, lay, lists_come, look, send_signed, undecided
-from tests.world.signed_files import flipped, letter, once, twice
+from gateway.trust.anchors import TrustStore
+from tests.world.gatehouse import gatehouse, packet
+from tests.world.outside import cold
+from tests.world.rechecking import HandPool, lay, lists_come, look, send_signed, still, undecided
+from tests.world.signed_files import LONG_AGO, NOW, flipped, letter, once, pki, twice
 from tests.world.submitting import WaitingVerifier, count, rows
 
 
@@ -374,3 +378,36 @@ async def test_people_get_a_summary(house, capfd):
     text = capfd.readouterr().out
     assert code in {0, 1}
     assert "văn bản" in text
+
+
+# ---------------------------------------------------------------- with a revocation store
+
+
+async def test_a_store_that_grew_is_asked_as_it_was(tmp_path, monkeypatch, capfd):
+    """Lists that came later, saying otherwise, are none of an earlier report's business."""
+    still(monkeypatch)
+    with cold():
+        async with gatehouse(lay(tmp_path)) as house:
+            issuers = TrustStore.load(house.folder / "trust")
+            store, known = house.gateway.revocation, (*issuers.anchors, *issuers.intermediates)
+            for n, revoked in enumerate(([], [Revocation(pki().person().serial, LONG_AGO)])):
+                folder = tmp_path / f"lists-{n}"
+                folder.mkdir()
+                publish_crls(pki(), now=NOW + timedelta(minutes=n), revoked=revoked, into=folder)
+                for file in sorted(folder.iterdir()):
+                    store.take(file.read_bytes(), known)
+                await send_signed(house, str(n))
+            await house.inbox("stc", 2)
+            kept = reports(house)
+            assert [r["verdict"] for r in kept] == ["valid", "indeterminate"]
+            assert len({r["trust_sha256"] for r in kept}) == 2
+            code, said = await reverify(house, capfd)
+            assert (code, said["problems"]) == (0, [])
+            assert said["counts"] == {"equal": 2}
+            # A store that lost its memory cannot be asked: said, not guessed.
+            index = house.folder / "data" / "revocation" / "index.sqlite"
+            lost = index.with_name("lost.sqlite")
+            index.rename(lost)
+            code, said = await reverify(house, capfd)
+            lost.rename(index)
+            assert (code, said["counts"]) == (1, {"evidence-missing": 2})
