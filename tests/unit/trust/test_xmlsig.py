@@ -9,6 +9,7 @@ import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from gateway.demo.pki import Revocation
+from gateway.reports.choosing import of_file
 from gateway.trust.anchors import TrustStore
 from gateway.trust.render import to_json
 from gateway.trust.report import Answer, Coverage, Verdict
@@ -356,6 +357,7 @@ def test_edxml_dummies_are_not_verifiable_and_neither_good_nor_bad():
     (signature,) = report.signatures
     assert codes(signature) == {"xml-not-verifiable"}
     assert "không kiểm chứng được" in signature.notes[0].vi
+    assert "tệp đính kèm" in of_file(report).todo.vi
     token = "<Signature><KeyInfo><OrganId>H41</OrganId><Token>x</Token></KeyInfo></Signature>"
     assert judge(made.PACKET.replace(HERE, token).encode()).verdict is Verdict.UNSIGNED
     sample = block.replace("<Signature>", f'<Signature xmlns="{made.DS}">')

@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import pytest
 
+from gateway.reports.choosing import of_signature
 from gateway.trust.anchors import TrustStore
 from gateway.trust.report import Answer, Verdict
 from gateway.trust.xmlsig import engine, tree
@@ -53,6 +54,8 @@ def test_each_of_the_eight_wrappings_is_named(kind):
     assert signature.verdict is Verdict.INVALID
     assert "xml-wrapping" in codes(signature)
     assert signature.intact is Answer.YES  # the digests hold: only the place gives it away
+    assert (signature.indication, signature.later_changes) == ("TOTAL-PASSED", "other")
+    assert of_signature(signature).refusal == "R04"
 
 
 def _header_moved():
