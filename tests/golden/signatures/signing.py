@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Any
 from unittest.mock import patch
 
+from asn1crypto import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding
 from pyhanko.pdf_utils import generic
@@ -50,6 +51,8 @@ class How:
         box: Rectangle on page 1 of a visible signature.
         chain: Put the issuer's certificate into the signature.
         spare: Bytes left after the value.
+        shown: Another certificate of the signer's key to sign under, DER.
+        carried: More certificates to carry, DER.
     """
 
     level: str = "B-T"
@@ -65,6 +68,8 @@ class How:
     box: tuple[int, int, int, int] | None = None
     chain: bool = True
     spare: int = 0
+    shown: bytes = b""
+    carried: tuple[bytes, ...] = ()
 
 
 class _SteadySigner(SimpleSigner):
@@ -132,12 +137,13 @@ def _signer(who: str, how: How) -> SimpleSigner:
     issuer = MEMBERS[who].issuer
     if how.chain and issuer:
         chain.register(asn1_certificate(issuer))
+    chain.register_multiple(x509.Certificate.load(der) for der in how.carried)
     signer = _SteadySigner(
-        signing_cert=asn1_certificate(who),
+        signing_cert=x509.Certificate.load(how.shown) if how.shown else asn1_certificate(who),
         signing_key=asn1_key(who),
         cert_registry=chain,
         prefer_pss=how.pss,
-        embed_roots=False,
+        embed_roots=bool(how.carried),
     )
     signer.who = who
     return signer
