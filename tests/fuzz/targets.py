@@ -30,6 +30,7 @@ from tests.fuzz import der, pdf, seeds, xmltree
 from tests.golden.signatures import authority
 from tests.golden.signatures.authority import NOW, SIGNED
 from tests.golden.signatures.cases import build
+from tests.unit.trust import test_xmlsig_fuzz as signed_xml
 
 Step = tuple[Callable[[bytes, Random], bytes], int]
 
@@ -136,6 +137,22 @@ def make_xml(dice: Random, found: Sequence[seeds.Seed]) -> Case:
     seed = dice.choice(seeds.xml())
     steps = [(xmltree.mutated, dice.getrandbits(64)) for _ in range(dice.choice((1, 1, 2, 4)))]
     return Case("xml", seed.name, seed.data, steps, ".xml")
+
+
+def make_signed(dice: Random, found: Sequence[seeds.Seed]) -> Case:
+    """Return mutated XML whose signature holds under an anchor."""
+    name = dice.choice(sorted(signed_xml.originals()))
+    steps = [(xmltree.mutated, dice.getrandbits(64)) for _ in range(dice.choice((1, 1, 2, 3)))]
+    return Case("signedxml", name, signed_xml.originals()[name], steps, f".{name}.xml")
+
+
+def run_signed(name: str, data: bytes) -> Seen:
+    """Verify it as its own suite does: valid only where a reader reads what was signed."""
+    try:
+        report = signed_xml.check(name, data)
+    except AssertionError as exc:
+        return Seen(f"signedxml {name}", str(exc)[:200] or "valid, and not what was signed")
+    return Seen(f"signedxml {name} {_behaviour(report)}" if report else f"signedxml {name}")
 
 
 def make_zip(dice: Random, found: Sequence[seeds.Seed]) -> Case:
@@ -301,6 +318,7 @@ TARGETS: dict[str, Target] = {
     for t in (
         Target("pdf", 78, make_pdf, run_file),
         Target("xml", 6 if seeds.xml() else 0, make_xml, run_file),
+        Target("signedxml", 6, make_signed, lambda data: run_signed("letter", data)),
         Target("zip", 4, make_zip, run_file),
         Target("trust", 5, make_trust, lambda data: run_trust("issuing.crl", data)),
         Target("crl", 3, make_crl, run_crl),
@@ -315,6 +333,8 @@ def run(case: Case, data: bytes | None = None) -> Seen:
     data = case.bytes() if data is None else data
     if case.target == "trust":
         return run_trust(case.suffix[1:], data)
+    if case.target == "signedxml":
+        return run_signed(case.seed, data)
     return TARGETS[case.target].run(data)
 
 
@@ -323,6 +343,8 @@ def run_kept(path: Path) -> Seen:
     target = path.name.split("-", 1)[0]
     if target == "trust":
         return run_trust(".".join(path.name.split(".")[1:]), path.read_bytes())
+    if target == "signedxml":
+        return run_signed(path.name.split(".")[1], path.read_bytes())
     return TARGETS[target].run(path.read_bytes())
 
 
