@@ -150,7 +150,7 @@ class _Verification:
     def _listed(self) -> tuple[list[_Case], list[SignatureFacts]]:
         root = self.tree.root
         found = list(shape.signatures(root))
-        counter = [one for one in found if shape.is_countersignature(one)]
+        counter = {one for one in found if shape.is_countersignature(one)}
         if counter:
             self.notes.append(note("xml-countersignatures", len(counter)))
         real = [one for one in found if one not in counter]

@@ -168,9 +168,13 @@ def _own_objects(finding: Finding, shape: Shape, signed: Sequence[Signed]) -> No
         and len(one.place) > depth
         and one.place[:depth] == shape.place
     ]
-    for node in children(shape.element):
+    objects = [node for node in children(shape.element) if local(node) == "Object"]
+    if len(objects) > _MANY:
+        finding.doubt("xml-unsigned-object", f"> {_MANY}")
+        return
+    for node in objects:
         inside = children(node)
-        if local(node) != "Object" or (inside and all(local(c) in _PROPERTIES for c in inside)):
+        if inside and all(local(c) in _PROPERTIES for c in inside):
             continue
         if not _inside(place_of(node), inner) and not (
             0 < len(inside) <= _MANY

@@ -143,9 +143,11 @@ def signatures(root: Element) -> Iterator[Element]:
 
 
 def is_countersignature(element: Element) -> bool:
-    """Tell whether a Signature stands in another's CounterSignature property."""
+    """Tell whether a Signature stands in the CounterSignature property of another."""
     parent = element.getparent()
-    return parent is not None and local(parent) == "CounterSignature"
+    if parent is None or local(parent) != "CounterSignature":
+        return False
+    return next(parent.iterancestors(f"{{{names.DS}}}Signature"), None) is not None
 
 
 def read_shape(element: Element, ids: Ids, attachments: Mapping[str, bytes]) -> Shape:

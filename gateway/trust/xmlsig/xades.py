@@ -154,6 +154,8 @@ def _certificates(top: Element) -> tuple[tuple[str, bytes], ...]:
             except ValueError:
                 continue
             found.append((names.DIGESTS.get(str(method.get("Algorithm")), ""), value))
+            if len(found) >= _MAX_ITEMS:
+                return tuple(found)
     return tuple(found)
 
 

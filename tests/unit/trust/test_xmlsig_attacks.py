@@ -352,3 +352,19 @@ def test_countersignatures_are_counted():
     assert len(report.signatures) == 1
     assert [n.code for n in report.notes] == ["xml-countersignatures"]
     assert report.verdict is Verdict.INDETERMINATE  # its properties are nobody's
+
+
+def test_a_signature_is_not_hidden_by_calling_it_a_countersignature():
+    broken = changed(sign(made.LETTER), "1.000.000", "9.000.000").decode()
+    signature = made.signature_of(broken.encode())
+    hidden = broken.replace(signature, f"<CounterSignature>{signature}</CounterSignature>")
+    assert judge(hidden.encode()).verdict is Verdict.INVALID
+
+
+def test_a_thousand_objects_are_not_all_looked_at():
+    data = changed(
+        sign(made.LETTER), "</ds:Signature>", "<ds:Object/>" * 50_000 + "</ds:Signature>"
+    )
+    report = _quickly(data)
+    assert "xml-unsigned-object" in codes(report.signatures[0])
+    assert report.verdict is Verdict.INDETERMINATE
