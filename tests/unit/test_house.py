@@ -94,6 +94,7 @@ def test_the_readme_shows_only_commands_that_exist():
 def test_the_makefile_lists_its_targets():
     listed = set(re.findall(r"^#   make ([a-z-]+)", text("Makefile"), re.MULTILINE))
     commands = {"run", "test", "unit", "crash-long", "lint", "bench", "docs", "lock", "clean"}
+    commands |= {"bench-verify", "corpus", "fuzz-verify"}
     assert commands == listed
     assert listed <= targets()
     assert listed <= set(re.search(r"^\.PHONY: (.*)$", text("Makefile"), re.MULTILINE)[1].split())
