@@ -94,6 +94,7 @@ class Dossier:
         contact: The technician.
         lang: `vi` or `en`: the language shown first.
         gateway: Name of who reports.
+        sealed_by: Name in the certificate that will seal the printed report, "" for no seal.
     """
 
     files: tuple[Subject, ...]
@@ -101,6 +102,7 @@ class Dossier:
     contact: Contact = Contact()
     lang: str = "vi"
     gateway: str = ""
+    sealed_by: str = ""
 
 
 # ---------------------------------------------------------------- what comes out

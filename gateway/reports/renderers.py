@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from gateway.reports import etsi, html
+from gateway.reports import etsi, html, pdf
 from gateway.reports.model import Dossier
 from gateway.trust.render import Json, to_json
 
@@ -18,7 +18,7 @@ class Form:
     """One form of the report.
 
     Args:
-        name: As `?format=` and the suffix say it: `html`, `json`, `xml`.
+        name: As `?format=` and the suffix say it: `html`, `pdf`, `json`, `xml`.
         media: Media type of the bytes.
         render: Makes them.
         pictures: It shows pages, so they are worth drawing.
@@ -51,6 +51,7 @@ FORMS: Final[dict[str, Form]] = {
     form.name: form
     for form in (
         Form("html", html.MEDIA, html.render, pictures=True),
+        Form("pdf", pdf.MEDIA, pdf.render, pictures=True),
         Form("json", "application/json", as_json),
         Form("xml", etsi.MEDIA, etsi.render),
     )
