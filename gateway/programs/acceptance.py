@@ -344,7 +344,7 @@ def _consignment(
         "envelope": dumps(envelope_to_json(envelope)),
         "findings": dumps([finding_json(f) for f in wanted.findings]),
         "verdict": wanted.verdict,
-        "legal_class": legal_class_of(verdicts) if verdicts else "",
+        "legal_class": legal_class_of(verdicts, envelope, wanted.sender) if verdicts else "",
         "urgency": int(header.urgency),
         "code_number": header.code_number,
         "code_notation": header.code_notation,

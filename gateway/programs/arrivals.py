@@ -322,7 +322,7 @@ def _row(
         "envelope": dumps(envelope_to_json(came.read.envelope)),
         "findings": dumps([finding_json(f) for f in findings]),
         "verdict": came.verdicts.verdict.value,
-        "legal_class": legal_class_of(came.verdicts),
+        "legal_class": legal_class_of(came.verdicts, came.read.envelope, sender.canonical),
         "urgency": int(header.urgency),
         "business_type": int(header.business.doc_type),
         "source": row["peer"],

@@ -15,17 +15,17 @@ from gateway.programs.catalogue import today
 from gateway.programs.context import Context
 from gateway.programs.verifying import Verdicts
 from gateway.rules.facts import ATTACHMENTS, Direction
-from gateway.rules.signature import LegalClass, legal_class
+from gateway.rules.holders import HOLDER_RULES
+from gateway.rules.signers import AGENCY, codes_of, copy_form_of, signed_in_order
 from gateway.trust.decisions import Defaults, decide
 from gateway.trust.policy import Policy as SigningPolicy
-from gateway.trust.report import Verdict, VerificationReport
-
-_AGENCY: Final = "organization"
+from gateway.trust.report import Verdict
 
 # What an operator's "accept" takes the mark from: the findings that only say this very verdict.
 _SAID_BY_VERDICT: Final = {
     "unsigned": frozenset({"SIG-02"}),
-    "incomplete": frozenset({"SIG-01", "SIG-03", "SIG-04c"}),
+    "incomplete": frozenset({"SIG-01", "SIG-03", "SIG-04c", "SIG-60"}),
+    "mismatch": HOLDER_RULES,
     "indeterminate": frozenset({"SIG-42"}),
     "unreadable": frozenset({"SIG-42"}),
 }
@@ -39,13 +39,24 @@ _REFUSED: Final = {
     "unreadable": ("SIG-42", "R05", "có tệp không đọc được", "has a file that cannot be read"),
     "unsigned": ("SIG-02", "R03", "không có chữ ký số", "is not signed"),
     "incomplete": ("SIG-01", "R03", "chưa đủ chữ ký số phải có", "lacks a signature it needs"),
+    "mismatch": (
+        *("SIG-51", "R03", "do người hoặc cơ quan khác bên gửi ký số"),
+        "is signed by another person or agency than the sender's",
+    ),
 }
 
 
 def action_of(
-    context: Context, envelope: Envelope, verdicts: Verdicts | None, direction: Direction
+    context: Context,
+    envelope: Envelope,
+    verdicts: Verdicts | None,
+    direction: Direction,
+    found: Iterable[Finding] = (),
 ) -> str:
-    """Return `accept`, `flag` or `refuse`; `flag` while there is no verdict."""
+    """Return `accept`, `flag` or `refuse`; `flag` while there is no verdict.
+
+    `found` is what the rules say of who signed; without it nobody is held to be another.
+    """
     if verdicts is None:
         return "flag"
     policy = context.policy
@@ -55,10 +66,16 @@ def action_of(
         unsigned=policy.outgoing_unsigned,
     )
     signing = context.signing()
+    codes = _codes(context, envelope)
+    standing = _standing(signing, envelope, codes, verdicts, found)
+    return decide(signing.decisions, defaults, codes, direction, standing)
+
+
+def _codes(context: Context, envelope: Envelope) -> frozenset[str]:
+    """Return every code the sender goes by."""
     written = envelope.header.sender.organ_id
     known = context.directory().resolve(written, today(context)).canonical
-    codes = {written, known}
-    return decide(signing.decisions, defaults, codes, direction, _standing(signing, verdicts))
+    return frozenset({written, known})
 
 
 def decided(
@@ -72,8 +89,9 @@ def decided(
     found = tuple(found)
     if verdicts is None:
         return found
-    action = action_of(context, envelope, verdicts, direction)
-    standing = _standing(context.signing(), verdicts)
+    action = action_of(context, envelope, verdicts, direction, found)
+    codes = _codes(context, envelope)
+    standing = _standing(context.signing(), envelope, codes, verdicts, found)
     if action == "refuse":
         said = standing == "invalid" and any(_refuses(f) for f in found)
         return found if said else (*found, _refusal(standing, direction))
@@ -97,21 +115,31 @@ def _refuses(finding: Finding) -> bool:
     return finding.severity is Severity.ERROR and finding.rule.startswith("SIG-")
 
 
-def _standing(signing: SigningPolicy, verdicts: Verdicts) -> str:
-    """Return the verdict as the table names it: `incomplete` where somebody has yet to sign."""
+def _standing(
+    signing: SigningPolicy,
+    envelope: Envelope,
+    codes: Iterable[str],
+    verdicts: Verdicts,
+    found: Iterable[Finding],
+) -> str:
+    """Return the verdict as the table names it.
+
+    `incomplete` where somebody has yet to sign, `mismatch` where all did but not those the message
+    names (SIG-51).
+    """
     if verdicts.verdict is not Verdict.VALID or not verdicts.reports:
         return verdicts.verdict.value
+    main, compared = verdicts.reports[0], codes_of(*codes)
     wanted = signing.must_sign
-    if legal_class(verdicts.reports) is LegalClass.COPY:
+    copy_form = copy_form_of(envelope.header, main, compared)
+    if copy_form:
         # SIG-60 (NĐ30 art 25-27): a copy carries the agency's signature only.
-        wanted = tuple(role for role in wanted if role == _AGENCY)
-    return "valid" if _signed_by_all(verdicts.reports[0], wanted) else "incomplete"
-
-
-def _signed_by_all(report: VerificationReport, roles: tuple[str, ...]) -> bool:
-    """SIG-01, SIG-03: each role has a valid signature, one after the other."""
-    signed = iter([s.role for s in report.signatures if s.verdict is Verdict.VALID])
-    return all(any(role == given for given in signed) for role in roles)
+        wanted = tuple(role for role in wanted if role == AGENCY)
+    # SIG-01, SIG-03: each role has a valid signature, one after the other.
+    if not signed_in_order(main, wanted, compared, copy_form):
+        return "incomplete"
+    other = any(f.rule in HOLDER_RULES and f.severity is Severity.WARNING for f in found)
+    return "mismatch" if other else "valid"
 
 
 def _refusal(standing: str, direction: Direction) -> Finding:

@@ -119,7 +119,7 @@ class Issue:
             columns = {
                 "state": ConsignmentState.RELEASED.value,
                 "verdict": verdicts.verdict.value,
-                "legal_class": legal_class_of(verdicts),
+                "legal_class": legal_class_of(verdicts, envelope, row["sender"]),
                 "findings": dumps([finding_json(f) for f in findings]),
                 "document_id": document_id,
                 "envelope": dumps(envelope_to_json(final)),

@@ -19,6 +19,7 @@ from gateway.programs.deciding import action_of, decided
 from gateway.programs.reading import ReadPacket
 from gateway.programs.repeats import Identity, Known, is_dead, is_same
 from gateway.programs.routing import LOCAL
+from gateway.programs.senders import names_of
 from gateway.programs.verifying import Verdicts
 from gateway.rules.facts import (
     MESSAGE_HEADER,
@@ -31,7 +32,8 @@ from gateway.rules.facts import (
     Target,
 )
 from gateway.rules.registry import run_all
-from gateway.rules.signature import legal_class
+from gateway.rules.signature import class_of
+from gateway.rules.signers import codes_of
 from gateway.trust.report import Verdict
 
 # What `rules.identity` says of recipients that cannot be reached.
@@ -70,6 +72,7 @@ async def judge(  # noqa: PLR0917
         limits=_limits(context, header) if direction == "out" else (),
         reports=verdicts.reports if verdicts else None,
         packet=verdicts.packet if verdicts else None,
+        names=names_of(directory, read.envelope, day),
         targets=await _targets(context, header) if direction == "out" else None,
         earlier=_earlier(compared) if compared is not None else None,
         same_agency=lambda one, other: directory.same(one, other, day),
@@ -82,13 +85,15 @@ def judge_signatures(
     context: Context, envelope: Envelope, verdicts: Verdicts, direction: Direction
 ) -> tuple[Finding, ...]:
     """Return only what a verdict that came later adds: signatures and secrecy stamps."""
+    day = today(context)
     facts = Facts(
         envelope=envelope,
         direction=direction,
-        today=today(context),
+        today=day,
         secrecy_marks=verdicts.secrecy_marks,
         reports=verdicts.reports,
         packet=verdicts.packet,
+        names=names_of(context.directory(), envelope, day),
         policy=_policy(context, envelope, verdicts, direction),
     )
     found = tuple(f for f in run_all(facts) if f.rule.startswith(("SIG-", "SEC-")))
@@ -202,9 +207,17 @@ def refuse_all(
     )
 
 
-def legal_class_of(verdicts: Verdicts) -> str:
-    """Return the legal value of a document: original, reference, unsigned… (SIG-01, SIG-02)."""
-    return legal_class(verdicts.reports).value
+def legal_class_of(verdicts: Verdicts, envelope: Envelope, sender: str) -> str:
+    """Return the legal value of a document: original, reference, unsigned… (SIG-01, SIG-02).
+
+    Args:
+        verdicts: Of its files.
+        envelope: The message.
+        sender: The sender's canonical code.
+    """
+    header = envelope.header
+    codes = codes_of(header.sender.organ_id, sender)
+    return class_of(header, verdicts.reports, codes).value
 
 
 def findings_from_json(text: str) -> tuple[Finding, ...]:

@@ -115,22 +115,26 @@ class Recheck:
         if clockwatch.is_off(context):
             return 0  # a verdict is about a time
         now = context.clock.now()
-        seen: set[str] = set()
-        if self._moved():
-            fresh, self._fresh = self._fresh, set()
-            everyone = self._acted is None or not fresh or ANY_ISSUER in fresh
-            self._acted = self._noticed
-            async for row in self._open():
-                concerned = everyone or _concerns(row, fresh)
-                other = bool(fresh) or row["trust_sha256"] != self._acted
-                if other and concerned and _heeds_trust(row):
-                    seen.add(row["subject"])
+        seen = await self._moved_on() if self._moved() else set()
         due = await context.ledger.all("recheck_due", now=to_text(now), limit=_PAGE)
         seen |= {row["subject"] for row in due}
         for subject in sorted(seen):
             await self._guarded(subject)
         await self._tell(now)
         return len(seen)
+
+    async def _moved_on(self) -> set[str]:
+        """Return the documents that the present trust state may help."""
+        fresh, state = set(self._fresh), self._noticed
+        everyone = self._acted is None or not fresh or ANY_ISSUER in fresh
+        found: set[str] = set()
+        async for row in self._open():
+            other = bool(fresh) or row["trust_sha256"] != state
+            if other and (everyone or _concerns(row, fresh)) and _heeds_trust(row):
+                found.add(row["subject"])
+        self._fresh -= fresh
+        self._acted = state
+        return found
 
     def _moved(self) -> bool:
         """Tell whether the trust state is another one than at the last round, and holds still.
@@ -293,7 +297,7 @@ class Recheck:
             **{f"{row['kind']}_id": row["subject"]},
             verdict_before=document["verdict"],
             verdict=verdicts.verdict.value,
-            legal_class=legal_class_of(verdicts),
+            legal_class=_class(document, verdicts),
             reports_before=list(before.named) or None,
             reports=list(verdicts.named) or None,
         )
@@ -323,7 +327,7 @@ class Recheck:
 
     async def _tell(self, now: datetime) -> None:
         """One banner for operations: how many wait for something of ours, and since when."""
-        waits = await undetermined.waiting(self._context.ledger)
+        waits = await undetermined.waiting(self._context.ledger, now)
         ours = [w for w in waits if w.cause in undetermined.OURS]
         count = sum(w.count for w in ours)
         grown = count >= 2 * max(self._told, 1) or (count > 0 and self._told == 0)
@@ -367,9 +371,14 @@ def _judged(context: Context, document: Row, verdicts: Verdicts) -> dict[str, An
     rest = [f for f in findings_from_json(document["findings"]) if not f.rule.startswith("SIG-")]
     return {
         "verdict": verdicts.verdict.value,
-        "legal_class": legal_class_of(verdicts),
+        "legal_class": legal_class_of(verdicts, envelope, document["sender"]),
         "findings": dumps([finding_json(f) for f in dict.fromkeys((*rest, *fresh))]),
     }
+
+
+def _class(document: Row, verdicts: Verdicts) -> str:
+    envelope = envelope_from_json(loads(document["envelope"]))
+    return legal_class_of(verdicts, envelope, document["sender"])
 
 
 def _is_news(document: Row, before: _Before, verdicts: Verdicts) -> bool:
@@ -379,7 +388,7 @@ def _is_news(document: Row, before: _Before, verdicts: Verdicts) -> bool:
     if verdicts.wait is not None:
         return False  # it goes on waiting
     kept = [r for r in verdicts.reports if r.verdict is not Verdict.UNSIGNED]
-    other = document["legal_class"] != legal_class_of(verdicts)
+    other = document["legal_class"] != _class(document, verdicts)
     return other or gist(before.reports) != gist(kept)
 
 

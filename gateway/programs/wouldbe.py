@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final
 
+from gateway.codec.edxml import envelope_from_json
 from gateway.domain.envelope import Attachment
 from gateway.errors import RejectedError, UnavailableError
 from gateway.ports import Ledger, Row
@@ -27,7 +28,8 @@ from gateway.programs.evidence import (
 )
 from gateway.programs.rows import dumps, loads
 from gateway.programs.verifying import worst
-from gateway.rules.signature import legal_class
+from gateway.rules.signature import class_of
+from gateway.rules.signers import codes_of
 from gateway.trust.render import from_json
 from gateway.trust.report import Verdict, VerificationReport
 
@@ -146,7 +148,9 @@ class WouldBe:
             return _change(kind, row, "", "", f"trust state: {exc}")
         except (RejectedError, UnavailableError) as exc:
             return _change(kind, row, "", "", exc.public)
-        verdict, value = worst(reports).value, legal_class(reports).value
+        header = envelope_from_json(loads(row["envelope"])).header
+        codes = codes_of(header.sender.organ_id, row["sender"])
+        verdict, value = worst(reports).value, class_of(header, reports, codes).value
         if (verdict, value) == (row["verdict"], row["legal_class"]):
             return None
         return _change(kind, row, verdict, value, "")

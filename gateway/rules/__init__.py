@@ -7,6 +7,7 @@ Rules are pure: they judge facts they are given and know the standard library on
 from gateway.rules import (
     content,
     format,  # noqa: A004
+    holders,
     identity,
     packet,
     recall,
@@ -14,4 +15,13 @@ from gateway.rules import (
     signature,
 )
 
-__all__ = ["content", "format", "identity", "packet", "recall", "secrecy_rule", "signature"]
+__all__ = [
+    "content",
+    "format",
+    "holders",
+    "identity",
+    "packet",
+    "recall",
+    "secrecy_rule",
+    "signature",
+]

@@ -6,7 +6,7 @@ of a document that recalls nothing): a rule is silent about what it was not told
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime
 from typing import Final, Literal, Protocol
 
 from gateway.domain.directory import Resolved, Unknown
@@ -42,6 +42,66 @@ DENIED_EXTENSIONS: Final = frozenset(
 """FMT-05: executables, scripts and macro-enabled types are never allowed."""
 
 
+class CertificateLike(Protocol):
+    """The part of a certificate's facts that rules compare."""
+
+    @property
+    def common_name(self) -> str:
+        """Return the holder's name (CN)."""
+
+    @property
+    def organization(self) -> str:
+        """Return the organisation (O): of a body's certificate often the one above."""
+
+    @property
+    def units(self) -> Sequence[str]:
+        """Return the organisational units (OU)."""
+
+    @property
+    def locality(self) -> str:
+        """Return the locality (L), or ""."""
+
+    @property
+    def identifiers(self) -> Sequence[str]:
+        """Return numbers in the subject, `MST:…`, `MNS:…`."""
+
+
+class AppearanceLike(Protocol):
+    """How a signature is shown (SIG-26: it proves nothing)."""
+
+    @property
+    def picture(self) -> bool:
+        """Return whether it shows an image."""
+
+    @property
+    def hue(self) -> str:
+        """Return `blue`, `red`, `other`, or "" for not told."""
+
+    @property
+    def transparent(self) -> bool:
+        """Return whether the image has a transparent ground."""
+
+    @property
+    def png_like(self) -> bool:
+        """Return whether the image is lossless."""
+
+    @property
+    def text(self) -> str:
+        """Return the text drawn in it."""
+
+    @property
+    def quadrant(self) -> str:
+        """Return where on the page it stands, `top-right`…, or ""."""
+
+
+class NoteLike(Protocol):
+    """A remark of the verifier."""
+
+    @property
+    def code(self) -> str:
+        """Return its stable code."""
+
+
 class SignatureLike(Protocol):
     """The part of a signature's facts that rules judge (`gateway.trust.report`)."""
 
@@ -51,7 +111,7 @@ class SignatureLike(Protocol):
 
     @property
     def role(self) -> str:
-        """Return `person`, `organization`, `tsa` or `unknown`."""
+        """Return `person`, `organization`, `portal`, `clerk`, `tsa` or `unknown`."""
 
     @property
     def sub_indication(self) -> str:
@@ -77,6 +137,46 @@ class SignatureLike(Protocol):
     def field(self) -> str:
         """Return the field's name."""
 
+    @property
+    def signer(self) -> CertificateLike | None:
+        """Return the signer's certificate, None when unreadable."""
+
+    @property
+    def agencies(self) -> Sequence[str]:
+        """Return the codes the trust list lets it sign for; empty where it does not say."""
+
+    @property
+    def revision(self) -> int:
+        """Return which saved state it signed, from 1; 0 when not told."""
+
+    @property
+    def page(self) -> int:
+        """Return where it is shown, from 1; 0 when invisible."""
+
+    @property
+    def rectangle(self) -> tuple[float, float, float, float] | None:
+        """Return its place there, points from the lower left corner."""
+
+    @property
+    def appearance(self) -> AppearanceLike | None:
+        """Return how it is shown, None when invisible or not read."""
+
+    @property
+    def signed_at(self) -> datetime | None:
+        """Return the best signing time."""
+
+    @property
+    def claimed_at(self) -> datetime | None:
+        """Return the time the signer wrote."""
+
+    @property
+    def document_time(self) -> datetime | None:
+        """Return the time the file states beside it."""
+
+    @property
+    def notes(self) -> Sequence[NoteLike]:
+        """Return the remarks about it."""
+
 
 class ReportLike(Protocol):
     """The part of a verification report that rules judge."""
@@ -88,6 +188,18 @@ class ReportLike(Protocol):
     @property
     def signatures(self) -> Sequence[SignatureLike]:
         """Return the signatures in order of the file."""
+
+    @property
+    def kind(self) -> str:
+        """Return `pdf`, `xml`, `zip` or `other`."""
+
+    @property
+    def page_text(self) -> bool:
+        """Return whether the first page has text."""
+
+    @property
+    def urgency_marks(self) -> Sequence[str]:
+        """Return the urgency stamps found there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +246,23 @@ class FileFacts:
     def where(self) -> str:
         """Return its XPath."""
         return f"{ATTACHMENTS}/Attachment[{self.index + 1}]"
+
+
+@dataclass(frozen=True, slots=True)
+class AgencyNames:
+    """What the sending agency goes by (SIG-51).
+
+    Args:
+        codes: Its codes as compared (`identifiers.fold`): as written and canonical.
+        names: Its printed names: its own first, then those it had or took over.
+        above: Names of the bodies above it, nearest first.
+        other_codes: Further codes of it, folded: the old notation, those it took over.
+    """
+
+    codes: frozenset[str]
+    names: tuple[str, ...] = ()
+    above: tuple[str, ...] = ()
+    other_codes: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,12 +314,18 @@ class Policy:
         denied: Extensions always refused.
         refuse_invalid_out: An outgoing document with an invalid signature is refused.
         max_code_length: Longest agency code the peer profile takes.
+        appearance: What a fault of form in a shown signature is (SIG-26): `warn`, `note` or `off`.
+        seal_mm: Width and height a seal may have, millimetres, smallest and largest (SIG-21).
+        overlap: How much of the signer's picture the seal covers, of its width, least and most.
     """
 
     allowed: frozenset[str] = ALLOWED_EXTENSIONS
     denied: frozenset[str] = DENIED_EXTENSIONS
     refuse_invalid_out: bool = True
     max_code_length: int = 35
+    appearance: Literal["warn", "note", "off"] = "warn"
+    seal_mm: tuple[float, float] = (25.0, 55.0)
+    overlap: tuple[float, float] = (0.2, 0.5)
 
 
 def _same_letters(one: str, other: str) -> bool:
@@ -216,6 +351,7 @@ class Facts:
         limits: Size limits of the next hops.
         reports: Verification reports by file, None where a file has none; None before a verdict.
         packet: Report on the packet's own XML signature; None where it has none or nobody looked.
+        names: What the sender goes by, None when not looked up.
         targets: What this message recalls, updates or replaces; None when not looked up.
         earlier: A document suspected to be the same, None without suspicion.
         same_agency: Whether two written codes mean one agency.
@@ -235,6 +371,7 @@ class Facts:
     limits: tuple[HopLimit, ...] = ()
     reports: tuple[ReportLike | None, ...] | None = None
     packet: ReportLike | None = None
+    names: AgencyNames | None = None
     targets: tuple[Target, ...] | None = None
     earlier: EarlierDocument | None = None
     same_agency: Callable[[str, str], bool] = _same_letters
@@ -244,6 +381,12 @@ class Facts:
     def outgoing(self) -> bool:
         """Return whether the document comes from a system of ours."""
         return self.direction == "out"
+
+    @property
+    def codes(self) -> frozenset[str]:
+        """Return the codes the sender is known by, as compared; the written one at least."""
+        written = fold(self.envelope.header.sender.organ_id)
+        return self.names.codes if self.names is not None else frozenset({written})
 
     @property
     def required(self) -> Severity:

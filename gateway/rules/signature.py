@@ -8,10 +8,23 @@ from collections.abc import Iterator, Sequence
 from enum import StrEnum
 from typing import Final
 
+from gateway.domain.envelope import Header
 from gateway.domain.finding import Finding, Severity
 from gateway.domain.lifecycle import Text
 from gateway.rules.facts import ATTACHMENTS, MESSAGE_HEADER, Facts, ReportLike, SignatureLike
 from gateway.rules.registry import rule
+from gateway.rules.signers import (
+    AGENCY,
+    CLERK,
+    COPY_FORMS,
+    NO_CODES,
+    PERSON,
+    PORTAL,
+    copy_form_of,
+    fills,
+    signed_in_order,
+    valid_of,
+)
 
 
 class LegalClass(StrEnum):
@@ -38,16 +51,19 @@ LEGAL_TEXTS: Final[dict[LegalClass, Text]] = {
     ),
 }
 
-COPY_FORMS: Final = frozenset({"SY", "SL", "TrS"})
-"""Sao y, sao lục, trích sao (SIG-60)."""
 
-
-def legal_class(reports: Sequence[ReportLike | None], copy_form: str = "") -> LegalClass:
+def legal_class(
+    reports: Sequence[ReportLike | None],
+    copy_form: str = "",
+    codes: frozenset[str] = NO_CODES,
+) -> LegalClass:
     """Return the legal value of a document from the reports of its files, main document first.
 
     Args:
         reports: One per file, None for files that are not verified.
         copy_form: SY, SL or TrS when the document says that it is a copy, else "".
+        codes: The sender's, as `signers.codes_of` gives them; empty for a file without a message.
+
     Source: SIG-01, SIG-02, SIG-03, SIG-04c, SIG-60.
     """
     main = reports[0] if reports else None
@@ -59,26 +75,26 @@ def legal_class(reports: Sequence[ReportLike | None], copy_form: str = "") -> Le
         return LegalClass.INVALID
     if main.verdict != "valid":
         return LegalClass.UNDETERMINED
-    person, agency = _first_valid(main, "person"), _first_valid(main, "organization")
-    if copy_form in COPY_FORMS and agency is not None:
+    if copy_form in COPY_FORMS and valid_of(main, AGENCY, codes, copy_form):
         # SIG-60 (NĐ30 art 25-27): a copy carries the agency's signature only.
         return LegalClass.COPY
     # SIG-01 (S003 art 5): both signatures; SIG-03: the person's comes before the agency's.
-    if person is not None and agency is not None and person < agency:
+    if signed_in_order(main, (PERSON, AGENCY), codes):
         return LegalClass.ORIGINAL
     return LegalClass.REFERENCE
+
+
+def class_of(
+    header: Header, reports: Sequence[ReportLike | None], codes: frozenset[str]
+) -> LegalClass:
+    """Return the legal value of a document of a message; see `legal_class`."""
+    main = reports[0] if reports else None
+    return legal_class(reports, copy_form_of(header, main, codes), codes)
 
 
 def legal_text(value: LegalClass) -> Text:
     """Return the legal value in words, Vietnamese and English."""
     return LEGAL_TEXTS[value]
-
-
-def _first_valid(report: ReportLike, role: str) -> int | None:
-    for position, signature in enumerate(report.signatures):
-        if signature.role == role and signature.verdict == "valid":
-            return position
-    return None
 
 
 def _where(facts: Facts, index: int) -> str:
@@ -192,10 +208,12 @@ def undetermined_signature(facts: Facts) -> Iterator[Finding]:
 
 @rule("SIG-02", source="QĐ28 art 4.2; S003 art 5; NĐ30 art 3.8")
 def legal_value(facts: Facts) -> Iterator[Finding]:
-    """Say why a document is not an original; it passes all the same."""
+    """Say why a document is neither original nor copy; it passes all the same."""
     if facts.reports is None:
         return
-    value = legal_class(facts.reports)
+    main = facts.reports[0] if facts.reports else None
+    copy_form = copy_form_of(facts.envelope.header, main, facts.codes)
+    value = legal_class(facts.reports, copy_form, facts.codes)
     if value is LegalClass.UNSIGNED:
         yield Finding(
             "SIG-02",
@@ -204,62 +222,100 @@ def legal_value(facts: Facts) -> Iterator[Finding]:
             "Văn bản chính không ký số: chỉ có giá trị tham khảo.",
             "The main document is not signed: it is for reference only.",
         )
-        return
-    main = facts.reports[0] if facts.reports else None
-    if value is not LegalClass.REFERENCE or main is None:
-        return
-    person, agency = _first_valid(main, "person"), _first_valid(main, "organization")
-    if person is not None and agency is not None:
+    if value is LegalClass.REFERENCE and main is not None:
+        rule_id, vi, en = _lacking(main, copy_form, facts.codes)
+        yield Finding(
+            rule_id,
+            Severity.WARNING,
+            _where(facts, 0),
+            f"{vi}: chỉ có giá trị tham khảo. "
+            + ("Cơ quan sao ký số." if copy_form else "Ký số đủ người có thẩm quyền rồi cơ quan."),
+            f"{en}: for reference only. "
+            + (
+                "Have the copying agency sign."
+                if copy_form
+                else "Have the competent person, then the agency sign."
+            ),
+        )
+
+
+def _lacking(main: ReportLike, copy_form: str, codes: frozenset[str]) -> tuple[str, str, str]:
+    """Return the rule a valid document falls short of, and how, in both languages."""
+    person = valid_of(main, PERSON, codes)
+    agency = valid_of(main, AGENCY, codes, copy_form)
+    if copy_form:
+        # SIG-60 (NĐ30 art 25-27): a copy is the agency's act.
+        return (
+            "SIG-60",
+            "Bản sao chưa có chữ ký số của cơ quan sao",
+            "The copy lacks the signature of the agency that made it",
+        )
+    if person and agency:
         # SIG-03 (NĐ30 art 32.2c): the clerk signs only what the competent person has signed.
-        yield _value_finding(
-            facts,
+        return (
             "SIG-03",
             "Chữ ký số cơ quan đặt trước chữ ký người có thẩm quyền",
             "The agency signed before the competent person",
         )
-    elif person is not None:
-        yield _value_finding(
-            facts,
+    if person:
+        return (
             "SIG-04c",
             "Bản gốc chưa có ký số cơ quan",
             "The original lacks the agency's signature",
         )
-    elif agency is not None:
-        yield _value_finding(
-            facts,
+    if agency:
+        return (
             "SIG-01",
             "Chỉ có chữ ký số cơ quan, thiếu chữ ký người có thẩm quyền",
             "Only the agency signed; the competent person's signature is missing",
         )
-    else:
-        yield _value_finding(
-            facts,
-            "SIG-01",
-            "Không rõ chữ ký của người hay của cơ quan",
-            "Whether a person or an agency signed cannot be told",
-        )
-
-
-def _value_finding(facts: Facts, rule_id: str, vi: str, en: str) -> Finding:
-    return Finding(
-        rule_id,
-        Severity.WARNING,
-        _where(facts, 0),
-        f"{vi}: chỉ có giá trị tham khảo. Ký số đủ người có thẩm quyền rồi cơ quan.",
-        f"{en}: for reference only. Have the competent person, then the agency sign.",
+    roles = {s.role for s in main.signatures if s.verdict == "valid"}
+    for role, vi, en in _OTHERS:
+        if role in roles:
+            return "SIG-01", vi, en
+    return (
+        "SIG-01",
+        "Không rõ chữ ký của người hay của cơ quan",
+        "Whether a person or an agency signed cannot be told",
     )
+
+
+_OTHERS: Final = (
+    (
+        PORTAL,
+        "Chỉ có chữ ký số công bố của cổng thông tin điện tử",
+        "Only a portal's signature of publication is there",
+    ),
+    (CLERK, "Chỉ có chữ ký số của văn thư", "Only a clerk's signature is there"),
+    (
+        AGENCY,
+        "Chữ ký số thuộc cơ quan khác bên gửi",
+        "The signature belongs to another agency than the sender",
+    ),
+    (
+        PERSON,
+        "Chữ ký số của người thuộc cơ quan khác bên gửi",
+        "The signature is that of a person of another agency than the sender",
+    ),
+)
 
 
 @rule("SIG-07", source="NĐ30 PL I II.8b")
 def annexes_signed(facts: Facts) -> Iterator[Finding]:
-    """Warn of a separate PDF annex of a signed document without the agency's signature."""
+    """Warn of a separate PDF annex of a signed document without the agency's signature.
+
+    FMT-01, F19: files that cannot be signed (.docx, .xlsx, pictures) are material. An annex whose
+    signatures are invalid or undecided is spoken of elsewhere.
+    """
     reports = facts.reports or ()
     if not reports or reports[0] is None or not reports[0].signatures:
         return
     for index, report in enumerate(reports[1:], 1):
-        if report is None or report.verdict in {"invalid", "indeterminate", "unreadable"}:
+        if report is None or report.kind != "pdf" or report.verdict not in {"valid", "unsigned"}:
             continue
-        if _first_valid(report, "organization") is None:
+        # A copy's annexes are stamped by the clerk's key as the copy is.
+        copy_form = copy_form_of(facts.envelope.header, reports[0], facts.codes)
+        if not any(fills(s, AGENCY, NO_CODES, copy_form) for s in report.signatures):
             yield Finding(
                 "SIG-07",
                 Severity.WARNING,
@@ -267,6 +323,47 @@ def annexes_signed(facts: Facts) -> Iterator[Finding]:
                 f"Phụ lục “{_name(facts, index)}” là tệp riêng nhưng chưa có chữ ký số cơ quan.",
                 f"The annex “{_name(facts, index)}” is a file of its own without the agency's "
                 "signature.",
+            )
+
+
+@rule("SIG-52", source="shadow / multi-file attacks")
+def main_document_signed(facts: Facts) -> Iterator[Finding]:
+    """Warn of an unsigned main document beside signed files: they do not sign for it."""
+    reports = facts.reports or ()
+    if not reports or reports[0] is None or reports[0].verdict != "unsigned":
+        return
+    signed = [
+        index
+        for index, report in enumerate(reports[1:], 1)
+        if report is not None and any(s.role != "tsa" for s in report.signatures)
+    ]
+    if signed:
+        yield Finding(
+            "SIG-52",
+            Severity.WARNING,
+            _where(facts, 0),
+            f"Văn bản chính không ký số, chữ ký nằm ở tệp kèm theo “{_name(facts, signed[0])}”: "
+            "chữ ký đó không bảo đảm cho văn bản chính. Kiểm tra thứ tự tệp hoặc yêu cầu ký lại.",
+            "The main document is unsigned; the signature is in the attached file "
+            f"“{_name(facts, signed[0])}” and does not vouch for it. Check the order of files, or "
+            "ask for a signature.",
+        )
+
+
+@rule("SIG-06", source="NĐ68")
+def certificate_lifetime(facts: Facts) -> Iterator[Finding]:
+    """Note a duty certificate that lives longer than its authority may give."""
+    for index, report in enumerate(facts.reports or ()):
+        signatures = () if report is None else report.signatures
+        if any(note.code == "long-lifetime" for s in signatures for note in s.notes):
+            yield Finding(
+                "SIG-06",
+                Severity.NOTE,
+                _where(facts, index),
+                f"Tệp “{_name(facts, index)}”: chứng thư công vụ có thời hạn dài hơn 5 năm. "
+                "Đối chiếu với cơ quan cấp nếu thấy lạ.",
+                f"File “{_name(facts, index)}”: a duty certificate is valid for more than five "
+                "years. Ask its authority if in doubt.",
             )
 
 

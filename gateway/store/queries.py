@@ -239,6 +239,12 @@ QUERIES: Final[dict[str, str]] = {
     "verifications_of_file": (
         "SELECT report FROM verification WHERE sha256 = :sha256 ORDER BY at DESC, id DESC LIMIT 1"
     ),
+    "verdicts_overdue": (
+        "SELECT COUNT(*) AS n, MIN(at) AS since FROM ("
+        "SELECT accepted_at AS at FROM consignment WHERE state = 'accepted' AND hold = '' "
+        "AND accepted_at <= :before UNION ALL "
+        "SELECT received_at AS at FROM inbound WHERE state = 'received' AND received_at <= :before)"
+    ),
     "evidence_count": "SELECT COUNT(*) AS n FROM verification",
     "evidence_states": (
         "SELECT DISTINCT trust_sha256 FROM verification WHERE trust_sha256 > :after "
@@ -258,12 +264,12 @@ QUERIES: Final[dict[str, str]] = {
         "WHERE ord > :after AND body LIKE '%\"reports\":[%' ORDER BY ord LIMIT :limit"
     ),
     "judged_consignments": (
-        "SELECT id, document_id, verdict, legal_class, state, envelope FROM consignment "
+        "SELECT id, document_id, sender, verdict, legal_class, state, envelope FROM consignment "
         "WHERE id > :after AND verdict != 'pending' AND state NOT IN ('quarantined', 'refused') "
         "ORDER BY id LIMIT :limit"
     ),
     "judged_arrivals": (
-        "SELECT id, document_id, verdict, legal_class, state, envelope FROM arrival "
+        "SELECT id, document_id, sender, verdict, legal_class, state, envelope FROM arrival "
         "WHERE id > :after AND state != 'quarantined' ORDER BY id LIMIT :limit"
     ),
     "purged": "SELECT 1 AS one FROM quarantine WHERE id = :id AND purged_at IS NOT NULL",

@@ -10,8 +10,12 @@ from typing import Final
 
 ACTIONS: Final = ("accept", "flag", "refuse")
 DIRECTIONS: Final = ("in", "out")
-VERDICTS: Final = ("valid", "incomplete", "invalid", "indeterminate", "unreadable", "unsigned")
-"""`incomplete`: every signature holds, but not all who must sign have (SIG-01)."""
+VERDICTS: Final = (
+    *("valid", "mismatch", "incomplete"),
+    *("invalid", "indeterminate", "unreadable", "unsigned"),
+)
+"""`incomplete`: every signature holds, but not all who must sign have (SIG-01); `mismatch`: all
+have, but the message names another signer or sender (SIG-51)."""
 NEVER_ACCEPTED: Final = frozenset({"invalid"})
 NEVER_REFUSED: Final = frozenset({"valid"})
 ANY: Final = "*"

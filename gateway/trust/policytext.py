@@ -80,7 +80,8 @@ original = ["person", "organization"]
 # flagged and never refused by itself, outgoing goes by [policy] of vanlien.toml.
 #   sender:    "*", "H37.02", "H37.*"
 #   direction: "in", "out", "*"
-#   verdict:   "valid", "incomplete", "invalid", "indeterminate", "unreadable", "unsigned", "*"
+#   verdict:   "valid", "mismatch", "incomplete", "invalid", "indeterminate", "unreadable",
+#              "unsigned", "*"
 #   action:    "accept", "flag", "refuse"
 # [[decision]]
 # sender = "H37.02"

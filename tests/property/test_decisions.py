@@ -58,6 +58,7 @@ def test_by_default_nothing_that_comes_in_is_refused(defaults, case):
         wanted = {
             "valid": "accept",
             "incomplete": "flag",
+            "mismatch": "flag",
             "invalid": defaults.invalid,
             "unsigned": defaults.unsigned,
         }

@@ -90,7 +90,7 @@ class Sig:
     later_changes: str = "none"
 
 
-def report(*signatures, verdict=None):
+def report(*signatures, verdict=None, kind="pdf"):
     """Return a real verification report with these signatures."""
     order = ["valid", "indeterminate", "invalid"]
     worst = max((s.verdict for s in signatures), key=order.index, default="unsigned")
@@ -101,6 +101,7 @@ def report(*signatures, verdict=None):
         verified_at=datetime(2026, 11, 22, tzinfo=UTC),
         trust_sha256="0" * 64,
         engine="test",
+        kind=kind,
         signatures=tuple(
             SignatureFacts(
                 field=f"Signature{n}",
