@@ -4,9 +4,13 @@ import functools
 import hashlib
 import logging
 import tempfile
+from datetime import datetime
 from pathlib import Path
 
 import pytest
+from pyhanko.sign.validation import ades
+from pyhanko_certvalidator import context
+from pyhanko_certvalidator.ltv import ades_past, poe, types
 
 from gateway.trust.anchors import TrustStore
 from gateway.trust.report import Answer, Verdict
@@ -104,6 +108,21 @@ def test_the_four_answers_of_a_good_file(name):
     for one in _report(name).signatures:
         assert one.intact is one.trusted is one.not_revoked is Answer.YES
         assert (one.time_proven is Answer.YES) == (name != "b-b")
+
+
+@pytest.mark.parametrize(
+    "name", ["b-lt", "b-lta", "archived-before-revocation", "archived-before-expiry"]
+)
+def test_the_clock_of_the_machine_does_not_matter(name, monkeypatch):
+    class Later(datetime):
+        @classmethod
+        def now(cls, tz=None):
+            return cls(2046, 1, 1, tzinfo=tz)
+
+    before = _report(name)
+    for module in (ades, ades_past, poe, types, context):
+        monkeypatch.setattr(module, "datetime", Later)
+    assert _verified(build(name)) == before
 
 
 def test_the_generator_writes_the_set_and_its_table(tmp_path, capsys):

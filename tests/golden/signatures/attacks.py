@@ -145,6 +145,50 @@ def isa_wrong_offset(pdf: bytes) -> bytes:
     return pdf + b"\n" + _evil_contents() + end
 
 
+def _stream_table(at: int, rows: dict[int, bytes], previous: int, *, link: bool = True) -> bytes:
+    """Return a cross-reference stream, object 60, that stands at `at`."""
+    entries = {**rows, 60: b"\x01" + at.to_bytes(4, "big") + b"\x00"}
+    index = b" ".join(b"%d 1" % number for number in sorted(entries))
+    head = b"/Type/XRef/Size 61/W[1 4 1]/Index[%b]/Root 1 0 R" % index
+    head += b"/Prev %d" % previous if link else b""
+    return b"60 0 obj\n%b\nendobj\n" % stream(b"".join(v for _, v in sorted(entries.items())), head)
+
+
+def isa_stream_table(pdf: bytes) -> bytes:
+    """A well-formed update whose table is a stream."""
+    row = b"\x01" + len(pdf).to_bytes(4, "big") + b"\x00"
+    body = pdf + _evil_contents()
+    table = _stream_table(len(body), {4: row}, _last_table(pdf))
+    return body + table + b"startxref\n%d\n%%%%EOF\n" % len(body)
+
+
+def isa_object_stream(pdf: bytes) -> bytes:
+    """An update that hides another page inside an object stream."""
+    inner = page(b"62 0 R")
+    packed = b"61 0 obj\n%b\nendobj\n" % stream(b"3 0 " + inner, b"/Type/ObjStm/N 1/First 4")
+    contents_at = len(pdf) + len(packed)
+    body = pdf + packed + _evil_contents(62)
+    rows = {
+        3: b"\x02" + (61).to_bytes(4, "big") + b"\x00",
+        61: b"\x01" + len(pdf).to_bytes(4, "big") + b"\x00",
+        62: b"\x01" + contents_at.to_bytes(4, "big") + b"\x00",
+    }
+    table = _stream_table(len(body), rows, _last_table(pdf))
+    return body + table + b"startxref\n%d\n%%%%EOF\n" % len(body)
+
+
+def isa_hybrid_table(pdf: bytes) -> bytes:
+    """An update whose plain table lists nothing, and whose hidden stream lists the evil object."""
+    row = b"\x01" + len(pdf).to_bytes(4, "big") + b"\x00"
+    body = pdf + _evil_contents()
+    hidden = len(body)
+    body += _stream_table(hidden, {4: row}, 0, link=False)
+    return body + (
+        b"xref\n0 0\ntrailer\n<</Size 61/Root 1 0 R/Prev %d/XRefStm %d>>\nstartxref\n%d\n%%%%EOF\n"
+        % (_last_table(pdf), hidden, len(body))
+    )
+
+
 # ---------------------------------------------------------------- signature wrapping
 
 

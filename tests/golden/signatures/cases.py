@@ -157,6 +157,13 @@ CASES: dict[str, Case] = {
     "isa-rebuilt-table": Case(
         _evil(attacks.isa_rebuilt_table, "b-t"), INVALID, note="page-changed", twin="b-t"
     ),
+    "isa-stream-table": Case(
+        _evil(attacks.isa_stream_table, "b-t"), INVALID, note="page-changed", twin="b-t"
+    ),
+    "isa-object-stream": Case(
+        _evil(attacks.isa_object_stream, "b-t"), INVALID, note="page-changed", twin="b-t"
+    ),
+    "isa-hybrid-table": Case(_evil(attacks.isa_hybrid_table, "b-t"), NOT_VALID, twin="b-t"),
     "isa-copied-signature": Case(_evil(attacks.isa_copied_signature, "b-t"), INVALID, twin="b-t"),
     "isa-wrong-offset": Case(
         _evil(attacks.isa_wrong_offset, "b-t"), INVALID, note="unlisted-object", twin="b-t"
