@@ -180,6 +180,8 @@ def _settle_stamps(
     elif checked:
         if judgement.passed and status is not None:
             _without_stamp(judgement, emb, evidence)
+        elif judgement.failed:
+            _blame_stamp(judgement, emb, evidence)
         judgement.time_authority = checked[0].authority
         trouble = checked[0].sub or "GENERIC"
         judgement.remark("timestamp-unproven", f"{judgement.time_authority}: {trouble}")
@@ -187,6 +189,11 @@ def _settle_stamps(
 
 def _without_stamp(judgement: Judgement, emb: EmbeddedPdfSignature, evidence: Evidence) -> None:
     """Judge again as if there were no time-stamp: the one that helped does not hold."""
+    _take_over(judgement, _bare(emb, evidence))
+
+
+def _bare(emb: EmbeddedPdfSignature, evidence: Evidence) -> Judgement:
+    """Judge a signature by itself, its time-stamps left aside."""
     again = completed(
         ades_basic_validation(
             emb.signed_data,
@@ -195,7 +202,19 @@ def _without_stamp(judgement: Judgement, emb: EmbeddedPdfSignature, evidence: Ev
             raw_digest=emb.compute_digest(),
         )
     )
-    _take_over(judgement, _from_result(again))
+    return _from_result(again)
+
+
+def _blame_stamp(judgement: Judgement, emb: EmbeddedPdfSignature, evidence: Evidence) -> None:
+    """Tell a time-stamp that does not fit from a signature that does not.
+
+    The process reports the digest of a foreign token as it reports one of the document: a clerk
+    must not be told that the content was changed when only the token is another's.
+    """
+    found = _bare(emb, evidence)
+    if not found.failed:
+        _take_over(judgement, found)
+        judgement.passed, judgement.sub = False, found.sub or "GENERIC"
 
 
 def _take_over(judgement: Judgement, found: Judgement) -> None:

@@ -110,6 +110,13 @@ def test_the_four_answers_of_a_good_file(name):
         assert (one.time_proven is Answer.YES) == (name != "b-b")
 
 
+def test_a_foreign_time_stamp_is_not_told_as_a_changed_document():
+    (one,) = _report("stamp-of-another").signatures
+    assert one.intact is Answer.YES
+    assert one.time_proven is Answer.UNKNOWN
+    assert "content-changed" not in {n.code for n in one.notes}
+
+
 @pytest.mark.parametrize(
     "name", ["b-lt", "b-lta", "archived-before-revocation", "archived-before-expiry"]
 )

@@ -272,7 +272,7 @@ CASES: dict[str, Case] = {
     # ------------------------------------------------ time
     "stamp-of-another": Case(
         lambda: attacks.stamp_copied(build("b-t"), build("visible")),
-        NOT_VALID,
+        UNKNOWN,
         note="timestamp-unproven",
         twin="b-t",
     ),
