@@ -20,12 +20,14 @@ from pyhanko.sign.validation.pdf_embedded import EmbeddedPdfSignature
 
 from gateway.trust import changelist, changes, description, guards, levels, look, revisions
 from gateway.trust.anchors import TrustStore
+from gateway.trust.appearance import appearance_of
 from gateway.trust.differences import open_pdf
 from gateway.trust.evidence import MAX_CERTIFICATES, Evidence, gather
 from gateway.trust.judgement import Judgement, ProvenTime
 from gateway.trust.notes import clean, note
 from gateway.trust.report import (
     Answer,
+    AppearanceFacts,
     ChangeFacts,
     Coverage,
     EvidenceItem,
@@ -374,11 +376,18 @@ class _Examination:
             page=page,
             rectangle=rectangle,
             changes=description.changes_of(self.told, own, kind, pages),
-            appearance=None,
+            appearance=None if one.is_stamp else self._looks(one, page, rectangle),
             proof_until=None
             if signer is None
             else description.proof_until(one.judgement, signer, later, self.store),
         )
+
+    def _looks(
+        self, one: _Seen, page: int, rectangle: revisions.Rectangle | None
+    ) -> AppearanceFacts | None:
+        """SIG-26: how it is shown is told beside the verdict and never changes it."""
+        shown = self.places.pages[page - 1][1] if page else None
+        return appearance_of(one.emb.sig_field, shown, rectangle)
 
     def _level(self, one: _Seen, *, stamped: bool) -> str:
         kept = self.evidence.has_revocation_store
