@@ -52,6 +52,7 @@ from gateway.programs.relay import Relay
 from gateway.receipts.bundle import ReceiptSource
 from gateway.receipts.sign import load_private
 from gateway.reports.build import contact_of
+from gateway.reportseal import checker, seal_office
 from gateway.secrets import read_key_file
 from gateway.store import setup
 from gateway.store.admin import SqliteAdmin
@@ -361,7 +362,10 @@ class Gateway:
         told, verify = settings.reports, settings.verify
         scratch = Scratch(settings.gateway.data_dir / "scratch")
         contact = contact_of(told.technician_name, told.technician_phone)
-        studio = Studio(contact, settings.gateway.name, PageRenderer(), scratch)
+        self.seal = seal_office(settings, self.clock, check=checker(self.verifier, scratch.file))
+        if self.seal is not None:
+            self._spawn("report seal", self.seal.run())
+        studio = Studio(contact, settings.gateway.name, PageRenderer(), scratch, self.seal)
         if not verify.page:
             return studio, None
         page = VerifyPage(

@@ -53,6 +53,7 @@ standing = Gauge("vanlien_standing_warning", "Standing warnings", ("what",), reg
 alarms = _counter("alarms", "Broken invariants and damage", "what")
 lists_taken = _counter("lists_taken", "Revocation lists and answers taken", "via")
 lists_refused = _counter("lists_refused", "Revocation lists and answers not taken", "via")
+reports_sealed = _counter("reports_sealed", "Printed reports sealed, by level", "level")
 crl_age = Gauge("vanlien_crl_age_seconds", "Age of the newest list", ("issuer",), registry=REGISTRY)
 crl_expires_in = Gauge(
     "vanlien_crl_expires_in_seconds",

@@ -422,6 +422,13 @@ def standing_warning(*, what: str, active: bool) -> None:
     (_warn if active else _info)("standing_warning", facts)
 
 
+def report_sealed(*, level: str) -> None:
+    """A printed report was sealed, or completed later: `B-LT`, `B-T`, `B-B`."""
+    facts = locals()
+    measures.of(measures.reports_sealed, level).inc()
+    _info("report_sealed", facts)
+
+
 def list_taken(*, kind: str, issuer: str, number: str, entries: int, via: str) -> None:
     """A revocation list or answer was verified and kept; `via` is `fetch` or `folder`."""
     facts = locals()

@@ -199,6 +199,26 @@ def _keys(settings: Settings) -> Iterator[Fault]:
                     f"must be one line of text: {exc.public}",
                 )
     yield from _receipt_key(settings)
+    yield from _seal_key(settings)
+
+
+def _seal_key(settings: Settings) -> Iterator[Fault]:
+    from gateway.seal.identity import load_identity
+
+    seal = settings.reports.seal
+    files = (seal.key_file, seal.certificate_file, seal.password_file)
+    if seal.key_file is None:
+        if any(files) or seal.tsa_url is not None:
+            yield Fault(
+                "reports.seal.key_file",
+                "niêm phong báo cáo cần có khóa: đặt key_file",
+                "a report seal needs its key: set key_file",
+            )
+    elif all(file is None or file.is_file() for file in files):
+        try:
+            load_identity(seal.key_file, seal.certificate_file, seal.password_file)
+        except ConfigurationError as exc:
+            yield from exc.faults or (Fault("reports.seal", exc.public, exc.public),)
 
 
 def _receipt_key(settings: Settings) -> Iterator[Fault]:

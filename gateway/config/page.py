@@ -61,7 +61,7 @@ def sample(values: Mapping[str, str] | None = None) -> str:
     for path, table, model in _tables(Settings):
         vi, en = _about(model)
         # A list of tables and an optional sub-table are examples: commented as a whole.
-        off = "# " if table or path.startswith(("retry.", "verify.")) else ""
+        off = "# " if table or path.startswith(("retry.", "verify.", "reports.")) else ""
         opening, closing = ("[[", "]]") if table else ("[", "]")
         parts.append(f"\n# {vi} / {en}\n{off}{opening}{path}{closing}")
         for name, info in _plain_fields(model):

@@ -29,6 +29,7 @@ from gateway.config.kinds import (
     sqlite_path,
 )
 from gateway.config.partners import Agency, Peer
+from gateway.config.reporting import Reports
 from gateway.config.times import Times
 
 Port = Annotated[int, Field(ge=0, le=65535)]
@@ -281,25 +282,6 @@ class Verify(Section):
         "Sau thời gian này thì thôi tự kiểm tra lại; kết quả giữ là chưa xác định.",
         "After this it is verified again no more; the verdict stays undetermined.",
         gt=_ZERO,
-    )
-
-
-class Reports(Section):
-    """Báo cáo kiểm tra chữ ký số. / Verification reports."""
-
-    technician_name: str = field(
-        "",
-        "Tên cán bộ kỹ thuật ghi trong báo cáo khi cần hỗ trợ.",
-        "Name of the technician, where a report says whom to call.",
-        sample='"Nguyễn Văn B"',
-        max_length=80,
-    )
-    technician_phone: str = field(
-        "",
-        "Điện thoại của cán bộ kỹ thuật.",
-        "Telephone of the technician.",
-        sample='"0205 3812 345"',
-        max_length=40,
     )
 
 

@@ -1,4 +1,4 @@
-"""The report on paper: PDF/A-2a, tagged, fonts inside, set by typst from the model and nothing else.
+"""The report on paper: PDF/A-2a, tagged, fonts inside, set by typst from the model alone.
 
 Promises: every text goes in as data and is set as plain text, so that nothing a file or certificate
 says is markup; characters our fonts lack, and those that change the direction of a line, are shown

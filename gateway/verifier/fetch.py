@@ -28,6 +28,10 @@ _OCSP: Final = {
     "Content-Type": "application/ocsp-request",
     "Accept": "application/ocsp-response",
 }
+_STAMP: Final = {
+    "Content-Type": "application/timestamp-query",
+    "Accept": "application/timestamp-reply",
+}
 _PLAIN: Final = {"Accept-Encoding": "identity", "User-Agent": "vanlien"}
 _MAX_ANSWER: Final = 256 * 1024
 _CHUNK: Final = 1 << 16
@@ -143,6 +147,15 @@ class Fetcher:
             FetchError: It may not be asked, or did not come.
         """
         answer = await self._ask("POST", url, {**_PLAIN, **_OCSP}, query, _MAX_ANSWER)
+        return answer.body
+
+    async def ask_timestamp(self, url: str, query: bytes) -> bytes:
+        """Return the answer of a time-stamp authority (RFC 3161).
+
+        Raises:
+            FetchError: It may not be asked, or did not come.
+        """
+        answer = await self._ask("POST", url, {**_PLAIN, **_STAMP}, query, _MAX_ANSWER)
         return answer.body
 
     async def _ask(

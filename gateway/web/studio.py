@@ -12,6 +12,7 @@ from typing import Any, Final, Protocol
 
 from gateway.ports import Json, Packet
 from gateway.reports.model import Contact, DocumentFacts, Dossier, Subject
+from gateway.reports.printing import PrintedReport, Printer
 from gateway.reports.renderers import FORMS, Form
 from gateway.trust.pictures import NO_PICTURES, Pictures, Wanted, wanted
 from gateway.trust.render import from_json
@@ -40,6 +41,7 @@ class Studio:
         gateway: Name of this gateway.
         painter: Draws pages; None for reports without pictures.
         scratch: Where a file lies while its pages are drawn; None: no pictures of stored files.
+        printer: Seals what is printed; None: printed reports are not sealed.
     """
 
     def __init__(
@@ -48,7 +50,9 @@ class Studio:
         gateway: str = "",
         painter: Painter | None = None,
         scratch: Scratch | None = None,
+        printer: Printer | None = None,
     ) -> None:
+        self._printer = printer
         self._contact = contact or Contact()
         self._gateway = gateway
         self._painter = painter
@@ -63,11 +67,11 @@ class Studio:
         lang: str,
         fetch: Fetch,
         only: int | None = None,
-    ) -> bytes:
-        """Return the report on a stored document.
+    ) -> Dossier:
+        """Return the dossier of a stored document.
 
         Args:
-            form: The form asked for.
+            form: The form it is for.
             verification: As `ports.Desk` answers it.
             document: The document or arrival, likewise.
             lang: Language shown first.
@@ -81,8 +85,13 @@ class Studio:
                 drawn = form.pictures and len(subjects) < _MAX_DRAWN_FILES
                 subjects.append(await self._subject(file, fetch if drawn else None))
         facts = facts_of(document, verification["legal_class"] or "", pending=pending)
-        dossier = Dossier(tuple(subjects), facts, self._contact, lang, self._gateway)
-        return await asyncio.to_thread(form.render, dossier)
+        return Dossier(tuple(subjects), facts, self._contact, lang, self._gateway)
+
+    async def print(self, dossier: Dossier) -> PrintedReport:
+        """Return the report on paper, sealed if this gateway seals."""
+        if self._printer is None:
+            return PrintedReport(await asyncio.to_thread(FORMS["pdf"].render, dossier))
+        return await self._printer.printed(dossier)
 
     async def of_upload(self, name: str, report: VerificationReport, path: Path) -> Dossier:
         """Return the dossier of a file that belongs to nothing."""

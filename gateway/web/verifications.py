@@ -15,6 +15,7 @@ from aiohttp import web
 from gateway.errors import IntegrityError, Reason, RejectedError
 from gateway.ports import Caller, Desk, Json, Packet
 from gateway.reports import html, schema
+from gateway.reports.printing import PrintedReport
 from gateway.reports.renderers import FORMS, Form
 from gateway.trust.render import from_json
 from gateway.web import models
@@ -52,13 +53,16 @@ _FILE: Final = Query(
 _LANG: Final = Query(
     "lang",
     {"type": "string", "enum": list(html.LANGUAGES), "default": "vi"},
-    "Ngôn ngữ hiện trước của trang HTML",
-    "Language the HTML page shows first",
+    "Ngôn ngữ hiện trước của trang HTML và bản PDF",
+    "Language the HTML page and the PDF show first",
     one_of(*html.LANGUAGES),
     "vi",
 )
 _QUERIES: Final = (_FORMAT, _FILE, _LANG)
 _PAGE_POLICY: Final = "; frame-ancestors 'none'; sandbox allow-downloads"
+
+SEAL_HEADER: Final = "X-Report-Seal"
+"""`B-LT`, `B-T; waiting`, `B-B; waiting`, `B-B`, or `none`."""
 
 Ask = Callable[[Caller, str], Awaitable[Json]]
 Fetch = Callable[[Caller, str, int], Awaitable[Packet]]
@@ -128,10 +132,12 @@ class Verifications:
         async def fetched(index: int) -> Packet:
             return await fetch(caller, asked_id, index)
 
-        data = await self._studio.of_document(
+        dossier = await self._studio.of_document(
             form, found, document, lang=query["lang"], fetch=fetched, only=only
         )
-        return _varying(page(form, data))
+        if form.name == "pdf":
+            return _varying(paper(await self._studio.print(dossier), asked_id))
+        return _varying(page(form, await asyncio.to_thread(form.render, dossier)))
 
     async def _signed(
         self, request: web.Request, caller: Caller, ask: Ask, fetch: Fetch
@@ -212,8 +218,8 @@ def _routes(folder: str, what: str, report: Any, signed: Any) -> tuple[Endpoint,
             one,
             f"get{what}Verification",
             folder,
-            "Kết quả kiểm tra chữ ký số: JSON, trang HTML, hoặc XML theo ETSI TS 119 102-2",
-            "Its signature reports: JSON, an HTML page, or XML after ETSI TS 119 102-2",
+            "Kết quả kiểm tra chữ ký số: JSON, trang HTML, PDF/A, hoặc XML theo ETSI TS 119 102-2",
+            "Its signature reports: JSON, an HTML page, PDF/A, or XML after ETSI TS 119 102-2",
             report,
             (Answer(200, "Báo cáo", "The report", models.Verification, also=also),),
             refusals=(404,),
@@ -248,6 +254,21 @@ def page(form: Form, data: bytes) -> web.Response:
     if form.media == html.MEDIA:
         response.headers["Content-Security-Policy"] = html.content_security_policy() + _PAGE_POLICY
     return response
+
+
+def paper(report: PrintedReport, name: str) -> web.Response:
+    """Return a report on paper as an answer: a download that says how it is sealed."""
+    digest = hashlib.sha256(report.pdf).hexdigest()
+    return web.Response(
+        body=report.pdf,
+        content_type=FORMS["pdf"].media,
+        headers={
+            "Content-Disposition": disposition(f"bao-cao-{name}.pdf"),
+            "Cache-Control": "private, no-cache",
+            "ETag": f'"{digest}"',
+            SEAL_HEADER: report.told,
+        },
+    )
 
 
 def signed_name(name: str, number: int) -> str:

@@ -1,0 +1,76 @@
+"""Time-stamps (RFC 3161) for the seal: query and answer; how bytes travel is not known here.
+
+Promises: an answer counts only when it is granted, is about the digest asked and repeats the nonce;
+everything else is a `StampError` with a stable reason. Keeps nothing.
+"""
+
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+from asn1crypto import cms, tsp, x509
+from pyhanko.sign.timestamps import TimeStamper
+from pyhanko.sign.timestamps.common_utils import extract_ts_certs
+
+Ask = Callable[[bytes], Awaitable[bytes]]
+"""Carries a DER query to the authority and brings the DER answer; raises OSError."""
+
+MAX_CERTIFICATES: Final = 20
+
+
+class StampError(Exception):
+    """No usable time-stamp came: a stable reason, safe to log."""
+
+
+class SealStamper(TimeStamper):
+    """Asks one authority; `leaves` and `certificates` are those of the last token.
+
+    Args:
+        ask: Carries the query.
+    """
+
+    def __init__(self, ask: Ask) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self._ask = ask
+        self.leaves: tuple[x509.Certificate, ...] = ()
+        self.certificates: tuple[x509.Certificate, ...] = ()
+
+    async def async_request_tsa_response(self, req: tsp.TimeStampReq) -> tsp.TimeStampResp:
+        """Return the authority's answer to a query.
+
+        Raises:
+            StampError: None came, or it is no answer to this query.
+        """
+        try:
+            body = await self._ask(req.dump())
+        except OSError as exc:
+            raise StampError(str(exc)) from exc
+        try:
+            answer = tsp.TimeStampResp.load(body, strict=True)
+            granted = answer["status"]["status"].native in {"granted", "granted_with_mods"}
+            if not granted:
+                raise StampError("refused by the authority")
+            info = answer["time_stamp_token"]["content"]["encap_content_info"]["content"].parsed
+            imprint = info["message_imprint"].dump() == req["message_imprint"].dump()
+            if not imprint or info["nonce"].native != req["nonce"].native:
+                raise StampError("the answer is about something else")
+        except (ValueError, TypeError, KeyError, AttributeError) as exc:
+            raise StampError("no time-stamp answer") from exc
+        answer["status"]["status"] = "granted"
+        return answer
+
+    async def async_timestamp(self, message_digest: bytes, md_algorithm: str) -> cms.ContentInfo:
+        """Return a token over a digest, and remember its certificates.
+
+        Raises:
+            StampError: None came.
+        """
+        token = await super().async_timestamp(message_digest, md_algorithm)
+        try:
+            self.leaves = tuple(extract_ts_certs(token, self.cert_registry))
+            found = [c.chosen for c in token["content"]["certificates"]]
+        except (ValueError, TypeError, KeyError, AssertionError) as exc:
+            raise StampError("the token's certificates cannot be read") from exc
+        if not self.leaves or len(found) > MAX_CERTIFICATES:
+            raise StampError("the token's certificates are not usable")
+        self.certificates = tuple(c for c in found if isinstance(c, x509.Certificate))
+        return token
