@@ -3,10 +3,9 @@
 Implements `ports.Desk`; the shapes are described there. Reads only, but for confirm and set_status.
 """
 
-import asyncio
 import json
-from collections.abc import Coroutine, Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from gateway import faults
 from gateway.domain.lifecycle import (
@@ -19,18 +18,15 @@ from gateway.domain.lifecycle import (
     TransferState,
     state_text,
 )
-from gateway.domain.moments import from_text, iso, local_text
+from gateway.domain.moments import from_text, local_text
 from gateway.errors import Reason, RejectedError
-from gateway.ports import Caller, ChangeSet, Insert, Json, Packet, Row, Update
-from gateway.programs import clockwatch, packets, prooftree, undetermined
+from gateway.ports import Caller, Json, Packet, Row
+from gateway.programs import packets, prooftree, undetermined
 from gateway.programs.context import Context
 from gateway.programs.mailroom import Mailroom
+from gateway.programs.readiness import Readiness
 from gateway.programs.rows import loads
-from gateway.programs.undetermined import OURS, Decision
-
-_PROBE_EVERY_S: Final = 1.0
-_PROBE_WAIT_S: Final = 5.0
-_PROBE_BYTES: Final = 256 * 1024
+from gateway.programs.undetermined import Decision
 
 
 class Desk:
@@ -39,8 +35,7 @@ class Desk:
     def __init__(self, context: Context, mailroom: Mailroom) -> None:
         self._context = context
         self._mailroom = mailroom
-        self._probing: asyncio.Future[Mapping[str, str]] | None = None
-        self._probe_again = 0.0
+        self._readiness = Readiness(context)
 
     # ------------------------------------------------------------ sent
 
@@ -353,7 +348,7 @@ class Desk:
         head = await context.ledger.one("tree_head_latest")
         gauges["receipt_log_entries"] = size["size"] if size else 0
         gauges["receipt_log_signed"] = head["size"] if head else 0
-        now_waiting = await undetermined.waiting(context.ledger)
+        now_waiting = await undetermined.waiting(context.ledger, now)
         for waits in now_waiting:
             gauges[f'documents_undetermined{{cause="{waits.cause}"}}'] = waits.count
         oldest_at = min((w.since for w in now_waiting), default=now)
@@ -365,54 +360,7 @@ class Desk:
 
     async def ready(self) -> Mapping[str, str]:
         """Return what keeps us from accepting, check by check."""
-        checks = dict(await self._probe())
-        checks["clock"] = "ok"
-        if clockwatch.is_off(self._context):
-            # TIM-01: we still accept; stamping and relaying are held, so it is said, not failed.
-            checks["clock"] = "ok (off: stamping held)"
-        # SIG-42: the number that waits and since when; documents are taken meanwhile.
-        ours = [w for w in await undetermined.waiting(self._context.ledger) if w.cause in OURS]
-        checks["verdicts"] = undetermined.said(ours)
-        return checks
-
-    async def _probe(self) -> Mapping[str, str]:
-        """Try what an acceptance needs; asked by many at once, tried once a second."""
-        loop = asyncio.get_running_loop()
-        if self._probing is None or (self._probing.done() and loop.time() >= self._probe_again):
-            self._probe_again = loop.time() + _PROBE_EVERY_S
-            self._probing = asyncio.ensure_future(self._try())
-        return await asyncio.shield(self._probing)
-
-    async def _try(self) -> Mapping[str, str]:
-        return {
-            "ledger": await _outcome(self._write_row(), "cannot commit"),
-            "blobs": await _outcome(asyncio.to_thread(self._write_bytes), "cannot write"),
-        }
-
-    async def _write_row(self) -> None:
-        key = {"key": "ready"}
-        now = iso(self._context.clock.now())
-        rows = (
-            Insert("meta", key | {"value": ""}, ignore=True),
-            Update("meta", key, {"value": now}),
-        )
-        await self._context.ledger.commit(ChangeSet(rows=rows))
-
-    def _write_bytes(self) -> None:
-        writer = self._context.blobs.writer()
-        try:
-            writer.write(bytes(_PROBE_BYTES))
-        finally:
-            writer.abort()
-
-
-async def _outcome(trial: Coroutine[Any, Any, None], wrong: str) -> str:
-    try:
-        async with asyncio.timeout(_PROBE_WAIT_S):
-            await trial
-    except Exception as exc:  # noqa: BLE001 - readiness says what is wrong, it does not raise
-        return f"{wrong}: {type(exc).__name__}"
-    return "ok"
+        return await self._readiness.checks()
 
 
 def _arrival(row: Row, envelope: Mapping[str, Any], verdicts: Mapping[str, str]) -> Json:

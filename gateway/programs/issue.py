@@ -17,14 +17,14 @@ from gateway.domain.envelope import Envelope
 from gateway.domain.finding import Finding, errors, finding_json
 from gateway.domain.lifecycle import ConsignmentState, DeliveryState, TransferState
 from gateway.domain.moments import from_text, to_text
-from gateway.ports import Change, ChangeSet, Conflict, Row, Update
+from gateway.ports import BlobInfo, Change, ChangeSet, Conflict, Row, Update
 from gateway.programs import clockwatch, quarantine, undetermined
 from gateway.programs.acceptance import ordinal_request
 from gateway.programs.context import Context
 from gateway.programs.judging import findings_from_json, judge_signatures, legal_class_of
 from gateway.programs.routing import topic_of
 from gateway.programs.rows import dumps, entry, event, loads, wake
-from gateway.programs.verifying import Verdicts, verify_files
+from gateway.programs.verifying import Verdicts, signed_packet, verify_files
 
 _RACES = 20
 _WORKERS = 8  # they wait for the verifier, which has its own limit
@@ -59,11 +59,13 @@ class Issue:
         if clockwatch.is_off(context):
             return
         envelope = envelope_from_json(loads(row["envelope"]))
+        received = BlobInfo(row["received_sha256"], row["received_size"])
         verdicts = await verify_files(
             context,
             envelope.attachments,
             from_text(row["accepted_at"]),
             lane=int(envelope.header.urgency),
+            packet=signed_packet(envelope, received),
         )
         # Meanwhile recipients may have been added: the verdict stands, the row is read anew.
         for _ in range(_RACES):

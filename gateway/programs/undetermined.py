@@ -8,7 +8,7 @@ receipt log (F09). Rows only: a crash leaves all of them or none.
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final, Literal
 
 from gateway.domain.arrival import may_report
@@ -30,8 +30,13 @@ Kind = Literal["consignment", "arrival"]
 ASKED: Final = "asked"
 """Cause of a row an operator put on the list: its verdict is looked at again, whatever it is."""
 
-OURS: Final = frozenset({Cause.REVOCATION.value, Cause.VERIFIER.value})
+PENDING: Final = "pending"
+"""Cause of what has no verdict at all yet: the verifier is away, or far behind."""
+
+OURS: Final = frozenset({Cause.REVOCATION.value, Cause.VERIFIER.value, PENDING})
 """Causes that operations can mend; a certificate of strangers may never be ours to have."""
+
+_OVERDUE: Final = timedelta(minutes=1)
 
 _UNTAKEN: Final = frozenset({ArrivalState.OFFERED.value, ArrivalState.TAKEN.value})
 _TAKING: Final = frozenset(
@@ -98,7 +103,7 @@ class Waiting:
     """How many documents wait for a verdict, for one cause.
 
     Args:
-        cause: As `Cause` names it.
+        cause: As `Cause` names it, or `PENDING`.
         count: Documents.
         since: The oldest of them.
     """
@@ -108,12 +113,13 @@ class Waiting:
     since: datetime
 
 
-async def waiting(ledger: Ledger) -> tuple[Waiting, ...]:
+async def waiting(ledger: Ledger, now: datetime) -> tuple[Waiting, ...]:
     """Return what waits, by cause."""
-    rows = await ledger.all("recheck_counts")
-    return tuple(
-        Waiting(r["cause"], r["n"], from_text(r["since"])) for r in rows if r["cause"] != ASKED
-    )
+    rows = [r for r in await ledger.all("recheck_counts") if r["cause"] != ASKED]
+    overdue = await ledger.one("verdicts_overdue", before=to_text(now - _OVERDUE))
+    if overdue is not None and overdue["n"]:
+        rows.append({"cause": PENDING} | dict(overdue))
+    return tuple(Waiting(r["cause"], r["n"], from_text(r["since"])) for r in rows)
 
 
 def said(found: Sequence[Waiting]) -> str:

@@ -14,12 +14,14 @@ import pytest
 
 from gateway import observe
 from gateway.errors import Reason, UnavailableError
+from gateway.ports import SubmitOptions
 from gateway.programs import undetermined
 from gateway.programs.recheck import Recheck
 from gateway.programs.rows import loads
 from gateway.trust.report import Verdict
 from tests.world.gatehouse import gatehouse, packet
-from tests.world.outside import outside, silenced
+from tests.world.outside import head, outside, silenced
+from tests.world.outside import status as status_message
 from tests.world.rechecking import (
     events_of,
     in_hand,
@@ -529,7 +531,7 @@ async def test_strangers_signatures_are_no_banner(tmp_path, monkeypatch, told):
         await house.inbox("stc")
         await look(house)
         assert told["verdicts_waiting"] == []
-        (waits,) = await undetermined.waiting(house.gateway.ledger)
+        (waits,) = await undetermined.waiting(house.gateway.ledger, house.clock.now())
         assert (waits.cause, waits.count) == ("chain", 2)
         # The authority is taken into the trust folder: that is news as well.
         lay(tmp_path, crls=True)
@@ -587,3 +589,40 @@ class Away:
 
 def test_the_development_authorities_are_those_the_list_names():
     assert pki().issuing.name == "CA phục vụ cơ quan nhà nước THỬ NGHIỆM"
+
+
+async def test_a_verifier_that_is_away_is_one_banner_too(tmp_path, monkeypatch, told):
+    async with undecided(tmp_path, monkeypatch) as house:
+        house.gateway.context.verifier = Away()
+        for number in ("1", "2"):
+            answer = await send_signed(house, number)
+            assert (answer["state"], answer["verification"]) == ("accepted", "pending")
+        await look(house)
+        assert told["verdicts_waiting"] == []  # it is given a minute
+        house.clock.move(timedelta(minutes=2))
+        await look(house, 1)
+        (banner,) = told["verdicts_waiting"]
+        assert (banner["documents"], banner["causes"]) == (2, ["pending"])
+
+
+async def test_an_old_client_takes_one_with_what_it_can_say(tmp_path, monkeypatch):
+    """Its description is the reason; nothing is refused that it could not have said."""
+    async with undecided(tmp_path, monkeypatch) as house:
+        answer = await send_signed(house)
+        await house.inbox("stc")
+        found = house.gateway.callers.by_api_key(house.systems["stc"].key)
+        data = status_message(
+            head(answer["document_id"], code="123/SNV-VP"),
+            "03",
+            sender="H37.04",
+            description="đã nhận",
+        )
+
+        async def chunks():
+            yield data
+
+        await house.gateway.door.report(found, chunks(), SubmitOptions(via="vxp"))
+        (item,) = await house.inbox("stc")
+        assert item["state"] == "accepted"
+        taken = item["taken_undetermined"]
+        assert (taken["by"], taken["reason"], taken["code"]) == ("stc", "đã nhận", "03")
