@@ -7,6 +7,7 @@
 #   make fuzz-verify  mutated files against the verifier (MINUTES=75 SEED=n)
 #   make lint       ruff, mypy --strict, import-linter
 #   make bench      measure; writes docs/benchmarks.md
+#   make bench-verify  measure verification beside the library alone; docs/benchmarks-verify.md
 #   make corpus     examine the sample files beside the project; writes docs/corpus.md
 #   make docs       write the generated pages again
 #   make lock       choose versions again and pin them with hashes
@@ -27,7 +28,7 @@ JOBS ?= $(shell nproc)
 UV ?= $(shell command -v uv || echo $(BIN)/uv)
 LOCKING := pip compile --quiet --generate-hashes --no-emit-index-url --no-header --python-version 3.11
 
-.PHONY: help run test unit crash-long fuzz-verify lint format bench docs lock clean venv dev debian
+.PHONY: help run test unit crash-long fuzz-verify lint format bench corpus bench-verify docs lock clean venv dev debian
 
 help:
 	@sed -n 's/^#   \(make .*\)/\1/p' Makefile
@@ -63,6 +64,9 @@ bench: dev
 
 corpus: dev
 	$(BIN)/python -m tests.world.corpus docs/corpus.md
+
+bench-verify: dev
+	$(BIN)/python -m tests.bench_verify $(ARGS)
 
 docs: dev
 	$(BIN)/python -m gateway.config > docs/configuration.md

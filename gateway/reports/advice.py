@@ -482,6 +482,16 @@ BY_CASE: Final[dict[str, Advice]] = {
         _ASK_TECHNICIAN,
         "technician",
     ),
+    "trust-broken": Advice(
+        Words(
+            "Danh sách tin cậy của hệ thống đang có lỗi nên chưa kết luận được; không phải lỗi của "
+            "văn bản.",
+            "The system's own trust list is faulty, so nothing can be concluded; the document is "
+            "not to blame.",
+        ),
+        _ASK_TECHNICIAN,
+        "technician",
+    ),
     "no-trust": Advice(
         Words(
             "Hệ thống chưa có chứng thư gốc tin cậy nào nên chưa kết luận được.",

@@ -104,7 +104,7 @@ def _change(change: ChangeFacts) -> Words:
     if change.field:
         name = stranger(change.field, 60)
         vi, en = f"{vi}, ô «{name}»", f"{en}, field “{name}”"
-    if change.old or change.new:
+    if (change.old or change.new) and change.kind != "signature":
         old, new = stranger(change.old, 80), stranger(change.new, 80)
         vi, en = f"{vi}: «{old}» → «{new}»", f"{en}: “{old}” → “{new}”"
     if change.revision:

@@ -39,6 +39,7 @@ _FILE_CASES: Final = {
     "unsupported-subfilter": "unsupported",
     "viewers-disagree": "changed-unclear",
     "no-trust": "no-trust",
+    "trust-broken": "trust-broken",
     "too-many-signatures": "indeterminate",
 }
 _SIGNATURE_CASES: Final = {

@@ -109,7 +109,7 @@ def _digest_of(algo: algos.SignedDigestAlgorithm, name: str) -> str | None:
     """Return the digest a mechanism implies, None when the signature names it elsewhere."""
     try:
         return str(algo.hash_algo)
-    except ValueError:
+    except (ValueError, TypeError):  # unknown to the parser; PSS without parameters
         stem = name.rpartition("_")[0]
         return stem if stem.startswith("sha") else None
 

@@ -84,6 +84,16 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "Chưa nạp chứng thư gốc tin cậy nào; mọi chữ ký đều chưa xác định được.",
         "No trust anchor is loaded; no signature can be concluded.",
     ),
+    "trust-broken": (
+        (
+            "Tệp {detail} của kho chứng thư có lỗi nên tạm thời không gốc nào được tin; mọi chữ ký "
+            "chưa xác định được. Quản trị hệ thống chạy `vanlien trust check` rồi sửa."
+        ),
+        (
+            "{detail} of the trust folder is faulty, so no anchor is trusted for now and no "
+            "signature can be concluded. An administrator runs `vanlien trust check` and mends it."
+        ),
+    ),
     "two-certifications": (
         "Tệp có hai chữ ký chứng thực (DocMDP); chuẩn chỉ cho phép một. Không tiếp nhận.",
         "The file is certified twice (DocMDP); only one certification is allowed. Do not accept.",
@@ -413,6 +423,11 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "There is a XAdES archive time-stamp; not verified.",
     ),
 }
+
+
+def no_anchor(broken: str) -> Note:
+    """Return the remark that nobody is trusted; `broken` names the faulty control file, or ""."""
+    return note("trust-broken", broken) if broken else note("no-trust")
 
 
 def clean(text: object, most: int = _MAX_FACT) -> str:

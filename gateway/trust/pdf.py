@@ -25,7 +25,7 @@ from gateway.trust import guards
 from gateway.trust.anchors import TrustStore
 from gateway.trust.examination import Outcome, examined, worst
 from gateway.trust.look import page_count
-from gateway.trust.notes import note
+from gateway.trust.notes import no_anchor, note
 from gateway.trust.report import Coverage, Note, SignatureFacts, Verdict, VerificationReport
 from gateway.trust.revisions import active_content
 from gateway.trust.sniff import foreign_signature
@@ -98,7 +98,7 @@ def verify_pdf(
         notes.append(note("hidden-signature"))
     # (9) the worst of everything
     if signatures and not store.anchors:
-        notes.append(note("no-trust"))
+        notes.append(no_anchor(store.broken))
     return report(_combined(signatures, notes), notes, signatures)
 
 

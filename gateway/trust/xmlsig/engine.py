@@ -27,7 +27,7 @@ from gateway.trust import description, facts
 from gateway.trust.anchors import TrustStore
 from gateway.trust.examination import worst
 from gateway.trust.judgement import Judgement
-from gateway.trust.notes import clean, note
+from gateway.trust.notes import clean, no_anchor, note
 from gateway.trust.report import Answer, Note, SignatureFacts, Verdict, VerificationReport
 from gateway.trust.xmlsig import core, keyinfo, places, shape, signer, xades
 from gateway.trust.xmlsig.keyinfo import Holder
@@ -130,7 +130,7 @@ class _Verification:
         if any(n.code == "too-many-signatures" for n in self.notes):
             verdicts.append(Verdict.INDETERMINATE)
         if cases and not self.store.anchors:
-            self.notes.append(note("no-trust"))
+            self.notes.append(no_anchor(self.store.broken))
         judgements = [case.judgement for case in cases]
         found = description.evidence_of(
             ((_cert(case), case.judgement) for case in cases), self.store

@@ -230,7 +230,12 @@ def test_a_broken_list_leaves_no_anchor(data):
     assert store.broken == "trust-list.toml"
     assert store.faults
     assert all(f.vi and f.en and f.vi != f.en for f in store.faults)
-    assert judge(store).verdict is Verdict.INDETERMINATE
+    report = judge(store)
+    assert report.verdict is Verdict.INDETERMINATE
+    # Our own fault is called ours, and the file is named.
+    (told,) = [n for n in report.notes if n.code in {"no-trust", "trust-broken"}]
+    assert told.code == "trust-broken"
+    assert "trust-list.toml" in told.vi
 
 
 def test_a_list_that_cannot_be_read_leaves_no_anchor():
