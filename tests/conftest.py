@@ -1,8 +1,15 @@
 """What every test starts from."""
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from gateway import measures
+
+# Two shared cores: an example may be slow to make or to try without being wrong.
+settings.register_profile(
+    "house", deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("house")
 
 
 @pytest.fixture(autouse=True)
