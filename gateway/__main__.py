@@ -29,6 +29,7 @@ COMMANDS: Final = (
     "verify",
     "trust",
     "reverify",
+    "seal",
     "receipts",
 )
 

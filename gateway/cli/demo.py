@@ -179,6 +179,7 @@ def _next(result: dict[str, Any]) -> Any:
         f"API: {url}/openapi.json   sức khỏe: {url}/ready   số đo: {url}/metrics",
         f'curl -H "Authorization: Bearer $(cat {key})" {url}/api/v1/documents/{consignment}',
         f"vanlien verify {folder}/412-SNV-VP.signed.pdf --trust {folder}/pki/trust",
+        f"Báo cáo PDF/A đã niêm phong: {result['documents'][0]['report']}",
         (
             f"vanlien receipts export --config {folder}/vanlien.toml --document {consignment} "
             "-o bien-nhan.jsonl"

@@ -29,6 +29,11 @@ _WORST_FIRST: Final = ("invalid", "unreadable", "indeterminate", "unsigned", "va
 _TIMEOUT_S: Final = 60.0
 _CHUNK: Final = 1 << 20
 _LANGUAGES: Final = ("", "vi", "en")
+_TOLD: Final = {
+    "": ("Báo cáo PDF chưa niêm phong được.", "The PDF report could not be sealed."),
+    "B-B": ("Báo cáo PDF chưa đóng dấu thời gian.", "The PDF report carries no time-stamp."),
+    "B-T": ("Báo cáo PDF thiếu dữ liệu thu hồi.", "The PDF report lacks revocation data."),
+}
 
 
 def register(app: typer.Typer) -> None:
@@ -80,8 +85,8 @@ def verify(
         typer.Option(
             "--report",
             metavar="OUT",
-            help="Ghi báo cáo; đuôi tệp chọn dạng: .html .json .xml. / Write a report; its suffix "
-            "chooses the form. May be given several times.",
+            help="Ghi báo cáo; đuôi tệp chọn dạng: .html .pdf .json .xml. / Write a report; its "
+            "suffix chooses the form. May be given several times.",
         ),
     ] = None,
     lang: Annotated[
@@ -92,7 +97,8 @@ def verify(
         Path | None,
         typer.Option(
             "--config",
-            help="Lấy tên cổng và cán bộ kỹ thuật từ tệp cấu hình. / Names from the settings.",
+            help="Lấy tên cổng, cán bộ kỹ thuật và niêm phong của báo cáo PDF từ tệp cấu hình. / "
+            "Names, and the seal of PDF reports, from the settings.",
         ),
     ] = None,
     as_json: Annotated[
@@ -119,7 +125,7 @@ def verify(
 
     dossier = Dossier(tuple(subjects), contact=contact, lang=lang or "vi", gateway=gateway)
     for form, path in outputs:
-        _write(path, form.render(dossier))
+        _write(path, _made(form, dossier, config))
     return _answer(dossier, trust, lang, as_json)
 
 
@@ -287,6 +293,25 @@ async def _reports(
             return list(await asyncio.gather(*(one(i, f) for i, f in enumerate(files))))
         finally:
             await pool.close()
+
+
+def _made(form: "Form", dossier: "Dossier", config: Path | None) -> bytes:
+    """Return a report's bytes; a printed one is sealed when the settings say by whom."""
+    if form.name != "pdf" or config is None:
+        return form.render(dossier)
+    from gateway.clock import SystemClock
+    from gateway.config import load
+    from gateway.reportseal import seal_office
+
+    office = seal_office(load(config), SystemClock(), keeps=False)
+    if office is None:
+        return form.render(dossier)
+    printed = asyncio.run(office.printed(dossier))
+    if printed.level in _TOLD:
+        vi, en = _TOLD[printed.level]
+        why = "; ".join(f"{what}: {detail}" for what, detail in office.troubles.items())
+        typer.echo(f"{vi} / {en}" + (f" ({why})" if why else ""), err=True)
+    return printed.pdf
 
 
 class _Step:

@@ -87,6 +87,8 @@ async def run_once(world: World, say: Say) -> dict[str, Any]:
         made_s = time.monotonic() - began
         documents = [await _wait(api, letter, say) for letter in letters]
         timelines = [await _timeline(api, d) for d in documents]
+        for letter, timeline in zip(letters, timelines, strict=True):
+            timeline["report"] = await _report(world, api, letter, say)
     return {
         "url": world.gateway.url,
         "folder": str(world.folder),
@@ -116,6 +118,14 @@ class Api:
         """Return the JSON behind a path."""
         async with self._session.get(self._url + path) as answer:
             return await self._checked(answer)
+
+    async def report(self, consignment_id: str) -> tuple[bytes, str]:
+        """Return a document's report on paper, and what is said of its seal."""
+        url = f"{self._url}/documents/{consignment_id}/verification?format=pdf"
+        async with self._session.get(url) as answer:
+            if answer.status != 200:
+                await self._checked(answer)
+            return await answer.read(), answer.headers.get("X-Report-Seal", "none")
 
     async def send(self, metadata: dict[str, Any], pdf: bytes, name: str, key: str) -> Any:
         """Submit one document as fields and a file."""
@@ -178,6 +188,15 @@ async def _send(world: World, api: Api, plan: Plan, say: Say) -> Sent:
         f"{len(answer['deliveries'])} nơi nhận, {took * 1000:.0f} ms"
     )
     return Sent(plan, answer["id"], signed, took)
+
+
+async def _report(world: World, api: Api, letter: Sent, say: Say) -> str:
+    """Fetch the sealed report of a document and put it beside the letter; return where."""
+    pdf, seal = await api.report(letter.consignment_id)
+    path = world.folder / f"{letter.plan.number}-SNV-VP.bao-cao.pdf"
+    await asyncio.to_thread(path.write_bytes, pdf)
+    say(f"Báo cáo kiểm tra chữ ký (PDF/A, niêm phong {seal}): {path.name}")
+    return str(path)
 
 
 _BODY: Final = (

@@ -29,6 +29,7 @@ from gateway.receipts.sign import generate
 from gateway.secrets import create_key_file, new_api_key, write_private
 
 HUB: Final = "00.37.W00"
+HUB_NAME: Final = "Trục liên thông tỉnh Lạng Sơn (THỬ NGHIỆM)"
 OUTSIDE: Final = ("G09", "Bộ Nội vụ")
 # No district level since 1/7/2025: province, departments, communes and wards.
 INSIDE: Final = (
@@ -71,14 +72,14 @@ async def world(folder: Path, *, port: int = 0) -> AsyncIterator[World]:
             make_pki,
             folder / "pki",
             now=datetime.now(UTC),
-            agencies=[(code, name) for code, name, _ in INSIDE],
+            agencies=[*((code, name) for code, name, _ in INSIDE), (HUB, HUB_NAME)],
             people=[SIGNER],
             base_url=service.url,
         )
         service.serve(pki)
         secret = secrets.token_urlsafe(32).encode()
         axis, other = await _axis(folder, secret, stack)
-        settings = _settings(folder, axis, secret, port)
+        settings = _settings(folder, axis, secret, port, pki)
         keys = _register(folder / "vanlien.toml", settings)
         gateway = app.Gateway(settings)
         await gateway.start()
@@ -112,7 +113,7 @@ async def _axis(
     return axis, AutoAgency(client, SystemClock(), *OUTSIDE)
 
 
-def _settings(folder: Path, axis: AxisSimulator, secret: bytes, port: int) -> Settings:
+def _settings(folder: Path, axis: AxisSimulator, secret: bytes, port: int, pki: DevPki) -> Settings:
     """Write a settings file as an operator would, and load it."""
     keys = folder / "keys"
     keys.mkdir(mode=0o700)
@@ -124,6 +125,7 @@ def _settings(folder: Path, axis: AxisSimulator, secret: bytes, port: int) -> Se
         + (f'legacy_code = "{legacy}"\n' if legacy else "")
         for code, name, legacy in INSIDE
     )
+    seal = pki.agency(HUB)
     config = folder / "vanlien.toml"
     config.write_text(
         f"""# Made by `vanlien demo`.
@@ -136,6 +138,11 @@ port = {port}
 
 [verify]
 trust_dir = "pki/trust"
+
+[reports.seal]
+key_file = "{seal.key.relative_to(folder)}"
+certificate_file = "{seal.certificate.relative_to(folder)}"
+tsa_url = "{pki.base_url}/tsa"
 
 [log]
 level = "warning"

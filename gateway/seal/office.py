@@ -61,8 +61,10 @@ class _Trouble:
     what: str
     standing: str
     active: bool = False
+    detail: str = ""
 
     def begin(self, failure: BaseException | None = None, subject: str | None = None) -> None:
+        self.detail = subject or (str(failure) or type(failure).__name__ if failure else "")
         if not self.active:
             self.active = True
             observe.alarm(what=self.what, subject=subject, failure=failure)
@@ -280,6 +282,17 @@ class SealOffice:
         await asyncio.to_thread(kept.put, one.key, level, made, now)
         observe.report_sealed(level=level)
         return level == COMPLETE
+
+    @property
+    def troubles(self) -> dict[str, str]:
+        """What is in the way right now: what the alarm calls it, and the detail."""
+        kinds = (
+            self._seal_trouble,
+            self._trust_trouble,
+            self._stamp_trouble,
+            self._proof_trouble,
+        )
+        return {trouble.what: trouble.detail for trouble in kinds if trouble.active}
 
     async def waiting(self) -> int:
         """Return how many reports wait."""
