@@ -6,9 +6,11 @@ process: no network, no waiting. Nothing is kept but what the caller writes.
 """
 
 import asyncio
+import functools
 import io
 import json
 import random
+import shutil
 import tempfile
 from collections.abc import Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -37,6 +39,10 @@ _MM: Final = 72 / 25.4
 # Where the signature block of letter.typ leaves room, in millimetres from the lower left corner.
 _HAND_BOX: Final = (124.0, 33.0, 168.0, 55.0)
 _SEAL_BOX: Final = (102.0, 25.0, 138.0, 61.0)
+# The upper right corner of a first page, where annexes and copies are signed (SIG-22, SIG-24).
+_CORNER_BOX: Final = (120.0, 270.0, 198.0, 292.0)
+_PICTURE_PPI: Final = 200.0
+Box = tuple[float, float, float, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,10 +107,10 @@ def make_letter(letter: Letter) -> bytes:
     return _typeset("letter.typ", {"letter": data}, stamp)
 
 
-def _typeset(template: str, inputs: dict[str, Any], stamp: datetime) -> bytes:
+def _typeset(template: str, inputs: dict[str, Any], stamp: datetime, folder: Path = _HERE) -> bytes:
     made = typst.compile(
-        str(_HERE / template),
-        root=str(_HERE),
+        str(folder / template),
+        root=str(folder),
         format="pdf",
         ignore_system_fonts=True,
         sys_inputs={k: json.dumps(v, ensure_ascii=False) for k, v in inputs.items()},
@@ -153,6 +159,7 @@ def sign_once(
     visible: bool = True,
     stamped: bool = True,
     spare_bytes: int = 0,
+    lines: Sequence[str] = (),
 ) -> bytes:
     """Add one signature; see `sign_twice`.
 
@@ -166,43 +173,68 @@ def sign_once(
         visible: Draw the hand or the seal on the last page.
         stamped: Ask the time-stamp authority.
         spare_bytes: Room left after the signature value, as other tools leave it.
+        lines: Shown at the top right of page 1 instead of a picture, as on annexes and copies, and
+            below them the time.
     """
     when = (at or datetime.now(UTC)).astimezone(UTC).replace(microsecond=0)
     is_agency = signer.serial in {a.serial for a in pki.agencies.values()}
     with tempfile.TemporaryDirectory(prefix="vanlien-stamp-") as folder:
-        style = _appearance(Path(folder), signer, when, is_agency=is_agency) if visible else None
+        kind = "text" if lines else "seal" if is_agency else "hand"
+        style = _appearance(Path(folder), kind, signer, when, lines) if visible else None
         writer = IncrementalPdfFileWriter(io.BytesIO(pdf))
         pdf_signer = PdfSigner(
             _metadata(pki, signer, field, when, level if stamped else "B-B"),
             signer=_signer(pki, signer),
             timestamper=time_stamper(pki, when) if stamped else None,
             stamp_style=style,
-            new_field_spec=_field(writer, field, style, is_agency=is_agency),
+            new_field_spec=_field(writer, field, kind if visible else ""),
         )
         return _completed(_sign(pdf_signer, writer, when, spare_bytes))
 
 
+_BOXES: Final[dict[str, Box]] = {"hand": _HAND_BOX, "seal": _SEAL_BOX, "text": _CORNER_BOX}
+
+
 def _appearance(
-    folder: Path, signer: Identity, when: datetime, *, is_agency: bool
+    folder: Path, kind: str, signer: Identity, when: datetime, lines: Sequence[str]
 ) -> StaticStampStyle:
-    data = {
-        "kind": "seal" if is_agency else "hand",
-        "name": signer.name,
+    x1, y1, x2, y2 = _BOXES[kind]
+    shown: list[str] = []
+    if lines:
         # SIG-23 (NĐ30 PL I II.8b): day month year, hour:minute:second, zone.
-        "time": when.astimezone(_VIETNAM).strftime("%d/%m/%Y %H:%M:%S +07:00"),
-    }
+        shown = [*lines, when.astimezone(_VIETNAM).strftime("%d/%m/%Y %H:%M:%S +07:00")]
+    else:
+        # SIG-20, SIG-21 (NĐ30 PL I II.7d, II.8a): the picture alone, on a transparent ground.
+        (folder / "picture.png").write_bytes(_picture(kind, signer.name))
+    shutil.copy(_HERE / "stamp.typ", folder)
+    data = {"lines": shown, "width": x2 - x1, "height": y2 - y1}
     file = folder / "stamp.pdf"
-    file.write_bytes(_typeset("stamp.typ", {"stamp": data}, when))
+    file.write_bytes(_typeset("stamp.typ", {"stamp": data}, when, folder))
     page = ImportedPdfPage(str(file))  # type: ignore[no-untyped-call]
     return StaticStampStyle(border_width=0, background=page, background_opacity=1.0)
 
 
-def _field(pdf: IncrementalPdfFileWriter, name: str, style: Any, *, is_agency: bool) -> Any:
-    if style is None:
+@functools.lru_cache(maxsize=64)
+def _picture(kind: str, name: str) -> bytes:
+    """Return the hand or the seal as a transparent PNG."""
+    made = typst.compile(
+        str(_HERE / "picture.typ"),
+        root=str(_HERE),
+        format="png",
+        ppi=_PICTURE_PPI,
+        ignore_system_fonts=True,
+        sys_inputs={"picture": json.dumps({"kind": kind, "name": name}, ensure_ascii=False)},
+    )
+    return bytes(made)
+
+
+def _field(pdf: IncrementalPdfFileWriter, name: str, kind: str) -> Any:
+    if not kind:
         return SigFieldSpec(name)
     pages = int(pdf.root["/Pages"]["/Count"])
-    x1, y1, x2, y2 = (round(v * _MM) for v in (_SEAL_BOX if is_agency else _HAND_BOX))
-    return SigFieldSpec(name, on_page=pages - 1, box=(x1, y1, x2, y2))
+    x1, y1, x2, y2 = (round(v * _MM) for v in _BOXES[kind])
+    page = 0 if kind == "text" else pages - 1
+    return SigFieldSpec(name, on_page=page, box=(x1, y1, x2, y2))
 
 
 def _metadata(

@@ -5,6 +5,7 @@ Rules are pure: they judge facts they are given and know the standard library on
 """
 
 from gateway.rules import (
+    appearance,
     content,
     format,  # noqa: A004
     holders,
@@ -16,6 +17,7 @@ from gateway.rules import (
 )
 
 __all__ = [
+    "appearance",
     "content",
     "format",
     "holders",

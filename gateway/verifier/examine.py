@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gateway.rules.secrecy import secrecy_marks
+from gateway.rules.urgency import urgency_marks
 from gateway.trust.notes import note
 from gateway.trust.report import Note, Verdict, VerificationReport
 from gateway.trust.sniff import looks_unsigned
@@ -49,17 +50,22 @@ def examine(
 
 
 def _with_marks(data: bytes, report: VerificationReport) -> VerificationReport:
-    """Return the report with the secrecy stamps of the file's first page, and of its parts."""
+    """Return the report with the stamps of the file's first page, and of its parts."""
     if report.kind == "zip":
         return report  # those of its parts are there already
     try:
         # SEC-01 (S003 art 1.2, 12.1): the stamp is looked for in the text of page 1.
-        marks = secrecy_marks(first_page_text(data))
+        text = first_page_text(data)
     except FirstPageError as exc:
         if report.verdict is Verdict.UNREADABLE:
             return report
         return replace(report, notes=(*report.notes, note("page-text-unread", exc)))
-    return replace(report, secrecy_marks=marks)
+    return replace(
+        report,
+        secrecy_marks=secrecy_marks(text),
+        page_text=bool(text.strip()),
+        urgency_marks=urgency_marks(text),
+    )
 
 
 def quick_report(

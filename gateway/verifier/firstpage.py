@@ -1,4 +1,4 @@
-"""The text of a file's first page, for the secrecy stamps of SEC-01.
+"""The text of a file's first page, for the stamps of secrecy (SEC-01) and urgency (SIG-25).
 
 PDF through PDFium, Word and OpenDocument texts through a limited unzip and an XML reader without
 entities, plain text as it is; other kinds have none. Runs in the verifier process for anything but
@@ -28,7 +28,10 @@ _MARKS: Final = (
     (b"\xff\xfe", "utf-16-le"),
     (b"\xfe\xff", "utf-16-be"),
 )
-_STAMP: Final = re.compile(r"(?:(TỐI|TUYỆT)\s+)?MẬT")
+_STAMPS: Final = (
+    re.compile(r"(?:(TỐI|TUYỆT)\s+)?MẬT"),
+    re.compile(r"HỎA\s+TỐC|HOẢ\s+TỐC|(?:THƯỢNG\s+)?KHẨN"),
+)
 
 
 class FirstPageError(Exception):
@@ -91,7 +94,7 @@ def _pdf_text(data: bytes) -> str:
             text_page = page.get_textpage()
             count = text_page.count_chars()
             text: str = text_page.get_text_range(0, min(count, _MAX_CHARS))
-            alone = _standing_alone(text_page, text)
+            alone = [s for stamp in _STAMPS for s in _standing_alone(text_page, text, stamp)]
             text_page.close()
             page.close()
     except (pypdfium2.PdfiumError, ValueError) as exc:
@@ -99,7 +102,7 @@ def _pdf_text(data: bytes) -> str:
     return text + "".join(f"\n{stamp}\n" for stamp in alone)
 
 
-def _standing_alone(text_page: Any, text: str) -> list[str]:
+def _standing_alone(text_page: Any, text: str, stamp: re.Pattern[str]) -> list[str]:
     """Return stamp words that stand apart on the page though the text runs them into a line.
 
     A stamp in the left column and a date in the right share a line of text; what tells them apart
@@ -108,7 +111,7 @@ def _standing_alone(text_page: Any, text: str) -> list[str]:
     found: list[str] = []
     if unicodedata.normalize("NFC", text) != text:
         return found
-    for match in islice(_STAMP.finditer(text), 50):
+    for match in islice(stamp.finditer(text), 50):
         try:
             before = _apart(text_page, text, match.start(), step=-1)
             after = _apart(text_page, text, match.end() - 1, step=1)
