@@ -18,6 +18,7 @@ from gateway.programs.catalogue import family, name_of, works_in_console
 from gateway.programs.context import Context
 from gateway.programs.routing import LOCAL
 from gateway.programs.rows import dumps, entry, event, keep, loads
+from gateway.trust.report import Verdict
 
 _LATER: Final = timedelta(minutes=1)
 _OPEN: Final = (DeliveryState.PENDING.value, DeliveryState.DEFERRED.value)
@@ -39,7 +40,9 @@ async def deliver_locally(context: Context, transfer: Row) -> None:
     if consignment is None or not deliveries:
         raise IntegrityError("transfer without its consignment or delivery")
     now = context.clock.now()
-    watched = await context.ledger.one("recheck", subject=consignment["id"])
+    watched = None
+    if consignment["verdict"] == Verdict.INDETERMINATE:
+        watched = await context.ledger.one("recheck", subject=consignment["id"])
     changes: list[Change] = _transfer_done(transfer, now)
     offered: list[dict[str, object]] = []
     for delivery in deliveries:

@@ -150,7 +150,9 @@ class Reverify:
             return (scope.file,)
         if scope.document:
             _, document = await document_of(self._ledger, scope.document)
-            return tuple(dict.fromkeys(a.sha256 for a in attachments_of(document)))
+            files = [a.sha256 for a in attachments_of(document)]
+            # The packet as received may have a signature, and so a report, of its own (SIG-08).
+            return tuple(dict.fromkeys((*files, document["received_sha256"])))
         return None
 
     async def _total(self, names: tuple[str, ...] | None) -> int:
