@@ -39,7 +39,7 @@ from pyhanko.sign.fields import FieldMDPSpec, MDPPerm
 from pyhanko.sign.validation.pdf_embedded import EmbeddedPdfSignature
 
 from gateway.trust.quickread import QuickReader
-from gateway.trust.quicktokens import indirect
+from gateway.trust.quicktokens import indirect, reference
 from gateway.trust.references import References, Scan
 from gateway.trust.remembering import remember
 
@@ -107,19 +107,32 @@ class _State(HistoricalResolver):
                 if since_revision is not None and introduced(ref) < since_revision:
                     continue
                 found.add(ref)
-                item = self.get_object(ref)
+                item = self.bare(ref)
             if isinstance(item, generic.DictionaryObject):
                 ahead += (v for v in dict.values(item) if isinstance(v, _HOLDERS))
             elif isinstance(item, generic.ArrayObject):
                 ahead += (v for v in list.__iter__(item) if isinstance(v, _HOLDERS))
         return found
 
+    def bare(self, ref: Reference) -> Any:
+        """Return an object to look at: its references may resolve in another state."""
+        known = self.cache.get(ref)
+        if known is not None:
+            return known
+        try:
+            current = self.reader.xrefs.get_last_change(ref) <= self.revision
+        except KeyError:
+            current = False
+        if not current:
+            return self.get_object(ref)
+        return self.reader.get_object(ref, transparent_decrypt=False)  # type: ignore[no-untyped-call]
+
     def _subsume_object(self, obj: Any) -> Any:
         """Return an object whose references resolve in this state."""
         if not self.reader.plain:
             return super()._subsume_object(obj)  # type: ignore[no-untyped-call]
         ref = obj.get_container_ref()
-        return _clone(obj, Reference(ref.idnum, ref.generation, self), self)
+        return _clone(obj, reference(ref.idnum, ref.generation, self), self)
 
     def _quick_map(self) -> "_Map | None":
         if self._map is None and not self._doubted:
@@ -301,7 +314,7 @@ class _Walk:
             if not in_tree and number in self.tree_nodes:
                 return
             seen = seen | {number}
-            item = self.state(ref)
+            item = self.state.bare(ref)
         if isinstance(item, generic.DictionaryObject):
             for key, value in item.items():
                 if key == "/Parent" or (in_tree and key == "/P"):

@@ -33,7 +33,7 @@ from pyhanko.pdf_utils.xref import (
     XRefSectionType,
 )
 
-from gateway.trust.quicktokens import NotPlainError, parse_object, parse_packed
+from gateway.trust.quicktokens import NotPlainError, parse_object, parse_packed, reference
 
 _SUBSECTION: Final = re.compile(rb"[ \n\r\t\f\x00]*+(\d{1,9}) (\d{1,9}) ?\r?\n")
 _ENTRIES: Final = re.compile(rb"(?:\d{10} \d{5} [nf](?: \n| \r|\r\n))*+")
@@ -104,6 +104,7 @@ class _QuickCache(XRefCache):
     def __init__(self, reader: Any, sections: list[XRefSection]) -> None:
         super().__init__(reader, sections)
         self._made: dict[tuple[int, int], Any] = {}
+        self._written: dict[int, set[Reference]] = {}
         self._changed: dict[tuple[int, int], Any] = {}
 
     def get_last_change(self, ref: Reference) -> Any:
@@ -112,6 +113,12 @@ class _QuickCache(XRefCache):
         if key not in self._changed:
             self._changed[key] = super().get_last_change(ref)
         return self._changed[key]
+
+    def explicit_refs_in_revision(self, revision: int) -> set[Reference]:
+        """Return what a revision wrote or freed."""
+        if revision not in self._written:
+            self._written[revision] = super().explicit_refs_in_revision(revision)
+        return set(self._written[revision])
 
     def get_introducing_revision(self, ref: Reference) -> Any:
         """Return the first revision that has an object; KeyError when none does."""
@@ -252,7 +259,7 @@ class QuickReader(PdfFileReader):
     ) -> Any:
         if type(marker) is int and not as_metadata_stream:
             try:
-                return self.object_at(Reference(ref.idnum, ref.generation, self), marker, self)
+                return self.object_at(reference(ref.idnum, ref.generation, self), marker, self)
             except NotPlainError:
                 pass
         return super()._read_object(

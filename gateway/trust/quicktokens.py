@@ -63,12 +63,17 @@ class NotPlainError(Exception):
     """Not of the plain kind: ask the library."""
 
 
+def reference(number: int, generation: int, handler: Any) -> Reference:
+    """Return the name of an object; the library's constructor takes three times as long."""
+    made: Reference = object.__new__(Reference)
+    made.__dict__.update(idnum=number, generation=generation, pdf=handler)
+    return made
+
+
 def indirect(number: int, generation: int, handler: Any) -> IndirectObject:
-    """Return a reference; the library's constructors take three times as long."""
-    ref = object.__new__(Reference)
-    ref.__dict__.update(idnum=number, generation=generation, pdf=handler)
+    """Return a reference as it stands in a value; as above."""
     made: IndirectObject = object.__new__(IndirectObject)
-    made.reference = ref
+    made.reference = reference(number, generation, handler)
     return made
 
 

@@ -28,7 +28,7 @@ from pyhanko.pdf_utils.generic import Reference
 from pyhanko.pdf_utils.xref import ObjStreamRef
 
 from gateway.trust.quickread import QuickReader
-from gateway.trust.quicktokens import NotPlainError, parse_object
+from gateway.trust.quicktokens import NotPlainError, parse_object, reference
 
 Location = int | ObjStreamRef
 _TO_ONES: Final = bytes(0x31 if 0x30 <= b <= 0x39 else b for b in range(256))
@@ -250,7 +250,7 @@ class References:
 
     def _read_special(self, made: _Section, owner: int, place: Location) -> None:
         """Parse one object itself; (2)."""
-        wanted = Reference(owner, 0, self._reader)
+        wanted = reference(owner, 0, self._reader)
         if self._reader.xrefs[wanted] == place:
             value = self._reader.get_object(wanted)  # type: ignore[no-untyped-call]
         else:
