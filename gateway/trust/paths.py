@@ -86,7 +86,7 @@ async def _quick_find(
 
 def _keep(key: Any, found: ValidationPath, context: ValidationContext) -> None:
     try:
-        moments = sorted(_happenings(context))
+        moments = sorted(_happenings(found, context))
     except Exception:  # noqa: BLE001 — what cannot be bounded is not kept
         return
     at = bisect.bisect_right(moments, context.moment)
@@ -157,10 +157,11 @@ def _searcher(container: CRLContainer) -> Any:
 # ---------------------------------------------------------------- what may happen when
 
 
-def _happenings(context: ValidationContext) -> Iterator[datetime]:
+def _happenings(found: ValidationPath, context: ValidationContext) -> Iterator[datetime]:
     """Yield every moment at which the answer may change; _NotKeptError when they are not known."""
     revocation = context.revinfo_manager
-    certs = list(context.certificate_registry)
+    # The signer's own certificate is not among those at hand.
+    certs = [*found.iter_certs(include_root=True), *context.certificate_registry]
     trust: Any = context.path_builder.trust_manager
     certs += trust.iter_certs()
     for answer in revocation._ocsps:  # noqa: SLF001
