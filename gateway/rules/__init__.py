@@ -5,16 +5,21 @@ Rules are pure: they judge facts they are given and know the standard library on
 """
 
 from gateway.rules import (
-    appearance,
     content,
     format,  # noqa: A004
-    holders,
     identity,
     packet,
     recall,
     secrecy_rule,
     signature,
 )
+
+# isort: split
+# Findings come in the order of registration: validity, then who signed, then how it looks (SIG-26).
+from gateway.rules import holders
+
+# isort: split
+from gateway.rules import appearance
 
 __all__ = [
     "appearance",

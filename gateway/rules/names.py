@@ -125,7 +125,12 @@ def _fold(text: str) -> str:
         c if unicodedata.category(c)[0] in "LMN" else " "
         for c in unicodedata.normalize("NFD", plain)
     )
-    return " ".join(_tone_last(word) for word in "".join(apart).split())
+    return " ".join(_tone_last(word) for word in "".join(apart).split() if _has_letter(word))
+
+
+def _has_letter(word: str) -> bool:
+    """Tell whether a word is more than accents on nothing."""
+    return any(unicodedata.category(c)[0] != "M" for c in word)
 
 
 def _tone_last(word: str) -> str:

@@ -15,7 +15,10 @@ from gateway.domain.envelope import (
 from gateway.rules.registry import Facts, FileFacts, run_all
 from gateway.trust.report import (
     Answer,
+    AppearanceFacts,
+    CertificateFacts,
     Coverage,
+    Note,
     SignatureFacts,
     Verdict,
     VerificationReport,
@@ -77,9 +80,18 @@ def judge(**parts):
     return run_all(facts(**parts))
 
 
+def holder(name, organization="", *, units=(), locality="", identifiers=()):
+    """Return the facts of somebody's certificate."""
+    at = datetime(2026, 1, 1, tzinfo=UTC)
+    return CertificateFacts(
+        f"CN={name}", name, organization, "CN=CA", "1", at, at, "0" * 64,
+        units=units, locality=locality, identifiers=identifiers,
+    )  # fmt: skip
+
+
 @dataclass(frozen=True)
 class Sig:
-    """A short way to write a signature."""
+    """A short way to write a signature; shown on page 1 in a way nobody could read."""
 
     role: str
     verdict: str = "valid"
@@ -88,9 +100,17 @@ class Sig:
     trusted: str = "yes"
     not_revoked: str = "yes"
     later_changes: str = "none"
+    revision: int = 0
+    signer: CertificateFacts | None = None
+    agencies: tuple[str, ...] = ()
+    page: int = 1
+    rectangle: tuple[float, float, float, float] | None = None
+    appearance: AppearanceFacts | None = None
+    signed_at: datetime | None = None
+    notes: tuple[Note, ...] = ()
 
 
-def report(*signatures, verdict=None, kind="pdf"):
+def report(*signatures, verdict=None, kind="pdf", **more):
     """Return a real verification report with these signatures."""
     order = ["valid", "indeterminate", "invalid"]
     worst = max((s.verdict for s in signatures), key=order.index, default="unsigned")
@@ -102,6 +122,7 @@ def report(*signatures, verdict=None, kind="pdf"):
         trust_sha256="0" * 64,
         engine="test",
         kind=kind,
+        **more,
         signatures=tuple(
             SignatureFacts(
                 field=f"Signature{n}",
@@ -111,13 +132,19 @@ def report(*signatures, verdict=None, kind="pdf"):
                 trusted=Answer(s.trusted),
                 not_revoked=Answer(s.not_revoked),
                 time_proven=Answer.YES,
-                signer=None,
+                signer=s.signer,
                 role=s.role,
-                signed_at=None,
+                signed_at=s.signed_at,
                 signed_at_source="none",
                 coverage=Coverage.WHOLE_FILE,
                 later_changes=s.later_changes,
                 algorithm="sha256 rsa 2048",
+                notes=s.notes,
+                revision=s.revision,
+                agencies=s.agencies,
+                page=s.page,
+                rectangle=s.rectangle,
+                appearance=s.appearance,
             )
             for n, s in enumerate(signatures, 1)
         ),
