@@ -17,6 +17,7 @@ _COLUMNS: Final = 48
 _ROWS: Final = 24
 _MAX_PIXELS: Final = 16_000_000
 _MAX_DATA: Final = 64 * 1024 * 1024
+_MAX_JPEG: Final = 4 * 1024 * 1024
 _LEAST: Final = 4
 """Sides of a picture, and opaque samples with a colour, under which nothing is told."""
 _LOSSLESS: Final = frozenset(
@@ -196,7 +197,7 @@ def _jpeg(data: bytes, width: int, height: int, count: int) -> At | None:
     import pypdfium2
 
     space = {1: b"/DeviceGray", 3: b"/DeviceRGB"}.get(count)
-    if space is None:
+    if space is None or len(data) > _MAX_JPEG or _baseline_size(data) != (width, height):
         return None
     with pypdfium2.PdfDocument(_page_of(data, width, height, space)) as document:
         page = document[0]
@@ -213,6 +214,26 @@ def _jpeg(data: bytes, width: int, height: int, count: int) -> At | None:
         return raw[start], raw[start + 1], raw[start + 2]
 
     return at
+
+
+def _baseline_size(data: bytes) -> tuple[int, int] | None:
+    """Return width and height a baseline JPEG states of itself, None for any other.
+
+    One pass over the picture is all that a baseline JPEG asks for; others may ask for thousands.
+    """
+    at = 2
+    while data[:2] == b"\xff\xd8" and at + 9 < len(data) and data[at] == 0xFF:
+        marker = data[at + 1]
+        if marker in {0xC0, 0xC1}:
+            high, wide = (
+                int.from_bytes(data[at + 5 : at + 7]),
+                int.from_bytes(data[at + 7 : at + 9]),
+            )
+            return (wide, high) if wide * high <= _MAX_PIXELS else None
+        if 0xC2 <= marker <= 0xCF and marker != 0xC4:
+            return None
+        at += 2 + int.from_bytes(data[at + 2 : at + 4])
+    return None
 
 
 def _page_of(data: bytes, width: int, height: int, space: bytes) -> bytes:
