@@ -55,6 +55,9 @@ def policy_of(settings: Settings) -> Policy:
         rules=RulePolicy(
             allowed=frozenset(settings.formats.allow),
             denied=frozenset(settings.formats.deny),
+            appearance=settings.policy.appearance,
+            seal_mm=(settings.policy.seal_mm_least, settings.policy.seal_mm_most),
+            overlap=(settings.policy.overlap_least, settings.policy.overlap_most),
             max_code_length=min((p.max_code_length for p in settings.peers), default=35),
         ),
         schedules={

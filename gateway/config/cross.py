@@ -22,7 +22,7 @@ def cross_faults(settings: Settings, raw: Mapping[str, Any]) -> list[Fault]:
         raw: The tables as they were written, for names that faulty entries still declare.
     """
     faults: list[Fault] = []
-    for checker in (_listeners, _plain_listeners, _clock, _formats):
+    for checker in (_listeners, _plain_listeners, _clock, _formats, _seals):
         faults += checker(settings)
     faults += _peers(settings, raw)
     faults += _agencies(settings, raw)
@@ -99,6 +99,20 @@ def _formats(settings: Settings) -> Iterator[Fault]:
             f'"{extension}" vừa được phép vừa bị từ chối',
             f'"{extension}" is both allowed and denied',
         )
+
+
+def _seals(settings: Settings) -> Iterator[Fault]:
+    policy = settings.policy
+    for name, least, most in (
+        ("seal_mm", policy.seal_mm_least, policy.seal_mm_most),
+        ("overlap", policy.overlap_least, policy.overlap_most),
+    ):
+        if least > most:
+            yield Fault(
+                f"policy.{name}_least",
+                f"lớn hơn {name}_most ({least:g} > {most:g})",
+                f"above {name}_most ({least:g} > {most:g})",
+            )
 
 
 def _peers(settings: Settings, raw: Mapping[str, Any]) -> Iterator[Fault]:

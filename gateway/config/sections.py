@@ -355,6 +355,33 @@ class Policy(Section):
         "Văn bản đi không có chữ ký số; flag: đi kèm dấu «tham khảo» (SIG-02).",
         "Outgoing without signature; flag: marked «tham khảo» (SIG-02).",
     )
+    appearance: Literal["warn", "note", "off"] = field(
+        "warn",
+        "Lỗi thể thức của chữ ký số hiển thị (màu, vị trí, chữ): cảnh báo, ghi chú hoặc bỏ qua "
+        "(SIG-26).",
+        "Faults of form in shown signatures (colour, place, words): warned of, noted or left out "
+        "(SIG-26).",
+    )
+    seal_mm_least: float = field(
+        25, "Dấu nhỏ nhất, mm (SIG-21).", "Smallest seal, mm (SIG-21).", gt=0, le=200
+    )
+    seal_mm_most: float = field(
+        55, "Dấu lớn nhất, mm (SIG-21).", "Largest seal, mm (SIG-21).", gt=0, le=200
+    )
+    overlap_least: float = field(
+        0.2,
+        "Dấu trùm ít nhất bấy nhiêu chiều ngang hình chữ ký (SIG-21).",
+        "The seal covers at least this part of the signature's width (SIG-21).",
+        ge=0,
+        le=1,
+    )
+    overlap_most: float = field(
+        0.5,
+        "Dấu trùm nhiều nhất bấy nhiêu (SIG-21).",
+        "It covers at most this part (SIG-21).",
+        ge=0,
+        le=1,
+    )
     sent_ack: Literal["first-hop", "01"] = field(
         "first-hop",
         "Giờ gửi có hiệu lực khi chặng đầu xác nhận, hoặc khi có hồi báo 01 (SND-10).",

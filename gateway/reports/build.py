@@ -1,6 +1,6 @@
 """From a dossier to the model: the one place where reports become what people see. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Final
 
@@ -35,6 +35,7 @@ from gateway.trust.report import (
 )
 
 _MAX_DEPTH: Final = 3
+_MOST_REMARKS: Final = 6
 _BAD: Final = ("invalid", "pending", "undetermined", "unreadable")
 _NOTED: Final = "valid-with-notes"
 _STEP_TONES: Final = {"other": "doubt", "not-analysed": "doubt", "signature": "good"}
@@ -100,7 +101,27 @@ def _document_rows(facts: DocumentFacts) -> tuple[Row, ...]:
         (Words("Mã định danh", "Document id"), stranger(facts.document_id, 200)),
         (Words("Đến lúc", "Arrived"), moment(facts.arrived_at)),
     )
-    return tuple(Row(label, both(value)) for label, value in rows if value)
+    found = [Row(label, both(value)) for label, value in rows if value]
+    return (*found, *_remarks(facts))
+
+
+_MATCHED: Final = Words("Khớp với bên gửi trong gói tin", "The sender the message names")
+
+
+def _remarks(facts: DocumentFacts) -> Iterator[Row]:
+    """SIG-51, SIG-26: who signed beside the message, and, apart from it, what form lacks."""
+    label = Words("Bên ký so với gói tin", "Who signed, beside the message")
+    for said in facts.holders[:_MOST_REMARKS]:
+        yield Row(label, _said(said))
+    if not facts.holders and facts.legal_class in {"original", "copy"}:
+        yield Row(label, _MATCHED)
+    form = Words("Thể thức, chỉ để lưu ý", "Form, for information only")
+    for said in facts.appearance[:_MOST_REMARKS]:
+        yield Row(form, _said(said))
+
+
+def _said(said: Words) -> Words:
+    return Words(stranger(said.vi, 2 * MAX_LINE), stranger(said.en, 2 * MAX_LINE))
 
 
 # ---------------------------------------------------------------- one file

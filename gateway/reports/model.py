@@ -54,6 +54,8 @@ class DocumentFacts:
         sender: Name or code of the sending agency.
         arrived_at: When it came, or was accepted.
         pending: The verdict is still to come.
+        holders: What the rules say of signers beside signer and sender of the message (SIG-51).
+        appearance: What they say of how signatures are shown; about form only (SIG-26).
     """
 
     document_id: str = ""
@@ -63,6 +65,8 @@ class DocumentFacts:
     sender: str = ""
     arrived_at: datetime | None = None
     pending: bool = False
+    holders: tuple[Words, ...] = ()
+    appearance: tuple[Words, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

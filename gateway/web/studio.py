@@ -5,15 +5,26 @@ the renderer's own limit.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import (
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Container,
+    Iterable,
+    Mapping,
+    Sequence,
+)
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final, Protocol
 
 from gateway.ports import Json, Packet
+from gateway.reports.advice import Words
 from gateway.reports.model import Contact, DocumentFacts, Dossier, Subject
 from gateway.reports.printing import PrintedReport, Printer
 from gateway.reports.renderers import FORMS, Form
+from gateway.rules.appearance import APPEARANCE_RULES
+from gateway.rules.holders import HOLDER_RULES
 from gateway.trust.pictures import NO_PICTURES, Pictures, Wanted, wanted
 from gateway.trust.render import from_json
 from gateway.trust.report import VerificationReport
@@ -138,6 +149,7 @@ async def spool(path: Path, chunks: AsyncIterator[bytes]) -> None:
 def facts_of(document: Json, legal_class: str, *, pending: bool) -> DocumentFacts:
     """Return what a report tells of a document or arrival as the desk shapes it."""
     at = document.get("at_gateway_at") or document.get("accepted_at") or ""
+    found = document.get("findings") or ()
     return DocumentFacts(
         document_id=document.get("document_id") or "",
         legal_class=legal_class,
@@ -146,7 +158,13 @@ def facts_of(document: Json, legal_class: str, *, pending: bool) -> DocumentFact
         sender=document.get("sender_name") or document.get("sender") or "",
         arrived_at=datetime.fromisoformat(at) if at else None,
         pending=pending,
+        holders=_said(found, HOLDER_RULES),
+        appearance=_said(found, APPEARANCE_RULES),
     )
+
+
+def _said(findings: Iterable[Mapping[str, str]], rules: Container[str]) -> tuple[Words, ...]:
+    return tuple(Words(f["vi"], f["en"]) for f in findings if f["rule"] in rules)
 
 
 def negotiated(accept: str, asked: str | None) -> Form:

@@ -123,6 +123,11 @@ POLICY = [
     ("policy", 'outgoing_indeterminate = "refuse"', lambda p: p.outgoing_indeterminate, "refuse"),
     ("policy", 'outgoing_unsigned = "refuse"', lambda p: p.outgoing_unsigned, "refuse"),
     ("policy", 'sent_ack = "01"', lambda p: p.sent_ack, "01"),
+    ("policy", 'appearance = "off"', lambda p: p.rules.appearance, "off"),
+    ("policy", "seal_mm_least = 30", lambda p: p.rules.seal_mm, (30, 55)),
+    ("policy", "seal_mm_most = 50", lambda p: p.rules.seal_mm, (25, 50)),
+    ("policy", "overlap_least = 0.1", lambda p: p.rules.overlap, (0.1, 0.5)),
+    ("policy", "overlap_most = 0.6", lambda p: p.rules.overlap, (0.2, 0.6)),
     (
         "numbering",
         'document_id_form = "code,year,ordinal"',

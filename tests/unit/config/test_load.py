@@ -390,3 +390,11 @@ def test_sizes(text, size):
 def test_what_is_no_size(text):
     with pytest.raises(ValueError, match="not a size"):
         parse_size(text)
+
+
+@pytest.mark.parametrize("name", ["seal_mm", "overlap"])
+def test_bounds_of_a_seal_stand_in_order(folder, name):
+    text = f"[policy]\n{name}_least = 0.9\n{name}_most = 0.8\n"
+    assert where(check(write(folder, GOOD + text), {})) == {f"policy.{name}_least"}
+    text = f"[policy]\n{name}_least = 0.8\n{name}_most = 0.9\n"
+    assert check(write(folder, GOOD + text), {}) == []
