@@ -8,6 +8,7 @@ PDF/A is the typesetter's claim. Keeps nothing: a crash leaves nothing behind.
 """
 
 import json
+import re
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, is_dataclass, replace
@@ -31,6 +32,7 @@ MAX_NOTES: Final = 10
 _TEMPLATE: Final = Path(__file__).parent / "templates" / "report.typ"
 _UNDATED: Final = datetime(2000, 1, 1, tzinfo=UTC)
 _LONG_WORD: Final = 24
+_DIGEST: Final = re.compile(r"[0-9a-f]{64}")
 _BREAK: Final = "\u200b"
 _LOST: Final = "\ufffd"
 _INSIDE: Final = ("tệp bên trong", "files inside")
@@ -218,7 +220,8 @@ def printable(text: str) -> str:
 
 
 def _breakable(word: str) -> str:
-    if len(word) <= _LONG_WORD:
+    # A digest fits its line, and must be one word to whoever copies it.
+    if len(word) <= _LONG_WORD or _DIGEST.fullmatch(word):
         return word
     pieces = (word[at : at + _LONG_WORD] for at in range(0, len(word), _LONG_WORD))
     return _BREAK.join(pieces)

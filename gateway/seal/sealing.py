@@ -34,6 +34,7 @@ from pyhanko_certvalidator.registry import SimpleCertificateStore
 from gateway.seal.identity import SealIdentity
 from gateway.seal.proofs import Proofs
 from gateway.seal.timestamps import SealStamper
+from gateway.trust.stamps import tokens_of
 
 FIELD: Final = "VanLienSeal"
 STAMP_FIELD: Final = "VanLienTimeStamp"
@@ -42,6 +43,17 @@ _ROOM: Final = 2 * 16 * 1024
 """Hex digits kept for signature and token: no question to the authority just to learn its size."""
 _REASON: Final = "Niêm phong báo cáo kiểm tra chữ ký số"
 _WITHOUT: Final = " (lúc niêm phong chưa đóng dấu thời gian)"
+
+
+class _Update(IncrementalPdfFileWriter):
+    """An update that leaves the metadata as typeset.
+
+    The library would write XMP anew, dated by the machine's clock, in a form of its own; PDF/A is
+    particular about both, and when the report was made has not changed.
+    """
+
+    def _update_meta(self) -> None:
+        pass
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +102,7 @@ async def seal(
         timestamper=stamper,
         new_field_spec=SigFieldSpec(FIELD, readable_field_name="Niêm phong của cổng liên thông"),
     )
-    session = signer.init_signing_session(IncrementalPdfFileWriter(io.BytesIO(pdf)))
+    session = signer.init_signing_session(_Update(io.BytesIO(pdf)))
     session.system_time = at
     info = await session.perform_presign_validation()
     document = session.prepare_tbs_document(validation_info=info, bytes_reserved=_ROOM)
@@ -112,7 +124,7 @@ async def add_stamp(pdf: bytes, identity: SealIdentity, stamper: SealStamper) ->
     Raises:
         StampError: It did not come; nothing was made.
     """
-    writer = IncrementalPdfFileWriter(io.BytesIO(pdf))
+    writer = _Update(io.BytesIO(pdf))
     adder = PdfTimeStamper(stamper, field_name=STAMP_FIELD, readable_field_name="Dấu thời gian")
     output = await adder.async_timestamp_pdf(writer, _DIGEST, bytes_reserved=_ROOM)
     output.seek(0)
@@ -127,14 +139,16 @@ async def add_stamp(pdf: bytes, identity: SealIdentity, stamper: SealStamper) ->
 
 def add_proofs(pdf: bytes, proofs: Proofs) -> bytes:
     """Return the file with chain and revocation data (DSS) added."""
-    output = io.BytesIO(pdf)
-    DocumentSecurityStore.add_dss(
-        output,
+    writer = _Update(io.BytesIO(pdf))
+    DocumentSecurityStore.supply_dss_in_writer(
+        writer,
         None,
         certs=list(proofs.certificates),
         crls=[asn1_crl.CertificateList.load(der) for der in proofs.crls],
         ocsps=[asn1_ocsp.OCSPResponse.load(der) for der in proofs.ocsps],
     )
+    output = io.BytesIO()
+    writer.write(output)
     return output.getvalue()
 
 
@@ -143,15 +157,14 @@ def stamped_by(pdf: bytes) -> tuple[tuple[x509.Certificate, ...], tuple[x509.Cer
     leaves: list[x509.Certificate] = []
     others: list[x509.Certificate] = []
     for signature in PdfFileReader(io.BytesIO(pdf)).embedded_signatures:
-        token = signature.attached_timestamp_data or (
-            signature.signed_data if signature.field_name == STAMP_FIELD else None
-        )
-        if token is None:
-            continue
-        signers = {info["sid"].chosen["serial_number"].native for info in token["signer_infos"]}
-        for choice in token["certificates"]:
-            kept = leaves if choice.chosen.serial_number in signers else others
-            kept.append(choice.chosen)
+        tokens = tokens_of(signature.signer_info)
+        if signature.field_name == STAMP_FIELD:
+            tokens.append(signature.signed_data)
+        for token in tokens:
+            signers = {info["sid"].chosen["serial_number"].native for info in token["signer_infos"]}
+            for choice in token["certificates"]:
+                kept = leaves if choice.chosen.serial_number in signers else others
+                kept.append(choice.chosen)
     return tuple(leaves), tuple(others)
 
 
