@@ -18,6 +18,7 @@ from pyhanko.sign.validation.status import SignatureCoverageLevel
 from gateway.trust.differences import judged
 from gateway.trust.look import same_look
 from gateway.trust.notes import clean, note
+from gateway.trust.overlooked import overlooked
 from gateway.trust.report import Coverage, Note, Verdict
 
 COVERAGE: Final = {
@@ -83,6 +84,11 @@ def judge_changes(
     unknown = level is ModificationLevel.OTHER and permitted is not MDPPerm.NO_CHANGES
     if permitted is not None and level.value > permitted.value and not unknown:
         return Changes(_kind(level), Verdict.INVALID, (note("docmdp-violated"),))
+    if level is not ModificationLevel.OTHER:
+        # SIG-49 (LGDĐT art 22.3d): what the analysis approves of may still look otherwise.
+        seen = overlooked(emb, data, end)
+        if seen:
+            return Changes("other", Verdict.INDETERMINATE, tuple(note(code) for code in seen))
     if level in {ModificationLevel.NONE, ModificationLevel.LTA_UPDATES}:
         return Changes(_kind(level), Verdict.VALID)
     if level is ModificationLevel.FORM_FILLING:

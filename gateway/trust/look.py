@@ -7,6 +7,7 @@ worker process's risk.
 
 import hashlib
 from collections import OrderedDict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -15,6 +16,11 @@ import pypdfium2
 MAX_PAGES: Final = 40
 _LONGEST_SIDE: Final = 600.0
 _REMEMBERED: Final = 8
+_FINE_SCALE: Final = 1.5
+_FINE_SIDE: Final = 2400.0
+_MOST_HIDDEN: Final = 10
+_DARK: Final = bytes(1 if grey < 110 else 0 for grey in range(256))
+_LIGHT: Final = bytes(1 if grey > 160 else 0 for grey in range(256))
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +94,49 @@ def _compared(data: bytes, cut: int) -> Comparison:
             return Comparison(alike=True if len(after) <= MAX_PAGES else None)
     except (pypdfium2.PdfiumError, ValueError, MemoryError):
         return Comparison(alike=None)
+
+
+def words_hidden(data: bytes, cut: int, numbers: Sequence[int]) -> bool | None:
+    """Tell whether annotations hide what the pages of a file's first `cut` bytes showed.
+
+    What a page itself shows, annotations left out, must still be seen under those of the present
+    state: a transparent seal over a name lets it through, a white one over an amount does not.
+
+    Args:
+        data: The whole file.
+        cut: End of the signed state.
+        numbers: The pages asked about, from 0.
+
+    Returns:
+        None when it cannot be told.
+    """
+    if len(numbers) > MAX_PAGES:
+        return None
+    try:
+        with (
+            pypdfium2.PdfDocument(data[:cut]) as before,
+            pypdfium2.PdfDocument(data) as after,
+        ):
+            return any(_hides(before, after, number) for number in numbers)
+    except (pypdfium2.PdfiumError, ValueError, MemoryError):
+        return None
+
+
+def _hides(before: Any, after: Any, number: int) -> bool:
+    words = _ink(before[number], annotations=False) & _ink(before[number], annotations=True)
+    ground = _ink(after[number], annotations=True, dark=False)
+    return (words & ground).bit_count() > _MOST_HIDDEN
+
+
+def _ink(page: Any, *, annotations: bool, dark: bool = True) -> int:
+    """Return a page's dark points, or its light ones, as the bits of a number."""
+    width, height = page.get_size()
+    scale = min(_FINE_SCALE, _FINE_SIDE / max(width, height, 1.0))
+    bitmap = page.render(scale=scale, grayscale=True, draw_annots=annotations, may_draw_forms=False)
+    points = bytes(bitmap.buffer).translate(_DARK if dark else _LIGHT)
+    bitmap.close()
+    page.close()
+    return int.from_bytes(points, "big")
 
 
 def _text(page: Any) -> str:

@@ -192,6 +192,26 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "Có thay đổi sau khi ký không phân loại được.",
         "There are later changes that could not be classified.",
     ),
+    "annotations-reordered": (
+        "Sau khi ký, thứ tự vẽ các chú thích trên trang bị đổi: cái bị che có thể hiện ra.",
+        "After signing, annotations are drawn in another order: what was hidden may show.",
+    ),
+    "form-defaults-changed": (
+        "Sau khi ký, cách hiển thị các ô biểu mẫu bị đổi; giá trị đã ký có thể hiện khác đi.",
+        "After signing, the look of form fields was changed; signed values may show otherwise.",
+    ),
+    "unsigned-look": (
+        "Sau khi ký, một ô chưa ai ký được vẽ thêm lên trang; phần này không ai chịu trách nhiệm.",
+        "After signing, a field that nobody signed was drawn onto the page; nobody vouches for it.",
+    ),
+    "words-covered": (
+        "Hình của một chữ ký sau che nội dung trang đã ký. Xem lại bản mà chữ ký này đã ký.",
+        "The picture of a later signature covers signed words. See what this signature signed.",
+    ),
+    "look-unknown": (
+        "Không kiểm tra được hình của chữ ký sau có che nội dung hay không.",
+        "It could not be told whether the picture of a later signature covers the content.",
+    ),
     "not-analysed": (
         "Không phân tích được thay đổi sau khi ký ({detail}).",
         "Later changes could not be analysed ({detail}).",
