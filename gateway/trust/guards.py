@@ -150,14 +150,24 @@ class Listed:
     """What the cross-reference sections of all revisions list.
 
     Args:
-        objects: Offsets of objects.
+        objects: Offsets of objects, each with number and generation of what stands there.
         sections: Offsets of the sections themselves, and of cross-reference streams.
         number_at: Looks up the integer object with this number; None when there is none.
     """
 
-    objects: frozenset[int]
+    objects: frozenset[tuple[int, int, int]]
     sections: frozenset[int]
     number_at: Callable[[int], int | None]
+
+    def holds(self, at: int, number: int, generation: int) -> bool:
+        """Tell whether an object may stand at an offset.
+
+        A section lists it there under this very number; or it is a section itself and takes no
+        object's number: readers that search for objects would take it for that one.
+        """
+        if (at, number, generation) in self.objects:
+            return True
+        return at in self.sections and all(number != other for _, other, _ in self.objects)
 
 
 def listed(reader: Any) -> Listed:
@@ -166,14 +176,15 @@ def listed(reader: Any) -> Listed:
     Args:
         reader: The PDF library's reader of the file.
     """
-    objects: set[int] = set()
+    objects: set[tuple[int, int, int]] = set()
     sections: set[int] = set()
     for revision in range(reader.xrefs.total_revisions):
         data = reader.xrefs.get_xref_data(revision)
         meta = reader.xrefs.get_xref_container_info(revision)
         sections |= {meta.start_location, meta.declared_startxref}
         while data is not None:
-            objects |= {offset for _, offset in data.standard_xrefs.values()}
+            rows = data.standard_xrefs.items()
+            objects |= {(at, number, generation) for number, (generation, at) in rows}
             hybrid = data.hybrid
             if hybrid is None:
                 break
@@ -223,8 +234,9 @@ def stranger_after(data: bytes, start: int, listed: Listed) -> Stranger | None:
 
 def _past_structure(data: bytes, at: int, listed: Listed) -> int | None:
     """Return the offset after one object, section or startxref at `at`, None when unexplained."""
-    if _OBJECT.match(data, at):
-        if at not in listed.objects and at not in listed.sections:
+    header = _OBJECT.match(data, at)
+    if header is not None:
+        if not listed.holds(at, int(header.group(1)), int(header.group(2))):
             return None
         return _past_object(data, at, listed)
     start = _STARTXREF.match(data, at)

@@ -101,7 +101,11 @@ def _update(at: int) -> tuple[bytes, Listed]:
     second = b"8 0 obj <</Length 9 0 R>>stream\r\n8 0 obj x\r\nendstream\nendobj\n"
     third = b"9 0 obj 9 endobj\n"
     table = b"xref\n7 3\n" + b"".join(b"%010d 00000 n \n" % n for n in range(3))
-    offsets = [at + 1, at + len(first), at + len(first) + len(second)]
+    offsets = [
+        (at + 1, 7, 0),
+        (at + len(first), 8, 0),
+        (at + len(first) + len(second), 9, 0),
+    ]
     start = at + len(first) + len(second) + len(third)
     tail = table + b"trailer\n<</Size 10/Prev 3>>\nstartxref\n%d\n%%%%EOF\n" % start
     return first + second + third + tail, Listed(frozenset(offsets), frozenset({start}), {9: 9}.get)
@@ -146,8 +150,11 @@ def test_strangers_after_an_honest_update_are_told(extra, is_object):
 
 def test_an_object_that_is_not_listed_at_its_place_is_a_stranger():
     update, listed = _update(100)
-    moved = Listed(frozenset({o + 1 for o in listed.objects}), listed.sections, listed.number_at)
-    assert guards.stranger_after(b"s" * 100 + update, 100, moved) == Stranger(101, is_object=True)
+    for step in ((1, 0, 0), (0, 1, 0), (0, 0, 1)):
+        rows = {tuple(map(sum, zip(row, step, strict=True))) for row in listed.objects}
+        moved = Listed(frozenset(rows), listed.sections, listed.number_at)
+        found = guards.stranger_after(b"s" * 100 + update, 100, moved)
+        assert found == Stranger(101, is_object=True)
 
 
 def test_a_stream_that_is_longer_than_it_says_is_a_stranger():
