@@ -28,6 +28,7 @@ _NAME_ORDER: Final = (
     ("serial_number", "SN"),
 )
 _ORGANIZATION_UIDS: Final = ("MNS:", "MST:", "MDD:")
+_OTHER_PURPOSES: Final = frozenset({"server_auth", "code_signing", "time_stamping", "ocsp_signing"})
 _PERSON_UIDS: Final = ("CCCD:", "CMND:", "HC:", "SHC:")
 # Words an agency's name begins with; compared in capitals, composed.
 _AGENCY_WORDS: Final = (
@@ -109,6 +110,16 @@ def same_name(left: str, right: str) -> bool:
         return " ".join(unicodedata.normalize("NFC", text).casefold().split())
 
     return plain(left) == plain(right)
+
+
+def made_for_other_things(cert: x509.Certificate) -> bool:
+    """Tell whether a certificate's purposes are all others than signing documents.
+
+    SIG-41 (NĐ68 art 31.1): used within its scope. A certificate that names no purpose, or one that
+    people sign with (client, e-mail, documents), is not told from others.
+    """
+    usages = cert.extended_key_usage_value
+    return usages is not None and set(usages.native) <= _OTHER_PURPOSES
 
 
 def role_of(cert: x509.Certificate) -> str:

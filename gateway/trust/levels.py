@@ -30,7 +30,7 @@ from pyhanko.sign.validation.policy_decl import PdfSignatureValidationSpec
 
 from gateway.trust import chains, clocks, stamps
 from gateway.trust.evidence import IN_FORCE, RECENT, RETROACTIVE, Evidence, aware, timing
-from gateway.trust.facts import common_name
+from gateway.trust.facts import common_name, made_for_other_things
 from gateway.trust.judgement import Judgement, ProvenTime
 from gateway.trust.report import Answer
 from gateway.trust.waiting import completed
@@ -283,6 +283,9 @@ def _check_bounds(
     if chains.outside(links, when) is not None:
         judgement.doubt("OUT_OF_BOUNDS_NO_POE", "stamped-late" if proven else "expired")
         judgement.not_revoked = Answer.UNKNOWN
+        return
+    if any(made_for_other_things(link) for link in links):
+        judgement.doubt("CHAIN_CONSTRAINTS_FAILURE", "wrong-usage")
         return
     for link in links:
         # The archival process believes the list of its day; what a later list says of an earlier

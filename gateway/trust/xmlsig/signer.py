@@ -38,7 +38,7 @@ from gateway.trust.evidence import (
     timing,
     without_forged,
 )
-from gateway.trust.facts import common_name
+from gateway.trust.facts import common_name, made_for_other_things
 from gateway.trust.judgement import Judgement
 from gateway.trust.patience import bounded
 from gateway.trust.report import Answer
@@ -343,6 +343,8 @@ def _bounds(
 
 def _usage(judgement: Judgement, cert: x509.Certificate, evidence: Evidence) -> None:
     # SIG-41 (NĐ68 art 31.1): used within its scope.
+    if any(made_for_other_things(c) for c in (cert, *judgement.path[:-1])):
+        judgement.doubt("CHAIN_CONSTRAINTS_FAILURE", "wrong-usage")
     usage = cert.key_usage_value
     if usage is None:
         return
