@@ -18,6 +18,7 @@ from typing import Any, Final, Protocol
 
 from asn1crypto import x509
 from cryptography.hazmat.primitives import hashes
+from pyhanko.pdf_utils.misc import PdfReadError
 
 from gateway import observe
 from gateway.errors import GatewayError
@@ -250,12 +251,18 @@ class SealOffice:
             return 0
         done = 0
         for one in await asyncio.to_thread(self._kept.waiting):
+            finished = False
             async with self._making.of(one.key), self._room:
                 try:
                     finished = await self._better(one, self._kept, self._ask)
                 except StampError as exc:
                     self._stamp_failed(exc)
                     break
+                except PdfReadError as exc:  # damaged: made anew when asked for
+                    self._seal_trouble.begin(exc)
+                    await asyncio.to_thread(one.path.unlink, missing_ok=True)
+                except Exception as exc:  # noqa: BLE001 — one report does not hold up the others
+                    self._seal_trouble.begin(exc)
             done += finished
             if not finished and self._proof_trouble.active:
                 break  # what this one lacks the others lack too

@@ -148,7 +148,7 @@ def add_proofs(pdf: bytes, proofs: Proofs) -> bytes:
         ocsps=[asn1_ocsp.OCSPResponse.load(der) for der in proofs.ocsps],
     )
     output = io.BytesIO()
-    writer.write(output)
+    writer.write(output)  # type: ignore[no-untyped-call]
     return output.getvalue()
 
 

@@ -203,6 +203,19 @@ async def test_waiting_ones_outlive_a_restart(bureau):
     assert (await bureau.office.printed(dossier())).level == "B-LT"
 
 
+async def test_a_damaged_file_does_not_hold_up_the_others(bureau):
+    bureau.away = "no connection"
+    for name in ("valid", "noted", "hash"):
+        await bureau.office.printed(dossier(name))
+    damaged = min(bureau.folder.iterdir())
+    damaged.write_bytes(b"%PDF-1.7 torn")
+    bureau.away = ""
+    bureau.move(HOUR)
+    assert await bureau.office.once() == 2
+    assert not damaged.exists()
+    assert bureau.alarms == ["report time-stamp", "report seal"]
+
+
 @pytest.mark.parametrize("answer", [b"", b"<html>", b"\x30\x03\x02\x01\x02"])
 async def test_an_answer_that_is_none_counts_as_no_answer(bureau, answer):
     async def ask(_):
