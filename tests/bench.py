@@ -11,7 +11,6 @@ import base64
 import io
 import json
 import os
-import platform
 import sqlite3
 import statistics
 import subprocess
@@ -31,6 +30,7 @@ from gateway.demo.letters import make_plain_pdf, sign_once
 from gateway.demo.pki import make_pki
 from gateway.ports import AgencyRecord, NewCredential
 from gateway.secrets import new_api_key
+from tests.world.machine import machine
 
 ROOT = Path(__file__).resolve().parent.parent
 CONNECTIONS = 48
@@ -269,28 +269,6 @@ def cases(server: Server, scale: float) -> list[tuple[str, list[bytes]]]:
         ("369 KB, PDF không ký / unsigned PDF", middle),
         ("PDF đã ký (B-LT) / signed PDF", signed),
     ]
-
-
-def machine() -> dict[str, Any]:
-    """Describe this machine."""
-    cpu = next(
-        (
-            line.partition(":")[2].strip()
-            for line in Path("/proc/cpuinfo").read_text().splitlines()
-            if line.startswith("model name")
-        ),
-        platform.processor(),
-    )
-    pages = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    return {
-        "cpu": cpu,
-        "cores": os.cpu_count(),
-        "memory_gib": round(pages / 2**30),
-        "system": f"{platform.system()} {platform.release()}",
-        "python": platform.python_version(),
-        "sqlite": sqlite3.sqlite_version,
-        "load_generator": "same machine, same cores",
-    }
 
 
 def page(result: dict[str, Any]) -> str:

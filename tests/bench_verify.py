@@ -51,8 +51,8 @@ from gateway.trust.differences import open_pdf
 from gateway.trust.evidence import gather
 from gateway.trust.pdf import verify_pdf
 from gateway.trust.remembering import remember
-from tests.bench import machine
 from tests.world.heavy_files import scan, tagged_text
+from tests.world.machine import machine
 from tests.world.signed_files import AGENCY, NOW, SIGNER
 
 ROOT = Path(__file__).resolve().parent.parent

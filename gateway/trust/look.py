@@ -7,7 +7,7 @@ worker process's risk.
 
 import hashlib
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -19,6 +19,8 @@ _REMEMBERED: Final = 8
 _FINE_SCALE: Final = 1.5
 _FINE_SIDE: Final = 2400.0
 _MOST_HIDDEN: Final = 10
+_MARGIN: Final = 4.0
+Box = tuple[float, float, float, float]
 _DARK: Final = bytes(1 if grey < 110 else 0 for grey in range(256))
 _LIGHT: Final = bytes(1 if grey > 160 else 0 for grey in range(256))
 
@@ -96,7 +98,7 @@ def _compared(data: bytes, cut: int) -> Comparison:
         return Comparison(alike=None)
 
 
-def words_hidden(data: bytes, cut: int, numbers: Sequence[int]) -> bool | None:
+def words_hidden(data: bytes, cut: int, places: Mapping[int, Box | None]) -> bool | None:
     """Tell whether annotations hide what the pages of a file's first `cut` bytes showed.
 
     What a page itself shows, annotations left out, must still be seen under those of the present
@@ -105,38 +107,65 @@ def words_hidden(data: bytes, cut: int, numbers: Sequence[int]) -> bool | None:
     Args:
         data: The whole file.
         cut: End of the signed state.
-        numbers: The pages asked about, from 0.
+        places: The pages asked about, from 0, and the box that holds all their annotations in
+            the present state, None for the whole page: outside it nothing is hidden.
 
     Returns:
         None when it cannot be told.
     """
-    if len(numbers) > MAX_PAGES:
+    if len(places) > MAX_PAGES:
         return None
     try:
         with (
             pypdfium2.PdfDocument(data[:cut]) as before,
             pypdfium2.PdfDocument(data) as after,
         ):
-            return any(_hides(before, after, number) for number in numbers)
+            # Widgets are only drawn with the form.
+            before.init_forms()
+            after.init_forms()
+            return any(_hides(before, after, number, box) for number, box in places.items())
     except (pypdfium2.PdfiumError, ValueError, MemoryError):
         return None
 
 
-def _hides(before: Any, after: Any, number: int) -> bool:
-    words = _ink(before[number], annotations=False) & _ink(before[number], annotations=True)
-    ground = _ink(after[number], annotations=True, dark=False)
+def _hides(before: Any, after: Any, number: int, box: Box | None) -> bool:
+    words = _ink(before[number], box, annotations=False)
+    words &= _ink(before[number], box, annotations=True)
+    ground = _ink(after[number], box, annotations=True, dark=False)
     return (words & ground).bit_count() > _MOST_HIDDEN
 
 
-def _ink(page: Any, *, annotations: bool, dark: bool = True) -> int:
-    """Return a page's dark points, or its light ones, as the bits of a number."""
+def _ink(page: Any, box: Box | None, *, annotations: bool, dark: bool = True) -> int:
+    """Return the dark points of a page's box, or its light ones, as the bits of a number."""
     width, height = page.get_size()
     scale = min(_FINE_SCALE, _FINE_SIDE / max(width, height, 1.0))
-    bitmap = page.render(scale=scale, grayscale=True, draw_annots=annotations, may_draw_forms=False)
+    bitmap = page.render(
+        scale=scale,
+        grayscale=True,
+        draw_annots=annotations,
+        may_draw_forms=annotations,
+        crop=_crop(page, box),
+    )
     points = bytes(bitmap.buffer).translate(_DARK if dark else _LIGHT)
     bitmap.close()
     page.close()
     return int.from_bytes(points, "big")
+
+
+def _crop(page: Any, box: Box | None) -> Box:
+    """Return what may be cut off a page; nothing of one that is turned or does not begin at 0."""
+    width, height = page.get_size()
+    whole = (0.0, 0.0, 0.0, 0.0)
+    frame = tuple(page.get_cropbox())
+    if box is None or page.get_rotation() or frame[:2] != (0, 0):
+        return whole
+    if abs(frame[2] - width) > 1 or abs(frame[3] - height) > 1:
+        return whole
+    left, bottom = max(box[0] - _MARGIN, 0.0), max(box[1] - _MARGIN, 0.0)
+    right, top = max(width - box[2] - _MARGIN, 0.0), max(height - box[3] - _MARGIN, 0.0)
+    if left + right > width - _MARGIN or bottom + top > height - _MARGIN:
+        return whole
+    return left, bottom, right, top
 
 
 def _text(page: Any) -> str:

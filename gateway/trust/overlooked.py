@@ -76,7 +76,8 @@ def overlooked(emb: EmbeddedPdfSignature, data: bytes, end: int | None) -> tuple
         if any(_signs_anew(body, signed, key) for key, body in _widgets(page))
     ]
     if shown and end is not None:
-        hidden = look.words_hidden(data, end, shown)
+        places = {number: _box_of(after[number][1]) for number in shown}
+        hidden = look.words_hidden(data, end, places)
         if hidden is not False:
             found["words-covered" if hidden else "look-unknown"] = None
     return tuple(found)
@@ -108,6 +109,26 @@ def _widgets(page: Any, *, every: bool = False) -> Iterator[tuple[Key | None, An
         body = get_object(held)
         if every or (_kind(body) == "/Sig" and rectangle_of(body) is not None):
             yield key_of(held), body
+
+
+def _box_of(page: Any) -> look.Box | None:
+    """Return the box around all annotations of a page; None when one of them may be anywhere."""
+    found: list[look.Box] = []
+    for _, body in _widgets(page, every=True):
+        numbers = raw(body, "/Rect")
+        values = list.__iter__(numbers) if isinstance(numbers, generic.ArrayObject) else ()
+        rect = [
+            float(n) for n in values if isinstance(n, generic.NumberObject | generic.FloatObject)
+        ]
+        if len(rect) != 4 or len(numbers) != 4:
+            return None
+        if rect[0] != rect[2] and rect[1] != rect[3]:
+            x0, y0, x1, y1 = rect
+            found.append((min(x0, x1), min(y0, y1), max(x0, x1), max(y0, y1)))
+    if not found:
+        return None
+    left, bottom, right, top = zip(*found, strict=True)
+    return min(left), min(bottom), max(right), max(top)
 
 
 def _kind(body: Any) -> str:
@@ -147,8 +168,11 @@ def _signs_anew(body: Any, signed: HistoricalResolver, key: Key | None) -> bool:
     """Tell whether a widget shows a signature that the signed state did not have."""
     if _value(body) is None or key is None:
         return False
+    reference = generic.Reference(*key, signed)
+    if signed.is_ref_unassignable(reference):
+        return True
     try:
-        was = signed.get_object(generic.Reference(*key, signed))
+        was = signed.get_object(reference)
     except Exception:  # noqa: BLE001 — it was not there, or broken
         return True
     return not isinstance(was, generic.DictionaryObject) or _value(was) is None
