@@ -64,6 +64,7 @@ bench: dev
 
 corpus: dev
 	$(BIN)/python -m tests.world.corpus docs/corpus.md
+	VANLIEN_CORPUS=all $(BIN)/python -m pytest tests/integration/test_differences_corpus.py
 
 bench-verify: dev
 	$(BIN)/python -m tests.bench_verify $(ARGS)
