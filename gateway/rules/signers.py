@@ -13,6 +13,7 @@ A certificate that the trust list pins for other agencies signs for nobody here 
 """
 
 from collections.abc import Collection, Sequence
+from functools import lru_cache
 from typing import Final
 
 from gateway.domain.envelope import Header
@@ -143,7 +144,7 @@ def copy_form_of(
 
     Source: SIG-60 (NĐ30 art 25-27), SIG-24.
     """
-    stated = _stated(header) if header is not None else ""
+    stated = _stated(header.type_name, header.code_notation) if header is not None else ""
     if stated or main is None:
         return stated
     if any(s.role == PERSON for s in main.signatures):
@@ -164,9 +165,10 @@ def shown_form(signature: SignatureLike) -> str:
     return next((s for s, name in COPY_FORMS.items() if contains(looks.text, name)), "")
 
 
-def _stated(header: Header) -> str:
-    name = folded(header.type_name).removeprefix(folded("bản") + " ")
+@lru_cache(maxsize=1024)
+def _stated(type_name: str, notation: str) -> str:
+    name = folded(type_name).removeprefix(folded("bản") + " ")
     found = next((s for n, s in _BY_NAME.items() if name == n or name.startswith(n + " ")), "")
     # C3: the type stands before the first hyphen of the notation, a year perhaps before it.
-    before = header.code_notation.partition("-")[0].rpartition("/")[2].strip()
+    before = notation.partition("-")[0].rpartition("/")[2].strip()
     return found or _BY_ABBREVIATION.get(before.upper(), "")
