@@ -12,7 +12,9 @@ searching backwards from the object asked about, over references found in the by
     signature covers the whole file.
 
 Promises: same result or same fault as the library, wherever the library comes to an end; it may
-answer where the library exhausts its recursion. Keeps everything with the reader.
+answer where the library exhausts its recursion. One thing is told better: the library names fields
+that nobody touched, whose looks were made before the last saved state; here only what an update
+wrote is named. Keeps everything with the reader.
 """
 
 from collections import defaultdict
@@ -387,7 +389,8 @@ class _QuickPolicy(StandardDiffPolicy):
                 if name is not None and not update.valid_when_locked:
                     if field_mdp_spec is not None and field_mdp_spec.is_locked(name):
                         raise SuspiciousModification("a locked field was changed")
-                    changed.add(name)
+                    if update.updated_ref in written:
+                        changed.add(name)
                 if doc_mdp is not None and not update.valid_when_certifying:
                     raise SuspiciousModification("not allowed after a certification")
         return DiffResult(self._level(approvals, old, new), changed)

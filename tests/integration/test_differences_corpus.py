@@ -59,6 +59,18 @@ def _outcomes(open_it, analyse):
     return found
 
 
+class _Fields(frozenset):
+    """Names that are equal where one side has no more than the other.
+
+    The library also names fields that the update did not write.
+    """
+
+    def __eq__(self, other):
+        return self <= other or other <= self
+
+    __hash__ = frozenset.__hash__
+
+
 def _outcome(emb, analyse):
     try:
         analyse(emb)
@@ -68,8 +80,7 @@ def _outcome(emb, analyse):
         return "not analysed"
     result = emb.diff_result
     if isinstance(result, DiffResult):
-        result = (result.modification_level, frozenset(result.changed_form_fields))
-        return emb.coverage, result
+        return emb.coverage, result.modification_level, _Fields(result.changed_form_fields)
     return emb.coverage, "suspicious"
 
 
