@@ -337,15 +337,16 @@ def test_the_sample_passes_as_it_is(folder):
 
 
 def test_the_sample_with_every_comment_taken_away_passes_too(folder):
-    for name in ("tls.pem", "tls.key", "truc-qg.secret"):
+    seal = ("seal.key", "seal.pem", "seal.password")
+    for name in ("tls.pem", "tls.key", "truc-qg.secret", *seal):
         (folder / "keys" / name).write_text("secret\n")
         (folder / "keys" / name).chmod(0o600)
     bare = "\n".join(
         line.removeprefix("# ") if _is_setting(line) else line for line in sample().splitlines()
     )
     faults = check(write(folder, bare), {})
-    # The sample's TLS pair is not one, and its agency shows a successor without being closed.
-    assert where(faults) == {"http.tls_cert", "agency[0].successor"}
+    # The sample's TLS pair and seal are none, and its agency shows a successor without being closed.
+    assert where(faults) == {"http.tls_cert", "agency[0].successor", "reports.seal.key_file"}
 
 
 def _is_setting(line):
