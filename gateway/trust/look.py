@@ -130,9 +130,12 @@ def words_hidden(data: bytes, cut: int, places: Mapping[int, Box | None]) -> boo
 
 def _hides(before: Any, after: Any, number: int, box: Box | None) -> bool:
     words = _ink(before[number], box, annotations=False)
-    words &= _ink(before[number], box, annotations=True)
-    ground = _ink(after[number], box, annotations=True, dark=False)
-    return (words & ground).bit_count() > _MOST_HIDDEN
+    hidden = words & _ink(after[number], box, annotations=True, dark=False)
+    if hidden.bit_count() <= _MOST_HIDDEN:
+        return False
+    # What annotations hid already when it was signed was never seen.
+    hidden &= _ink(before[number], box, annotations=True)
+    return hidden.bit_count() > _MOST_HIDDEN
 
 
 def _ink(page: Any, box: Box | None, *, annotations: bool, dark: bool = True) -> int:
