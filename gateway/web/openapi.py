@@ -22,6 +22,10 @@ _HEADERS: Final[dict[str, tuple[str, str]]] = {
     "Idempotent-Replayed": ("`true` khi lặp lại câu trả lời trước", "`true` on a repeat"),
     "ETag": ("SHA-256 của nội dung", "SHA-256 of the content"),
     "Content-Disposition": ("Tên tệp", "Name of the file"),
+    "X-Report-Seal": (
+        "Niêm phong của báo cáo PDF: B-LT, B-T; waiting, B-B; waiting, B-B hoặc none",
+        "Seal of a PDF report: B-LT, B-T; waiting, B-B; waiting, B-B or none",
+    ),
     "Content-Length": ("Số byte", "Bytes"),
     "Retry-After": ("Số giây nên chờ", "Seconds to wait"),
     "WWW-Authenticate": ("Cách xác thực", "How to authenticate"),
