@@ -188,8 +188,20 @@ FACTS = [
     if inspect.isfunction(function)
     and function.__module__ == observe.__name__
     and not name.startswith("_")
-    and name not in {"configure", "silence", "bind_request", "request_began"}
+    and name not in {"configure", "silence", "bind_request", "request_began", "list_age"}
 ]
+
+
+def test_the_age_of_a_list_is_a_measure_and_no_line(lines):
+    observe.list_age(issuer="CA thử", age_s=7.0, expires_in_s=-2.0)
+    assert lines() == []
+    told = {
+        family.name: sample.value
+        for family in (*measures.crl_age.collect(), *measures.crl_expires_in.collect())
+        for sample in family.samples
+        if sample.labels == {"issuer": "CA thử"}
+    }
+    assert told == {"vanlien_crl_age_seconds": 7.0, "vanlien_crl_expires_in_seconds": -2.0}
 
 
 @pytest.mark.parametrize("fact", FACTS, ids=lambda fact: fact.__name__)
