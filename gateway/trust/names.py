@@ -12,6 +12,7 @@ from asn1crypto import x509
 
 _MOST: Final = 4096
 _LONGEST: Final = 4096
+_NOTE: Final = "_vanlien_der"
 _equal = x509.Name.__eq__
 _hashable = x509.Name.hashable.fget
 _prepare = x509.NameTypeAndValue._ldap_string_prep  # noqa: SLF001 — pure, and the costly part
@@ -32,15 +33,23 @@ def _remembered(kind: str, key: Any, size: int, compute: Callable[[], Any]) -> A
     return value
 
 
+def _der(name: Any) -> bytes:
+    """Return a name's DER, kept with it as the parser keeps its text: names are not changed."""
+    der: bytes | None = name.__dict__.get(_NOTE)
+    if der is None:
+        name.__dict__[_NOTE] = der = name.dump()
+    return der
+
+
 def _quick_equal(self: Any, other: object) -> Any:
     if not isinstance(other, x509.Name):
         return False
-    key = (self.dump(), other.dump())
+    key = (_der(self), _der(other))
     return _remembered("eq", key, len(key[0]) + len(key[1]), lambda: _equal(self, other))
 
 
 def _quick_hashable(self: Any) -> Any:
-    key = self.dump()
+    key = _der(self)
     return _remembered("hash", key, len(key), lambda: _hashable(self))
 
 

@@ -33,7 +33,12 @@ from pyhanko.pdf_utils.xref import (
     XRefSectionType,
 )
 
-from gateway.trust.quicktokens import NotPlainError, parse_object, parse_packed, reference
+from gateway.trust.quicktokens import (
+    NotPlainError,
+    parse_object,
+    parse_packed,
+    reference,
+)
 
 _SUBSECTION: Final = re.compile(rb"[ \n\r\t\f\x00]*+(\d{1,9}) (\d{1,9}) ?\r?\n")
 _ENTRIES: Final = re.compile(rb"(?:\d{10} \d{5} [nf](?: \n| \r|\r\n))*+")
@@ -140,11 +145,7 @@ class _QuickBuilder(XRefBuilder):
         found = table_entries(self.data, start)
         if found is not None:
             section, highest, at = found
-            self.stream.seek(at)
-            trailer = generic.DictionaryObject.read_from_stream(
-                self.stream,
-                generic.TrailerReference(self.handler),  # type: ignore[no-untyped-call]
-            )
+            trailer = self._trailer(at)
             size = trailer.get("/Size")
             # A hybrid file, a table that outgrows its size: the library's matter.
             plain = type(size) is generic.NumberObject and "/XRefStm" not in trailer
@@ -162,6 +163,13 @@ class _QuickBuilder(XRefBuilder):
                 return self._previous(trailer)
             self.stream.seek(start)
         return super()._read_xref_table(declared_startxref)
+
+    def _trailer(self, at: int) -> Any:
+        holder: Any = generic.TrailerReference(self.handler)  # type: ignore[no-untyped-call]
+        with contextlib.suppress(NotPlainError):
+            return parse_packed(self.data, at, holder, self.handler)
+        self.stream.seek(at)
+        return generic.DictionaryObject.read_from_stream(self.stream, holder)
 
     @staticmethod
     def _previous(trailer: generic.DictionaryObject) -> Any:
@@ -182,6 +190,7 @@ class QuickReader(PdfFileReader):
         self.data = data
         self._readable: bool | None = None
         self._begun: dict[tuple[str, int], Any] = {}
+        self._parsed: dict[tuple[int, int, int], PdfObject] = {}
         self._directories: dict[int, tuple[bytes, list[int], int] | None] = {}
         self._open(io.BytesIO(data), strict=strict)
 
@@ -258,10 +267,14 @@ class QuickReader(PdfFileReader):
         as_metadata_stream: bool = False,
     ) -> Any:
         if type(marker) is int and not as_metadata_stream:
-            try:
-                return self.object_at(reference(ref.idnum, ref.generation, self), marker, self)
-            except NotPlainError:
-                pass
+            key = (ref.idnum, ref.generation, marker)
+            known = self._parsed.get(key)
+            if known is not None:
+                return known
+            with contextlib.suppress(NotPlainError):
+                wanted = reference(ref.idnum, ref.generation, self)
+                made = self._parsed[key] = self.object_at(wanted, marker, self)
+                return made
         return super()._read_object(
             ref, marker, never_decrypt=never_decrypt, as_metadata_stream=as_metadata_stream
         )
