@@ -395,6 +395,8 @@ def _certificate(der: bytes) -> x509.Certificate | None:
         cert = x509.Certificate.load(der, strict=True)
         _ = (cert.subject.native, cert.issuer.native, cert.public_key.algorithm)
         _ = (cert.not_valid_before, cert.not_valid_after, cert.self_signed, cert.ca)
+        usages = (cert.key_usage_value, cert.extended_key_usage_value)
+        _ = [usage.native for usage in usages if usage is not None]
     except Exception:  # noqa: BLE001 — the parser raises whatever it meets; the file is listed
         return None
     return cert

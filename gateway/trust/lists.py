@@ -249,11 +249,14 @@ def _issuer_of(der: bytes, read: ReadList, issuers: Sequence[x509.Certificate]) 
 
 def may_sign_lists(cert: x509.Certificate) -> bool:
     """Tell whether a certificate may sign revocation lists (RFC 5280 4.2.1.3)."""
-    usage = cert.key_usage_value
-    if usage is not None and "crl_sign" not in usage.native:
+    try:
+        usage = cert.key_usage_value
+        if usage is not None and "crl_sign" not in usage.native:
+            return False
+        # A version 1 root says nothing of itself; whoever is in the trust folder was put there.
+        return bool(cert.ca) or cert["tbs_certificate"]["version"].native == "v1"
+    except (ValueError, TypeError):  # a certificate that cannot be read signs nothing
         return False
-    # A version 1 root says nothing of itself; whoever is in the trust folder was put there.
-    return bool(cert.ca) or cert["tbs_certificate"]["version"].native == "v1"
 
 
 def signed_list(der: bytes, cert: x509.Certificate) -> bool:
