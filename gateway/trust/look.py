@@ -130,6 +130,8 @@ def words_hidden(data: bytes, cut: int, places: Mapping[int, Box | None]) -> boo
 
 def _hides(before: Any, after: Any, number: int, box: Box | None) -> bool:
     words = _ink(before[number], box, annotations=False)
+    if words.bit_count() <= _MOST_HIDDEN:
+        return False  # nothing stood there
     hidden = words & _ink(after[number], box, annotations=True, dark=False)
     if hidden.bit_count() <= _MOST_HIDDEN:
         return False
