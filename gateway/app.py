@@ -15,7 +15,7 @@ import ssl
 from collections.abc import AsyncIterator, Coroutine, Iterator
 from contextlib import AsyncExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import uuid_utils
 
@@ -52,7 +52,6 @@ from gateway.programs.relay import Relay
 from gateway.receipts.bundle import ReceiptSource
 from gateway.receipts.sign import load_private
 from gateway.reports.build import contact_of
-from gateway.reportseal import checker, seal_office
 from gateway.secrets import read_key_file
 from gateway.store import setup
 from gateway.store.admin import SqliteAdmin
@@ -74,6 +73,9 @@ from gateway.web.scratch import Scratch
 from gateway.web.server import Running, listen, make_app, make_facade_app
 from gateway.web.studio import Studio
 from gateway.web.verify_page import VerifyPage
+
+if TYPE_CHECKING:
+    from gateway.seal.office import SealOffice
 
 API = "/api/v1"
 _LISTENERS_FIRST_S = 1.0
@@ -362,7 +364,14 @@ class Gateway:
         told, verify = settings.reports, settings.verify
         scratch = Scratch(settings.gateway.data_dir / "scratch")
         contact = contact_of(told.technician_name, told.technician_phone)
-        self.seal = seal_office(settings, self.clock, check=checker(self.verifier, scratch.file))
+        self.seal: SealOffice | None = None
+        if told.seal.key_file is not None:
+            # The signing library takes a second to load: only who seals waits for it.
+            from gateway.reportseal import checker, seal_office
+
+            self.seal = seal_office(
+                settings, self.clock, check=checker(self.verifier, scratch.file)
+            )
         if self.seal is not None:
             self._spawn("report seal", self.seal.run())
         studio = Studio(contact, settings.gateway.name, PageRenderer(), scratch, self.seal)
