@@ -30,6 +30,10 @@ codes_behind = "*"
 [[agency]]
 code = "H37.71"
 name = "Xã Yên Bình"
+[reports.seal]
+key_file = "tls.key"
+certificate_file = "tls.pem"
+tsa_url = "http://127.0.0.1:9/tsa"
 """
 
 
