@@ -20,6 +20,7 @@ from typing import Any, Final
 MIB: Final = 1024 * 1024
 _LENGTH: Final = struct.Struct(">I")
 _MAX_ANSWER: Final = 64 * MIB
+_KILLED_S: Final = 5.0
 _ENDING_S: Final = 1.0
 GONE: Final = "gone before the job began"
 
@@ -77,7 +78,11 @@ class Worker:
             self.process.kill()
         if self.process.stdin is not None:
             self.process.stdin.close()
-        return await self.process.wait()
+        # A killed process is gone; only the news of it may fail to come (the system told another).
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_KILLED_S):
+                return await self.process.wait()
+        return None
 
 
 async def spawned(module: str, arguments: Sequence[str]) -> Worker:
