@@ -28,8 +28,8 @@ from gateway.programs.deciding import refusal_of
 from gateway.programs.judging import legal_class_of
 from gateway.programs.reading import ReadPacket
 from gateway.programs.routing import LOCAL
-from gateway.programs.rows import dumps, entry, event, keep, loads
-from gateway.programs.sentback import send_back
+from gateway.programs.rows import dumps, event, keep, loads
+from gateway.programs.sentback import came_in, send_back
 from gateway.programs.statuses import Said
 from gateway.programs.verifying import Verdicts
 
@@ -234,22 +234,7 @@ def _offered(context: Context, came: Came, arrival: dict[str, Any], now: datetim
     found: list[Change] = [
         Insert("arrival", arrival),
         event(str(arrival["id"]), "offered", now, agency=arrival["agency"], peer=row["peer"]),
-        entry(
-            context.ids,
-            "arrived_at_gateway",
-            arrival["id"],
-            arrival["document_id"],
-            now,
-            arrival_id=arrival["id"],
-            agency=arrival["agency"],
-            sender=arrival["sender"],
-            hop=row["peer"],
-            peer_doc_id=row["peer_doc_id"],
-            packet_sha256=row["sha256"],
-            content_sha256=arrival["digest"],
-            verdict=arrival["verdict"],
-            reports=list(came.verdicts.named) or None,
-        ).row,
+        came_in(context, row, arrival, now, came.verdicts),
     ]
     if works_in_console(context, arrival["agency"]):
         # RCV-06 (S003 art 11.2): for an agency that works in our console this commit is the entry.

@@ -21,6 +21,28 @@ from gateway.programs.statuses import Said
 from gateway.programs.verifying import Verdicts
 
 
+def came_in(
+    context: Context, row: Row, arrival: dict[str, Any], now: datetime, verdicts: Verdicts
+) -> Insert:
+    """Return the entry of the receipt log for an arrival, offered or returned."""
+    return entry(
+        context.ids,
+        "arrived_at_gateway",
+        arrival["id"],
+        arrival["document_id"],
+        now,
+        arrival_id=arrival["id"],
+        agency=arrival["agency"],
+        sender=arrival["sender"],
+        hop=row["peer"],
+        peer_doc_id=row["peer_doc_id"],
+        packet_sha256=row["sha256"],
+        content_sha256=arrival["digest"],
+        verdict=arrival["verdict"],
+        reports=list(verdicts.named) or None,
+    ).row
+
+
 def send_back(  # noqa: PLR0917
     context: Context,
     row: Row,
@@ -53,22 +75,7 @@ def send_back(  # noqa: PLR0917
             rule=why.rule,
             by="policy",
         ),
-        entry(
-            context.ids,
-            "arrived_at_gateway",
-            arrival["id"],
-            arrival["document_id"],
-            now,
-            arrival_id=arrival["id"],
-            agency=arrival["agency"],
-            sender=arrival["sender"],
-            hop=row["peer"],
-            peer_doc_id=row["peer_doc_id"],
-            packet_sha256=row["sha256"],
-            content_sha256=arrival["digest"],
-            verdict=arrival["verdict"],
-            reports=list(verdicts.named) or None,
-        ).row,
+        came_in(context, row, arrival, now, verdicts),
         *statuses.tell(context, arrival, Said("02", reason, now), now),
     ]
     observe.arrival_refused(
