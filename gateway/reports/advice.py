@@ -299,7 +299,9 @@ BY_SUB_INDICATION: Final[dict[str, Advice]] = {
         "technician",
     ),
     "GENERIC": Advice(
-        Words("Chưa kết luận được về chữ ký.", "No conclusion about the signature."),
+        Words(
+            "Chưa xác định được chữ ký có hợp lệ hay không.", "No conclusion about the signature."
+        ),
         _ASK_TECHNICIAN,
         "technician",
     ),
@@ -484,7 +486,7 @@ BY_CASE: Final[dict[str, Advice]] = {
     ),
     "trust-broken": Advice(
         Words(
-            "Danh sách tin cậy của hệ thống đang có lỗi nên chưa kết luận được; không phải lỗi của "
+            "Danh sách tin cậy của hệ thống đang có lỗi nên chưa xác định được; không phải lỗi của "
             "văn bản.",
             "The system's own trust list is faulty, so nothing can be concluded; the document is "
             "not to blame.",
@@ -494,7 +496,7 @@ BY_CASE: Final[dict[str, Advice]] = {
     ),
     "no-trust": Advice(
         Words(
-            "Hệ thống chưa có chứng thư gốc tin cậy nào nên chưa kết luận được.",
+            "Hệ thống chưa có chứng thư gốc tin cậy nào nên chưa xác định được.",
             "The system holds no trust anchor yet, so nothing can be concluded.",
         ),
         _ASK_TECHNICIAN,

@@ -407,7 +407,7 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "A reference has too many transforms ({detail}); not verified.",
     ),
     "xml-two-readings": (
-        "Nội dung được ký có thể hiểu theo hai cách ({detail}); chưa kết luận.",
+        "Nội dung được ký có thể hiểu theo hai cách ({detail}); chưa xác định được.",
         "What was signed can be read in two ways ({detail}); no conclusion.",
     ),
     "xml-no-certificate": (
