@@ -15,6 +15,8 @@ import typer
 from gateway.cli.frame import UsageFault
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from gateway.ports import AdminStore
 
 CONFIG_NAME: Final = "vanlien.toml"
@@ -91,7 +93,7 @@ def moment(text: str, option: str) -> datetime:
     return found.astimezone(UTC)
 
 
-def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> object:
+def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> "Table":
     """Return a table for people; cells are shown as they are, never read as markup."""
     from rich.table import Table
     from rich.text import Text

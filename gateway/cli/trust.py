@@ -209,7 +209,7 @@ def _table(store: "TrustStore", rows: list[dict[str, Any]]) -> object:
     ]
     columns = ("Cơ quan chứng thực", "Loại", "Vai trò", "SHA-256", "Hết hạn", "Lưu ý")
     grid = common.table(f"{title} / Trust list", columns, cells)
-    return Group(grid, *(f"Lỗi / Fault: {_plain(f)}" for f in store.faults))  # type: ignore[arg-type]
+    return Group(grid, *(f"Lỗi / Fault: {_plain(f)}" for f in store.faults))
 
 
 def _plain(fault: "TrustFault") -> Any:
@@ -302,7 +302,7 @@ def show_log(
         from rich.console import Group
 
         grid = common.table("Nhật ký kho tin cậy / Import log", columns, rows)
-        human: object = Group(grid, *(_plain(f) for f in faults))  # type: ignore[arg-type]
+        human: object = Group(grid, *(_plain(f) for f in faults))
     else:
         human = ""
     payload = {"ok": not faults, "entries": as_facts(entries), "faults": faults_json(faults)}
