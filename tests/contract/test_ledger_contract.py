@@ -369,10 +369,10 @@ async def test_outbox_rows_wake_somebody(ledger):
     await asyncio.sleep(0)
     assert not woken.is_set()
     await ok(ledger, rows.outbox("x"))
-    await asyncio.wait_for(woken.wait(), 5)
+    await asyncio.wait_for(woken.wait(), 60)
     woken.clear()
     await ok(ledger, then=lambda _: [rows.outbox("y")])
-    await asyncio.wait_for(woken.wait(), 5)
+    await asyncio.wait_for(woken.wait(), 60)
     assert [r["ref"] for r in await ledger.all("outbox", limit=9)] == ["x", "y"]
 
 

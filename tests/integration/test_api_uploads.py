@@ -120,7 +120,7 @@ async def test_broken_chunks_are_refused():
 async def test_silence_is_not_waited_for():
     async with house(Limits(idle_s=0.05, shutdown_s=1)) as h:
         sent = HEAD + "Content-Length: 1000\r\n\r\nhalf"
-        reply = await h.raw(sent.encode(), eof=False, patience_s=8)
+        reply = await h.raw(sent.encode(), eof=False)
         assert reply.startswith(b"HTTP/1.1 408 ")
         assert isinstance(h.intake.abandoned[0], WebRefusalError)
         assert not h.intake.sent
@@ -128,7 +128,7 @@ async def test_silence_is_not_waited_for():
 
 async def test_dripping_is_not_waited_for():
     async with house(Limits(pace_grace_s=0.0, pace_bytes_s=1e9, shutdown_s=1)) as h:
-        reply = await h.raw((HEAD + "Content-Length: 1000\r\n\r\nhalf").encode(), patience_s=8)
+        reply = await h.raw((HEAD + "Content-Length: 1000\r\n\r\nhalf").encode())
         assert reply.startswith(b"HTTP/1.1 408 ")
 
 

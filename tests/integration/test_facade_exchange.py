@@ -455,7 +455,7 @@ def registered(house, *, system, codes):
 async def test_one_system_speaks_for_many_agencies(house):
     secret = registered(house, system="qlvb", codes=["H37.02", "H37.04", "H37.61"])
     province = kit(house, "qlvb", secret)
-    await house.until(lambda: _answers(province), patience_s=1.0)
+    await house.until(lambda: _answers(province))
     mine = packet(sender="H37.61", to=("H37.02", "H37.04"))
     doc_id = ok(await send(province, mine, sender="H37.61"))["DocId"]
     listed = await until_listed(house, province, 2)
@@ -487,7 +487,7 @@ async def test_a_disabled_system_is_out_within_a_second(house):
     async def refused():
         return (await client.call("getReceivedEdocList", **LISTING)).status == 401
 
-    await house.until(refused, patience_s=1.0)
+    await house.until(refused)
     assert (await house.call("GET", "/documents"))[0] == 401
     assert (await send(client)).status == 401
 
@@ -501,7 +501,7 @@ async def test_two_secrets_are_good_while_they_overlap(house):
         credential = NewCredential(id=name, kind="shared-secret", sealed=sealed)
         admin.rotate("snv", [credential], overlap=timedelta(hours=2), by="test")
     fresh = kit(house, "snv", new)
-    await house.until(lambda: _answers(fresh), patience_s=1.0)
+    await house.until(lambda: _answers(fresh))
     assert await _answers(old)
     house.clock.move(timedelta(hours=1))
     assert await _answers(old)

@@ -228,6 +228,7 @@ async def test_a_receipt_while_we_still_wait_for_the_answer(tmp_path):
         desk.submit = took_it_and_thinks
         document = await sent(house, "1", "G09")
         await house.state(document, "G09", "sending")
+        await house.called("sendEdoc")
         await house.until(house.ministry.step)
         await house.state(document, "G09", "accepted")
         hold.set()
@@ -247,6 +248,7 @@ async def test_an_expired_lease_is_sent_again_and_the_slow_one_changes_nothing(t
         house.axis.fail("sendEdoc", Fault.SLOW)
         document = await sent(house, "1", "G09")
         await house.state(document, "G09", "sending")
+        await house.called("sendEdoc")
         await house.sweep()
         assert (await transfer(house, document))["state"] == "sending"  # the lease still holds
         await later(house, minutes=11)
@@ -276,6 +278,7 @@ async def test_a_late_answer_heals_what_was_given_up(tmp_path):
         desk.submit = took_it_and_thinks
         document = await sent(house, "1", "G09")
         await house.state(document, "G09", "sending")
+        await house.called("sendEdoc")
         house.axis.fail("sendEdoc", Fault.REFUSE)
         await later(house, minutes=11)
         await house.sweep()

@@ -100,6 +100,7 @@ async def test_a_stop_waits_for_the_attempt_under_way(tmp_path):
         desk.submit = slowly
         document = await sent(house, "1", "G09")
         await house.state(document, "G09", "sending")
+        await house.called("sendEdoc")
         stopping = asyncio.ensure_future(house.gateway.stop())
         await asyncio.sleep(0.1)
         assert not stopping.done()
@@ -117,7 +118,8 @@ async def test_what_hangs_is_given_up_at_a_stop_and_sent_again_after_the_start(
         house.axis.fail("sendEdoc", Fault.SLOW)
         document = await sent(house, "1", "G09")
         await house.state(document, "G09", "sending")
-        async with asyncio.timeout(10):
+        await house.called("sendEdoc")
+        async with asyncio.timeout(60):
             await house.gateway.stop()
         assert rows(house, "SELECT state FROM transfer") == [("sending",)]
         house.gateway = app.Gateway(house.gateway.settings, clock=house.clock)

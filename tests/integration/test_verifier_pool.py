@@ -107,7 +107,7 @@ async def test_a_file_over_the_limit_is_indeterminate(tmp_path):
 
 @pytest.mark.parametrize("word", [b"%PDF-LOOP", b"%PDF-WAIT"])
 async def test_a_worker_that_hangs_is_killed_and_replaced(tmp_path, word):
-    async with pool(timeout_s=1.0, worker_module=HOSTILE) as verifier:
+    async with pool(timeout_s=3.0, worker_module=HOSTILE) as verifier:
         report = await ask(verifier, tmp_path, word)
         assert report.verdict is Verdict.INDETERMINATE
         assert [n.code for n in report.notes] == ["verifier-failed"]

@@ -83,7 +83,7 @@ class House:
             "/api/v1/documents", data=body, headers=XML | (headers or {}), **rest
         )
 
-    async def raw(self, data: bytes, *, eof=False, patience_s=5.0) -> bytes:
+    async def raw(self, data: bytes, *, eof=False, patience_s=60.0) -> bytes:
         """Send bytes as they are on a connection of their own; return all that comes back."""
         reader, writer = await asyncio.open_connection("127.0.0.1", self.running.port)
         try:

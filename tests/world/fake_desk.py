@@ -124,7 +124,7 @@ class FakeIntake:
 
     async def until(self, condition) -> None:
         """Return once something holds that a submission's coming or end brings about."""
-        async with asyncio.timeout(5), self.came:
+        async with asyncio.timeout(60), self.came:
             await self.came.wait_for(condition)
 
     async def until_waiting(self, count: int) -> None:

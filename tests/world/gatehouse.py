@@ -112,7 +112,7 @@ class House:
             headers["Idempotency-Key"] = key
         return await self.call("POST", f"/documents{query}", system, data=packet, headers=headers)
 
-    async def until(self, ready: Callable[[], Any], *, patience_s: float = 15.0) -> Any:
+    async def until(self, ready: Callable[[], Any], *, patience_s: float = 60.0) -> Any:
         """Wait until an async question has a true answer; return it."""
         async with asyncio.timeout(patience_s):
             while True:
@@ -134,6 +134,14 @@ class House:
             return found if found["state"] in wanted else None
 
         return await self.until(look)
+
+    async def called(self, operation: str, count: int = 1) -> None:
+        """Wait until the axis has heard a call: "sending" alone is recorded before dialling."""
+
+        async def look() -> bool:
+            return self.axis is not None and self.axis.calls.count(operation) >= count
+
+        await self.until(look)
 
     async def inbox(self, system: str, count: int = 1) -> list[Any]:
         """Wait until a system's inbox has `count` items; return them."""
