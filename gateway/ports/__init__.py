@@ -51,6 +51,8 @@ from gateway.ports.machine import (
     Evidence,
     Ids,
     Verifier,
+    Wanted,
+    Work,
 )
 from gateway.ports.peers import Adapter, Busy, Listed, Outcome, Parcel, Refused, Taken
 from gateway.ports.revocation import ListHealth, RevocationHealth
@@ -105,4 +107,6 @@ __all__ = [
     "Taken",
     "Update",
     "Verifier",
+    "Wanted",
+    "Work",
 ]

@@ -4,6 +4,7 @@ Protocols and the frozen values crossing them; nothing here does anything.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -108,6 +109,14 @@ class Ledger(Protocol):
 
     async def commit(self, change: ChangeSet) -> Committed | Conflict:
         """Apply one change set; returns after fsync. UnavailableError when it cannot commit."""
+        ...
+
+    def drain(self, limit: int) -> AbstractAsyncContextManager[Sequence[Row]]:
+        """Lend up to `limit` outbox rows, oldest first; they go when the block ends well.
+
+        Rows lent to somebody are not lent to another node. A block that fails, or a process that
+        dies in it, leaves them: what was published of them is published again.
+        """
         ...
 
     async def one(self, query: str, **params: object) -> Row | None:

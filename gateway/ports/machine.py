@@ -3,7 +3,7 @@
 Protocols and the frozen values crossing them; nothing here does anything.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -97,15 +97,53 @@ class Blobs(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """An id for one lane of a topic.
+
+    `stamp` tells one wish from the next for the same id, such as the time it became due: the
+    janitor repeats a wish until it is fulfilled, and a broker may forget a repeated one.
+    """
+
+    topic: str
+    ref: str
+    lane: int = 0
+    stamp: str = ""
+
+
+class Work(Protocol):
+    """An id taken from a lane."""
+
+    @property
+    def ref(self) -> str:
+        """The id."""
+        ...
+
+    async def done(self) -> None:
+        """Acknowledge, last of all: work whose taker dies before this comes again."""
+        ...
+
+
 class Broker(Protocol):
     """Carries ids from the outbox to the programs; losing it loses nothing."""
 
-    def publish(self, topic: str, ref: str, lane: int) -> None:
-        """Queue an id; one already queued in the topic is not queued twice."""
+    async def publish(self, wanted: Sequence[Wanted]) -> None:
+        """Queue ids; returns once the broker keeps them. UnavailableError when it does not.
+
+        A wish that still waits in its topic need not be queued twice.
+        """
         ...
 
-    async def take(self, topic: str, *, lowest: int = 0) -> str:
+    async def take(self, topic: str, *, lowest: int = 0) -> Work:
         """Return the most urgent id of a topic, waiting for one in lane `lowest` or above."""
+        ...
+
+    def depth(self) -> Mapping[tuple[str, int], int]:
+        """Return how many ids are known to wait, by topic and lane."""
+        ...
+
+    async def close(self) -> None:
+        """Let go; what was taken and not acknowledged comes again."""
         ...
 
 

@@ -8,7 +8,7 @@ import asyncio
 
 from gateway import faults, observe
 from gateway.errors import GatewayError
-from gateway.ports import ChangeSet, Delete
+from gateway.ports import Wanted
 from gateway.programs.context import Context
 
 _BATCH = 500
@@ -43,13 +43,10 @@ class Dispatch:
 
     async def once(self) -> int:
         """Publish one batch; return how many rows there were."""
-        rows = await self._context.ledger.all("outbox", limit=_BATCH)
-        if not rows:
-            return 0
-        for row in rows:
-            self._context.lanes.publish(row["topic"], row["ref"], row["lane"])
-        faults.reach("dispatch.after-publish")
-        # By id, never by range: on an engine with many writers a lower id may commit later.
-        ids = tuple(row["id"] for row in rows)
-        await self._context.ledger.commit(ChangeSet(rows=(Delete("outbox", {"id": ids}),)))
+        async with self._context.ledger.drain(_BATCH) as rows:
+            if rows:
+                await self._context.lanes.publish(
+                    [Wanted(row["topic"], row["ref"], row["lane"], str(row["id"])) for row in rows]
+                )
+                faults.reach("dispatch.after-publish")
         return len(rows)

@@ -44,11 +44,12 @@ class Issue:
 
     async def _work(self) -> None:
         while True:
-            consignment_id = await self._context.lanes.take("issue")
+            work = await self._context.lanes.take("issue")
             try:
-                await self.once(consignment_id)
+                await self.once(work.ref)
             except Exception as exc:  # noqa: BLE001 - the janitor brings it again
-                observe.alarm(what="issue", subject=consignment_id, failure=exc)
+                observe.alarm(what="issue", subject=work.ref, failure=exc)
+            await work.done()
 
     async def once(self, consignment_id: str) -> None:
         """Finish one consignment; do nothing when there is nothing to finish."""

@@ -12,7 +12,7 @@ from datetime import timedelta
 from gateway import faults, observe
 from gateway.domain.lifecycle import DeliveryState, TransferState
 from gateway.domain.moments import iso, to_text
-from gateway.ports import Blobs, Change, ChangeSet, Conflict, Delete, Insert, Row, Update
+from gateway.ports import Blobs, Change, ChangeSet, Conflict, Delete, Insert, Row, Update, Wanted
 from gateway.programs import clockwatch, prooftree, tracking
 from gateway.programs.context import Context
 from gateway.programs.routing import topic_of
@@ -61,10 +61,14 @@ class Janitor:
         if not clockwatch.is_off(context):
             await self._release_held()
         await self._due(at)
-        for row in await context.ledger.all("consignments_pending"):
-            context.lanes.publish("issue", row["id"], row["urgency"])
-        for row in await context.ledger.all("inbound_open", now=at, limit=_LIMIT):
-            context.lanes.publish("receive", row["id"], 0)
+        pending = await context.ledger.all("consignments_pending")
+        unread = await context.ledger.all("inbound_open", now=at, limit=_LIMIT)
+        await context.lanes.publish(
+            [
+                *(Wanted("issue", row["id"], row["urgency"]) for row in pending),
+                *(Wanted("receive", row["id"]) for row in unread),
+            ]
+        )
         if now - self._last_head >= context.policy.head_every:
             self._last_head = now
             await self.sign_head()
@@ -81,8 +85,9 @@ class Janitor:
         rows = [*await ledger.all("transfers_due_local", now=at, limit=_LIMIT)]
         for hop in hops:
             rows += await ledger.all("transfers_due_at", now=at, hop=hop, limit=_LIMIT)
-        for row in rows:
-            lanes.publish(topic_of(row["hop"]), row["id"], row["lane"])
+        await lanes.publish(
+            [Wanted(topic_of(row["hop"]), row["id"], row["lane"], row["due_at"]) for row in rows]
+        )
         for row in await ledger.all(
             "transfers_due_nowhere", now=at, hops=json.dumps(hops), limit=_LIMIT
         ):

@@ -44,11 +44,12 @@ class Receiver:
 
     async def _work(self) -> None:
         while True:
-            inbound_id = await self._context.lanes.take("receive")
+            work = await self._context.lanes.take("receive")
             try:
-                await self.once(inbound_id)
+                await self.once(work.ref)
             except Exception as exc:  # noqa: BLE001 - the janitor brings it again
-                observe.alarm(what="receiver", subject=inbound_id, failure=exc)
+                observe.alarm(what="receiver", subject=work.ref, failure=exc)
+            await work.done()
 
     async def once(self, inbound_id: str) -> None:
         """Read one inbound packet; do nothing when it was read already.

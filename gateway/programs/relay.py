@@ -76,16 +76,17 @@ class Relay:
 
     async def _work(self, topic: str, lowest: int) -> None:
         while True:
-            transfer_id = await self._context.lanes.take(topic, lowest=lowest)
-            work = asyncio.ensure_future(self._safely(transfer_id))
+            work = await self._context.lanes.take(topic, lowest=lowest)
+            attempt = asyncio.ensure_future(self._safely(work.ref))
             try:
-                await asyncio.shield(work)
+                await asyncio.shield(attempt)
             except asyncio.CancelledError:
-                await asyncio.wait({work}, timeout=_FINISH_S)
-                work.cancel()
+                await asyncio.wait({attempt}, timeout=_FINISH_S)
+                attempt.cancel()
                 with contextlib.suppress(asyncio.CancelledError):
-                    await work
+                    await attempt
                 raise
+            await work.done()
 
     async def _safely(self, transfer_id: str) -> None:
         try:

@@ -14,7 +14,8 @@ import contextlib
 import queue
 import sqlite3
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -27,6 +28,7 @@ from gateway.ports import (
     ChangeSet,
     Committed,
     Conflict,
+    Delete,
     Insert,
     NextNumber,
     Present,
@@ -267,6 +269,16 @@ class SqliteLedger:
                 raise UnavailableError(public="the ledger is closed")
             self._jobs.put(job)
         return await asyncio.shield(job.future)
+
+    @asynccontextmanager
+    async def drain(self, limit: int) -> AsyncIterator[Sequence[Row]]:
+        """Lend outbox rows; they go when the block ends well. One dispatch a ledger file."""
+        rows = await self.all("outbox", limit=limit)
+        yield rows
+        if rows:
+            # By id, never by range: what came meanwhile has not been published.
+            ids = tuple(row["id"] for row in rows)
+            await self.commit(ChangeSet(rows=(Delete("outbox", {"id": ids}),)))
 
     async def one(self, query: str, **params: object) -> Row | None:
         """Return the first row of a named query."""

@@ -90,11 +90,11 @@ QUERIES: Final[dict[str, str]] = {
         "SELECT * FROM transfer WHERE state = 'sending' AND lease_until <= :now LIMIT :limit"
     ),
     "transfers_due_at": (
-        f"SELECT id, hop, lane FROM transfer WHERE {_DUE} AND hop = :hop "  # noqa: S608
+        f"SELECT id, hop, lane, due_at FROM transfer WHERE {_DUE} AND hop = :hop "  # noqa: S608
         "ORDER BY lane DESC, due_at LIMIT :limit"
     ),
     "transfers_due_local": (
-        f"SELECT id, hop, lane FROM transfer WHERE {_DUE} "  # noqa: S608
+        f"SELECT id, hop, lane, due_at FROM transfer WHERE {_DUE} "  # noqa: S608
         "AND hop >= 'local:' AND hop < 'local;' "
         "ORDER BY lane DESC, due_at LIMIT :limit"
     ),

@@ -5,6 +5,7 @@ Promises: no lock is taken beyond one query, nothing is ever written. A crash le
 
 import sqlite3
 from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
 from gateway.errors import UnavailableError
@@ -27,6 +28,10 @@ class ReadOnlyLedger:
         self._connection = connect(path, read_only=True)
 
     async def commit(self, change: ChangeSet) -> Committed | Conflict:
+        """Refuse: this ledger is for reading."""
+        raise UnavailableError(public="this ledger was opened for reading only")
+
+    def drain(self, limit: int) -> AbstractAsyncContextManager[Sequence[Row]]:
         """Refuse: this ledger is for reading."""
         raise UnavailableError(public="this ledger was opened for reading only")
 

@@ -376,6 +376,26 @@ async def test_outbox_rows_wake_somebody(ledger):
     assert [r["ref"] for r in await ledger.all("outbox", limit=9)] == ["x", "y"]
 
 
+async def test_a_drained_outbox_is_empty_but_for_what_came_meanwhile(ledger):
+    await ok(ledger, *(rows.outbox(ref) for ref in "abc"))
+    async with ledger.drain(2) as lent:
+        assert [r["ref"] for r in lent] == ["a", "b"]
+        await ok(ledger, rows.outbox("d"))
+    assert [r["ref"] for r in await ledger.all("outbox", limit=9)] == ["c", "d"]
+    async with ledger.drain(9) as lent:
+        assert len(lent) == 2
+    async with ledger.drain(9) as lent:
+        assert lent == []
+
+
+async def test_a_drain_that_fails_leaves_everything(ledger):
+    await ok(ledger, rows.outbox("a"))
+    with pytest.raises(RuntimeError, match="the broker is gone"):
+        async with ledger.drain(9):
+            raise RuntimeError("the broker is gone")
+    assert [r["ref"] for r in await ledger.all("outbox", limit=9)] == ["a"]
+
+
 async def test_a_caller_that_goes_away_loses_nothing(ledger):
     tasks = [asyncio.create_task(ok(ledger, rows.meta(f"k{i}"))) for i in range(10)]
     await asyncio.sleep(0)

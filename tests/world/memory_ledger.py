@@ -5,14 +5,15 @@ makes it refuse as a full disk would.
 """
 
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from functools import cache
 
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.schema import CreateIndex, CreateTable
 
 from gateway.errors import GatewayError, IntegrityError, UnavailableError
-from gateway.ports import ChangeSet, Committed, Conflict, Insert, Row
+from gateway.ports import ChangeSet, Committed, Conflict, Delete, Insert, Row
 from gateway.store.ledger import SetRefused, apply
 from gateway.store.queries import QUERIES
 from gateway.store.schema import metadata
@@ -63,6 +64,14 @@ class MemoryLedger:
         if self.on_outbox is not None and (wrote or self._outbox() != before):
             self.on_outbox()
         return done
+
+    @asynccontextmanager
+    async def drain(self, limit: int) -> AsyncIterator[Sequence[Row]]:
+        rows = await self.all("outbox", limit=limit)
+        yield rows
+        if rows:
+            ids = tuple(row["id"] for row in rows)
+            await self.commit(ChangeSet(rows=(Delete("outbox", {"id": ids}),)))
 
     async def one(self, query: str, **params: object) -> Row | None:
         rows = await self.all(query, **params)
