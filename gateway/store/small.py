@@ -61,6 +61,8 @@ class SmallBlobs:
         except (sqlite3.Error, OSError) as exc:
             raise UnavailableError(public=f"the blob store cannot be opened: {exc}") from exc
         self._lock = threading.Lock()
+        self._gate = threading.Lock()
+        self._closed = False
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="blob-writer", daemon=True)
         self._thread.start()
@@ -75,21 +77,25 @@ class SmallBlobs:
             with contextlib.suppress(RuntimeError):  # the loop is gone: nobody waits any more
                 loop.call_soon_threadsafe(_resolve, future, info, result)
 
-        self._jobs.put(_Job(_PUT, (sha256, time.time(), data), done))
+        self._queue(_Job(_PUT, (sha256, time.time(), data), done))
         return future
+
+    def _queue(self, job: "_Job") -> None:
+        with self._gate:  # nothing is queued behind the end, where nobody would answer it
+            if self._closed:
+                raise UnavailableError(public="the blob store is closed")
+            self._jobs.put(job)
 
     def get(self, sha256: str) -> bytes | None:
         """Return the bytes, None when absent."""
-        with self._lock:
-            row = self._reader.execute(
-                "SELECT data FROM blob WHERE sha256 = ?", (sha256,)
-            ).fetchone()
+        with self._reading() as reader:
+            row = reader.execute("SELECT data FROM blob WHERE sha256 = ?", (sha256,)).fetchone()
         return None if row is None else bytes(row[0])
 
     def size(self, sha256: str) -> int | None:
         """Return the size in bytes, None when absent."""
-        with self._lock:
-            row = self._reader.execute(
+        with self._reading() as reader:
+            row = reader.execute(
                 "SELECT length(data) FROM blob WHERE sha256 = ?", (sha256,)
             ).fetchone()
         return None if row is None else int(row[0])
@@ -98,8 +104,8 @@ class SmallBlobs:
         """Yield the names of all blobs."""
         last = ""
         while True:
-            with self._lock:
-                rows = self._reader.execute(
+            with self._reading() as reader:
+                rows = reader.execute(
                     "SELECT sha256 FROM blob WHERE sha256 > ? ORDER BY sha256 LIMIT 1000", (last,)
                 ).fetchall()
             if not rows:
@@ -107,10 +113,18 @@ class SmallBlobs:
             yield from (name for (name,) in rows)
             last = rows[-1][0]
 
+    @contextlib.contextmanager
+    def _reading(self) -> Iterator[sqlite3.Connection]:
+        with self._lock:
+            try:
+                yield self._reader
+            except sqlite3.Error as exc:
+                raise UnavailableError(public="the blob store cannot be read") from exc
+
     def delete_if_older(self, sha256: str, age_s: float) -> bool:
         """Delete a blob not put for `age_s` seconds, its bytes overwritten; blocking."""
         result: queue.SimpleQueue[int | BaseException] = queue.SimpleQueue()
-        self._jobs.put(_Job(_DELETE, (sha256, time.time() - age_s), result.put))
+        self._queue(_Job(_DELETE, (sha256, time.time() - age_s), result.put))
         found = result.get()
         if isinstance(found, BaseException):
             raise found
@@ -123,9 +137,14 @@ class SmallBlobs:
 
     def close(self) -> None:
         """Finish what is queued and let go of the file."""
-        self._jobs.put(None)
+        with self._gate:
+            if self._closed:
+                return
+            self._closed = True
+            self._jobs.put(None)
         self._thread.join()
-        self._reader.close()
+        with self._lock:  # a connection closed under a reader takes the process down
+            self._reader.close()
 
     # ------------------------------------------------------------ the writer thread
 

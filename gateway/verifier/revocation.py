@@ -243,23 +243,29 @@ class RevocationStore:
         self, issuers: Sequence[x509.Certificate], now: datetime
     ) -> tuple[AuthorityState, ...]:
         """Return each trusted authority with its newest list, by name."""
-        return _authorities(self._connection, issuers, now, ())
+        with self._turn, _storage():
+            return _authorities(self._connection, issuers, now, ())
 
     def news(self, after: int) -> tuple[int, tuple[str, ...]]:
         """Return whose lists and answers came in after an item, by whatever process.
 
         Args:
             after: What the last call returned; -1 to begin now.
+
+        Raises:
+            UnavailableError: The index cannot be read, or is closed.
         """
-        top = self._connection.execute("SELECT coalesce(max(id), 0) FROM item").fetchone()[0]
-        if after < 0 or top == after:
-            return top, ()
-        rows = self._connection.execute(
-            "SELECT s.issuer FROM list l JOIN source s ON s.id = l.source WHERE l.item > ?"
-            " UNION SELECT issuer FROM answer WHERE item > ? ORDER BY 1",
-            (after, after),
-        ).fetchall()
-        return top, tuple(name for (name,) in rows)
+        # In turn, as everything here: a connection closed under a reader takes the process down.
+        with self._turn, _storage():
+            top = self._connection.execute("SELECT coalesce(max(id), 0) FROM item").fetchone()[0]
+            if after < 0 or top == after:
+                return top, ()
+            rows = self._connection.execute(
+                "SELECT s.issuer FROM list l JOIN source s ON s.id = l.source WHERE l.item > ?"
+                " UNION SELECT issuer FROM answer WHERE item > ? ORDER BY 1",
+                (after, after),
+            ).fetchall()
+            return top, tuple(name for (name,) in rows)
 
     def rebuild(self, issuers: Sequence[x509.Certificate] = ()) -> tuple[int, list[str]]:
         """Make the index again from the objects, and put it in the old one's place.

@@ -370,3 +370,35 @@ def test_a_long_list_is_taken_once_and_searched_quickly(store):
     assert time.process_time() - began < 1.0
     assert known.find(1) is None
     index.close()
+
+
+ASKED_WHILE_CLOSED = """
+import sys, threading
+from pathlib import Path
+from gateway.errors import UnavailableError
+from gateway.verifier.revocation import RevocationStore
+
+def ask(store):
+    try:
+        while True:
+            store.news(0)
+            store.authorities((), store._now())
+    except UnavailableError:
+        pass
+
+for n in range(60):
+    store = RevocationStore(Path(sys.argv[1]))
+    askers = [threading.Thread(target=ask, args=(store,)) for _ in range(3)]
+    for asker in askers:
+        asker.start()
+    store.close()
+    for asker in askers:
+        asker.join()
+"""
+
+
+def test_who_asks_while_it_is_closed_is_told_and_nothing_breaks(tmp_path):
+    """A connection closed under a reader took the whole process down (a segmentation fault)."""
+    command = [sys.executable, "-c", ASKED_WHILE_CLOSED, str(tmp_path / "lists")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=100, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
