@@ -4,7 +4,7 @@ They answer also when everything else is full. No ids of documents, no names.
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 
 from aiohttp import web
@@ -21,14 +21,15 @@ class Ops:
     def __init__(self, desk: Desk, clock: Clock) -> None:
         self._desk = desk
         self._clock = clock
+        self._render: Callable[[], bytes] = bytes
         self._document = b""
         self._etag = ""
         self.draining = False
 
-    def publish(self, document: bytes) -> None:
-        """Set the OpenAPI document."""
-        self._document = document
-        self._etag = f'"{hashlib.sha256(document).hexdigest()[:32]}"'
+    def publish(self, render: Callable[[], bytes]) -> None:
+        """Set what makes the OpenAPI document; it is made when first asked for."""
+        self._render = render
+        self._document = b""
 
     async def live(self, _: web.Request, __: Caller) -> web.Response:
         """Say that the process runs."""
@@ -61,6 +62,9 @@ class Ops:
 
     async def openapi(self, request: web.Request, _: Caller) -> web.Response:
         """Return the OpenAPI document."""
+        if not self._document:
+            self._document = self._render()
+            self._etag = f'"{hashlib.sha256(self._document).hexdigest()[:32]}"'
         headers = {"ETag": self._etag, "Cache-Control": "no-cache"}
         if request.headers.get("If-None-Match") == self._etag:
             return web.Response(status=304, headers=headers)

@@ -10,6 +10,7 @@ this caller, (5) the handler: parameters, body, the port.
 
 import asyncio
 import contextlib
+import functools
 import ssl
 import time
 from collections import Counter
@@ -151,7 +152,7 @@ def make_app(
         *Verifications(desk, studio or Studio(), limits).endpoints(),
         *(verify_page.endpoints() if verify_page is not None else ()),
     )
-    ops.publish(openapi.render(endpoints, API_VERSION))
+    ops.publish(functools.partial(openapi.render, endpoints, API_VERSION))
     app = _framed(House(gate, ops, ids, endpoints), ())
     for endpoint in endpoints:
         handler = _open(endpoint) if endpoint.open else _guarded(endpoint, callers, gate)

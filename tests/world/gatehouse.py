@@ -12,7 +12,9 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import aiohttp
@@ -34,6 +36,7 @@ from gateway.secrets import (
     seal_secret,
     write_private,
 )
+from gateway.store import setup
 
 HUB = "00.37.W00"
 LOCAL = (
@@ -194,8 +197,18 @@ def write_config(folder: Path, extra: str = "", peer: str = "") -> Path:
         f'[gateway]\ncode = "{HUB}"\n[http]\nport = 0\n[verify]\nworkers = 1\n{extra}\n{peer}',
         encoding="utf-8",
     )
-    app.create_ledger(load(config))
+    settings = load(config)
+    settings.ledger.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    settings.ledger.path.write_bytes(_empty_ledger())
     return config
+
+
+@cache
+def _empty_ledger() -> bytes:
+    """Return the file of an empty ledger; migrating for each test costs more than most tests."""
+    with TemporaryDirectory() as folder:
+        setup.create(Path(folder) / "ledger.sqlite")
+        return (Path(folder) / "ledger.sqlite").read_bytes()
 
 
 @asynccontextmanager
