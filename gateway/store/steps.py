@@ -57,7 +57,6 @@ class Ask(NamedTuple):
 
 Answer = Row | int | None
 Steps = Generator[Ask, Answer, Committed]
-_Asking = Generator[Ask, Answer, Answer]
 _Writing = Generator[Ask, Answer, None]
 
 
@@ -124,15 +123,27 @@ def _write(rows: Sequence[Change]) -> _Writing:
             shape = (change.table, tuple(change.values), change.ignore)
             waiting.setdefault(shape, []).append(change)
             continue
-        yield from _insert(waiting)
-        waiting.clear()
+        if waiting:
+            yield from _insert(waiting)
+            waiting.clear()
+        where = change.where
+        shape_of = statements.where_shape(where)
+        params = statements.where_params(where)
         if isinstance(change, Update):
-            yield from _update(change)
+            sql = statements.update_sql(change.table, tuple(change.values), shape_of)
+            params |= {f"v_{k}": v for k, v in change.values.items()}
         else:
-            where = change.where
-            sql = statements.delete_sql(change.table, statements.where_shape(where))
-            yield from _run(change, sql, statements.where_params(where))
-    yield from _insert(waiting)
+            sql = statements.delete_sql(change.table, shape_of)
+        try:
+            changed = yield Ask(Purpose.WRITE, sql, params)
+        except Taken as taken:
+            raise SetRefused(Conflict(change, None)) from taken.__cause__
+        if isinstance(change, Update) and change.expect not in {None, changed}:
+            key = {"id": where["id"]} if "id" in where else where
+            found: Any = yield _find(Purpose.LOOK, change.table, key)
+            raise SetRefused(Conflict(change, dict(found) if found is not None else None))
+    if waiting:
+        yield from _insert(waiting)
 
 
 def _insert(waiting: Mapping[_Shape, list[Insert]]) -> _Writing:
@@ -151,28 +162,11 @@ def _insert(waiting: Mapping[_Shape, list[Insert]]) -> _Writing:
                     pass  # the statement left nothing: one by one says which row is in the way
             single = statements.insert_sql(table, columns, ignore)
             for one in some:
-                yield from _run(one, single, list(one.values.values()))
+                try:
+                    yield Ask(Purpose.WRITE, single, list(one.values.values()))
+                except Taken as taken:
+                    raise SetRefused(Conflict(one, None)) from taken.__cause__
 
 
 def _rank(shape: _Shape) -> int:
     return RANK[shape[0]]
-
-
-def _run(change: Change, sql: str, params: Params) -> _Asking:
-    """Ask for one write; a broken unique key is a refusal."""
-    try:
-        return (yield Ask(Purpose.WRITE, sql, params))
-    except Taken as taken:
-        raise SetRefused(Conflict(change, None)) from taken.__cause__
-
-
-def _update(change: Update) -> _Writing:
-    where = change.where
-    shape = statements.where_shape(where)
-    sql = statements.update_sql(change.table, tuple(change.values), shape)
-    params = {f"v_{k}": v for k, v in change.values.items()}
-    changed = yield from _run(change, sql, params | statements.where_params(where))
-    if change.expect is not None and changed != change.expect:
-        key = {"id": where["id"]} if "id" in where else where
-        found: Any = yield _find(Purpose.LOOK, change.table, key)
-        raise SetRefused(Conflict(change, dict(found) if found is not None else None))
