@@ -101,7 +101,7 @@ class Reader:
         finally:
             if process.returncode is None:
                 process.send_signal(signal.SIGTERM)
-            code = await asyncio.wait_for(process.wait(), 30)
+            code = await asyncio.wait_for(process.wait(), 60)
             await log
         assert code == 0, self.said
 
