@@ -2,7 +2,18 @@
 
 from typing import Final
 
-_DUE: Final = "state IN ('waiting', 'deferred') AND hold = '' AND due_at <= :now"
+_OPEN: Final = "state IN ('waiting', 'deferred') AND hold = '' AND stopped = 0"
+_DUE: Final = f"{_OPEN} AND due_at <= :now"
+# Lane by lane, each a range of ix_transfer_open: rows that are not due are never looked at.
+_DUE_LANES: Final = " UNION ALL ".join(
+    f"SELECT * FROM (SELECT id, hop, lane, due_at FROM transfer WHERE {_DUE} "  # noqa: S608
+    f"AND hop = :hop AND lane = {lane} ORDER BY due_at LIMIT :limit) AS lane_{lane}"
+    for lane in (4, 3, 2, 1, 0)
+)
+_HOLD_OF: Final = (
+    "(scope = 'transfer' AND subject = :transfer_id) "
+    "OR (scope = 'document' AND subject = :consignment_id) OR (scope = 'hop' AND subject = :hop)"
+)
 
 _DELIVERY: Final = (
     "SELECT d.*, c.document_id, c.sender, c.sender_written, c.system_id, c.version, "
@@ -90,18 +101,37 @@ QUERIES: Final[dict[str, str]] = {
         "SELECT * FROM transfer WHERE state = 'sending' AND lease_until <= :now LIMIT :limit"
     ),
     "transfers_due_at": (
-        f"SELECT id, hop, lane, due_at FROM transfer WHERE {_DUE} AND hop = :hop "  # noqa: S608
-        "ORDER BY lane DESC, due_at LIMIT :limit"
+        f"SELECT * FROM ({_DUE_LANES}) AS due ORDER BY lane DESC, due_at LIMIT :limit"  # noqa: S608
     ),
-    "transfers_due_local": (
-        f"SELECT id, hop, lane, due_at FROM transfer WHERE {_DUE} "  # noqa: S608
-        "AND hop >= 'local:' AND hop < 'local;' "
-        "ORDER BY lane DESC, due_at LIMIT :limit"
+    # Each hop once, by a jump in ix_transfer_open, however long its queue is.
+    "hops_waiting": (
+        f"WITH RECURSIVE hops(hop) AS (SELECT MIN(hop) FROM transfer WHERE {_OPEN} "  # noqa: S608
+        f"UNION ALL SELECT (SELECT MIN(hop) FROM transfer WHERE {_OPEN} "
+        "AND transfer.hop > hops.hop) FROM hops WHERE hops.hop IS NOT NULL) "
+        "SELECT hop FROM hops WHERE hop IS NOT NULL"
     ),
     "transfers_due_nowhere": (
-        f"SELECT * FROM transfer WHERE {_DUE} "  # noqa: S608
-        "AND NOT (hop >= 'local:' AND hop < 'local;') "
-        "AND hop NOT IN (SELECT value FROM json_each(:hops)) ORDER BY due_at LIMIT :limit"
+        f"SELECT * FROM transfer WHERE {_DUE} AND hop = :hop "  # noqa: S608
+        "ORDER BY due_at LIMIT :limit"
+    ),
+    "urgent_due": (
+        f"SELECT 1 AS one FROM transfer WHERE {_DUE} "  # noqa: S608
+        "AND hop = :hop AND lane >= :lane LIMIT 1"
+    ),
+    # -------------------------------------------------------------- holds
+    "holds_standing": "SELECT * FROM hold WHERE released_at IS NULL ORDER BY since, id",
+    "holds_of": f"SELECT * FROM hold WHERE {_HOLD_OF} ORDER BY since, id",  # noqa: S608
+    "holds_on": (
+        f"SELECT * FROM hold WHERE released_at IS NULL AND ({_HOLD_OF}) "  # noqa: S608
+        "ORDER BY since, id"
+    ),
+    "holds_of_breaker": (
+        "SELECT * FROM hold WHERE kind = 'breaker' AND held_by = :node AND released_at IS NULL "
+        "ORDER BY since, id"
+    ),
+    "clock_holds_of": (
+        "SELECT type, at FROM event WHERE subject = :transfer_id "
+        "AND type IN ('held', 'hold_ended') ORDER BY id"
     ),
     "tries_of": (
         "SELECT COUNT(*) AS n, MIN(at) AS first_at FROM event WHERE subject = :transfer_id "
@@ -110,7 +140,7 @@ QUERIES: Final[dict[str, str]] = {
     ),
     "transfers_next_due": (
         "SELECT MIN(due_at) AS due_at FROM transfer "
-        "WHERE state IN ('waiting', 'deferred') AND hold = ''"
+        f"WHERE {_OPEN}"
     ),
     "transfer_counts": (
         "SELECT state, lane, COUNT(*) AS n, MIN(created_at) AS oldest FROM transfer "
@@ -197,7 +227,8 @@ QUERIES: Final[dict[str, str]] = {
     "log_size": "SELECT COALESCE(MAX(idx) + 1, 0) AS size FROM receipt_entry",
     "merkle_nodes": (
         "SELECT level, idx, hash FROM merkle_node WHERE (level, idx) IN "
-        "(SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]') FROM json_each(:nodes))"
+        "(SELECT CAST(json_extract(value, '$[0]') AS BIGINT), "
+        "CAST(json_extract(value, '$[1]') AS BIGINT) FROM json_each(:nodes))"
     ),
     "merkle_node": "SELECT hash FROM merkle_node WHERE level = :level AND idx = :idx",
     "tree_heads": "SELECT * FROM tree_head ORDER BY size",
@@ -243,7 +274,8 @@ QUERIES: Final[dict[str, str]] = {
         "SELECT COUNT(*) AS n, MIN(at) AS since FROM ("
         "SELECT accepted_at AS at FROM consignment WHERE state = 'accepted' AND hold = '' "
         "AND accepted_at <= :before UNION ALL "
-        "SELECT received_at AS at FROM inbound WHERE state = 'received' AND received_at <= :before)"
+        "SELECT received_at AS at FROM inbound WHERE state = 'received' AND received_at <= :before) "
+        "AS late"
     ),
     "evidence_count": "SELECT COUNT(*) AS n FROM verification",
     "evidence_states": (
