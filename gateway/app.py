@@ -11,7 +11,6 @@ import fcntl
 import functools
 import os
 import random
-import ssl
 from collections.abc import AsyncIterator, Coroutine, Iterator
 from contextlib import AsyncExitStack, contextmanager, suppress
 from pathlib import Path
@@ -26,6 +25,9 @@ from gateway.broker.lanes import Lanes
 from gateway.clock import SystemClock, ask_ntp
 from gateway.config import Settings, load
 from gateway.errors import ConfigurationError, Fault, GatewayError, UnavailableError
+from gateway.keys.expiry import ExpiryWatch, Term
+from gateway.keys.tls import ServerTls
+from gateway.keys.watch import KeyWatch
 from gateway.policies import (
     adapter_of,
     calendar_of,
@@ -177,6 +179,7 @@ class Gateway:
         self._tasks: list[asyncio.Task[None]] = []
         self._opened = AsyncExitStack()
         self.listeners: list[Running] = []
+        self.keys = KeyWatch()
         self.failed: asyncio.Future[None] | None = None
 
     @property
@@ -343,6 +346,7 @@ class Gateway:
             ("recheck", self.recheck.run()),
             ("cataloguer", Cataloguer(context).run()),
             ("clock", self.clockwatch.run()),
+            ("keys", self.keys.run()),
             ("revocation", self.watch.run()),
         ]
 
@@ -389,6 +393,19 @@ class Gateway:
         )
         return studio, page
 
+    def _watch_expiry(self, tls: ServerTls | None) -> None:
+        """Warn before a certificate of ours ends."""
+
+        def terms() -> Iterator[Term]:
+            if tls is not None:
+                yield Term("tls certificate", tls.expires_at)
+            if self.seal is not None:
+                ends = self.seal.identity.certificate.not_valid_after_utc
+                yield Term("report seal certificate", ends)
+
+        warn_before = self.settings.keys.warn_before
+        self.keys.watched.append(ExpiryWatch(terms, self.clock.now, warn_before))
+
     # ------------------------------------------------------------ listeners
 
     async def _listen(self) -> None:
@@ -411,9 +428,13 @@ class Gateway:
             studio=studio,
             verify_page=page,
         )
-        tls = _tls(self.settings)
+        tls = _tls(self.settings, self.clock)
+        if tls is not None:
+            self.keys.watched.append(tls)
+        self._watch_expiry(tls)
+        context = None if tls is None else tls.context
         with _bound("http", http.host, http.port):
-            self.listeners.append(await listen(app, http.host, http.port, tls, limits=limits))
+            self.listeners.append(await listen(app, http.host, http.port, context, limits=limits))
         for index, plain in enumerate(http.plain_facades):
             # Old clients speak plain HTTP inside the VPN: only from listed ranges, and it is said.
             networks = tuple(plain.networks)
@@ -464,17 +485,11 @@ def _take_lock(folder: Path) -> int:
     return lock
 
 
-def _tls(settings: Settings) -> ssl.SSLContext | None:
-    if settings.http.tls_cert is None:
+def _tls(settings: Settings, clock: SystemClock) -> ServerTls | None:
+    certificate, key = settings.http.tls_cert, settings.http.tls_key
+    if certificate is None or key is None:
         return None
-    # FMT-08, SEC-04: TLS 1.2 at least.
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    try:
-        context.load_cert_chain(settings.http.tls_cert, settings.http.tls_key)
-    except (OSError, ssl.SSLError) as exc:
-        raise ConfigurationError(f"http.tls_cert, http.tls_key: {exc}") from exc
-    return context
+    return ServerTls(certificate, key, now=clock.now)
 
 
 @contextlib.asynccontextmanager

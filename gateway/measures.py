@@ -61,6 +61,13 @@ crl_expires_in = Gauge(
     ("issuer",),
     registry=REGISTRY,
 )
+keys_taken = _counter("keys_taken", "Keys and certificates replaced while running", "what")
+key_expires_in = Gauge(
+    "vanlien_key_expires_in_seconds",
+    "How long a certificate is still valid",
+    ("what",),
+    registry=REGISTRY,
+)
 requests = _counter("requests", "HTTP requests answered", "method", "route", "status")
 request_s = _histogram("request_seconds", "Time to answer a request", _QUICK, "route")
 in_flight = Gauge("vanlien_requests_in_flight", "Requests being handled", registry=REGISTRY)

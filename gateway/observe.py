@@ -456,6 +456,18 @@ def list_age(*, issuer: str, age_s: float, expires_in_s: float) -> None:
     measures.of(measures.crl_expires_in, issuer).set(expires_in_s)
 
 
+def key_taken(*, what: str, name: str) -> None:
+    """A key or certificate was replaced while running; `name` is public: a kid, an end of term."""
+    facts = locals()
+    measures.of(measures.keys_taken, what).inc()
+    _info("key_taken", facts)
+
+
+def key_expires(*, what: str, in_s: float) -> None:
+    """How long a certificate is still valid; no line."""
+    measures.of(measures.key_expires_in, what).set(in_s)
+
+
 def alarm(*, what: str, subject: str | None = None, failure: BaseException | None = None) -> None:
     """Damage or a bug of ours: evidence is kept, somebody must look."""
     facts = locals()

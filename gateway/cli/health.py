@@ -63,9 +63,24 @@ def health(
     lists = _lists(config)
     if lists is not None:
         human += f"\n{lists.vi}\n{lists.en}"
+    ends = _ends(settings.tls_cert)
+    if ends is not None:
+        told = f"còn {ends[1]} ngày / {ends[1]} days left"
+        human += f"\nChứng thư TLS / TLS certificate: {ends[0]} ({told})"
     payload = {"alive": alive, "url": shown, "detail": reason, "verdicts": waiting or None}
-    emit({**payload, "revocation": _lists_json(lists)}, human, as_json)
+    tls = None if ends is None else {"expires_at": ends[0], "days_left": ends[1]}
+    emit({**payload, "revocation": _lists_json(lists), "tls": tls}, human, as_json)
     return OK if alive else FAILURE
+
+
+def _ends(certificate: Path | None) -> tuple[str, int] | None:
+    """Return until when the TLS certificate is valid, and the days left; None without one."""
+    if certificate is None:
+        return None
+    from gateway.keys.tls import expires_at
+
+    ends = expires_at(certificate.read_bytes())
+    return local_iso(ends) or "", (ends - datetime.now(UTC)).days
 
 
 def _drained(connection: http.client.HTTPConnection) -> int:

@@ -21,7 +21,8 @@ def serve(
     """Chạy cổng liên thông. / Run the gateway.
 
     Dừng bằng Ctrl-C hoặc SIGTERM: yêu cầu đang xử lý được trả lời xong. Stop with Ctrl-C or
-    SIGTERM: requests under way are answered first.
+    SIGTERM: requests under way are answered first. SIGHUP: xem lại khóa và chứng thư / look at
+    keys and certificates again.
 
     Ví dụ / Examples:
 
@@ -69,7 +70,10 @@ async def _serve(settings: object) -> None:
 
     for name in signals:
         loop.add_signal_handler(name, ask_to_stop)
+    # Until there is something to look at again, SIGHUP must not be the end of us.
+    loop.add_signal_handler(signal.SIGHUP, lambda: None)
     async with running(settings) as gateway:
+        loop.add_signal_handler(signal.SIGHUP, gateway.keys.ask)
         for listener in gateway.listeners:
             typer.echo(f"vanlien: {listener.url}", err=True)
         waiting = asyncio.create_task(stop.wait())

@@ -305,6 +305,17 @@ class Secrets(Section):
     )
 
 
+class Keys(Section):
+    """Khóa và chứng thư của cổng. / Keys and certificates of the gateway."""
+
+    warn_before: Duration = field(
+        duration("30 d"),
+        "Cảnh báo khi chứng thư TLS hoặc chứng thư niêm phong còn hạn ít hơn mức này.",
+        "Alarm when the TLS or the seal certificate is valid for less than this.",
+        ge=_ZERO,
+    )
+
+
 class ClockCheck(Section):
     """Đồng hồ (TIM-01). / The clock (TIM-01)."""
 
@@ -479,6 +490,7 @@ class Settings(Section):
     reports: Reports
     receipts: Receipts
     secrets: Secrets
+    keys: Keys
     clock: ClockCheck
     numbering: Numbering
     policy: Policy
