@@ -16,8 +16,10 @@ Kinds: `accepted` (a submission was committed; carries `packet_sha256`, `content
 `received_at_legal`), `status` (`code`, `direction`), `refused` (`reason`: a catalogue code),
 `failed`, `cancelled`, `returned`, `recalled`, `quarantined`, `released`, `purged` (`actors`: two),
 `resent`, `verified` (a verdict changed later: `verdict_before`, `verdict`, `reports_before`,
-`reports`), `audit` (`action`, `actor`, `target`). `reports` is a list of `sha256` (a file) and
-`report_sha256`: what was said of it, so that no report is changed or dropped unseen.
+`reports`), `audit` (`action`, `actor`, `target`), `key_changed` (`key_before`, `key`: kids;
+`public_key`; `from_time`; `signed_before`, `signed`: tokens of both keys over these). `reports` is
+a list of `sha256` (a file) and `report_sha256`: what was said of it, so that no report is changed
+or dropped unseen.
 """
 
 import re
@@ -72,6 +74,7 @@ class Kind(StrEnum):
     RELEASED = "released"
     PURGED = "purged"
     AUDIT = "audit"
+    KEY_CHANGED = "key_changed"
 
 
 REQUIRED: Final = ("entry_id", "kind", "at")
@@ -142,6 +145,13 @@ KEYS: Final = frozenset(
         "actor",
         "actors",
         "target",
+        # the receipt key
+        "key",
+        "key_before",
+        "public_key",
+        "from_time",
+        "signed",
+        "signed_before",
     }
 )
 
