@@ -9,7 +9,6 @@ from gateway.domain.delivery import SCHEDULES, Schedule
 from gateway.domain.directory import Directory
 from gateway.domain.worktime import OfficeHours
 from gateway.ports import Adapter, Blobs, Broker, Clock, Evidence, Ids, Ledger, Verifier
-from gateway.programs.leases import Alone, Leases
 from gateway.receipts.sign import Signer
 from gateway.rules.facts import Policy as RulePolicy
 from gateway.trust.policy import BUILT_IN
