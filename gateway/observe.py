@@ -494,6 +494,24 @@ def catalogue_refreshed(*, peer: str, agencies: int) -> None:
     _info("catalogue_refreshed", facts)
 
 
+def lease_taken(*, name: str, token: int) -> None:
+    """This node does what only one may do."""
+    facts = locals()
+    _info("lease_taken", facts)
+
+
+def lease_lost(*, name: str, working: int) -> None:
+    """This node could not renew in time, or another took over; so many works were stopped."""
+    facts = locals()
+    _warn("lease_lost", facts)
+
+
+def node_state(*, node: str, state: str, reason: str = "") -> None:
+    """A node is `up`, in `maintenance`, `draining`, `down`, or was found `dead`."""
+    facts = locals()
+    (_warn if state == "dead" else _info)("node_state", facts)
+
+
 def server_started(*, listener: str, port: int, tls: bool) -> None:
     """A listener is open."""
     facts = locals()

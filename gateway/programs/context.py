@@ -9,6 +9,7 @@ from gateway.domain.delivery import SCHEDULES, Schedule
 from gateway.domain.directory import Directory
 from gateway.domain.worktime import OfficeHours
 from gateway.ports import Adapter, Blobs, Broker, Clock, Evidence, Ids, Ledger, Verifier
+from gateway.programs.leases import Alone, Leases
 from gateway.receipts.sign import Signer
 from gateway.rules.facts import Policy as RulePolicy
 from gateway.trust.policy import BUILT_IN
@@ -96,6 +97,8 @@ class Context:
     """Ports and policy of one running gateway.
 
     `signing` answers with the trust folder's policy as it is now: who must sign, who is refused.
+    `node` is this node's name among those of one ledger, "" for a process that has it to itself;
+    `shared_lanes` says that the broker's lanes are everybody's, so that one janitor fills them.
     """
 
     ledger: Ledger
@@ -113,6 +116,9 @@ class Context:
     signing: Callable[[], SigningPolicy] = built_in_signing
     adapters: dict[str, Adapter] = field(default_factory=dict)
     peers: dict[str, PeerPolicy] = field(default_factory=dict)
+    node: str = ""
+    leases: Leases = field(default_factory=Alone)
+    shared_lanes: bool = True
 
     def peer(self, hop: str) -> PeerPolicy:
         """Return the policy of a hop; defaults for one without its own."""

@@ -3,10 +3,14 @@
 Expired leases, due retries, consignments without a verdict, inbound bytes nobody read, held letters
 when the clock is right again, tree heads, old idempotency keys, orphan blobs. Every step is safe to
 repeat; nothing is deleted because tries ran out.
+
+Of several nodes one does it, under the lease `janitor`. The others only fill their own lanes, where
+lanes are not shared. What a dead node had begun goes on at once, not when its attempt's lease ends.
 """
 
 import asyncio
 import json
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 
 from gateway import faults, observe
@@ -22,13 +26,24 @@ from gateway.receipts.sign import tree_head
 _LIMIT = 1000
 _PERIOD_S = 1.0
 _NOWHERE = timedelta(minutes=10)
+LEASE = "janitor"
+
+
+def _nobody() -> Sequence[str]:
+    return ()
 
 
 class Janitor:
-    """Sweeps at start, then every second; the slow sweeps every hour."""
+    """Sweeps at start, then every second; the slow sweeps every hour.
 
-    def __init__(self, context: Context) -> None:
+    Args:
+        context: Ports and policy.
+        dead: Which nodes are dead now.
+    """
+
+    def __init__(self, context: Context, dead: Callable[[], Sequence[str]] = _nobody) -> None:
         self._context = context
+        self._dead = dead
         self._last_head = context.clock.now() - timedelta(days=1)
         self._last_slow = context.clock.now()
 
@@ -36,20 +51,42 @@ class Janitor:
         """Work until cancelled."""
         while True:
             try:
-                await self.once()
+                await self._turn()
             except Exception as exc:  # noqa: BLE001 - the next sweep may find the trouble gone
                 observe.alarm(what="janitor", failure=exc)
             await asyncio.sleep(_PERIOD_S)
 
+    async def _turn(self) -> None:
+        context = self._context
+        async with context.leases.holding(LEASE) as mine:
+            if mine:
+                for name in self._dead():
+                    await self.take_back(name)
+                await self.once()
+            elif not context.shared_lanes:
+                await self._hand_on(to_text(context.clock.now()))
+
     async def at_start(self) -> None:
-        """Take back every lease: this process is the only one on this ledger."""
-        far = to_text(self._context.clock.now() + timedelta(days=3650))
-        for row in await self._context.ledger.all("transfers_expired", now=far, limit=_LIMIT * 100):
-            await self._expire(row)
+        """Take back what this node had begun before: of a ledger of its own, everything."""
+        context = self._context
+        if context.node:
+            await self.take_back(context.node)
+        else:
+            far = to_text(context.clock.now() + timedelta(days=3650))
+            for row in await context.ledger.all("transfers_expired", now=far, limit=_LIMIT * 100):
+                await self._expire(row)
         # A crash between a last status and the closing of its consignment.
-        for row in await self._context.ledger.all("consignments_touched_last"):
-            await tracking.close_if_settled(self._context, row["id"])
-        await self.once()
+        for row in await context.ledger.all("consignments_touched_last"):
+            await tracking.close_if_settled(context, row["id"])
+        if not context.node:
+            await self.once()
+
+    async def take_back(self, node: str) -> None:
+        """End the attempts of a process that is no more."""
+        for row in await self._context.ledger.all(
+            "transfers_of_node", node=node, limit=_LIMIT * 100
+        ):
+            await self._expire(row)
 
     async def once(self) -> None:
         """Make one sweep."""
@@ -60,6 +97,17 @@ class Janitor:
             await self._expire(row)
         if not clockwatch.is_off(context):
             await self._release_held()
+        await self._hand_on(at)
+        if now - self._last_head >= context.policy.head_every:
+            self._last_head = now
+            await self.sign_head()
+        if now - self._last_slow >= timedelta(hours=1):
+            self._last_slow = now
+            await self.slow()
+
+    async def _hand_on(self, at: str) -> None:
+        """Put into the lanes what is due, without a verdict, or unread."""
+        context = self._context
         await self._due(at)
         pending = await context.ledger.all("consignments_pending")
         unread = await context.ledger.all("inbound_open", now=at, limit=_LIMIT)
@@ -69,12 +117,6 @@ class Janitor:
                 *(Wanted("receive", row["id"]) for row in unread),
             ]
         )
-        if now - self._last_head >= context.policy.head_every:
-            self._last_head = now
-            await self.sign_head()
-        if now - self._last_slow >= timedelta(hours=1):
-            self._last_slow = now
-            await self.slow()
 
     # ------------------------------------------------------------ transfers
 

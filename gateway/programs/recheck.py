@@ -99,7 +99,9 @@ class Recheck:
         """Work until cancelled."""
         while True:
             try:
-                await self.once()
+                async with self._context.leases.holding("recheck") as mine:
+                    if mine:
+                        await self.once()
             except Exception as exc:  # noqa: BLE001 - the next look may find the trouble gone
                 observe.alarm(what="recheck", failure=exc)
             self._nudged.clear()

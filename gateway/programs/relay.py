@@ -141,6 +141,7 @@ class Relay:
             "attempts": attempt,
             "lease_until": to_text(now + context.policy.lease),
             "due_at": to_text(due or now + context.policy.lease),
+            "node": context.node,
         }
         mine = {"id": row["id"], "state": row["state"], "attempts": row["attempts"], "hold": ""}
         covered = {"transfer_id": row["id"]}
