@@ -292,6 +292,28 @@ def delivery_requeued(*, transfer_id: str, by: str, reason: str) -> None:
     _info("delivery_requeued", facts)
 
 
+def breaker_opened(*, peer: str, retry_in_s: float) -> None:
+    """A destination stopped answering: its transfers wait, it is asked again later (SND-15)."""
+    facts = locals()
+    measures.of(measures.breaker_opened, peer).inc()
+    measures.of(measures.standing, f"breaker:{peer}").set(1)
+    _error("breaker_opened", facts)
+
+
+def breaker_closed(*, peer: str, open_s: float) -> None:
+    """A destination answers again: what waited for it goes."""
+    facts = locals()
+    measures.of(measures.standing, f"breaker:{peer}").set(0)
+    _info("breaker_closed", facts)
+
+
+def destination_held(*, peer: str, held: bool) -> None:
+    """An operator holds a whole destination, or let it go."""
+    facts = locals()
+    measures.of(measures.standing, f"held:{peer}").set(1 if held else 0)
+    (_warn if held else _info)("destination_held", facts)
+
+
 # ---------------------------------------------------------------- documents coming in
 
 

@@ -10,6 +10,7 @@ from typing import Final
 from adapters.vxp import plugin as vxp
 from gateway.codec.limits import Limits
 from gateway.config import Agency, Peer, Settings
+from gateway.domain.breaker import BreakerPolicy
 from gateway.domain.delivery import Lane, Schedule
 from gateway.domain.worktime import OfficeHours
 from gateway.officehours import hours_of
@@ -94,6 +95,14 @@ def peer_policy_of(peer: Peer) -> PeerPolicy:
     return PeerPolicy(
         max_bytes=int(peer.max_bytes),
         poll=peer.poll_every,
+        breaker=BreakerPolicy(
+            failures=settings.breaker.failures,
+            window=settings.breaker.window,
+            ratio=settings.breaker.ratio,
+            first=settings.breaker.first,
+            longest=settings.breaker.longest,
+            urgent_every=settings.breaker.urgent_every,
+        ),
         receipt_01_by=peer.receipt_01_by,
         concurrency=peer.max_in_flight,
         timeout=peer.timeout,

@@ -431,7 +431,11 @@ class LaneRetry(Section):
     factor: float = field(2.0, "Hệ số tăng.", "Growth of the wait.", ge=1, le=10)
     longest: Duration = field(duration("30 m"), "Chờ lâu nhất.", "Longest wait.", gt=_ZERO)
     jitter: float = field(
-        0.2, "Dao động ngẫu nhiên, phần của thời gian chờ.", "Random part of the wait.", ge=0, le=1
+        1.0,
+        "Phần ngẫu nhiên của thời gian chờ; 1: ngẫu nhiên từ 0 đến hết thời gian chờ.",
+        "Random part of the wait; 1: full jitter, anywhere from nought to the whole wait.",
+        ge=0,
+        le=1,
     )
     give_up_after: Duration = field(
         duration("7 d"),
@@ -463,6 +467,46 @@ class Retry(Section):
     @classmethod
     def _lane_defaults(cls, value: Any) -> Any:
         """Give each lane its own waits under what the operator wrote for it."""
+class BreakerSection(Section):
+    """Cầu dao của từng đích: ngừng gửi khi đích không phản hồi. / Circuit breaker of each peer."""
+
+    failures: int = field(
+        5,
+        "Số lần liên tiếp không tới được hoặc bận thì ngừng gửi tới đích.",
+        "So many tries in a row that find the peer away or busy stop sending to it.",
+        ge=1,
+        le=1000,
+    )
+    window: int = field(
+        20, "Số kết quả gần nhất được xét tỷ lệ.", "Newest results looked at.", ge=2, le=1000
+    )
+    ratio: float = field(
+        0.8,
+        "Tỷ lệ không tới được trong số đó cũng làm ngừng gửi.",
+        "Share of failures among them that stops sending too.",
+        gt=0,
+        le=1,
+    )
+    first: Duration = field(
+        duration("15 s"),
+        "Chờ nhiều nhất bấy nhiêu trước lần thử lại đầu tiên; ngẫu nhiên từ 0.",
+        "Longest wait before the first probe; anywhere from nought to it.",
+        gt=_ZERO,
+    )
+    longest: Duration = field(
+        duration("5 m"),
+        "Thời gian chờ tăng gấp đôi mỗi lần, nhiều nhất bấy nhiêu.",
+        "The wait doubles each time, up to this.",
+        gt=_ZERO,
+    )
+    urgent_every: Duration = field(
+        duration("5 s"),
+        "Khi có văn bản hỏa tốc chờ gửi: thử lại ít nhất mỗi khoảng này (SND-03).",
+        "With an express document waiting: a probe at least so often (SND-03).",
+        gt=_ZERO,
+    )
+
+
         if not isinstance(value, Mapping):
             return value
         lanes = dict(value)
@@ -488,6 +532,7 @@ class Settings(Section):
     blobs: Blobs
     verify: Verify
     reports: Reports
+    breaker: BreakerSection
     receipts: Receipts
     secrets: Secrets
     keys: Keys

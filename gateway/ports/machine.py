@@ -102,7 +102,8 @@ class Wanted:
     """An id for one lane of a topic.
 
     `stamp` tells one wish from the next for the same id, such as the time it became due: the
-    janitor repeats a wish until it is fulfilled, and a broker may forget a repeated one.
+    janitor repeats a wish until it is fulfilled, and a broker may forget a repeated one. `flow`
+    names whose turn it takes: a broker that can serves the flows of a lane in turn.
     """
 
     topic: str
@@ -120,6 +121,7 @@ class Work(Protocol):
         ...
 
     async def done(self) -> None:
+    flow: str = ""
         """Acknowledge, last of all: work whose taker dies before this comes again."""
         ...
 

@@ -8,8 +8,9 @@ import asyncio
 
 from gateway import faults, observe
 from gateway.errors import GatewayError
-from gateway.ports import Wanted
+from gateway.ports import Row, Wanted
 from gateway.programs.context import Context
+from gateway.programs.routing import read_owed
 
 _BATCH = 500
 _RETRY_S = 1.0
@@ -45,8 +46,11 @@ class Dispatch:
         """Publish one batch; return how many rows there were."""
         async with self._context.ledger.drain(_BATCH) as rows:
             if rows:
-                await self._context.lanes.publish(
-                    [Wanted(row["topic"], row["ref"], row["lane"], str(row["id"])) for row in rows]
-                )
+                await self._context.lanes.publish([_wanted(row) for row in rows])
                 faults.reach("dispatch.after-publish")
         return len(rows)
+
+
+def _wanted(row: Row) -> Wanted:
+    topic, flow = read_owed(row["topic"])
+    return Wanted(topic, row["ref"], row["lane"], str(row["id"]), flow)

@@ -22,7 +22,7 @@ from gateway.programs import clockwatch, quarantine, undetermined
 from gateway.programs.acceptance import ordinal_request
 from gateway.programs.context import Context
 from gateway.programs.judging import findings_from_json, judge_signatures, legal_class_of
-from gateway.programs.routing import topic_of
+from gateway.programs.routing import owed_to
 from gateway.programs.rows import dumps, entry, event, loads, wake
 from gateway.programs.verifying import Verdicts, signed_packet, verify_files
 
@@ -152,7 +152,7 @@ class Issue:
             if transfer["state"] == TransferState.WAITING:
                 free = {"hold": "", "document_id": document_id}
                 changes.append(Update("transfer", {"id": transfer["id"]}, free))
-                changes.append(wake(topic_of(transfer["hop"]), transfer["id"], transfer["lane"]))
+                changes.append(wake(owed_to(transfer["hop"]), transfer["id"], transfer["lane"]))
         return changes
 
     def _proof(  # noqa: PLR0917

@@ -19,7 +19,7 @@ from gateway.domain.moments import iso, to_text
 from gateway.ports import Blobs, Change, ChangeSet, Conflict, Delete, Insert, Row, Update, Wanted
 from gateway.programs import clockwatch, prooftree, tracking
 from gateway.programs.context import Context
-from gateway.programs.routing import topic_of
+from gateway.programs.routing import LOCAL, topic_of
 from gateway.programs.rows import event
 from gateway.receipts.sign import tree_head
 
@@ -121,19 +121,27 @@ class Janitor:
     # ------------------------------------------------------------ transfers
 
     async def _due(self, at: str) -> None:
-        """Hand on what is due, hop by hop: a peer's long queue must not hide another's."""
-        ledger, lanes = self._context.ledger, self._context.lanes
-        hops = list(self._context.adapters)
-        rows = [*await ledger.all("transfers_due_local", now=at, limit=_LIMIT)]
-        for hop in hops:
-            rows += await ledger.all("transfers_due_at", now=at, hop=hop, limit=_LIMIT)
-        await lanes.publish(
-            [Wanted(topic_of(row["hop"]), row["id"], row["lane"], row["due_at"]) for row in rows]
-        )
-        for row in await ledger.all(
-            "transfers_due_nowhere", now=at, hops=json.dumps(hops), limit=_LIMIT
-        ):
-            await self._nowhere(row)
+        """Hand on what is due, hop by hop: a hop's long queue must not hide another's.
+
+        What waits for a hop that is held, or does not answer, is not even looked at.
+        """
+        context = self._context
+        ledger, lanes = context.ledger, context.lanes
+        halted = {row["subject"] for row in await ledger.all("hops_halted")}
+        for found in await ledger.all("hops_waiting"):
+            hop = found["hop"]
+            if hop in halted or not context.flows(hop):
+                continue
+            if not hop.startswith(LOCAL) and hop not in context.adapters:
+                for row in await ledger.all("transfers_due_nowhere", now=at, hop=hop, limit=_LIMIT):
+                    await self._nowhere(row)
+                continue
+            rows = await ledger.all("transfers_due_at", now=at, hop=hop, limit=_LIMIT)
+            if rows:
+                topic = topic_of(hop)
+                await lanes.publish(
+                    [Wanted(topic, row["id"], row["lane"], row["due_at"], hop) for row in rows]
+                )
 
     async def _nowhere(self, row: Row) -> None:
         """Say aloud that a transfer's peer is not configured, and look again later."""

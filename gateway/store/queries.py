@@ -10,6 +10,12 @@ _DUE_LANES: Final = " UNION ALL ".join(
     f"AND hop = :hop AND lane = {lane} ORDER BY due_at LIMIT :limit) AS lane_{lane}"
     for lane in (4, 3, 2, 1, 0)
 )
+_LATER_LANES: Final = " UNION ALL ".join(
+    f"SELECT * FROM (SELECT id, lane, due_at FROM transfer WHERE {_OPEN} "  # noqa: S608
+    "AND hop = :hop AND state = 'deferred' AND due_at > :now "
+    f"AND lane = {lane} ORDER BY due_at LIMIT :limit) AS lane_{lane}"
+    for lane in (4, 3, 2, 1, 0)
+)
 _HOLD_OF: Final = (
     "(scope = 'transfer' AND subject = :transfer_id) "
     "OR (scope = 'document' AND subject = :consignment_id) OR (scope = 'hop' AND subject = :hop)"
@@ -118,12 +124,30 @@ QUERIES: Final[dict[str, str]] = {
         f"SELECT 1 AS one FROM transfer WHERE {_DUE} "  # noqa: S608
         "AND hop = :hop AND lane >= :lane LIMIT 1"
     ),
+    "transfers_later": (
+        f"SELECT * FROM ({_LATER_LANES}) AS later "  # noqa: S608
+        "ORDER BY lane DESC, due_at LIMIT :limit"
+    ),
     # -------------------------------------------------------------- holds
+    "holds_wide": (
+        "SELECT scope, subject FROM hold WHERE released_at IS NULL "
+        "AND kind = 'operator' AND scope IN ('hop', 'document')"
+    ),
+    "hops_halted": (
+        "SELECT subject FROM hold WHERE released_at IS NULL AND kind = 'operator' AND scope = 'hop'"
+    ),
+    "hold_counts": (
+        "SELECT kind, scope, COUNT(*) AS n, MIN(since) AS oldest FROM hold "
+        "WHERE released_at IS NULL GROUP BY kind, scope ORDER BY kind, scope"
+    ),
+    "holds_of_many": (
+        "SELECT * FROM hold WHERE released_at IS NULL "
+        "AND subject IN (SELECT value FROM json_each(:subjects)) ORDER BY since, id"
+    ),
     "holds_standing": "SELECT * FROM hold WHERE released_at IS NULL ORDER BY since, id",
-    "holds_of": f"SELECT * FROM hold WHERE {_HOLD_OF} ORDER BY since, id",  # noqa: S608
-    "holds_on": (
-        f"SELECT * FROM hold WHERE released_at IS NULL AND ({_HOLD_OF}) "  # noqa: S608
-        "ORDER BY since, id"
+    "holds_of": (
+        f"SELECT * FROM hold WHERE ({_HOLD_OF}) "  # noqa: S608
+        "AND (released_at IS NULL OR released_at > :after) ORDER BY since, id"
     ),
     "holds_of_breaker": (
         "SELECT * FROM hold WHERE kind = 'breaker' AND held_by = :node AND released_at IS NULL "
@@ -138,10 +162,7 @@ QUERIES: Final[dict[str, str]] = {
         "AND type = 'attempt_began' AND id > COALESCE((SELECT MAX(id) FROM event "
         "WHERE subject = :transfer_id AND type = 'requeued'), 0)"
     ),
-    "transfers_next_due": (
-        "SELECT MIN(due_at) AS due_at FROM transfer "
-        f"WHERE {_OPEN}"
-    ),
+    "transfers_next_due": f"SELECT MIN(due_at) AS due_at FROM transfer WHERE {_OPEN}",  # noqa: S608
     "transfer_counts": (
         "SELECT state, lane, COUNT(*) AS n, MIN(created_at) AS oldest FROM transfer "
         "WHERE state IN ('waiting', 'sending', 'deferred', 'failed') GROUP BY state, lane"
