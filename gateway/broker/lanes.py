@@ -35,7 +35,7 @@ class Lanes:
             queued = self._queued[one.topic]
             if one.ref not in queued:
                 queued.add(one.ref)
-                self._shelves[one.topic].put(one.lane, one.ref)
+                self._shelves[one.topic].put(one.lane, one.ref, one.flow)
 
     async def take(self, topic: str, *, lowest: int = 0) -> Taken:
         """Return the most urgent id of a topic, waiting for one in lane `lowest` or above."""

@@ -10,6 +10,7 @@ from gateway.domain.delivery import SCHEDULES, Schedule
 from gateway.domain.directory import Directory
 from gateway.domain.worktime import OfficeHours
 from gateway.ports import Adapter, Blobs, Broker, Clock, Evidence, Ids, Ledger, Verifier
+from gateway.programs.leases import Alone, Leases
 from gateway.receipts.sign import Signer
 from gateway.rules.facts import Policy as RulePolicy
 from gateway.trust.policy import BUILT_IN
@@ -99,7 +100,8 @@ class Context:
     """Ports and policy of one running gateway.
 
     `signing` answers with the trust folder's policy as it is now: who must sign, who is refused.
-    `node` is this node's name among those of one ledger, "" for a process that has it to itself.
+    `node` is this node's name among those of one ledger, "" for a process that has it to itself;
+    `shared_lanes` says that the broker's lanes are everybody's, so that one janitor fills them.
 
     What `gateway.programs.breakers` keeps true in this process: `breakers` of the destinations,
     `halted` destinations and `shelved` documents by an operator's word.
@@ -121,6 +123,8 @@ class Context:
     adapters: dict[str, Adapter] = field(default_factory=dict)
     peers: dict[str, PeerPolicy] = field(default_factory=dict)
     node: str = ""
+    leases: Leases = field(default_factory=Alone)
+    shared_lanes: bool = True
     breakers: dict[str, Breaker] = field(default_factory=dict)
     halted: frozenset[str] = frozenset()
     shelved: frozenset[str] = frozenset()

@@ -9,7 +9,6 @@ lanes are not shared. What a dead node had begun goes on at once, not when its a
 """
 
 import asyncio
-import json
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 
