@@ -16,7 +16,7 @@ T = TypeVar("T")
 
 
 class _Lane(Generic[T]):
-    """Items of one lane; one of each flow in turn, so that a long flow does not hide a short one."""
+    """Items of one lane, flow by flow in turn: a long flow does not hide a short one."""
 
     def __init__(self) -> None:
         self._flows: OrderedDict[str, deque[T]] = OrderedDict()
