@@ -5,7 +5,7 @@ here or in `gateway.app`, and nowhere else.
 """
 
 from collections.abc import Callable
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from adapters.vxp import plugin as vxp
 from gateway.codec.limits import Limits
@@ -20,6 +20,9 @@ from gateway.rules.facts import Policy as RulePolicy
 from gateway.secrets import read_secret_file
 from gateway.verifier.fetch import FetchPolicy
 
+if TYPE_CHECKING:
+    from gateway.store.objects import Bucket
+
 _DIALECTS: Final = {"vxp": vxp}
 _ASKING: Final = 4
 """Connections to a peer besides those of parcels under way: listing, fetching, acknowledging."""
@@ -28,6 +31,27 @@ _ASKING: Final = 4
 def limits_of(settings: Settings) -> Limits:
     """Return the packet limits the settings ask for."""
     return Limits(packet_bytes=int(settings.http.max_packet_bytes))
+
+
+def bucket_of(settings: Settings) -> "Bucket | None":
+    """Return the object store the settings ask for, None where blobs lie in a folder."""
+    blobs = settings.blobs
+    if blobs.url is None:
+        return None
+    from gateway.store.objects import Bucket
+
+    name, _, prefix = blobs.url.removeprefix("s3://").partition("/")
+    return Bucket(
+        name,
+        prefix,
+        endpoint=blobs.endpoint or "",
+        region=blobs.region,
+        access_key=read_secret_file(blobs.access_key_file) if blobs.access_key_file else "",
+        secret_key=read_secret_file(blobs.secret_key_file) if blobs.secret_key_file else "",
+        timeout=blobs.timeout,
+        certificates=blobs.ca_file.read_text(encoding="utf-8") if blobs.ca_file else "",
+        plain=blobs.allow_http,
+    )
 
 
 def policy_of(settings: Settings) -> Policy:
@@ -71,6 +95,14 @@ def policy_of(settings: Settings) -> Policy:
             )
             for lane, row in lanes.items()
         },
+        breaker=BreakerPolicy(
+            failures=settings.breaker.failures,
+            window=settings.breaker.window,
+            ratio=settings.breaker.ratio,
+            first=settings.breaker.first,
+            longest=settings.breaker.longest,
+            urgent_every=settings.breaker.urgent_every,
+        ),
     )
 
 
@@ -95,14 +127,6 @@ def peer_policy_of(peer: Peer) -> PeerPolicy:
     return PeerPolicy(
         max_bytes=int(peer.max_bytes),
         poll=peer.poll_every,
-        breaker=BreakerPolicy(
-            failures=settings.breaker.failures,
-            window=settings.breaker.window,
-            ratio=settings.breaker.ratio,
-            first=settings.breaker.first,
-            longest=settings.breaker.longest,
-            urgent_every=settings.breaker.urgent_every,
-        ),
         receipt_01_by=peer.receipt_01_by,
         concurrency=peer.max_in_flight,
         timeout=peer.timeout,

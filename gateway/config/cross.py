@@ -8,6 +8,7 @@ import ipaddress
 import ssl
 from collections.abc import Iterator, Mapping
 from typing import Any
+from urllib.parse import urlsplit
 
 from gateway.config.partners import Agency
 from gateway.config.sections import Settings
@@ -22,7 +23,7 @@ def cross_faults(settings: Settings, raw: Mapping[str, Any]) -> list[Fault]:
         raw: The tables as they were written, for names that faulty entries still declare.
     """
     faults: list[Fault] = []
-    for checker in (_listeners, _plain_listeners, _clock, _formats, _seals):
+    for checker in (_listeners, _plain_listeners, _clock, _formats, _blobs, _seals):
         faults += checker(settings)
     faults += _peers(settings, raw)
     faults += _agencies(settings, raw)
@@ -98,6 +99,39 @@ def _formats(settings: Settings) -> Iterator[Fault]:
             "formats.allow",
             f'"{extension}" vừa được phép vừa bị từ chối',
             f'"{extension}" is both allowed and denied',
+        )
+
+
+def _blobs(settings: Settings) -> Iterator[Fault]:
+    blobs = settings.blobs
+    away = {
+        "endpoint": blobs.endpoint is not None,
+        "access_key_file": blobs.access_key_file is not None,
+        "secret_key_file": blobs.secret_key_file is not None,
+        "ca_file": blobs.ca_file is not None,
+        "allow_http": blobs.allow_http,
+    }
+    if blobs.url is None:
+        for name in (name for name, given in away.items() if given):
+            yield Fault(f"blobs.{name}", "chỉ dùng cùng blobs.url", "goes with blobs.url only")
+        return
+    if blobs.shared:
+        yield Fault(
+            "blobs.shared",
+            "chỉ dùng cho thư mục, không cùng blobs.url",
+            "is for a folder, not together with blobs.url",
+        )
+    for name in ("access_key_file", "secret_key_file"):
+        if not away[name]:
+            yield Fault(f"blobs.{name}", "phải có khi dùng blobs.url", "is required with blobs.url")
+    endpoint = blobs.endpoint or ""
+    # SEC-04: documents never cross a network in the clear.
+    near = blobs.allow_http and is_loopback(urlsplit(endpoint).hostname or "")
+    if endpoint.startswith("http://") and not near:
+        yield Fault(
+            "blobs.endpoint",
+            "phải là https://; http:// chỉ trên chính máy này, với allow_http = true",
+            "must be https://; http:// only on this very machine, with allow_http = true",
         )
 
 

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import AfterValidator, Field, IPvAnyNetwork, model_validator
 
 from gateway.config.base import REQUIRED, Section, duration, field
+from gateway.config.keeping import Blobs
 from gateway.config.kinds import (
     Code,
     DataFolder,
@@ -128,16 +129,6 @@ class LedgerSection(Section):
     def path(self) -> Path:
         """The SQLite file."""
         return Path(self.url.removeprefix("sqlite:///"))
-
-
-class Blobs(Section):
-    """Kho tệp, đặt tên theo nội dung. / Files, named by content."""
-
-    dir: FolderInData = field(
-        Path("blobs"),
-        "Thư mục kho tệp; đường dẫn tương đối tính từ thư mục dữ liệu.",
-        "Folder of the blobs; a relative path starts at the data folder.",
-    )
 
 
 class Revocation(Section):
@@ -467,6 +458,15 @@ class Retry(Section):
     @classmethod
     def _lane_defaults(cls, value: Any) -> Any:
         """Give each lane its own waits under what the operator wrote for it."""
+        if not isinstance(value, Mapping):
+            return value
+        lanes = dict(value)
+        for lane, waits in LANE_WAITS.items():
+            given = lanes.get(lane, {})
+            lanes[lane] = {**waits, **given} if isinstance(given, Mapping) else given
+        return lanes
+
+
 class BreakerSection(Section):
     """Cầu dao của từng đích: ngừng gửi khi đích không phản hồi. / Circuit breaker of each peer."""
 
@@ -507,15 +507,6 @@ class BreakerSection(Section):
     )
 
 
-        if not isinstance(value, Mapping):
-            return value
-        lanes = dict(value)
-        for lane, waits in LANE_WAITS.items():
-            given = lanes.get(lane, {})
-            lanes[lane] = {**waits, **given} if isinstance(given, Mapping) else given
-        return lanes
-
-
 class Log(Section):
     """Nhật ký vận hành. / Operations log."""
 
@@ -532,7 +523,6 @@ class Settings(Section):
     blobs: Blobs
     verify: Verify
     reports: Reports
-    breaker: BreakerSection
     receipts: Receipts
     secrets: Secrets
     keys: Keys
@@ -542,6 +532,7 @@ class Settings(Section):
     times: Times
     formats: Formats
     retry: Retry
+    breaker: BreakerSection
     log: Log
     peers: tuple[Peer, ...] = Field((), alias="peer")
     agencies: tuple[Agency, ...] = Field((), alias="agency")

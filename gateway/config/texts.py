@@ -68,6 +68,10 @@ TEXTS: Final[Mapping[str, tuple[str, str]]] = {
         'phải có dạng "sqlite:///tệp.sqlite"',
         'must look like "sqlite:///file.sqlite"',
     ),
+    "bucket_url": (
+        'phải có dạng "s3://bucket" hoặc "s3://bucket/tiền-tố"',
+        'must look like "s3://bucket" or "s3://bucket/prefix"',
+    ),
     "ip_any_network": (
         'phải là dải địa chỉ như "10.20.0.0/16"',
         'must be an address range such as "10.20.0.0/16"',

@@ -80,8 +80,19 @@ class Blobs(Protocol):
         """Lend the blob as a local read-only file."""
         ...
 
+    def near(self, names: Sequence[str]) -> AbstractAsyncContextManager[None]:
+        """Bring blobs near: within the block `chunks` of them never waits for a network.
+
+        IntegrityError when one is damaged, RejectedError(NOT_FOUND) when one is absent.
+        """
+        ...
+
     def size(self, sha256: str) -> int | None:
-        """Return the size in bytes, None when absent."""
+        """Return the size in bytes, None when absent, blocking."""
+        ...
+
+    async def has(self, sha256: str) -> bool:
+        """Tell whether a blob is there, without blocking the loop."""
         ...
 
     def names(self) -> Iterable[str]:
@@ -110,6 +121,7 @@ class Wanted:
     ref: str
     lane: int = 0
     stamp: str = ""
+    flow: str = ""
 
 
 class Work(Protocol):
@@ -121,7 +133,6 @@ class Work(Protocol):
         ...
 
     async def done(self) -> None:
-    flow: str = ""
         """Acknowledge, last of all: work whose taker dies before this comes again."""
         ...
 

@@ -338,7 +338,8 @@ def test_the_sample_passes_as_it_is(folder):
 
 def test_the_sample_with_every_comment_taken_away_passes_too(folder):
     seal = ("seal.key", "seal.pem", "seal.password")
-    for name in ("tls.pem", "tls.key", "truc-qg.secret", *seal):
+    store = ("s3-access.key", "s3-secret.key", "s3-ca.pem")
+    for name in ("tls.pem", "tls.key", "truc-qg.secret", *seal, *store):
         (folder / "keys" / name).write_text("secret\n")
         (folder / "keys" / name).chmod(0o600)
     bare = "\n".join(
@@ -347,6 +348,41 @@ def test_the_sample_with_every_comment_taken_away_passes_too(folder):
     faults = check(write(folder, bare), {})
     # The sample's TLS pair and seal are none, and its agency shows a successor without being closed.
     assert where(faults) == {"http.tls_cert", "agency[0].successor", "reports.seal.key_file"}
+
+
+S3 = """
+[blobs]
+url = "s3://van-ban/kho"
+endpoint = "https://s3.example.vn"
+access_key_file = "keys/access"
+secret_key_file = "keys/secret"
+"""
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "faults"),
+    [
+        ("", "", set()),
+        ("https://s3.example.vn", "http://127.0.0.1:9000", {"blobs.endpoint"}),
+        ('endpoint = "https://s3.example.vn"', 'endpoint = "http://127.0.0.1:9"\nallow_http = true', set()),
+        (
+            'endpoint = "https://s3.example.vn"',
+            'endpoint = "http://10.0.0.9:9000"\nallow_http = true',
+            {"blobs.endpoint"},
+        ),
+        ("s3://van-ban/kho", "s3://van-ban/../kho", {"blobs.url"}),
+        ("s3://van-ban/kho", "https://van-ban/kho", {"blobs.url"}),
+        ('url = "s3://van-ban/kho"\n', "", {"blobs.endpoint", "blobs.access_key_file", "blobs.secret_key_file"}),
+        ('secret_key_file = "keys/secret"\n', "", {"blobs.secret_key_file"}),
+        ('url = "s3', 'shared = true\nurl = "s3', {"blobs.shared"}),
+    ],
+)  # fmt: skip
+def test_an_object_store_needs_all_of_its_settings(folder, before, after, faults):
+    for name in ("access", "secret"):
+        (folder / "keys" / name).write_text("khoa\n")
+        (folder / "keys" / name).chmod(0o600)
+    text = GOOD + S3.replace(before, after) if before else GOOD + S3
+    assert where(check(write(folder, text), {})) == faults
 
 
 def _is_setting(line):
