@@ -23,8 +23,9 @@ def cross_faults(settings: Settings, raw: Mapping[str, Any]) -> list[Fault]:
         raw: The tables as they were written, for names that faulty entries still declare.
     """
     faults: list[Fault] = []
-    for checker in (_listeners, _plain_listeners, _clock, _formats, _blobs, _seals):
+    for checker in (_listeners, _plain_listeners, _clock, _formats, _seals):
         faults += checker(settings)
+    faults += _blobs(settings, raw)
     faults += _peers(settings, raw)
     faults += _agencies(settings, raw)
     faults += _keys(settings)
@@ -102,7 +103,7 @@ def _formats(settings: Settings) -> Iterator[Fault]:
         )
 
 
-def _blobs(settings: Settings) -> Iterator[Fault]:
+def _blobs(settings: Settings, raw: Mapping[str, Any]) -> Iterator[Fault]:
     blobs = settings.blobs
     away = {
         "endpoint": blobs.endpoint is not None,
@@ -111,7 +112,10 @@ def _blobs(settings: Settings) -> Iterator[Fault]:
         "ca_file": blobs.ca_file is not None,
         "allow_http": blobs.allow_http,
     }
+    written = raw.get("blobs")
     if blobs.url is None:
+        if isinstance(written, Mapping) and "url" in written:
+            return  # it is faulty itself, and told
         for name in (name for name, given in away.items() if given):
             yield Fault(f"blobs.{name}", "chỉ dùng cùng blobs.url", "goes with blobs.url only")
         return

@@ -145,7 +145,7 @@ async def test_the_first_answer_that_covers_the_recipients(asked, told):
 
 async def test_after_a_purge_only_the_stub_is_left():
     store = _Answers(_answer("A", "B"))
-    store.has = lambda name: asyncio.sleep(0, False)
+    store.has = lambda _name: asyncio.sleep(0, False)
     context = SimpleNamespace(ledger=store, blobs=store)
     row = {"id": "1", "document_id": "X", "answer": json.dumps(_answer())}
     replayed = await repeats.replay(context, row, ("B",))
