@@ -16,14 +16,12 @@ from contextlib import AsyncExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import uuid_utils
-
 from adapters.vxp import plugin as vxp
 from adapters.vxp.facade import only_from
-from gateway import observe
+from gateway import observe, stores
 from gateway.broker.lanes import Lanes
 from gateway.clock import SystemClock, ask_ntp
-from gateway.config import Settings, load
+from gateway.config import Settings
 from gateway.errors import ConfigurationError, Fault, GatewayError, UnavailableError
 from gateway.keys.expiry import ExpiryWatch, Term
 from gateway.keys.tls import ServerTls
@@ -36,7 +34,7 @@ from gateway.policies import (
     policy_of,
     record_of,
 )
-from gateway.ports import AdminStore, Ids
+from gateway.ports import Ids
 from gateway.programs.cataloguing import Cataloguer
 from gateway.programs.clockwatch import ClockWatch
 from gateway.programs.collector import Collector
@@ -51,18 +49,9 @@ from gateway.programs.mailroom import Mailroom
 from gateway.programs.receiver import Receiver
 from gateway.programs.recheck import Recheck
 from gateway.programs.relay import Relay
-from gateway.receipts.bundle import ReceiptSource
 from gateway.receipts.sign import load_private
 from gateway.reports.build import contact_of
-from gateway.secrets import read_key_file
-from gateway.store import setup
-from gateway.store.admin import SqliteAdmin
-from gateway.store.callers import LedgerCallers
-from gateway.store.catalogue import LedgerCatalogue
-from gateway.store.ledger import SqliteLedger
-from gateway.store.operations import SqliteOperations
-from gateway.store.receipts import LedgerReceipts, sign_head_now
-from gateway.store.tiers import TieredBlobs
+from gateway.stores import UuidIds
 from gateway.verifier.fetch import Fetcher
 from gateway.verifier.pictures import PageRenderer
 from gateway.verifier.policywatch import PolicyWatch
@@ -82,78 +71,6 @@ if TYPE_CHECKING:
 API = "/api/v1"
 _LISTENERS_FIRST_S = 1.0
 """Verifier processes take a core to start; a restart answers sooner when they come second."""
-
-
-class UuidIds:
-    """Ids port: UUIDv7, ordered by time."""
-
-    def new(self) -> str:
-        """Return a fresh id."""
-        return str(uuid_utils.uuid7())
-
-
-def ledger_path(settings: Settings) -> Path:
-    """Return the file behind the ledger's address."""
-    return Path(settings.ledger.url.removeprefix("sqlite:///"))
-
-
-def create_ledger(settings: Settings) -> None:
-    """Make a new, empty ledger and its folder; refuses an existing ledger."""
-    path = ledger_path(settings)
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    setup.create(path)
-
-
-@contextmanager
-def open_admin(config: Path) -> Iterator[AdminStore]:
-    """Open the ledger behind a settings file for administration, beside a running server."""
-    settings = load(config)
-    path = usable_ledger(settings)
-    blobs = TieredBlobs(settings.blobs.dir)
-    admin = SqliteAdmin(path, blobs, SystemClock(), UuidIds())
-    try:
-        yield admin
-    finally:
-        admin.close()
-        blobs.close()
-
-
-@contextmanager
-def open_operations(config: Path) -> Iterator[SqliteOperations]:
-    """Open the ledger behind a settings file for operations, beside a running server."""
-    settings = load(config)
-    path = usable_ledger(settings)
-    blobs = TieredBlobs(settings.blobs.dir)
-    operations = SqliteOperations(path, blobs, SystemClock(), UuidIds())
-    try:
-        yield operations
-    finally:
-        operations.close()
-        blobs.close()
-
-
-@contextmanager
-def open_receipts(config: Path | None) -> Iterator[ReceiptSource]:
-    """Open the receipt log behind a settings file for an export."""
-    settings = load(config or Path("vanlien.toml"))
-    path = usable_ledger(settings)
-    key = load_private(settings.receipts.key_file)
-    # What was accepted a second ago must be in the export: it ends at the newest signed head.
-    sign_head_now(path, key, SystemClock().now())
-    source = LedgerReceipts(path, settings.gateway.name or settings.gateway.code, key)
-    try:
-        yield source
-    finally:
-        source.close()
-
-
-def usable_ledger(settings: Settings) -> Path:
-    """Return the ledger file behind settings; ConfigurationError when it cannot be used."""
-    path = ledger_path(settings)
-    wrong = setup.check(path)
-    if wrong is not None:
-        raise ConfigurationError(wrong)
-    return path
 
 
 # ---------------------------------------------------------------- one running gateway
@@ -203,16 +120,16 @@ class Gateway:
     async def _start(self) -> None:
         settings, opened = self.settings, self._opened
         opened.callback(os.close, _take_lock(settings.gateway.data_dir))
-        path = usable_ledger(settings)
+        stores.usable_ledger(settings)
         self.failed = asyncio.get_running_loop().create_future()
-        self.blobs = TieredBlobs(settings.blobs.dir)
+        self.blobs = stores.open_blobs(settings)
         opened.callback(self.blobs.close)
-        self.catalogue = LedgerCatalogue(path)
+        self.catalogue = stores.open_catalogue(settings)
         opened.callback(self.catalogue.close)
-        self.callers = LedgerCallers(path, read_key_file(settings.secrets.key_file), self.clock)
+        self.callers = stores.open_callers(settings, self.clock)
         opened.callback(self.callers.close)
-        self._seed(path)
-        self.ledger = SqliteLedger(path)
+        self._seed()
+        self.ledger = stores.open_ledger(settings)
         opened.push_async_callback(asyncio.to_thread, self.ledger.close)
         self.revocation = RevocationStore(settings.verify.revocation.dir, self.clock.now)
         opened.callback(self.revocation.close)
@@ -251,15 +168,12 @@ class Gateway:
 
     # ------------------------------------------------------------ pieces
 
-    def _seed(self, path: Path) -> None:
+    def _seed(self) -> None:
         """Put the agencies of the settings into the catalogue."""
         if self.settings.agencies:
-            admin = SqliteAdmin(path, self.blobs, self.clock, self._ids)
-            try:
+            with stores.administration(self.settings, self.blobs, self.clock) as admin:
                 for agency in self.settings.agencies:
                     admin.put_agency(record_of(agency), by="vanlien.toml")
-            finally:
-                admin.close()
 
     def _make_verifier(self) -> VerifierPool:
         verify = self.settings.verify

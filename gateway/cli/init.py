@@ -140,9 +140,9 @@ def _refuse_unless_empty(directory: Path) -> None:
 
 def _furnish(directory: Path, code: str, name: str) -> list[str]:
     """Write everything, the settings file last; return what there is now."""
-    from gateway.app import create_ledger
     from gateway.config import load, sample
     from gateway.secrets import write_private
+    from gateway.stores import create_ledger
 
     created = _make_folders_and_keys(directory)
     draft = directory / f".{CONFIG_NAME}.draft"

@@ -52,8 +52,8 @@ def list_queue(
     as_json: JsonOption = False,
 ) -> int:
     """Liệt kê hàng chờ, thư lỗi trước. / List the queue, dead letters first."""
-    from gateway.app import open_operations
     from gateway.store.operations import QueueState
+    from gateway.stores import open_operations
 
     known: tuple[QueueState, ...] = get_args(QueueState)
     wanted = next((s for s in known if s == state), None)
@@ -77,7 +77,7 @@ def show(
     as_json: JsonOption = False,
 ) -> int:
     """Xem toàn bộ quá trình của một lượt chuyển. / Show the whole life of one transfer."""
-    from gateway.app import open_operations
+    from gateway.stores import open_operations
 
     with open_operations(config) as ledger:
         life = ledger.transfer(transfer)
@@ -111,7 +111,7 @@ def requeue(
     as_json: JsonOption = False,
 ) -> int:
     """Đưa trở lại hàng chờ, có lý do. / Put it back into the queue, with a reason."""
-    from gateway.app import open_operations
+    from gateway.stores import open_operations
 
     with open_operations(config) as ledger:
         row = ledger.requeue(item, reason=common.stated(reason), by=common.actor())

@@ -127,7 +127,7 @@ def write_export(
 
 
 def _open_receipts(config: Path) -> "AbstractContextManager[ReceiptSource]":
-    from gateway.app import open_receipts
+    from gateway.stores import open_receipts
 
     return open_receipts(config)
 

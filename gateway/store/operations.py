@@ -24,7 +24,7 @@ from gateway.errors import Reason, RejectedError
 from gateway.ports import Change, Insert, Row, Update
 from gateway.receipts.log import Value
 from gateway.store import admin_rows as rows_of
-from gateway.store.admin import SqliteAdmin
+from gateway.store.admin import LedgerAdmin
 from gateway.store.audit import event
 
 _OVERRIDE: Final = "clock_override"
@@ -72,8 +72,8 @@ class Override:
     since: datetime
 
 
-class SqliteOperations(SqliteAdmin):
-    """Operations over the ledger file; see `SqliteAdmin` for its arguments."""
+class LedgerOperations(LedgerAdmin):
+    """Operations over the ledger; see `LedgerAdmin` for its arguments."""
 
     # ------------------------------------------------------------ the clock
 
@@ -111,12 +111,12 @@ class SqliteOperations(SqliteAdmin):
         """Return transfers of a state, dead letters first, then by due time."""
         states = list(_OPEN) if state in {"open", "held"} else [state]
         with self._reading():
-            found = self._connection.execute(
+            found = self._session.rows(
                 "SELECT * FROM transfer WHERE state IN (SELECT value FROM json_each(:states)) "
                 "AND (:held = 0 OR hold != '') "
                 "ORDER BY state = 'failed' DESC, due_at, id LIMIT :limit",
-                {"states": json.dumps(states), "held": state == "held", "limit": limit},
-            ).fetchall()
+                {"states": json.dumps(states), "held": int(state == "held"), "limit": limit},
+            )
         return [_queue_row(row) for row in found]
 
     def transfer(self, transfer_id: str) -> Life:

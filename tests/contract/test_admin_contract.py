@@ -9,11 +9,10 @@ import pytest
 from gateway.domain.moments import to_text
 from gateway.errors import Reason, RejectedError
 from gateway.ports import AgencyRecord, NewCredential, QuarantineRow
-from gateway.store import setup
-from gateway.store.admin import SqliteAdmin
-from gateway.store.ledger import connect
+from gateway.store.admin import LedgerAdmin
 from tests.world.fake_admin import FakeAdminStore
 from tests.world.ledger_rows import sha
+from tests.world.ledgers import ask, new_ledger
 from tests.world.memory_blobs import MemoryBlobs
 
 ONE = AgencyRecord("H37.02", "Sở Nội vụ", connected="local")
@@ -63,9 +62,9 @@ def store(request, tmp_path, clock):
         made = FakeAdminStore(clock.now)
         made.put_in_quarantine(ITEM)
     else:
-        setup.create(tmp_path / "ledger.sqlite")
-        made = SqliteAdmin(tmp_path / "ledger.sqlite", MemoryBlobs(), clock, CountedIds())
-        _put_in_quarantine(tmp_path / "ledger.sqlite")
+        place = new_ledger(request, tmp_path)
+        made = LedgerAdmin(place, MemoryBlobs(), clock, CountedIds())
+        _put_in_quarantine(place)
     for agency in (ONE, TWO):
         made.put_agency(agency, by="tester")
     yield made
@@ -73,15 +72,13 @@ def store(request, tmp_path, clock):
         made.close()
 
 
-def _put_in_quarantine(path):
-    other = connect(path)
+def _put_in_quarantine(place):
     sql = (
         "INSERT INTO quarantine (id, kind, sender, document_id, reason, sha256, at) "
         "VALUES (?, ?, ?, ?, ?, ?, ?)"
     )
     row = (ITEM.id, ITEM.kind, ITEM.sender, ITEM.document_id, ITEM.reason, sha(7))
-    other.execute(sql, (*row, to_text(ITEM.since)))
-    other.close()
+    ask(place, sql, *row, to_text(ITEM.since))
 
 
 def refused(because, call, *args, **kwargs):

@@ -29,8 +29,8 @@ def store(request, tmp_path):
     if request.param == "fake":
         yield _furnished(FakeAdminStore())
         return
-    from gateway.app import create_ledger, open_admin
     from gateway.config import load
+    from gateway.stores import create_ledger, open_admin
 
     config = make_folder(tmp_path / "gw") / "vanlien.toml"
     create_ledger(load(config, {}))

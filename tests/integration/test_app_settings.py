@@ -6,7 +6,7 @@ import pytest
 import uvloop
 from pydantic import BaseModel
 
-from gateway import app, observe
+from gateway import app, observe, stores
 from gateway.__main__ import main
 from gateway.config import load
 from gateway.config.base import Section
@@ -114,7 +114,7 @@ def test_public_url_is_what_callers_are_told(tmp_path, capsys):
     text = config.read_text(encoding="utf-8")
     text = text.replace("[http]\n", '[http]\npublic_url = "https://lienthong.example.vn"\n')
     config.write_text(text, encoding="utf-8")
-    with app.open_admin(config) as admin:
+    with stores.open_admin(config) as admin:
         for agency in load(config).agencies:
             admin.put_agency(record_of(agency), by="test")
     told = ["system", "add", "xa", "--speaks-for", "H37.71", "--json", "--config", str(config)]

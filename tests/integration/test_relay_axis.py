@@ -11,11 +11,11 @@ import pytest
 
 from adapters.vxp.autoagency import ACCEPTS
 from adapters.vxp.simulator import Fault
-from gateway import app
+from gateway import stores
 from gateway.codec.reader import read_packet
 from gateway.domain.moments import from_text
 from gateway.ports import AgencyRecord, AgencyRow
-from gateway.store.operations import SqliteOperations
+from gateway.store.operations import LedgerOperations
 from tests.world.gatehouse import HUB, gatehouse, packet
 
 BEHIND = [AgencyRow(f"G{n}", f"Bộ {n}", "") for n in range(20, 25)]
@@ -54,8 +54,8 @@ def at_axis(house, document_id=None):
 def operations_of(house):
     """Operations as the command line has them, but under the moved clock."""
     gateway = house.gateway
-    found = SqliteOperations(
-        gateway.settings.ledger.path, gateway.blobs, house.clock, app.UuidIds()
+    found = LedgerOperations(
+        stores.ledger_place(gateway.settings), gateway.blobs, house.clock, stores.UuidIds()
     )
     try:
         yield found
@@ -302,7 +302,7 @@ async def first_attempt_heard(house):
 
 async def known(house, records, rows):
     house.axis.add_system("bnv", b"ministry-secret", rows)
-    with app.open_admin(house.folder / "vanlien.toml") as admin:
+    with stores.open_admin(house.folder / "vanlien.toml") as admin:
         for record in records:
             admin.put_agency(record, by="test")
     last = records[-1].code

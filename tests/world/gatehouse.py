@@ -22,7 +22,7 @@ import aiohttp
 from adapters.vxp import plugin as vxp
 from adapters.vxp.autoagency import AutoAgency
 from adapters.vxp.simulator import AxisSimulator
-from gateway import app
+from gateway import app, stores
 from gateway.clock import SystemClock
 from gateway.config import load
 from gateway.ports import AgencyRecord, AgencyRow, NewCredential
@@ -167,7 +167,7 @@ class House:
 def register(config: Path, key: bytes, systems: dict[str, Sequence[str]]) -> dict[str, System]:
     """Register systems with both kinds of credentials."""
     made = {}
-    with app.open_admin(config) as admin:
+    with stores.open_admin(config) as admin:
         for agency in LOCAL:
             admin.put_agency(agency, by="test")
         for system_id, codes in systems.items():

@@ -33,8 +33,8 @@ def known(admin):
 
 
 @pytest.fixture
-def callers(path, clock, ticks):
-    made = LedgerCallers(path, KEY, clock, monotonic=ticks)
+def callers(place, clock, ticks):
+    made = LedgerCallers(place, KEY, clock, monotonic=ticks, follow=False)
     yield made
     made.close()
 
@@ -171,7 +171,8 @@ def test_a_change_is_seen_after_half_a_second_and_not_looked_for_before(known, c
 def test_nothing_is_read_while_nothing_changes(known, callers, ticks):
     callers.by_api_key("")
     said = []
-    callers._watch._connection.set_trace_callback(said.append)
+    asked = callers._watch._session.row
+    callers._watch._session.row = lambda sql: said.append(sql) or asked(sql)
     snapshot = callers._snapshot
     for _ in range(100):
         callers.by_api_key("")
