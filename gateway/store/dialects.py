@@ -30,7 +30,7 @@ WRITE_LOCK: Final = int.from_bytes(b"vanlien")
 """The advisory lock of who writes to the ledger, held to the transaction's end."""
 
 MIGRATION_LOCK: Final = WRITE_LOCK + 1
-"""The advisory lock of who changes the ledger's tables, held to the session's end."""
+"""The advisory lock of who changes the ledger's tables, held to the transaction's end."""
 
 BEGIN_POSTGRES: Final = (
     "BEGIN ISOLATION LEVEL READ COMMITTED",

@@ -295,8 +295,8 @@ QUERIES: Final[dict[str, str]] = {
         "SELECT COUNT(*) AS n, MIN(at) AS since FROM ("
         "SELECT accepted_at AS at FROM consignment WHERE state = 'accepted' AND hold = '' "
         "AND accepted_at <= :before UNION ALL "
-        "SELECT received_at AS at FROM inbound WHERE state = 'received' AND received_at <= :before) "
-        "AS late"
+        "SELECT received_at AS at FROM inbound "
+        "WHERE state = 'received' AND received_at <= :before) AS late"
     ),
     "evidence_count": "SELECT COUNT(*) AS n FROM verification",
     "evidence_states": (

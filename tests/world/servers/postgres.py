@@ -33,7 +33,8 @@ _SETTINGS: Final = {
     "shared_buffers": "32MB",
     "autovacuum_naptime": "1h",
 }
-_UNSAFE: Final = {"fsync": "off", "full_page_writes": "off"}
+# `vanlien.test` tells the gateway that this server may lose what it committed.
+_UNSAFE: Final = {"fsync": "off", "full_page_writes": "off", "vanlien.test": "on"}
 _READY: Final = b"database system is ready to accept connections"
 
 
@@ -177,11 +178,15 @@ class PostgresServer:
     def create_ledger(self) -> str:
         """Make a database with an empty ledger in it; return its URL. Migrated once a server."""
         if not self._template:
-            from gateway.store.postgres import setup  # the server is of use without a ledger too
+            # Imported here: the server is of use without a ledger too.
+            from gateway.store.places import PostgresDatabase, place_of
+            from gateway.store.postgres import setup
 
             name = "ledger_template"
             self.sql(f"CREATE DATABASE {name} TEMPLATE template0")
-            setup.create(self.url(name))
+            place = place_of(self.url(name))
+            assert isinstance(place, PostgresDatabase)
+            setup.create(place)
             self._template = name
         return self.create_database(f"TEMPLATE {self._template}")
 
