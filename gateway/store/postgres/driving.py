@@ -1,0 +1,97 @@
+"""Running change sets and the sequencer on an asyncpg connection, statement by statement.
+
+What they ask is said once for both engines (`gateway.store.steps`, `gateway.store.sequencer`); the
+caller owns the transaction and the write lock.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import asyncpg
+
+from gateway.ports import ChangeSet, Committed, Row
+from gateway.store.dialects import postgres
+from gateway.store.postgres.connection import Connection
+from gateway.store.sequencer import Look, places
+from gateway.store.steps import Ask, Purpose, Taken, steps
+
+
+class _Singly(Exception):  # noqa: N818 - control flow inside this module only
+    """One of many rows is in the way: apply the set again, row by row, to say which."""
+
+
+async def apply(
+    connection: Connection, change: ChangeSet, *, alone: bool = False
+) -> tuple[Committed, bool]:
+    """Apply one change set; return its result, and whether it wrote outbox rows.
+
+    Args:
+        connection: In a transaction that holds the write lock.
+        change: What to apply.
+        alone: The savepoint `one` does not stand yet.
+
+    Raises:
+        SetRefused: A guard, an expected update or a unique key says no; as with any other error
+            the caller goes back to the savepoint, or gives the transaction up.
+    """
+    if alone:
+        await connection.execute("SAVEPOINT one")
+    try:
+        return await _apply(connection, change)
+    except _Singly:
+        await connection.execute("ROLLBACK TO one")
+        return await _apply(connection, change, singly=True)
+
+
+async def _apply(
+    connection: Connection, change: ChangeSet, *, singly: bool = False
+) -> tuple[Committed, bool]:
+    going = steps(change)
+    owed = False
+    try:
+        ask = next(going)
+        while True:
+            owed = owed or "INTO outbox " in ask.sql
+            if singly and ask.purpose is Purpose.MANY:
+                ask = going.throw(Taken())
+                continue
+            try:
+                answer = await _ask(connection, ask)
+            except asyncpg.UniqueViolationError as exc:
+                if ask.purpose is Purpose.MANY:
+                    raise _Singly from exc
+                taken = Taken()
+                taken.__cause__ = exc
+                ask = going.throw(taken)
+            else:
+                ask = going.send(answer)
+    except StopIteration as done:
+        return done.value, owed
+
+
+async def _ask(connection: Connection, ask: Ask) -> Row | int | None:
+    asked = postgres(ask.sql)
+    arguments = asked.arguments(ask.params)
+    if ask.purpose in {Purpose.WRITE, Purpose.MANY}:
+        said: str = await connection.execute(asked.text, *arguments)
+        return int(said.rsplit(" ", 1)[-1])  # INSERT 0 3, UPDATE 3
+    row: Row | None = await connection.fetchrow(asked.text, *arguments)
+    return row
+
+
+async def sequence(connection: Connection) -> None:
+    """Place everything that waits; the caller commits."""
+    going = places()
+    rows: Sequence[Any] = ()
+    try:
+        step = next(going)
+        while True:
+            asked = postgres(step.sql)
+            if isinstance(step, Look):
+                rows = await connection.fetch(asked.text, *asked.arguments(step.params))
+            else:
+                await connection.executemany(asked.text, [asked.arguments(p) for p in step.many])
+                rows = ()
+            step = going.send(rows)
+    except StopIteration:
+        return
