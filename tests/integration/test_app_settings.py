@@ -34,6 +34,12 @@ name = "Xã Yên Bình"
 key_file = "tls.key"
 certificate_file = "tls.pem"
 tsa_url = "http://127.0.0.1:9/tsa"
+[blobs]
+url = "s3://van-ban/kho"
+endpoint = "https://127.0.0.1:9"
+access_key_file = "truc.secret"
+secret_key_file = "truc.secret"
+ca_file = "tls.pem"
 """
 
 
