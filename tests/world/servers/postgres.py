@@ -81,6 +81,8 @@ class PostgresServer:
         self._log: list[bytes] = []
         self._names = itertools.count(1)
         self._template = ""
+        self._shared = ""
+        self._emptying: list[str] = []
         try:
             self._initialise()
         except BaseException:
@@ -190,6 +192,32 @@ class PostgresServer:
             self._template = name
         return self.create_database(f"TEMPLATE {self._template}")
 
+    def empty_ledger(self) -> str:
+        """Return the URL of a ledger that is used again and again, emptied; quicker than a new one.
+
+        Connections an earlier test left open are ended.
+        """
+        if not self._shared:
+            self._shared = self.create_ledger()
+            return self._shared
+        name = self._shared.rpartition("/")[2]
+        if not self._emptying:
+            tables = self.sql("SELECT tablename FROM pg_tables WHERE schemaname = 'vanlien'", name)
+            counters = self.sql(
+                "SELECT sequencename FROM pg_sequences WHERE schemaname = 'vanlien'", name
+            )
+            kept = {"alembic_version", "meta"}
+            self._emptying = [
+                "SET search_path = vanlien; SET session_replication_role = replica; "
+                "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity "
+                f"WHERE datname = '{name}' AND pid != pg_backend_pid()",
+                *(f"DELETE FROM {table}" for table in tables.split() if table not in kept),
+                "DELETE FROM meta WHERE key != 'works_since'",
+                *(f"ALTER SEQUENCE {counter} RESTART" for counter in counters.split()),
+            ]
+        self.sql("; ".join(self._emptying), name)
+        return self._shared
+
     def kill(self) -> None:
         """End every process of the server at once, as a power cut would."""
         process = self._process
@@ -244,5 +272,5 @@ def postgres_url(postgres_server):
 
 @pytest.fixture
 def postgres_ledger_url(postgres_server):
-    """A database of the test's own with an empty ledger in it."""
-    return postgres_server.create_ledger()
+    """A database with an empty ledger in it, this test's until it ends."""
+    return postgres_server.empty_ledger()
