@@ -60,7 +60,7 @@ async def test_a_dead_letter_is_listed_shown_and_put_back(tmp_path, vanlien, cap
         assert (code, row["state"]) == (0, "waiting")
         delivery = await house.state(document, "G09", "handed_over")  # nobody restarted anything
         assert [a["outcome"] for a in delivery["attempts"]] == ["refused", "taken"]
-        assert (await vanlien(house, "list"))[1] == {"transfers": []}
+        assert (await vanlien(house, "list"))[1] == {"transfers": [], "matching": 0, "holds": []}
         (audit,) = await house.gateway.ledger.all("entries_of", subject=f"transfer:{dead['id']}")
         body = json.loads(audit["body"])
         assert (body["action"], body["transfer_id"]) == ("transfer-requeued", dead["id"])
