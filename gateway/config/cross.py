@@ -23,7 +23,7 @@ def cross_faults(settings: Settings, raw: Mapping[str, Any]) -> list[Fault]:
         raw: The tables as they were written, for names that faulty entries still declare.
     """
     faults: list[Fault] = []
-    for checker in (_listeners, _plain_listeners, _clock, _formats, _seals):
+    for checker in (_listeners, _plain_listeners, _ledger, _clock, _formats, _seals):
         faults += checker(settings)
     faults += _blobs(settings, raw)
     faults += _peers(settings, raw)
@@ -83,6 +83,25 @@ def _plain_listeners(settings: Settings) -> Iterator[Fault]:
         if other and facade.port:
             yield Fault(f"{where}.port", f"trùng với {other}", f"is the same as {other}")
         taken[facade.host, facade.port] = f"{where}.port"
+
+
+def _ledger(settings: Settings) -> Iterator[Fault]:
+    ledger = settings.ledger
+    if ledger.is_file:
+        for name, value in (("password_file", ledger.password_file), ("ca_file", ledger.ca_file)):
+            if value is not None:
+                yield Fault(
+                    f"ledger.{name}",
+                    "chỉ dùng với sổ cái postgresql://",
+                    "only with a ledger on postgresql://",
+                )
+    elif ledger.ca_file is None and not is_loopback(urlsplit(ledger.url).hostname or ""):
+        # SEC-04: documents never cross a network in the clear.
+        yield Fault(
+            "ledger.ca_file",
+            "máy chủ PostgreSQL ở máy khác phải có TLS: đặt ca_file",
+            "a PostgreSQL server on another machine needs TLS: set ca_file",
+        )
 
 
 def _clock(settings: Settings) -> Iterator[Fault]:

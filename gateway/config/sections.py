@@ -9,7 +9,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import AfterValidator, Field, IPvAnyNetwork, model_validator
+from pydantic import Field, IPvAnyNetwork, model_validator
 
 from gateway.config.base import REQUIRED, Section, duration, field
 from gateway.config.keeping import Blobs
@@ -27,8 +27,8 @@ from gateway.config.kinds import (
     SecretFile,
     Size,
     parse_size,
-    sqlite_path,
 )
+from gateway.config.ledger import LedgerSection
 from gateway.config.partners import Agency, Peer
 from gateway.config.reporting import Reports
 from gateway.config.times import Times
@@ -114,21 +114,6 @@ class Http(Section):
         description="Plain listeners for old clients.",
         json_schema_extra={"vi": "Cổng không mã hóa cho phần mềm cũ.", "sample": ""},
     )
-
-
-class LedgerSection(Section):
-    """Sổ cái: sự thật duy nhất. / The ledger: the only truth."""
-
-    url: Annotated[str, AfterValidator(sqlite_path)] = field(
-        "sqlite:///ledger.sqlite",
-        "Địa chỉ sổ cái; đường dẫn tương đối tính từ thư mục dữ liệu.",
-        "Address of the ledger; a relative path starts at the data folder.",
-    )
-
-    @property
-    def path(self) -> Path:
-        """The SQLite file."""
-        return Path(self.url.removeprefix("sqlite:///"))
 
 
 class Revocation(Section):

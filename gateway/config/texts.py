@@ -65,8 +65,16 @@ TEXTS: Final[Mapping[str, tuple[str, str]]] = {
         "sessions must be in order and not overlap",
     ),
     "ledger_url": (
-        'phải có dạng "sqlite:///tệp.sqlite"',
-        'must look like "sqlite:///file.sqlite"',
+        'phải có dạng "sqlite:///tệp.sqlite" hoặc "postgresql://tài-khoản@máy:cổng/cơ-sở-dữ-liệu"',
+        'must look like "sqlite:///file.sqlite" or "postgresql://user@host:port/database"',
+    ),
+    "ledger_password": (
+        "không ghi mật khẩu trong địa chỉ: đặt password_file",
+        "no password in the address: set password_file",
+    ),
+    "schema_name": (
+        'phải gồm chữ thường, chữ số, gạch dưới, như "vanlien"',
+        'must be lower-case letters, digits, underscores, such as "vanlien"',
     ),
     "bucket_url": (
         'phải có dạng "s3://bucket" hoặc "s3://bucket/tiền-tố"',

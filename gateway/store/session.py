@@ -89,7 +89,10 @@ def open_session(place: Place, *, purpose: str, read_only: bool = False) -> Sess
     """
     if isinstance(place, SqliteFile):
         return SqliteSession(place, read_only=read_only)
-    raise UnavailableError(public=f"{place}: not a file")
+    # asyncpg is imported only where a server is asked for.
+    from gateway.store.postgres.session import PostgresSession
+
+    return PostgresSession(place, purpose=purpose, read_only=read_only)
 
 
 @contextmanager

@@ -1,6 +1,5 @@
 """A new, empty ledger on either engine, and looking into it as another process would."""
 
-import contextlib
 from pathlib import Path
 from typing import Any
 
@@ -8,30 +7,21 @@ import pytest
 
 from gateway.ports import Change, ChangeSet, Committed
 from gateway.store import setup
-from gateway.store.ledger import SqliteLedger
-from gateway.store.places import Place, SqliteFile
+from gateway.store.places import Place, SqliteFile, place_of
 from gateway.store.session import session
+from gateway.stores import ledger_at
 
-ENGINES = ("sqlite",)
+ENGINES = ("sqlite", "postgresql")
 only_sqlite = pytest.mark.parametrize("place", ["sqlite"], indirect=True)
 """For tests of what only a file has."""
 
 
 def new_ledger(request: pytest.FixtureRequest, folder: Path) -> Place:
     """Make an empty ledger on the engine a fixture was asked for."""
+    if request.param == "postgresql":
+        return place_of(request.getfixturevalue("postgres_ledger_url"))
     setup.create(folder / "ledger.sqlite")
     return SqliteFile(folder / "ledger.sqlite")
-
-
-@contextlib.asynccontextmanager
-async def ledger_at(place: Place) -> Any:
-    """Open the ledger as programs have it."""
-    assert isinstance(place, SqliteFile)
-    ledger = SqliteLedger(place.path)
-    try:
-        yield ledger
-    finally:
-        ledger.close()
 
 
 def ask(place: Place, text: str, *params: Any) -> list[dict[str, Any]]:

@@ -18,9 +18,10 @@ from gateway.store.blobs import FolderBlobs
 from gateway.store.ledger import connect
 from gateway.store.receipts import LedgerReceipts, node_reader, sign_head_now
 from gateway.store.session import session
+from gateway.stores import ledger_at
 from tests.unit.store.conftest import CountedIds
 from tests.world import ledger_rows as rows
-from tests.world.ledgers import ledger_at, only_sqlite
+from tests.world.ledgers import only_sqlite
 from tests.world.receipt_log import AT, key
 
 ONE = AgencyRecord("H37.02", "Sở Nội vụ", legacy_code="000.00.02.H37", connected="local")

@@ -8,6 +8,7 @@ import pytest
 
 from gateway.errors import IntegrityError, Reason, RejectedError
 from gateway.receipts import bundle, log, proof, sign
+from gateway.store.places import SqliteFile
 from gateway.store.receipts import LedgerReceipts, sign_head_now
 from tests.world import ledger_rows as rows
 from tests.world.ledgers import ask
@@ -214,7 +215,8 @@ def test_memory_does_not_grow_with_the_log(place, write, opened):
     tracemalloc.stop()
     assert done.entries == 4000
     assert done.size_bytes > 1_500_000
-    assert peak < 300_000
+    # A server sends a hundred rows at a time; the log itself would take five million bytes.
+    assert peak < (300_000 if isinstance(place, SqliteFile) else 1_200_000)
 
 
 def test_what_the_log_holds_is_canonical(documents, opened):
