@@ -1,8 +1,8 @@
 """Composition: settings become a running gateway. The only module that knows every concrete class.
 
 `Gateway` starts in this order: lock, ledger, programs' first sweep, listeners; and stops the other
-way round: no new request, programs, ledger. Killing it at any point loses nothing that was answered
-as accepted.
+way round: no new request, work under way, programs, ledger. A node of several builds the programs
+of its roles only. Killing it at any point loses nothing that was answered as accepted.
 """
 
 import asyncio
@@ -10,15 +10,19 @@ import contextlib
 import fcntl
 import functools
 import os
+import platform
 import random
-from collections.abc import AsyncIterator, Coroutine, Iterator
+import secrets
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import AsyncExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from aiohttp import web
+
 from adapters.vxp import plugin as vxp
 from adapters.vxp.facade import only_from
-from gateway import observe, stores
+from gateway import __version__, observe, stores
 from gateway.broker.lanes import Lanes
 from gateway.clock import SystemClock, ask_ntp
 from gateway.config import Settings
@@ -28,6 +32,7 @@ from gateway.keys.tls import ServerTls
 from gateway.keys.watch import KeyWatch
 from gateway.policies import (
     adapter_of,
+    bounds_of,
     calendar_of,
     fetch_policy_of,
     peer_policy_of,
@@ -35,6 +40,7 @@ from gateway.policies import (
     record_of,
 )
 from gateway.ports import Ids
+from gateway.programs.admission import Admission, Room
 from gateway.programs.cataloguing import Cataloguer
 from gateway.programs.clockwatch import ClockWatch
 from gateway.programs.collector import Collector
@@ -42,13 +48,18 @@ from gateway.programs.context import Context
 from gateway.programs.desk import Desk
 from gateway.programs.dispatch import Dispatch
 from gateway.programs.door import Door
+from gateway.programs.duty import Duty
 from gateway.programs.intake import Intake
 from gateway.programs.issue import Issue
 from gateway.programs.janitor import Janitor
+from gateway.programs.leases import Alone, LedgerLeases
 from gateway.programs.mailroom import Mailroom
+from gateway.programs.nodes import Nodes, Self
 from gateway.programs.receiver import Receiver
 from gateway.programs.recheck import Recheck
 from gateway.programs.relay import Relay
+from gateway.programs.roles import Program, Role, programs_of, verifies
+from gateway.programs.turnstile import Turnstile
 from gateway.receipts.sign import load_private
 from gateway.reports.build import contact_of
 from gateway.stores import UuidIds
@@ -61,7 +72,7 @@ from gateway.verifier.snapshot import Snapshots
 from gateway.verifier.watch import RevocationWatch, Watching
 from gateway.web import body as web_body
 from gateway.web.scratch import Scratch
-from gateway.web.server import Running, listen, make_app, make_facade_app
+from gateway.web.server import Running, listen, make_app, make_facade_app, make_ops_app
 from gateway.web.studio import Studio
 from gateway.web.verify_page import VerifyPage
 
@@ -98,6 +109,10 @@ class Gateway:
         self.listeners: list[Running] = []
         self.keys = KeyWatch()
         self.failed: asyncio.Future[None] | None = None
+        self._wanted = programs_of(Role(name) for name in settings.node.roles)
+        self._boot = secrets.token_hex(8)
+        self.duty: Duty | None = None
+        self.seal: SealOffice | None = None
 
     @property
     def url(self) -> str:
@@ -138,18 +153,32 @@ class Gateway:
         for adapter in self.context.adapters.values():
             opened.push_async_callback(adapter.close)
         self._make_programs()
+        self.duty = self._make_duty()
         self.ledger.on_outbox = self.dispatch.wake
         await self.clockwatch.once()
-        await self.janitor.at_start()
-        opened.push_async_callback(self._sign_last_head)
+        await self.nodes.enter()
+        if Program.JANITOR in self._wanted or self.context.node:
+            await self.janitor.at_start()
+        if Program.JANITOR in self._wanted:
+            opened.push_async_callback(self._sign_last_head)
+        opened.push_async_callback(self.duty.ended)
         opened.push_async_callback(self._end_tasks)
-        self._spawn("verifier", self._warm())
+        opened.push_async_callback(self.duty.rest)
+        if verifies(self._wanted):
+            self._spawn("verifier", self._warm())
         for name, work in self._programs():
             self._spawn(name, work)
         await self._listen()
 
+    async def drain(self) -> None:
+        """Say at /ready that we are leaving, and serve everybody until a proxy has seen it."""
+        if self.duty is not None:
+            await self.duty.leave("closing")
+
     async def stop(self) -> None:
         """Stop listening, then the programs, then close the ledger. Safe to repeat."""
+        if self.duty is not None:
+            await self.duty.close()
         await asyncio.gather(*(running.close() for running in self.listeners))
         await self._opened.aclose()
 
@@ -190,9 +219,31 @@ class Gateway:
         with suppress(UnavailableError):
             await self.verifier.warm()
 
+    def _node(self) -> str:
+        """Return this node's name, "" when it has its ledger to itself."""
+        if not stores.shared(self.settings):
+            return ""
+        return self.settings.node.name or platform.node() or "node"
+
     def _make_context(self) -> Context:
         settings = self.settings
+        node = self._node()
+        ttl_s = settings.node.lease.total_seconds()
+        self.leases: Alone | LedgerLeases = Alone()
+        if node:
+            self.leases = LedgerLeases(self.ledger, node, self._boot, self.clock.now, ttl_s=ttl_s)
+        self.turnstile = Turnstile(Lanes())
         return Context(
+            node=node,
+            leases=self.leases,
+            shared_lanes=not node,
+            gatekeeper=Admission(
+                self.ledger,
+                self.clock,
+                bounds_of(settings),
+                room=functools.partial(_room, settings.gateway.data_dir, settings.blobs.dir),
+                random=random.random,
+            ),
             ledger=self.ledger,
             blobs=self.blobs,
             clock=self.clock,
@@ -204,7 +255,7 @@ class Gateway:
                 settings.verify.revocation.dir,
             ),
             sealer=load_private(settings.receipts.key_file),
-            lanes=Lanes(),
+            lanes=self.turnstile,
             directory=self.catalogue.directory,
             calendar=calendar_of(settings),
             random=random.random,
@@ -222,7 +273,8 @@ class Gateway:
         self.receiver = Receiver(context, self.mailroom)
         self.collector = Collector(context, self.receiver)
         self.dispatch = Dispatch(context)
-        self.janitor = Janitor(context)
+        self.nodes = self._make_nodes()
+        self.janitor = Janitor(context, self.nodes.dead)
         self.recheck = Recheck(context, self.verifier.trust_state)
         self.watch = self._make_watch()
         self.verifier.on_report = self.watch.wanted
@@ -230,6 +282,26 @@ class Gateway:
         ask = None if clock.ntp_server is None else functools.partial(ask_ntp, clock.ntp_server)
         self.clockwatch = ClockWatch(
             context, self.clock, ask, every=clock.check_every, warn_over=clock.max_offset
+        )
+
+    def _make_nodes(self) -> Nodes:
+        name = self.context.node or self.settings.node.name or platform.node() or "node"
+        me = Self(name, self._boot, self.settings.node.roles, __version__)
+        return Nodes(self.ledger, me, self.clock.now, self._maintenance)
+
+    async def _maintenance(self, reason: str) -> None:
+        if self.duty is not None:
+            await self.duty.maintenance(reason)
+
+    def _make_duty(self) -> Duty:
+        node = self.settings.node
+        return Duty(
+            self.turnstile,
+            self.leases,
+            self.nodes,
+            lambda: self.listeners,
+            drain_s=node.drain.total_seconds(),
+            finish_s=node.finish.total_seconds(),
         )
 
     def _make_watch(self) -> RevocationWatch:
@@ -249,19 +321,24 @@ class Gateway:
 
     def _programs(self) -> list[tuple[str, Coroutine[Any, Any, None]]]:
         context = self.context
-        return [
-            ("dispatch", self.dispatch.run()),
-            ("relay", Relay(context).run()),
-            ("issue", Issue(context).run()),
-            ("receiver", self.receiver.run()),
-            ("collector", self.collector.run()),
-            ("janitor", self.janitor.run()),
-            ("recheck", self.recheck.run()),
-            ("cataloguer", Cataloguer(context).run()),
-            ("clock", self.clockwatch.run()),
+        by_role: dict[Program, Callable[[], Coroutine[Any, Any, None]]] = {
+            Program.DISPATCH: self.dispatch.run,
+            Program.RELAY: Relay(context).run,
+            Program.ISSUE: Issue(context).run,
+            Program.RECEIVER: self.receiver.run,
+            Program.COLLECTOR: self.collector.run,
+            Program.JANITOR: self.janitor.run,
+            Program.RECHECK: self.recheck.run,
+            Program.CATALOGUER: Cataloguer(context).run,
+            Program.CLOCK: self.clockwatch.run,
+            Program.REVOCATION: self.watch.run,
+        }
+        everywhere = [
+            ("leases", self.leases.run()),
+            ("nodes", self.nodes.run()),
             ("keys", self.keys.run()),
-            ("revocation", self.watch.run()),
         ]
+        return [*everywhere, *((p.value, by_role[p]()) for p in by_role if p in self._wanted)]
 
     def _spawn(self, name: str, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work, name=name)
@@ -281,7 +358,6 @@ class Gateway:
         told, verify = settings.reports, settings.verify
         scratch = Scratch(settings.gateway.data_dir / "scratch")
         contact = contact_of(told.technician_name, told.technician_phone)
-        self.seal: SealOffice | None = None
         if told.seal.key_file is not None:
             # The signing library takes a second to load: only who seals waits for it.
             from gateway.reportseal import checker, seal_office
@@ -328,9 +404,24 @@ class Gateway:
             in_flight=http.max_in_flight,
             in_flight_per_caller=max(8, http.max_in_flight * 3 // 4),
         )
-        max_bytes = int(http.max_packet_bytes)
+        if Program.LISTEN in self._wanted:
+            app = self._make_api(limits)
+        else:
+            app = make_ops_app(self.desk, self.clock, self._ids, limits=limits)
+        tls = _tls(self.settings, self.clock)
+        if tls is not None:
+            self.keys.watched.append(tls)
+        self._watch_expiry(tls)
+        context = None if tls is None else tls.context
+        with _bound("http", http.host, http.port):
+            self.listeners.append(await listen(app, http.host, http.port, context, limits=limits))
+        if Program.LISTEN in self._wanted:
+            await self._listen_plainly(limits)
+
+    def _make_api(self, limits: web_body.Limits) -> web.Application:
+        max_bytes = limits.max_packet_bytes
         studio, page = self._make_reporting(limits)
-        app = make_app(
+        return make_app(
             self.door,
             self.desk,
             self.callers,
@@ -341,14 +432,11 @@ class Gateway:
             studio=studio,
             verify_page=page,
         )
-        tls = _tls(self.settings, self.clock)
-        if tls is not None:
-            self.keys.watched.append(tls)
-        self._watch_expiry(tls)
-        context = None if tls is None else tls.context
-        with _bound("http", http.host, http.port):
-            self.listeners.append(await listen(app, http.host, http.port, context, limits=limits))
-        for index, plain in enumerate(http.plain_facades):
+
+    async def _listen_plainly(self, limits: web_body.Limits) -> None:
+        """Open the listeners of old clients."""
+        max_bytes = limits.max_packet_bytes
+        for index, plain in enumerate(self.settings.http.plain_facades):
             # Old clients speak plain HTTP inside the VPN: only from listed ranges, and it is said.
             networks = tuple(plain.networks)
             routes = vxp.routes(
@@ -378,6 +466,15 @@ def _bound(where: str, host: str, port: int) -> Iterator[None]:
             f"{where}: cannot listen on {told}",
             (Fault(where, f"không lắng nghe được trên {told}", f"cannot listen on {told}"),),
         ) from exc
+
+
+def _room(*folders: Path) -> Room:
+    """Return what is free where our files are, the least of it."""
+    rooms = []
+    for folder in folders:
+        told = os.statvfs(folder)
+        rooms.append(Room(told.f_bavail * told.f_frsize, told.f_blocks * told.f_frsize))
+    return min(rooms, key=lambda room: room.free_bytes)
 
 
 def _take_lock(folder: Path) -> int:

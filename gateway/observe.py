@@ -214,6 +214,13 @@ def document_refused(
     _info("document_refused", facts | {"rules": sorted(set(rules))})
 
 
+def put_off(*, what: str, system_id: str | None) -> None:
+    """A submission was asked to come again: what there was no room in, or whose share was used."""
+    facts = locals()
+    measures.of(measures.put_off, what).inc()
+    _info("put_off", facts)
+
+
 def document_numbered(*, consignment_id: str, waited_s: float) -> None:
     """A document got its identifier, so long after acceptance."""
     facts = locals()

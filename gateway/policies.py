@@ -15,6 +15,7 @@ from gateway.domain.delivery import Lane, Schedule
 from gateway.domain.worktime import OfficeHours
 from gateway.officehours import hours_of
 from gateway.ports import Adapter, AgencyRecord, Clock
+from gateway.programs.admission import Bounds
 from gateway.programs.context import PeerPolicy, Policy
 from gateway.rules.facts import Policy as RulePolicy
 from gateway.secrets import read_secret_file
@@ -103,6 +104,21 @@ def policy_of(settings: Settings) -> Policy:
             longest=settings.breaker.longest,
             urgent_every=settings.breaker.urgent_every,
         ),
+    )
+
+
+def bounds_of(settings: Settings) -> Bounds:
+    """Return how much the settings let us take on."""
+    given = settings.admission
+    return Bounds(
+        backlog=given.max_backlog,
+        oldest=given.max_oldest,
+        outbox=given.max_outbox,
+        slow_commit=given.slow_commit,
+        disk_bytes=int(given.disk_floor),
+        disk_percent=given.disk_floor_percent,
+        urgent_share=given.urgent_share,
+        caller_share=given.caller_share,
     )
 
 

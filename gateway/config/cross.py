@@ -23,7 +23,7 @@ def cross_faults(settings: Settings, raw: Mapping[str, Any]) -> list[Fault]:
         raw: The tables as they were written, for names that faulty entries still declare.
     """
     faults: list[Fault] = []
-    for checker in (_listeners, _plain_listeners, _ledger, _clock, _formats, _seals):
+    for checker in (_roles, _listeners, _plain_listeners, _ledger, _clock, _formats, _seals):
         faults += checker(settings)
     faults += _blobs(settings, raw)
     faults += _peers(settings, raw)
@@ -66,6 +66,24 @@ def _listeners(settings: Settings) -> Iterator[Fault]:
                 f"chứng thư và khóa TLS không dùng được: {exc}",
                 f"the TLS certificate and key cannot be used: {exc}",
             )
+
+
+def _roles(settings: Settings) -> Iterator[Fault]:
+    roles = settings.node.roles
+    for name in sorted({name for name in roles if roles.count(name) > 1}):
+        yield Fault("node.roles", f'"{name}" ghi nhiều lần', f'"{name}" stands there twice')
+    if "all" in roles and len(roles) > 1:
+        yield Fault(
+            "node.roles",
+            '"all" phải đứng một mình: nó đã gồm mọi việc',
+            '"all" stands alone: it is everything already',
+        )
+    elif "all" not in roles and settings.ledger.is_file:
+        yield Fault(
+            "node.roles",
+            'sổ cái SQLite chỉ có một tiến trình: dùng "all", hoặc đặt ledger.url là PostgreSQL',
+            'an SQLite ledger is served by one process: use "all", or a PostgreSQL ledger.url',
+        )
 
 
 def _plain_listeners(settings: Settings) -> Iterator[Fault]:

@@ -31,6 +31,7 @@ from gateway.config.kinds import (
 from gateway.config.ledger import LedgerSection
 from gateway.config.partners import Agency, Peer
 from gateway.config.reporting import Reports
+from gateway.config.running import Admission, Node
 from gateway.config.times import Times
 
 Port = Annotated[int, Field(ge=0, le=65535)]
@@ -503,7 +504,9 @@ class Settings(Section):
     """All settings of a gateway process."""
 
     gateway: GatewaySection
+    node: Node
     http: Http
+    admission: Admission
     ledger: LedgerSection
     blobs: Blobs
     verify: Verify

@@ -10,6 +10,7 @@ from gateway.domain.delivery import SCHEDULES, Schedule
 from gateway.domain.directory import Directory
 from gateway.domain.worktime import OfficeHours
 from gateway.ports import Adapter, Blobs, Broker, Clock, Evidence, Ids, Ledger, Verifier
+from gateway.programs.admission import Gatekeeper, OpenHouse
 from gateway.programs.leases import Alone, Leases
 from gateway.receipts.sign import Signer
 from gateway.rules.facts import Policy as RulePolicy
@@ -125,6 +126,7 @@ class Context:
     node: str = ""
     leases: Leases = field(default_factory=Alone)
     shared_lanes: bool = True
+    gatekeeper: Gatekeeper = field(default_factory=OpenHouse)
     breakers: dict[str, Breaker] = field(default_factory=dict)
     halted: frozenset[str] = frozenset()
     shelved: frozenset[str] = frozenset()

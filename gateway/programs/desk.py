@@ -353,6 +353,8 @@ class Desk:
             gauges[f'documents_undetermined{{cause="{waits.cause}"}}'] = waits.count
         oldest_at = min((w.since for w in now_waiting), default=now)
         gauges["undetermined_oldest_seconds"] = (now - oldest_at).total_seconds()
+        for what, part in (await context.gatekeeper.parts()).items():
+            gauges[f'load{{what="{what}"}}'] = part
         offset = context.clock.offset()
         if offset is not None:
             gauges["clock_offset_seconds"] = offset.total_seconds()

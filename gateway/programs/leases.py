@@ -69,18 +69,11 @@ class Alone:
 
     def __init__(self) -> None:
         self.paused = False
-        self._inside = 0
-        self._left = asyncio.Event()
 
     @asynccontextmanager
     async def holding(self, name: str) -> AsyncIterator[bool]:
         """Hold it, unless paused."""
-        self._inside += 1
-        try:
-            yield not self.paused
-        finally:
-            self._inside -= 1
-            self._left.set()
+        yield not self.paused
 
     def guard(self, name: str) -> tuple[Present, ...]:
         """Return nothing: there is nobody else."""
@@ -90,9 +83,8 @@ class Alone:
         """Nothing is to be renewed."""
 
     async def pause(self, patience_s: float) -> None:
-        """Let nobody begin, and wait until those inside are done, or so long."""
+        """Let nobody begin; nobody waits to take over, so nobody waits for those inside."""
         self.paused = True
-        await _until(lambda: not self._inside, self._left, patience_s)
 
     def resume(self) -> None:
         """Let work begin again."""

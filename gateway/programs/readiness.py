@@ -34,6 +34,12 @@ class Readiness:
         if clockwatch.is_off(self._context):
             # TIM-01: we still accept; stamping and relaying are held, so it is said, not failed.
             checks["clock"] = "ok (off: stamping held)"
+        parts = await self._context.gatekeeper.parts()
+        if "disk" in parts:
+            checks["disk"] = "ok" if parts["disk"] < 1 else "less is free than the floor"
+        # Said, not failed: what is full for one node is for all, and asking them helps nobody.
+        full = sorted(what for what, part in parts.items() if part >= 1 and what != "disk")
+        checks["load"] = f"ok (full: {', '.join(full)})" if full else "ok"
         try:
             waits = await undetermined.waiting(self._context.ledger, self._context.clock.now())
         except GatewayError:

@@ -35,7 +35,7 @@ from gateway.web.studio import Studio
 from gateway.web.verifications import Verifications
 from gateway.web.verify_page import VerifyPage
 
-__all__ = ["Limits", "Running", "listen", "make_app", "make_facade_app"]
+__all__ = ["Limits", "Running", "listen", "make_app", "make_facade_app", "make_ops_app"]
 
 _SERVER: Final = "vanlien"
 _SECURITY: Final = {
@@ -48,6 +48,7 @@ _SECURITY: Final = {
 _HSTS: Final = "max-age=31536000"
 _ROUTE_UNKNOWN: Final = "(unknown)"
 _CLIENT_GONE: Final = 499
+_AFTER_REST_S: Final = 30.0
 _SLOW: Final = 408
 
 REQUEST_ID: Final = web.RequestKey("request_id", str)
@@ -62,12 +63,18 @@ class Gate:
     inside: int = 0
     callers: Counter[str] = field(default_factory=Counter)
     closing: bool = False
+    leaving: bool = False
+    resting: bool = False
     emptied: asyncio.Event = field(default_factory=asyncio.Event)
 
     def enter(self) -> None:
         """Take a place; UnavailableError when there is none."""
         if self.closing:
             raise UnavailableError(public="The server is closing; repeat the request")
+        if self.resting:
+            raise UnavailableError(
+                public="Maintenance; repeat the request later", retry_after_s=_AFTER_REST_S
+            )
         if self.inside >= self.limits.in_flight:
             raise UnavailableError(public="Too many requests at one time", retry_after_s=1)
         self.inside += 1
@@ -160,6 +167,23 @@ def make_app(
         if endpoint.method == "GET":
             app.router.add_route("HEAD", endpoint.path, handler, expect_handler=_expect_later)
     app.router.add_routes(extra_routes)
+    return app
+
+
+def make_ops_app(
+    desk: Desk, clock: Clock, ids: Ids, *, limits: Limits | None = None
+) -> web.Application:
+    """Return an application that answers operations and nobody else.
+
+    For a node that takes no documents, so that its health can be asked for all the same.
+    """
+    ops = Ops(desk, clock)
+    endpoints = ops.endpoints()
+    ops.publish(functools.partial(openapi.render, endpoints, API_VERSION))
+    app = _framed(House(Gate(limits or Limits()), ops, ids, endpoints), ())
+    for endpoint in endpoints:
+        app.router.add_route(endpoint.method, endpoint.path, _open(endpoint))
+        app.router.add_route("HEAD", endpoint.path, _open(endpoint))
     return app
 
 
@@ -256,6 +280,8 @@ async def _frame(request: web.Request, handler: Any) -> web.StreamResponse:
             system_id=request.get(SYSTEM_ID),
             reason=reason,
         )
+    if house.gate.leaving and not response.prepared:
+        response.force_close()  # a proxy's kept connections end here, not under a request
     return response
 
 
@@ -363,6 +389,20 @@ class Running:
     _app: web.Application
     _shutdown_s: float
 
+    def leave(self, why: str) -> None:
+        """Say at /ready why nothing more should come, "" to take it back; everybody is served."""
+        house = self._app.get(HOUSE)
+        if house is not None:
+            house.gate.leaving = bool(why)
+            if house.ops is not None:
+                house.ops.leaving = why
+
+    def rest(self, resting: bool) -> None:
+        """Put new requests off with 503 and Retry-After, or take them again."""
+        house = self._app.get(HOUSE)
+        if house is not None:
+            house.gate.resting = resting
+
     async def close(self) -> None:
         """Take no more, let running requests finish (`shutdown_s`), then cut. Safe to repeat."""
         if self._runner.server is None:
@@ -371,7 +411,7 @@ class Running:
         house = self._app.get(HOUSE)
         if house is not None:
             if house.ops is not None:
-                house.ops.draining = True
+                house.ops.leaving = "closing"
             # Before the library's own end, which stops reading bodies that are still coming.
             await house.gate.drained(self._shutdown_s)
         await self._runner.cleanup()
