@@ -173,7 +173,7 @@ def by_parent(header):
     return sorted(header.extras, key=lambda e: e.parent)
 
 
-@settings(max_examples=80, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=50, suppress_health_check=[HealthCheck.too_slow])
 @given(headers(), st.lists(files(), max_size=3))
 def test_document_round_trip(header, found):
     attachments = attachments_of(found)
