@@ -1,6 +1,6 @@
 """FakeAdminStore: `AdminStore` in memory, as strict as the ledger's, with a clock that is moved.
 
-Kept equal to the real one by tests/contract/test_admin_store.py, which runs on both.
+Kept equal to the real one by tests/contract/test_admin_contract.py, which runs on both.
 """
 
 from collections.abc import Callable, Sequence
