@@ -28,6 +28,7 @@ from gateway.clock import SystemClock, ask_ntp
 from gateway.config import Settings
 from gateway.errors import ConfigurationError, Fault, GatewayError, UnavailableError
 from gateway.keys.expiry import ExpiryWatch, Term
+from gateway.keys.receiptkey import LiveReceiptKey
 from gateway.keys.tls import ServerTls
 from gateway.keys.watch import KeyWatch
 from gateway.policies import (
@@ -37,6 +38,7 @@ from gateway.policies import (
     fetch_policy_of,
     peer_policy_of,
     policy_of,
+    receipt_keys_of,
     record_of,
 )
 from gateway.ports import Ids
@@ -60,7 +62,6 @@ from gateway.programs.recheck import Recheck
 from gateway.programs.relay import Relay
 from gateway.programs.roles import Program, Role, programs_of, verifies
 from gateway.programs.turnstile import Turnstile
-from gateway.receipts.sign import load_private
 from gateway.reports.build import contact_of
 from gateway.stores import UuidIds
 from gateway.verifier.fetch import Fetcher
@@ -149,6 +150,8 @@ class Gateway:
         opened.callback(self.revocation.close)
         self.verifier = self._make_verifier()
         opened.push_async_callback(self.verifier.close)
+        self.receipt_key = LiveReceiptKey(receipt_keys_of(settings), self.clock.now)
+        self.keys.watched.append(self.receipt_key)
         self.context = self._make_context()
         for adapter in self.context.adapters.values():
             opened.push_async_callback(adapter.close)
@@ -254,7 +257,7 @@ class Gateway:
                 settings.verify.evidence_dir,
                 settings.verify.revocation.dir,
             ),
-            sealer=load_private(settings.receipts.key_file),
+            sealer=self.receipt_key,
             lanes=self.turnstile,
             directory=self.catalogue.directory,
             calendar=calendar_of(settings),

@@ -13,6 +13,7 @@ from gateway.config import Agency, Peer, Settings
 from gateway.domain.breaker import BreakerPolicy
 from gateway.domain.delivery import Lane, Schedule
 from gateway.domain.worktime import OfficeHours
+from gateway.keys.receiptkey import KeyPlace
 from gateway.officehours import hours_of
 from gateway.ports import Adapter, AgencyRecord, Clock
 from gateway.programs.admission import Bounds
@@ -136,6 +137,12 @@ def adapter_of(peer: Peer, clock: Clock) -> Adapter:
         max_packet_bytes=int(peer.max_bytes),
         silence_s=peer.timeout.total_seconds(),
     )
+
+
+def receipt_keys_of(settings: Settings) -> KeyPlace:
+    """Return where receipt keys are."""
+    told = settings.receipts
+    return KeyPlace(told.key or str(told.key_file), told.pin_file, told.ring_file)
 
 
 def peer_policy_of(peer: Peer) -> PeerPolicy:

@@ -1,4 +1,4 @@
-"""`vanlien receipts`: export the receipt log, and check an export offline.
+"""`vanlien receipts`: export the receipt log, check an export offline, change the key.
 
 `verify` needs no gateway, network or database. `export` writes beside the target and renames it
 into place only when complete and durable: a crash leaves a `.part` file, never half an export.
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from gateway.cli import receipts_key
 from gateway.cli.common import CONFIG_NAME, ConfigOption, JsonOption, local_iso
 from gateway.cli.frame import OK, UsageFault, emit, examples
 
@@ -192,4 +193,5 @@ def register(app: typer.Typer) -> None:
             "vanlien receipts export --document H37.02,2026/03/02,15/UBND-VP -o mot.jsonl",
         ),
     )(export)
+    receipts_key.register(group)
     app.add_typer(group, name="receipts")

@@ -310,13 +310,31 @@ def _seal_key(settings: Settings) -> Iterator[Fault]:
             yield from exc.faults or (Fault("reports.seal", exc.public, exc.public),)
 
 
+def _token(settings: Settings) -> Iterator[Fault]:
+    from gateway.keys.tokenuri import read_uri
+
+    receipts = settings.receipts
+    if receipts.key is None:
+        if receipts.key_file is None:
+            told = ("đặt key_file hoặc key", "set key_file or key")
+            yield Fault("receipts.key_file", *told)
+        return
+    if receipts.key_file is not None:
+        yield Fault("receipts.key", "đã có key_file: chỉ đặt một", "key_file is set: give one")
+    try:
+        read_uri(receipts.key)
+    except ValueError as exc:
+        yield Fault("receipts.key", f"không phải URI PKCS#11: {exc}", f"no PKCS#11 URI: {exc}")
+
+
 def _receipt_key(settings: Settings) -> Iterator[Fault]:
     from cryptography.exceptions import UnsupportedAlgorithm
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
     from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
     path = settings.receipts.key_file
-    if not path.is_file():
+    yield from _token(settings)
+    if path is None or not path.is_file():
         return
     try:
         key = load_pem_private_key(path.read_bytes(), password=None)

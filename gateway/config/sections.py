@@ -22,6 +22,7 @@ from gateway.config.kinds import (
     FolderInData,
     HostMapping,
     HostPort,
+    LaterFile,
     ReadableFile,
     ReadableFolder,
     SecretFile,
@@ -265,11 +266,37 @@ class Verify(Section):
 class Receipts(Section):
     """Nhật ký hồi báo. / The receipt log."""
 
-    key_file: SecretFile = field(
+    key_file: SecretFile | None = field(
         Path("keys/receipts.pem"),
-        "Khóa riêng Ed25519 (PEM) ký hồi báo và đầu cây.",
-        "Ed25519 private key (PEM) that signs receipts and tree heads.",
+        "Khóa riêng Ed25519 (PEM) ký hồi báo và đầu cây; đã đổi khóa thì theo ring_file.",
+        "Ed25519 private key (PEM) that signs receipts and tree heads; after a change of keys, "
+        "ring_file says which one signs.",
     )
+    key: str | None = field(
+        None,
+        "Khóa nằm trong thiết bị PKCS#11 thay cho key_file; PIN để trong pin_file.",
+        "A key in a PKCS#11 token instead of key_file; its PIN is in pin_file.",
+        sample='"pkcs11:token=vanlien;object=receipts?module-path=/usr/lib/softhsm/libsofthsm2.so"',
+    )
+    pin_file: SecretFile | None = field(
+        None,
+        "Tệp chứa PIN của thiết bị, một dòng.",
+        "File with the token's PIN, one line.",
+        sample='"keys/token.pin"',
+    )
+    ring_file: LaterFile = field(
+        Path("keys/receipts.ring.json"),
+        "Danh sách mọi khóa hồi báo và ngày bắt đầu ký; lệnh vanlien receipts key ghi tệp này.",
+        "All receipt keys and from when each signs; written by vanlien receipts key.",
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _token_instead(cls, value: Any) -> Any:
+        """A key in a token stands in for the file that would be there by default."""
+        if isinstance(value, Mapping) and value.get("key"):
+            return {"key_file": None, **value}
+        return value
 
 
 class Secrets(Section):

@@ -54,6 +54,7 @@ TYP_KEY: Final = "vanlien-key-change+jwt"
 ALG: Final = "Ed25519"  # RFC 9864, which retires the name EdDSA
 ALG_P256: Final = "ES256"  # RFC 7518: for tokens and modules that know no Ed25519
 KEY_CHANGED: Final = "key_changed"  # the kind of entry that hands over from one key to the next
+RESTORED: Final = "restored"  # the kind of entry that says: what followed the backup is lost
 MAX_LINE: Final = 1 << 20
 MAX_INT: Final = (1 << 53) - 1  # RFC 8785: beyond, JSON readers disagree
 MAX_FAULTS: Final = 100
@@ -463,6 +464,10 @@ _FAULTS: Final[Mapping[str, tuple[str, str]]] = {
     ),
 }
 _NOTES: Final[Mapping[str, tuple[str, str]]] = {
+    "restored": (
+        "sổ đã được phục hồi từ bản sao lưu: mục ghi sau bản sao lưu đó, nếu có, không còn trong sổ",
+        "the log was restored from a backup: entries after that backup, if any, are not in it",
+    ),
     "no-head": (
         "không có --head: không thể thấy nếu đuôi sổ bị cắt hoặc sổ bị viết lại bằng chính khóa đó",
         "without --head a cut tail, or a log rewritten with the same key, can't be seen",
@@ -553,6 +558,7 @@ class Report:
     earlier_size: int | None = None
     faults: list[Fault] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    restored: list[dict[str, Any]] = field(default_factory=list)
 
     @property
     def exit_code(self) -> int:
@@ -588,6 +594,11 @@ class Report:
             )
             lines.append(f"  cây / tree: {self.tree_size} · {self.root}")
             lines += [_key_line(kid, self.keys[kid]) for kid in sorted(self.keys)]
+        lines += [
+            f"  phục hồi ở mục / restored at entry {r['index']}: {r['backup']}, "
+            f"cây / tree {r['tree_size']} · {r['root']}"
+            for r in self.restored
+        ]
         lines += [f"  ✗ dòng/line {f.line}: {f.vi} / {f.en}" for f in self.faults]
         lines += [f"  ! {_NOTES[c][0]} / {_NOTES[c][1]}" for c in self.notes]
         return "\n".join(lines) + "\n"
@@ -713,6 +724,18 @@ class _Check:
         if not change.vouched and "key-break" not in self.report.notes:
             self.report.notes.append("key-break")
 
+    def _restored(self, index: int, facts: Mapping[str, Any]) -> None:
+        told = {
+            "index": index,
+            "backup": str(facts.get("target", "")),
+            "tree_size": facts.get("value", 0),
+            "root": str(facts.get("sha256", "")),
+        }
+        if len(self.report.restored) < MAX_FAULTS:
+            self.report.restored.append(told)
+        if "restored" not in self.report.notes:
+            self.report.notes.append("restored")
+
     def _entry(self, record: dict[str, Any]) -> None:
         log = self.report.scope == LOG_SCOPE
         index, body = _count(record["index"]), _text(record["body"]).encode()
@@ -795,6 +818,8 @@ class _Check:
             return
         if facts.get("kind") == KEY_CHANGED:
             self._key_change(index, facts)
+        if facts.get("kind") == RESTORED:
+            self._restored(index, facts)
         if token is None:
             return
         self.report.acceptance_receipts += 1

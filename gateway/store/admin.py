@@ -6,7 +6,8 @@ leaves no trace. A crash leaves the whole call or nothing of it.
 """
 
 import contextlib
-from collections.abc import Iterator, Sequence
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -323,6 +324,27 @@ class LedgerAdmin:
             return [
                 rows_of.item(row) for row in self._all("SELECT * FROM quarantine ORDER BY at, id")
             ]
+
+    # ------------------------------------------------------------ keys
+
+    def record(self, action: str, target: str, *, by: str, reason: str) -> None:
+        """Record what was done outside the ledger."""
+        with self._changing() as now:
+            self._apply(self._audit(now, action, by, target, rows_of.stated(reason, "a reason")))
+
+    def change_receipt_key(self, facts: Mapping[str, str], *, by: str, reason: str) -> None:
+        """Record the hand-over from one receipt key to the next."""
+        why, actor = rows_of.stated(reason, "a reason"), rows_of.stated(by, "who acts")
+        target = f"receipt-key:{facts['key']}"
+        hashed = hashlib.sha256(why.encode()).hexdigest()
+        body: dict[str, Value] = {"actor": actor, "target": target, "reason_sha256": hashed}
+        told: dict[str, Value] = {"actor": actor, "reason": why, "key_before": facts["key_before"]}
+        with self._changing() as now:
+            rows = (
+                event(target, Kind.KEY_CHANGED.value, now, told),
+                entry(self._ids, now, Kind.KEY_CHANGED, target, body | dict(facts)),
+            )
+            self._apply(rows)
 
     def purge(self, item_id: str, *, by: str) -> QuarantineRow:
         """First person: record the request. Second, different person: delete the bytes.

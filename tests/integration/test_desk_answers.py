@@ -52,7 +52,7 @@ async def _world(tmp_path):
 
 
 def public_key(house):
-    key = load_private(house.gateway.settings.receipts.key_file)
+    key = load_private(house.folder / "keys" / "receipts.pem")
     return load_pem_public_key(public_pem(key).encode())
 
 

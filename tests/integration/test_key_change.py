@@ -1,14 +1,26 @@
 """Keys and certificates are replaced under a running gateway."""
 
 import asyncio
+import base64
+import json
 import ssl
+from datetime import UTC, datetime, timedelta
 
 import aiohttp
+import pytest
 
-from gateway import app
+from gateway import app, measures
+from gateway.__main__ import main
 from gateway.config import load
+from gateway.keys import pkcs11
 from tests.integration.test_app_life import prepared
+from tests.world.gatehouse import gatehouse, packet, write_config
+from tests.world.servers import softhsm
 from tests.world.tls_pairs import pair, put
+
+
+def standing(what):
+    return measures.REGISTRY.get_sample_value("vanlien_standing_warning", {"what": what}) or 0
 
 
 def trusting(certificate):
@@ -63,3 +75,147 @@ async def test_the_watch_runs_by_itself(tmp_path):
                 if await taken():
                     break
                 await asyncio.sleep(0.02)
+
+
+# ---------------------------------------------------------------- the receipt key
+
+
+def command(capsys, *arguments, code=0):
+    """Run a command with --json; return its answer."""
+    capsys.readouterr()
+    assert main([*arguments, "--json"]) == code
+    return json.loads(capsys.readouterr().out)
+
+
+def verified(capsys, path, keys, folder, code):
+    """Verify an export with some of the public keys."""
+    given = []
+    for index, pem in enumerate(keys):
+        name = folder / f"given-{index}.pem"
+        name.write_text(pem)
+        given += ["--key", str(name)]
+    return command(capsys, "receipts", "verify", str(path), *given, code=code)
+
+
+async def sent(house, number):
+    status, answer, _ = await house.send(packet(number))
+    assert status == 202
+    header = answer["receipt"].split(".")[0]
+    return json.loads(base64.urlsafe_b64decode(header + "=="))
+
+
+async def test_a_key_activated_beside_the_server_signs_and_both_verify(tmp_path, capsys):
+    async with gatehouse(tmp_path) as house:
+        config = ["--config", str(tmp_path / "vanlien.toml")]
+        why = ["--reason", "đổi khóa hằng năm"]
+        first = (await sent(house, "1"))["kid"]
+        await house.sweep()
+        made = command(capsys, "receipts", "key", "new", *why, *config)
+        assert (await sent(house, "2"))["kid"] == first  # made is not activated
+        told = command(capsys, "receipts", "key", "activate", made["kid"][:8], *why, *config)
+        assert (told["kid"], told["before"]) == (made["kid"], first)
+        await house.gateway.keys.once()
+        house.clock.move(timedelta(seconds=20))
+        assert (await sent(house, "3"))["kid"] == made["kid"]
+        await house.sweep()
+        listed = command(capsys, "receipts", "key", "list", *config)["keys"]
+        assert [(k["kid"], k["state"]) for k in listed] == [
+            (first, "kept"),
+            (made["kid"], "signs"),
+        ]
+        out = tmp_path / "so.jsonl"
+        await asyncio.to_thread(command, capsys, "receipts", "export", "-o", str(out), *config)
+        both = [k["public_key"] for k in listed]
+        good = verified(capsys, out, both, tmp_path, 0)
+        assert good["keys"][first]["acceptance_receipts"] == 2
+        assert good["keys"][made["kid"]]["acceptance_receipts"] == 1
+        assert good["keys"][made["kid"]]["vouched_by"] == first
+        assert good["keys"][made["kid"]]["named_at"] is not None
+        old = verified(capsys, out, both[:1], tmp_path, 2)
+        assert [note["code"] for note in old["notes"]].count("other-key") == 1
+        # Given up, its public half stays: the same file verifies.
+        command(capsys, "receipts", "key", "retire", first[:8], *why, *config)
+        (tmp_path / "keys" / "receipts.pem").rename(tmp_path / "keys" / "receipts.gone")
+        await house.gateway.keys.once(now=True)
+        assert (await sent(house, "4"))["kid"] == made["kid"]
+        verified(capsys, out, both, tmp_path, 0)
+
+
+async def test_a_key_may_wait_for_its_time(tmp_path, capsys):
+    async with gatehouse(tmp_path) as house:
+        config = ["--config", str(tmp_path / "vanlien.toml"), "--reason", "hẹn giờ"]
+        first = (await sent(house, "1"))["kid"]
+        made = command(capsys, "receipts", "key", "new", *config)
+        at = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
+        command(capsys, "receipts", "key", "activate", made["kid"], "--at", at, *config)
+        await house.gateway.keys.once()
+        assert (await sent(house, "2"))["kid"] == first
+        house.clock.move(timedelta(hours=2))
+        await house.gateway.keys.once()
+        assert (await sent(house, "3"))["kid"] == made["kid"]
+
+
+async def test_a_broken_ring_or_a_missing_key_leaves_the_one_that_signs(tmp_path, capsys):
+    async with gatehouse(tmp_path) as house:
+        config = ["--config", str(tmp_path / "vanlien.toml"), "--reason", "thử"]
+        first = (await sent(house, "1"))["kid"]
+        ring = tmp_path / "keys" / "receipts.ring.json"
+        ring.write_text("{")
+        await house.gateway.keys.once(now=True)
+        assert standing("receipt key")
+        assert (await sent(house, "2"))["kid"] == first
+        ring.unlink()
+        made = command(capsys, "receipts", "key", "new", *config)
+        command(capsys, "receipts", "key", "activate", made["kid"], *config)
+        hidden = tmp_path / "keys" / made["where"]
+        hidden.rename(tmp_path / "away.pem")
+        await house.gateway.keys.once(now=True)
+        assert (await sent(house, "3"))["kid"] == first
+        (tmp_path / "away.pem").rename(hidden)
+        await house.gateway.keys.once()
+        assert (await sent(house, "4"))["kid"] == made["kid"]
+        assert not standing("receipt key")
+
+
+async def test_a_token_that_is_pulled_out_refuses_with_503_and_recovers(tmp_path, monkeypatch):
+    monkeypatch.setattr(pkcs11, "AGAIN_AFTER_S", 0.0)
+    token = softhsm.token()
+    pin = token.pin_file(tmp_path)
+    pkcs11.make_key(token.uri("receipts"), pin)
+    extra = f'[receipts]\nkey = "{token.uri("receipts")}"\npin_file = "token.pin"\n'
+    async with gatehouse(tmp_path, extra=extra) as house:
+        header = await sent(house, "1")
+        await house.sweep()
+        token.pull_out()
+        try:
+            status, problem, headers = await house.send(packet("2"))
+            assert (status, problem["type"].endswith("unavailable")) == (503, True)
+            assert headers["Retry-After"]
+            await house.sweep()  # the head waits, the rest of the sweep goes on
+            assert standing("receipt key token")
+            assert (await house.call("GET", "/inbox", "stc"))[0] == 200
+        finally:
+            token.put_back()
+        assert (await sent(house, "2"))["kid"] == header["kid"]
+        assert not standing("receipt key token")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (["activate", "nothing", "--reason", "x"], 64),
+        (["activate", "KID", "--reason", " "], 64),
+        (["activate", "KID", "--reason", "x"], 64),
+        (["retire", "KID", "--reason", "x"], 64),
+        (["new", "--reason", "x", "--p256"], 64),
+        (["new", "--reason", "x", "--token", "pkcs11:token=a"], 64),
+        (["activate", "KID", "--reason", "x", "--at", "2020-01-01T00:00:00Z"], 64),
+    ],
+)
+def test_what_makes_no_sense_is_refused_and_changes_nothing(tmp_path, capsys, arguments, code):
+    config = ["--config", str(write_config(tmp_path))]
+    kid = command(capsys, "receipts", "key", "list", *config)["keys"][0]["kid"]
+    given = [kid if a == "KID" else a for a in arguments]
+    answer = command(capsys, "receipts", "key", *given, *config, code=code)
+    assert answer["error"]["message_vi"]
+    assert not (tmp_path / "keys" / "receipts.ring.json").exists()

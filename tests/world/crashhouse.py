@@ -448,7 +448,7 @@ class CrashHouse:
 
     def _check_export(self) -> None:
         """An outsider with the public key alone finds the log whole."""
-        key = load_private(load(self.config).receipts.key_file)
+        key = load_private(self.config.parent / "keys" / "receipts.pem")
         source = LedgerReceipts(SqliteFile(self.ledger), "test", key)
         path = self.folder / "receipts.jsonl"
         try:

@@ -3,7 +3,7 @@
 Kept equal to the real one by tests/contract/test_admin_contract.py, which runs on both.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Literal
@@ -197,6 +197,14 @@ class FakeAdminStore:
 
     def quarantined(self) -> Sequence[QuarantineRow]:
         return sorted(self._quarantine.values(), key=lambda item: item.since)
+
+    def record(self, action: str, target: str, *, by: str, reason: str) -> None:
+        if not by.strip() or not reason.strip():
+            raise RejectedError(Reason.BAD_REQUEST, "who and why must be said")
+        self.audit.append((action, target, by))
+
+    def change_receipt_key(self, facts: Mapping[str, str], *, by: str, reason: str) -> None:
+        self.record("key_changed", f"receipt-key:{facts['key']}", by=by, reason=reason)
 
     def purge(self, item_id: str, *, by: str) -> QuarantineRow:
         item = self._quarantine.get(item_id)
