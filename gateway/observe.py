@@ -451,6 +451,39 @@ def standing_warning(*, what: str, active: bool) -> None:
     (_warn if active else _info)("standing_warning", facts)
 
 
+def broker_away(*, side: str, reason: str) -> None:
+    """The broker does not answer or refuses: said once. Ids wait in the ledger meanwhile."""
+    facts = locals()
+    measures.of(measures.alarms, "broker away").inc()
+    measures.of(measures.standing, "broker").set(1)
+    _error("broker_away", facts)
+
+
+def broker_back(*, away_s: float) -> None:
+    """The broker works again on every side; what waits in the ledger is handed on."""
+    facts = locals()
+    measures.of(measures.standing, "broker").set(0)
+    _info("broker_back", facts)
+
+
+def broker_let_go() -> None:
+    """We stop while the broker is away: nothing stands any more; no line."""
+    measures.of(measures.standing, "broker").set(0)
+
+
+def queue_made(*, queue: str) -> None:
+    """A queue was not there and has been made: the broker is new, or was emptied."""
+    facts = locals()
+    _info("queue_made", facts)
+
+
+def message_parked(*, queue: str, reason: str) -> None:
+    """A message that names no work was set aside; nothing of ours is lost with it."""
+    facts = locals()
+    measures.of(measures.alarms, "message parked").inc()
+    _error("message_parked", facts)
+
+
 def report_sealed(*, level: str) -> None:
     """A printed report was sealed, or completed later: `B-LT`, `B-T`, `B-B`."""
     facts = locals()
