@@ -33,9 +33,9 @@ from gateway.domain.delivery import LONGEST_WISH, Lane
 from gateway.domain.lifecycle import TransferState
 from gateway.domain.moments import from_text, to_text
 from gateway.errors import GatewayError
-from gateway.ports import Change, ChangeSet, Conflict, Insert, Update
+from gateway.ports import Change, ChangeSet, Conflict, Insert, Update, Wanted
 from gateway.programs.context import Context
-from gateway.programs.routing import LOCAL
+from gateway.programs.routing import LOCAL, topic_of
 from gateway.programs.rows import event
 
 _PERIOD_S: Final = 1.0
@@ -60,7 +60,7 @@ class Breakers:
     def __init__(self, context: Context, attempt: Callable[[str], Awaitable[None]]) -> None:
         self._context = context
         self._attempt = attempt
-        self._gates: dict[str, asyncio.Event] = defaultdict(asyncio.Event)
+        self._gates: dict[str, asyncio.Event] = {}
         self._written: dict[str, tuple[str, str]] = {}
         self._reasons: dict[str, str] = {}
         self._tried: dict[str, set[str]] = defaultdict(set)
@@ -98,11 +98,18 @@ class Breakers:
     async def flowing(self, hop: str) -> None:
         """Return when transfers of this destination may be taken."""
         # Local agencies share their workers: what is held for one must not stop the others.
-        while not hop.startswith(LOCAL) and not self._context.flows(hop):
-            await self._gates[hop].wait()
+        if not hop.startswith(LOCAL):
+            await self._gate(hop).wait()
+
+    def _gate(self, hop: str) -> asyncio.Event:
+        gate = self._gates.get(hop)
+        if gate is None:
+            gate = self._gates[hop] = asyncio.Event()
+            self._swing(hop)
+        return gate
 
     def _swing(self, hop: str) -> None:
-        gate = self._gates[hop]
+        gate = self._gate(hop)
         if self._context.flows(hop):
             gate.set()
         else:
@@ -117,7 +124,7 @@ class Breakers:
         context.shelved = frozenset(r["subject"] for r in rows if r["scope"] == "document")
         for hop in before ^ context.halted:
             observe.destination_held(peer=hop, held=hop in context.halted)
-            self._swing(hop)
+            await self._open_gate(hop)
 
     # ------------------------------------------------------------ what is heard
 
@@ -156,8 +163,25 @@ class Breakers:
             observe.breaker_closed(peer=hop, open_s=(now - since).total_seconds())
 
     def _put(self, hop: str, breaker: Breaker) -> None:
+        """Keep a breaker; one that opens shuts the gate now, `record` opens it again."""
         self._context.breakers[hop] = breaker
-        self._swing(hop)
+        if not breaker.flows:
+            self._swing(hop)
+
+    async def _open_gate(self, hop: str) -> None:
+        """Put what waits into its lanes first, so that the most urgent is the first to leave."""
+        context = self._context
+        try:
+            if context.flows(hop) and hop in context.adapters:
+                rows = await context.ledger.all(
+                    "transfers_due_at", now=to_text(context.clock.now()), hop=hop, limit=_FORWARD
+                )
+                topic = topic_of(hop)
+                await context.lanes.publish(
+                    [Wanted(topic, row["id"], row["lane"], row["due_at"], hop) for row in rows]
+                )
+        finally:
+            self._swing(hop)
 
     async def record(self, hop: str) -> None:
         """Write down that a breaker opened, asks later or closed; nothing when it stands there."""
@@ -165,8 +189,12 @@ class Breakers:
             breaker = self._context.breakers.get(hop, Breaker())
             written = self._written.get(hop)
             if breaker.flows:
-                if written is not None:
-                    await self._write_closed(hop, written[0])
+                try:
+                    if written is not None:
+                        await self._write_closed(hop, written[0])
+                finally:
+                    if not self._gate(hop).is_set():
+                        await self._open_gate(hop)
                 return
             if breaker.probe_at is None or breaker.since is None:
                 return

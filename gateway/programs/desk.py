@@ -21,7 +21,7 @@ from gateway.domain.lifecycle import (
 from gateway.domain.moments import from_text, local_text
 from gateway.errors import Reason, RejectedError
 from gateway.ports import Caller, Json, Packet, Row
-from gateway.programs import packets, prooftree, undetermined
+from gateway.programs import holding, packets, prooftree, undetermined
 from gateway.programs.context import Context
 from gateway.programs.mailroom import Mailroom
 from gateway.programs.readiness import Readiness
@@ -63,7 +63,10 @@ class Desk:
         """Return its events and those of its transfers, in order."""
         row = await self._own(caller, consignment_id)
         transfers = await self._context.ledger.all("transfers_of", consignment_id=row["id"])
-        return await self._events([row["id"], *(t["id"] for t in transfers)])
+        around = await holding.of_destinations(
+            self._context.ledger, transfers, self._context.clock.now()
+        )
+        return await self._events([row["id"], *(t["id"] for t in transfers)], around)
 
     async def document_receipts(self, caller: Caller, consignment_id: str) -> Json:
         """Return the receipts of a document sent."""
@@ -159,10 +162,13 @@ class Desk:
             attempts.setdefault(a["transfer_id"], []).append(_attempt(a))
         by_id = {row["id"]: row for row in rows}
         found: dict[str, list[Json]] = {row["id"]: [] for row in rows}
-        for d in await ledger.all("deliveries_of_many", ids=ids):
+        deliveries = await ledger.all("deliveries_of_many", ids=ids)
+        holds = await holding.standing(ledger, deliveries, self._context.clock.now())
+        for d in deliveries:
             row = by_id[d["consignment_id"]]
             tried = attempts.get(d["transfer_id"] or "", [])
-            found[row["id"]].append(self._delivery(row, d, tried))
+            shown = self._delivery(row, d, tried)
+            found[row["id"]].append(shown | {"holds": holds.get(d["id"], [])})
         return found
 
     def _delivery(self, row: Row, delivery: Row, attempts: list[Json]) -> Json:
@@ -303,8 +309,10 @@ class Desk:
             "files": files,
         }
 
-    async def _events(self, subjects: Sequence[str]) -> list[Json]:
+    async def _events(self, subjects: Sequence[str], around: Sequence[Row] = ()) -> list[Json]:
         rows = await self._context.ledger.all("events_of_many", ids=json.dumps(list(subjects)))
+        if around:
+            rows = sorted([*rows, *around], key=lambda r: str(r["at"]))
         return [
             {
                 "at": local_text(r["at"]),
@@ -342,6 +350,11 @@ class Desk:
             if row["state"] != TransferState.FAILED:
                 oldest = max(oldest, (now - from_text(row["oldest"])).total_seconds())
         gauges["oldest_wait_seconds"] = oldest
+        for row in await context.ledger.all("hold_counts"):
+            gauges[f'holds{{kind="{row["kind"]}",scope="{row["scope"]}"}}'] = row["n"]
+        for hop in context.adapters:
+            known = context.breakers.get(hop)
+            gauges[f'breaker_open{{peer="{hop}"}}'] = float(known is not None and not known.flows)
         gauges["transfers_held"] = len(await context.ledger.all("transfers_held"))
         gauges["documents_without_verdict"] = len(await context.ledger.all("consignments_pending"))
         size = await context.ledger.one("log_size")

@@ -47,7 +47,6 @@ from gateway.programs.rows import event, loads
 _LOCAL_WORKERS: Final = 48
 _URGENT: Final = 1
 _FINISH_S: Final = 5.0
-_SOON: Final = timedelta(seconds=1)
 _SLOWEST: Final = 1024 * 1024
 """Bytes a second below which a large parcel runs out of time."""
 
@@ -151,10 +150,10 @@ class Relay:
     async def _put_off(self, row: Row, now: datetime) -> None:
         """Give back what was taken just before its destination was closed: no attempt is made.
 
-        The new time makes it a new wish, which no broker takes for a repeated one.
+        It stays due; the new time makes it a new wish, which no broker takes for a repeated one.
         """
         where = {"id": row["id"], "state": row["state"], "due_at": row["due_at"]}
-        later = Update("transfer", where, {"due_at": to_text(now + _SOON)}, expect=None)
+        later = Update("transfer", where, {"due_at": to_text(now)}, expect=None)
         await self._context.ledger.commit(ChangeSet(rows=(later,)))
 
     async def _dial(self, adapter: Adapter, row: Row) -> None:
@@ -259,7 +258,11 @@ class Relay:
             hop=row["hop"],
             after=to_text(row["first_at"]),
         )
-        spans = [hold_span(h["since"], h["until"], h["released_at"], now) for h in held]
+        spans = []
+        for h in held:
+            # What this node's breaker holds stands as long as the node does, asked lately or not.
+            until = None if h["held_by"] == self._context.node else h["until"]
+            spans.append(hold_span(h["since"], until, h["released_at"], now))
         since: datetime | None = None
         for told in await ledger.all("clock_holds_of", transfer_id=row["id"]):
             if told["type"] == "held":
