@@ -23,6 +23,7 @@ COMMANDS: Final = (
     "counter",
     "queue",
     "clock",
+    "maintenance",
     "quarantine",
     "health",
     "edxml",

@@ -17,6 +17,7 @@ from gateway.ports import Change, Insert, Update
 from gateway.receipts.log import Value
 from gateway.store import admin_rows as rows_of
 from gateway.store.audit import event
+from gateway.store.nodes import LedgerNodes
 from gateway.store.queue import LedgerQueue
 
 _OVERRIDE: Final = "clock_override"
@@ -32,7 +33,7 @@ class Override:
     since: datetime
 
 
-class LedgerOperations(LedgerQueue):
+class LedgerOperations(LedgerQueue, LedgerNodes):
     """Operations over the ledger; see `LedgerAdmin` for its arguments."""
 
     # ------------------------------------------------------------ the clock
