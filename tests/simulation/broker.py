@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from gateway.broker.lanes import LANES
+from gateway.broker.shelf import LANES
 from gateway.ports import Wanted
 from tests.simulation.life import LIFE
 

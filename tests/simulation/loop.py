@@ -12,8 +12,16 @@ from random import Random
 from typing import Any
 
 
+_BUSY_STEPS = 50_000
+"""Steps in one instant after which it is no longer work."""
+
+
 class Deadlock(Exception):  # noqa: N818 - it is what happened
     """Nothing is ready and no timer runs: everybody waits for somebody."""
+
+
+class Livelock(Exception):  # noqa: N818 - it is what happened
+    """Time stands still and somebody never stops being busy."""
 
 
 class _Nowhere:
@@ -39,6 +47,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
         self._selector = _Nowhere()
         self._clock_resolution = 1e-9
         self.steps = 0
+        self._busy_since = (0.0, 0)
         self.strayed: list[str] = []
         self.set_exception_handler(self._stray)
 
@@ -66,6 +75,10 @@ class VirtualLoop(asyncio.BaseEventLoop):
             ready.rotate(-self._random.randrange(len(ready)))
         handle = ready.popleft()
         self.steps += 1
+        if self._now != self._busy_since[0]:
+            self._busy_since = (self._now, self.steps)
+        elif self.steps - self._busy_since[1] > _BUSY_STEPS:
+            raise Livelock
         if not handle._cancelled:
             handle._run()
 

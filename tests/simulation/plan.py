@@ -18,6 +18,7 @@ NODE_POINTS = (
     "ledger.drain",
     "blob.before",
     "blob.after",
+    "blob.read",
     "publish.before",
     "publish.after",
     "take.after",
@@ -134,6 +135,8 @@ class Plan:
             ledgers of their own and the axis between them).
         broker: `lanes` (in each node) or `shared` (one for all nodes of a house).
         ledger: `memory` or `sqlite`.
+        leases: Nodes of a cluster divide what only one may do by leases, as they should; without,
+            they all do everything at once, which must do no harm either.
         shuffle: How often a ready task overtakes, 0 to 1.
         yields: How often a read of the ledger lets others go first, 0 to 1.
         noise: How often a call between gateway and outside goes wrong by itself, 0 to 1.
@@ -147,6 +150,7 @@ class Plan:
     shape: str
     broker: str = "lanes"
     ledger: str = "memory"
+    leases: bool = False
     shuffle: float = 1.0
     yields: float = 0.5
     noise: float = 0.0
@@ -157,7 +161,8 @@ class Plan:
 
     def __str__(self) -> str:
         head = (
-            f"seed {self.seed}: {self.shape}, broker {self.broker}, ledger {self.ledger}, "
+            f"seed {self.seed}: {self.shape}{' with leases' if self.leases else ''}, "
+            f"broker {self.broker}, ledger {self.ledger}, "
             f"shuffle {self.shuffle}, yields {self.yields}, noise {self.noise}, "
             f"latency {self.latency} s, give up after {self.give_up:.0f} s"
         )
@@ -205,6 +210,7 @@ def make_plan(seed: int, *, ledger: str = "memory", shape: str = "") -> Plan:
         shape=shape,
         broker=rng.choice(("lanes", "shared")),
         ledger=ledger,
+        leases=shape == "cluster" and rng.random() < 0.6,
         shuffle=rng.choice((0.0, 0.2, 1.0)),
         yields=rng.choice((0.0, 0.5, 1.0)),
         noise=rng.choice((0.0, 0.0, 0.03, 0.1)),

@@ -139,6 +139,10 @@ class NodeBlobs:
         self._house = house
         self._inner = house.blobs
 
+    def __getattr__(self, name: str) -> Any:
+        self._life.fence()
+        return getattr(self._inner, name)
+
     def writer(self) -> _NodeWriter:
         self._life.fence()
         return _NodeWriter(self._life, self._house, self._inner.writer())
@@ -167,6 +171,16 @@ class NodeBlobs:
 
     def size(self, sha256: str) -> int | None:
         return self._inner.size(sha256)
+
+    async def has(self, sha256: str) -> bool:
+        await self._life.gate("blob.read")
+        return await self._inner.has(sha256)
+
+    @asynccontextmanager
+    async def near(self, names: Sequence[str]) -> AsyncIterator[None]:
+        await self._life.gate("blob.read")
+        async with self._inner.near(names):
+            yield
 
     def names(self) -> Iterable[str]:
         return self._inner.names()

@@ -53,6 +53,7 @@ class Watch:
         self.answers: dict[int, str] = {}
         self.refused: dict[int, str] = {}
         self.entered: defaultdict[tuple[str, int], set[str]] = defaultdict(set)
+        self._seen: dict[str, dict[str, int]] = {}
         self.said: defaultdict[tuple[str, int], list[str]] = defaultdict(list)
 
     def violate(self, name: str, what: str) -> None:
@@ -300,18 +301,29 @@ class Watch:
             if not row["attempts"] == row["rows"] == row["last"] or row["open"]:
                 self.violate("rest", f"{house.name}: attempts of a transfer {dict(row)}")
 
-    def _feeds(self, house: Any) -> None:
-        for what, sql in (
-            ("events", "SELECT seq FROM event ORDER BY seq"),
-            (
-                "inbox",
-                "SELECT inbox_seq AS seq FROM arrival WHERE offered_at IS NOT NULL UNION ALL "
-                "SELECT inbox_seq FROM status_report WHERE offered_at IS NOT NULL ORDER BY 1",
-            ),
+    def feeds(self, house: Any) -> None:
+        """Read the feeds as a system does, from its cursor on: nothing may appear behind it."""
+        seen = self._seen.setdefault(house.name, {})
+        cursor = max(seen.values(), default=0)
+        for row in house.rows(
+            "SELECT id, inbox_seq AS seq FROM arrival WHERE offered_at IS NOT NULL UNION ALL "
+            "SELECT id, inbox_seq FROM status_report WHERE offered_at IS NOT NULL"
         ):
-            seqs = [r["seq"] for r in house.rows(sql)]
-            if seqs != list(range(1, len(seqs) + 1)):
-                self.violate("feeds", f"{house.name}: {what} {seqs[:20]}")
+            if row["seq"] is None:
+                self.violate("feeds", f"{house.name}: {row['id']} is offered without a cursor")
+            elif seen.get(row["id"]) != row["seq"]:
+                if row["seq"] <= cursor:
+                    self.violate("feeds", f"{house.name}: {row['seq']} came behind {cursor}")
+                seen[row["id"]] = row["seq"]
+
+    def _feeds(self, house: Any) -> None:
+        self.feeds(house)
+        seqs = [r["seq"] for r in house.rows("SELECT seq FROM event ORDER BY seq")]
+        if seqs != list(range(1, len(seqs) + 1)):
+            self.violate("feeds", f"{house.name}: events {seqs[:20]}")
+        cursors = list(self._seen[house.name].values())
+        if len(set(cursors)) != len(cursors):
+            self.violate("feeds", f"{house.name}: a cursor names two rows: {sorted(cursors)}")
 
     def _told(self, house: Any) -> None:
         told = Counter(

@@ -37,7 +37,9 @@ from gateway.programs.door import Door
 from gateway.programs.intake import Intake
 from gateway.programs.issue import Issue
 from gateway.programs.janitor import Janitor
+from gateway.programs.leases import LedgerLeases
 from gateway.programs.mailroom import Mailroom
+from gateway.programs.nodes import Nodes, Self
 from gateway.programs.receiver import Receiver
 from gateway.programs.recheck import Recheck
 from gateway.programs.relay import Relay
@@ -46,7 +48,7 @@ from tests.simulation.axis import read as read_packet
 from tests.simulation.broker import SharedBroker, UrgentFirst
 from tests.simulation.ledgers import InlineSqliteLedger, QuickMemoryLedger
 from tests.simulation.life import Life, task_factory
-from tests.simulation.loop import Deadlock, VirtualLoop
+from tests.simulation.loop import Deadlock, Livelock, VirtualLoop
 from tests.simulation.plan import (
     ACK_TROUBLES,
     FETCH_TROUBLES,
@@ -73,7 +75,7 @@ from tests.simulation.watch import Watch, unrest
 from tests.world.memory_blobs import MemoryBlobs
 from tests.world.receipt_log import key
 
-PATIENCE_S = 1800.0
+PATIENCE_S = 900.0
 """Virtual time to come to rest after the last fault."""
 
 _JANITOR_S = 5.0
@@ -106,6 +108,7 @@ class Result:
         digest: Of everything that happened.
         story: What happened, in order.
         seconds: Virtual time it took.
+        points: Visits of every point, all nodes together.
     """
 
     plan: Plan
@@ -114,6 +117,7 @@ class Result:
     digest: str
     story: list[str]
     seconds: float
+    points: Counter[str]
 
     @property
     def name(self) -> str:
@@ -364,15 +368,24 @@ class World:
             "dispatch": Dispatch(context),
             "relay": Relay(context),
             "issue": Issue(context),
-            "janitor": Janitor(context),
+            "nodes": self._nodes(life, context),
             "recheck": Recheck(context, lambda: "7" * 64),
         }
+        made["janitor"] = Janitor(context, made["nodes"].dead)
         if self.mutate is not None:
             self.mutate(life, context, made)
         made["door"] = Door(context, made["intake"], mailroom)
         house.programs[node] = made
         self.say(f"{node} starts ({number})")
-        life.spawn(self._run_node(life, made, alone=first))
+        life.spawn(self._run_node(life, made, context, alone=first))
+
+    def _nodes(self, life: Life, context: Context) -> Nodes:
+        me = Self(life.node, f"boot-{life.number}", ("all",), "simulation")
+
+        async def heed(reason: str) -> None:
+            self.say(f"{life.node}: maintenance {reason}")
+
+        return Nodes(context.ledger, me, context.clock.now, heed)
 
     def _context(self, house: House, life: Life) -> Context:
         clock = SimClock(self, house)
@@ -411,18 +424,31 @@ class World:
             },
         )
         context.adapters["truc"] = SimAdapter(life, house, self.axis)
+        if self.plan.leases:
+            context.node = life.node
+            boot = f"boot-{life.number}"
+            context.leases = LedgerLeases(context.ledger, life.node, boot, clock.now)
+            context.shared_lanes = self.plan.broker == "shared"
         return context
 
-    async def _run_node(self, life: Life, made: dict[str, Any], *, alone: bool) -> None:
+    async def _run_node(
+        self, life: Life, made: dict[str, Any], context: Context, *, alone: bool
+    ) -> None:
+        janitor, leases = made["janitor"], self.plan.leases
         while True:
             try:
-                await (made["janitor"].at_start() if alone else made["janitor"].once())
+                if leases:
+                    await made["nodes"].enter()
+                await (janitor.at_start() if alone or leases else janitor.once())
                 break
             except UnavailableError:
                 await asyncio.sleep(1.0)  # it would end, and be started again
         for name in ("dispatch", "relay", "issue", "receiver", "collector"):
             life.spawn(self._program(name, made[name].run()))
-        life.spawn(self._every(_JANITOR_S, "janitor", made["janitor"].once))
+        if leases:
+            life.spawn(self._program("leases", context.leases.run()))
+            life.spawn(self._every(_JANITOR_S, "nodes", made["nodes"].look))
+        life.spawn(self._every(_JANITOR_S, "janitor", janitor._turn))
         life.spawn(self._every(_RECHECK_S, "recheck", made["recheck"].once))
 
     async def _program(self, name: str, work: Awaitable[None]) -> None:
@@ -547,6 +573,7 @@ class World:
         facade = self.random.random() < 0.5
         while True:
             await asyncio.sleep(self.random.uniform(2.0, 5.0))
+            self.watch.feeds(house)
             # Asking in vain is most of a history's work and none of its proof.
             if not house.rows(_WAITING, agency, agency):
                 continue
@@ -715,22 +742,26 @@ class World:
         await asyncio.sleep(min(HORIZON_S, max(ends, default=0.0) + 5.0))
         self.calm = True
         self.say("faults stop")
-        deadline = self.loop.time() + PATIENCE_S
-        while (left := unrest(self)) and self.loop.time() < deadline:
-            await asyncio.sleep(5.0)
-        for one in left[:5]:
-            self.watch.violate("rest", one)
-        if not left:
+        if await self._rest():
             await asyncio.sleep(12.0)  # a late effect of the axis, a repeat, the last tree head
-            deadline = self.loop.time() + PATIENCE_S
-            while (left := unrest(self)) and self.loop.time() < deadline:
-                await asyncio.sleep(5.0)
-            for one in left[:5]:
-                self.watch.violate("rest", one)
+            await self._rest()
         for task in self._tasks:
             if task.done() and not task.cancelled() and task.exception() is not None:
                 self.watch.violate("alarm", f"the world broke: {task.exception()!r}")
         self.watch.final()
+
+    async def _rest(self) -> bool:
+        """Wait until everything has come to rest; a violation found already ends the waiting."""
+        deadline = self.loop.time() + PATIENCE_S
+        while left := unrest(self):
+            if self.watch.violations:
+                return False
+            if self.loop.time() > deadline:
+                for one in left[:5]:
+                    self.watch.violate("rest", one)
+                return False
+            await asyncio.sleep(5.0)
+        return True
 
     async def end(self) -> None:
         for house in self.houses.values():
@@ -862,6 +893,8 @@ def run(plan: Plan, mutate: Mutate | None = None) -> Result:
             world.loop.run_until_complete(world.play())
         except Deadlock:
             world.watch.violate("rest", "everybody waits for somebody")
+        except Livelock:
+            world.watch.violate("rest", "somebody is busy for ever")
         seconds = world.loop.time()
         digest = _digest(world)
         world.loop.run_until_complete(world.end())
@@ -873,7 +906,10 @@ def run(plan: Plan, mutate: Mutate | None = None) -> Result:
         if gc_was:
             gc.enable()
     world.counts["documents"] += len(plan.docs)
-    return Result(plan, world.watch.violations, world.counts, digest, world.story, seconds)
+    points: Counter[str] = Counter()
+    for where, times in world._visits.items():
+        points[where[-1]] += times
+    return Result(plan, world.watch.violations, world.counts, digest, world.story, seconds, points)
 
 
 def _digest(world: World) -> str:
