@@ -339,7 +339,7 @@ def test_the_sample_passes_as_it_is(folder):
 def test_the_sample_with_every_comment_taken_away_passes_too(folder):
     seal = ("seal.key", "seal.pem", "seal.password")
     store = ("s3-access.key", "s3-secret.key", "s3-ca.pem")
-    for name in ("tls.pem", "tls.key", "truc-qg.secret", *seal, *store):
+    for name in ("tls.pem", "tls.key", "truc-qg.secret", "token.pin", *seal, *store):
         (folder / "keys" / name).write_text("secret\n")
         (folder / "keys" / name).chmod(0o600)
     bare = "\n".join(
@@ -347,7 +347,13 @@ def test_the_sample_with_every_comment_taken_away_passes_too(folder):
     )
     faults = check(write(folder, bare), {})
     # The sample's TLS pair and seal are none, and its agency shows a successor without being closed.
-    assert where(faults) == {"http.tls_cert", "agency[0].successor", "reports.seal.key_file"}
+    # A receipt key is in a file or in a token, and the sample shows both.
+    assert where(faults) == {
+        "http.tls_cert",
+        "agency[0].successor",
+        "receipts.key",
+        "reports.seal.key_file",
+    }
 
 
 S3 = """
