@@ -4,6 +4,7 @@
 #   make test       all tests, with the Debian packages they use when run as root
 #   make unit       the quick tests only
 #   make crash-long kill -9 a server at random for some minutes (ROUNDS=60 SEED=n)
+#   make histories  play seeded histories on a virtual clock (SEEDS=n FROM=k LEDGER=sqlite; SEED=n: one)
 #   make fuzz-verify  mutated files against the verifier (MINUTES=75 SEED=n)
 #   make lint       ruff, mypy --strict, import-linter
 #   make bench      measure; writes docs/benchmarks.md
@@ -28,7 +29,7 @@ JOBS ?= $(shell nproc)
 UV ?= $(shell command -v uv || echo $(BIN)/uv)
 LOCKING := pip compile --quiet --generate-hashes --no-emit-index-url --no-header --python-version 3.11
 
-.PHONY: help run test unit crash-long fuzz-verify lint format bench corpus bench-verify docs lock clean venv dev debian
+.PHONY: help run test unit crash-long histories fuzz-verify lint format bench corpus bench-verify docs lock clean venv dev debian
 
 help:
 	@sed -n 's/^#   \(make .*\)/\1/p' Makefile
@@ -45,6 +46,11 @@ unit: dev
 crash-long: dev
 	VANLIEN_CRASH_ROUNDS=$(or $(ROUNDS),60) VANLIEN_CRASH_SEED=$(or $(SEED),$$RANDOM) \
 	  $(BIN)/python -m pytest tests/crash -k at_any_time -o timeout=7200 $(ARGS)
+
+histories: dev
+	$(BIN)/python -m tests.simulation --seeds $(or $(SEEDS),1000) --from $(or $(FROM),0) \
+	  --ledger $(or $(LEDGER),memory) $(if $(SHAPE),--shape $(SHAPE)) \
+	  $(if $(SEED),--seed $(SEED)) $(ARGS)
 
 fuzz-verify: dev
 	nice -n 15 $(BIN)/python -m tests.fuzz --minutes $(or $(MINUTES),75) \

@@ -23,13 +23,21 @@ from gateway.store import setup
 from gateway.store.ledger import SqliteLedger
 from gateway.store.places import place_of
 from gateway.store.postgres.ledger import PostgresLedger
+from tests.simulation.ledgers import InlineSqliteLedger, QuickMemoryLedger
 from tests.world import ledger_rows as rows
 from tests.world.memory_ledger import MemoryLedger
 
 NUMBER = NextNumber("n", "H37.02", 2026, "issue")
 
 
-@pytest.fixture(params=["sqlite", "memory", "postgres"])
+_FAKES = {
+    "memory": MemoryLedger,
+    "simulated": QuickMemoryLedger,
+    "simulated-file": InlineSqliteLedger,
+}
+
+
+@pytest.fixture(params=["sqlite", "memory", "postgres", "simulated", "simulated-file"])
 async def ledger(request, tmp_path):
     if request.param == "sqlite":
         setup.create(tmp_path / "ledger.sqlite")
@@ -40,7 +48,7 @@ async def ledger(request, tmp_path):
         )
         await made.open()
     else:
-        made = MemoryLedger()
+        made = _FAKES[request.param]()
     yield made
     await shut(made)
 

@@ -152,7 +152,7 @@ class Axis:
         sending = f"s{self._ids}"
         mine = self.owners.get(head.sender)
         for code in codes:
-            if self.owners[code] != mine or head.status:
+            if self.owners[code] != mine or head.status or self.world.plan.echo:
                 self.offer(code, head, handed_on, data)
         return sending
 

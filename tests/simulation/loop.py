@@ -11,7 +11,6 @@ from collections.abc import Callable
 from random import Random
 from typing import Any
 
-
 _BUSY_STEPS = 50_000
 """Steps in one instant after which it is no longer work."""
 

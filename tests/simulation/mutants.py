@@ -399,5 +399,3 @@ def is_surprised(life: Life, context: Context, made: Made) -> None:
             return row
 
     context.ledger = Odd(context.ledger, life)
-
-

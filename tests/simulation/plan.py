@@ -142,6 +142,7 @@ class Plan:
         noise: How often a call between gateway and outside goes wrong by itself, 0 to 1.
         latency: Longest time a call usually takes, seconds.
         give_up: After how many seconds a transfer is given up.
+        echo: The axis gives a sender its own document back when its own agencies are addressed.
         docs: What is sent.
         faults: What goes wrong.
     """
@@ -156,6 +157,7 @@ class Plan:
     noise: float = 0.0
     latency: float = 0.2
     give_up: float = 600.0
+    echo: bool = False
     docs: tuple[Doc, ...] = ()
     faults: tuple[Fault, ...] = field(default=())
 
@@ -165,6 +167,7 @@ class Plan:
             f"broker {self.broker}, ledger {self.ledger}, "
             f"shuffle {self.shuffle}, yields {self.yields}, noise {self.noise}, "
             f"latency {self.latency} s, give up after {self.give_up:.0f} s"
+            f"{', echo' if self.echo else ''}"
         )
         docs = [
             f"  document {d.n} at {d.at:.1f}s: {d.sender} -> {', '.join(d.to)}, urgency "
@@ -216,6 +219,7 @@ def make_plan(seed: int, *, ledger: str = "memory", shape: str = "") -> Plan:
         noise=rng.choice((0.0, 0.0, 0.03, 0.1)),
         latency=rng.choice((0.05, 0.5, 2.0)),
         give_up=rng.choice((15.0, 600.0)),
+        echo=rng.random() < 0.2,
         docs=tuple(_docs(rng, shape)),
     )
     kinds = rng.sample(sorted(_MAKERS), rng.randint(1, 5))
@@ -227,7 +231,7 @@ def _docs(rng: Random, shape: str) -> list[Doc]:
     own = [code for codes in HOUSES[shape].values() for code in codes]
     burst = rng.random() < 0.2
     docs = []
-    for n in range(1, rng.choice((1, 2, 3, 4, 6)) + 1):
+    for n in range(1, rng.choice((1, 1, 2, 2, 3, 5)) + 1):
         sender = rng.choice([*own, *own, OUTSIDE])
         others = [code for code in (*own, OUTSIDE) if code != sender]
         to = tuple(rng.sample(others, rng.randint(1, min(2, len(others)))))

@@ -41,7 +41,15 @@ def _smaller(plan: Plan) -> Iterator[Plan]:
         yield replace(plan, faults=plan.faults[:index] + plan.faults[index + 1 :])
     for index in range(len(plan.docs)):
         yield replace(plan, docs=plan.docs[:index] + plan.docs[index + 1 :])
-    plain = {"noise": 0.0, "yields": 0.0, "shuffle": 0.0, "latency": 0.05, "broker": "lanes", "leases": False}
+    plain = {
+        "noise": 0.0,
+        "yields": 0.0,
+        "shuffle": 0.0,
+        "latency": 0.05,
+        "broker": "lanes",
+        "leases": False,
+        "echo": False,
+    }
     for name, value in plain.items():
         if getattr(plan, name) != value:
             yield replace(plan, **{name: value})  # type: ignore[arg-type]

@@ -65,7 +65,10 @@ def test_the_same_seed_is_the_same_history():
 def test_the_same_history_on_memory_and_on_a_file():
     """Both ledgers tell the same story where nothing but the engine differs."""
     plan = replace(QUIET, shuffle=0.0)
-    ends = [[line.split(maxsplit=1)[1] for line in run(p).story] for p in (plan, replace(plan, ledger="sqlite"))]
+    ends = [
+        [line.split(maxsplit=1)[1] for line in run(p).story]
+        for p in (plan, replace(plan, ledger="sqlite"))
+    ]
     assert sorted(ends[0]) == sorted(ends[1])
 
 

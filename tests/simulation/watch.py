@@ -109,6 +109,8 @@ class Watch:
         rows = house.rows("SELECT answer FROM consignment WHERE id = ?", accepted.id)
         if not rows or rows[0]["answer"] != accepted.answer_json:
             self.violate("early-answer", f"document {doc.n} is accepted, the ledger knows nothing")
+        if doc.verdict == "invalid" and not doc.keyed:
+            self.answers[doc.n] = accepted.answer_json  # refused meanwhile, it is new again
         before = self.answers.setdefault(doc.n, accepted.answer_json)
         if before != accepted.answer_json:
             self.violate("changed-answer", f"document {doc.n}")
@@ -181,6 +183,7 @@ class Watch:
         if doc.n not in self.answers:
             return
         answer = json.loads(self.answers[doc.n])
+        rows = [r for r in rows if r["id"] == answer["id"] or doc.verdict != "invalid"]
         if [r["id"] for r in rows] != [answer["id"]]:
             self.violate("lost", f"document {doc.n} was accepted as {answer['id']}, there: {rows}")
             return
@@ -375,9 +378,7 @@ _OPEN = {
         "WHERE state IN ('pending', 'sending', 'deferred', 'failed')"
     ),
     "consignment": "SELECT id, state, hold FROM consignment WHERE state = 'accepted'",
-    "inbound": (
-        "SELECT id, state FROM inbound WHERE state IN ('received', 'unreadable-yet')"
-    ),
+    "inbound": ("SELECT id, state FROM inbound WHERE state IN ('received', 'unreadable-yet')"),
     "arrival": "SELECT id, state FROM arrival WHERE state IN ('entered', 'checked', 'offered')",
     "status": "SELECT id FROM status_report WHERE offered_at IS NOT NULL AND taken_at IS NULL",
     "attempt": "SELECT transfer_id, n FROM attempt WHERE ended_at IS NULL",

@@ -339,7 +339,11 @@ class World:
             if OUTSIDE in sent[0].to:
                 sender = "G99"
         data = packets.status_packet(
-            about, sender=sender, sender_name="Không ai", code=code, description="ma",
+            about,
+            sender=sender,
+            sender_name="Không ai",
+            code=code,
+            description="ma",
             at=self.true_time(),
         )
         if fault.how == "junk":
@@ -444,16 +448,16 @@ class World:
             except UnavailableError:
                 await asyncio.sleep(1.0)  # it would end, and be started again
         for name in ("dispatch", "relay", "issue", "receiver", "collector"):
-            life.spawn(self._program(name, made[name].run()))
+            life.spawn(self._program(name, made[name].run))
         if leases:
-            life.spawn(self._program("leases", context.leases.run()))
+            life.spawn(self._program("leases", context.leases.run))
             life.spawn(self._every(_JANITOR_S, "nodes", made["nodes"].look))
         life.spawn(self._every(_JANITOR_S, "janitor", janitor._turn))
         life.spawn(self._every(_RECHECK_S, "recheck", made["recheck"].once))
 
-    async def _program(self, name: str, work: Awaitable[None]) -> None:
+    async def _program(self, name: str, work: Callable[[], Awaitable[None]]) -> None:
         try:
-            await work
+            await work()
         except Exception as exc:  # noqa: BLE001 - a program that ends ends the gateway
             self.watch.violate("alarm", f"{name} ended: {exc!r}")
 
@@ -546,7 +550,8 @@ class World:
                         await asyncio.sleep(2.0)
                         continue
                     self.watch.refused[doc.n] = exc.reason.value
-                    if doc.n in self.watch.answers or doc.verdict != "invalid":
+                    # What was refused after acceptance is new when it comes without its key.
+                    if doc.verdict != "invalid" or (doc.keyed and doc.n in self.watch.answers):
                         rules = [f.rule for f in exc.findings]
                         self.watch.violate("lost", f"document {doc.n}: {exc.reason} {rules}")
                     self.say(f"document {doc.n} is refused: {exc.reason.value}")
@@ -620,9 +625,7 @@ class World:
     ) -> None:
         """Say the codes of the plan, one after the other, each until it is heard."""
         head = read_packet(self.packets[doc.n]).head
-        about = packets.Head(
-            head.sender, (), item.document_id, head.code, head.date
-        )
+        about = packets.Head(head.sender, (), item.document_id, head.code, head.date)
         for code in doc.replies:
             await asyncio.sleep(self.random.uniform(0.0, 6.0))
             data = packets.status_packet(
@@ -698,10 +701,22 @@ class World:
                 description=f"ly do {code}",
                 at=self.true_time(),
             )
-            self.axis.take(data)
+            self._carry(data)
             self.watch.said[OUTSIDE, doc.n].append(code)
             self.say(f"{OUTSIDE} says {code} of document {doc.n}")
         self.owed[OUTSIDE] -= 1
+
+    def _carry(self, data: bytes) -> None:
+        """The axis carries a status: at once; or late, and then perhaps behind its successor; or
+        twice."""
+        if self.random.random() < self.plan.noise:
+            self.counts["status late"] += 1
+            self.loop.call_later(10.0, self.axis.take, data)
+            return
+        self.axis.take(data)
+        if self.random.random() < self.plan.noise:
+            self.counts["status twice"] += 1
+            self.axis.take(data)
 
     # ------------------------------------------------------------ operators
 
@@ -802,9 +817,7 @@ def _put_back(row: dict[str, Any], world: World) -> list[Any]:
             {"state": DeliveryState.PENDING.value, "reason": ""},
             expect=None,
         ),
-        Insert(
-            "event", {"subject": row["id"], "type": "requeued", "at": now, "data": "{}"}
-        ),
+        Insert("event", {"subject": row["id"], "type": "requeued", "at": now, "data": "{}"}),
     ]
     if row["consignment_id"]:
         where = {"id": row["consignment_id"], "state": ConsignmentState.CLOSED.value}
