@@ -23,7 +23,7 @@ from aiohttp import web
 from adapters.vxp import plugin as vxp
 from adapters.vxp.facade import only_from
 from gateway import __version__, observe, stores
-from gateway.broker.lanes import Lanes
+from gateway.brokers import make_broker, outside
 from gateway.clock import SystemClock, ask_ntp
 from gateway.config import Settings
 from gateway.errors import ConfigurationError, Fault, GatewayError, UnavailableError
@@ -153,6 +153,7 @@ class Gateway:
         self.receipt_key = LiveReceiptKey(receipt_keys_of(settings), self.clock.now)
         self.keys.watched.append(self.receipt_key)
         self.context = self._make_context()
+        opened.push_async_callback(self.turnstile.close)
         for adapter in self.context.adapters.values():
             opened.push_async_callback(adapter.close)
         self._make_programs()
@@ -235,11 +236,11 @@ class Gateway:
         self.leases: Alone | LedgerLeases = Alone()
         if node:
             self.leases = LedgerLeases(self.ledger, node, self._boot, self.clock.now, ttl_s=ttl_s)
-        self.turnstile = Turnstile(Lanes())
+        self.turnstile = Turnstile(make_broker(settings))
         return Context(
             node=node,
             leases=self.leases,
-            shared_lanes=not node,
+            shared_lanes=not node or outside(settings),
             gatekeeper=Admission(
                 self.ledger,
                 self.clock,

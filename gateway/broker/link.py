@@ -28,10 +28,11 @@ from gateway import observe
 from gateway.broker.queues import PREFIX
 from gateway.errors import ConfigurationError, Reason, UnavailableError
 
-CONNECT_S: Final = 10.0
+CONNECT_S: Final = 5.0
 CALL_S: Final = 20.0
 """Longest time of one call that is no publish; a quorum queue made on a slow disk is the worst."""
 _PARTING_S: Final = 5.0
+_AGAIN_S: Final = 0.2
 _PAUSES_S: Final = (0.1, 0.5, 1.0, 2.0, 5.0)
 _TROUBLE: Final = (AMQPError, ChannelInvalidStateError, OSError, TimeoutError, RuntimeError)
 
@@ -146,17 +147,27 @@ class Link:
         self._lock = asyncio.Lock()
         self._connection: AbstractConnection | None = None
         self._closed = False
+        self._not_before = 0.0
         # The library tells each loss at length, at every try; `Outage` tells it once.
         for name in ("aiormq", "aio_pika"):
             logging.getLogger(name).setLevel(logging.CRITICAL)
 
     async def once(self) -> AbstractConnection:
-        """Return the connection, trying once to make it; UnavailableError when there is none."""
+        """Return the connection, trying once to make it; UnavailableError when there is none.
+
+        Right after a try that failed it is not tried again: who publishes has other things to do.
+        """
+        return await self._get(patient=False)
+
+    async def _get(self, *, patient: bool) -> AbstractConnection:
         async with self._lock:
             if self._closed:
                 raise away("was let go")
             if self._connection is not None and alive(self._connection):
                 return self._connection
+            began = time.monotonic()
+            if began < self._not_before and not patient:
+                raise away("went away a moment ago")
             try:
                 async with speaking(CONNECT_S):
                     self._connection = await aio_pika.connect(
@@ -164,6 +175,8 @@ class Link:
                     )
             except UnavailableError as exc:
                 self._outage.lost(self.side, exc.public)
+                now = time.monotonic()
+                self._not_before = now + max(_AGAIN_S, now - began)
                 raise
             return self._connection
 
@@ -172,7 +185,7 @@ class Link:
         tries = 0
         while True:
             try:
-                return await self.once()
+                return await self._get(patient=True)
             except UnavailableError:
                 if self._closed:
                     raise

@@ -26,6 +26,7 @@ def cross_faults(settings: Settings, raw: Mapping[str, Any]) -> list[Fault]:
     for checker in (_roles, _listeners, _plain_listeners, _ledger, _clock, _formats, _seals):
         faults += checker(settings)
     faults += _blobs(settings, raw)
+    faults += _broker(settings, raw)
     faults += _peers(settings, raw)
     faults += _agencies(settings, raw)
     faults += _keys(settings)
@@ -119,6 +120,33 @@ def _ledger(settings: Settings) -> Iterator[Fault]:
             "ledger.ca_file",
             "máy chủ PostgreSQL ở máy khác phải có TLS: đặt ca_file",
             "a PostgreSQL server on another machine needs TLS: set ca_file",
+        )
+
+
+def _broker(settings: Settings, raw: Mapping[str, Any]) -> Iterator[Fault]:
+    broker, written = settings.broker, raw.get("broker")
+    if broker.url is None:
+        if isinstance(written, Mapping) and "url" in written:
+            return  # it is faulty itself, and told
+        for name, value in (("password_file", broker.password_file), ("ca_file", broker.ca_file)):
+            if value is not None:
+                yield Fault(
+                    f"broker.{name}", "chỉ dùng cùng broker.url", "goes with broker.url only"
+                )
+        return
+    where = urlsplit(broker.url)
+    if where.scheme == "amqp" and not is_loopback(where.hostname or ""):
+        # SEC-04: who listens would learn the password, and could give ids of his own.
+        yield Fault(
+            "broker.url",
+            "RabbitMQ ở máy khác phải có TLS: dùng amqps://",
+            "RabbitMQ on another machine needs TLS: use amqps://",
+        )
+    if broker.password_file is None:
+        yield Fault(
+            "broker.password_file",
+            "phải có khi dùng broker.url",
+            "is required with broker.url",
         )
 
 
@@ -287,8 +315,33 @@ def _keys(settings: Settings) -> Iterator[Fault]:
                     f"phải là một dòng chữ: {exc.public}",
                     f"must be one line of text: {exc.public}",
                 )
+    yield from _broker_keys(settings)
     yield from _receipt_key(settings)
     yield from _seal_key(settings)
+
+
+def _broker_keys(settings: Settings) -> Iterator[Fault]:
+    from gateway.secrets import read_secret_file
+
+    password, authority = settings.broker.password_file, settings.broker.ca_file
+    if password is not None and password.is_file():
+        try:
+            read_secret_file(password)
+        except ConfigurationError as exc:
+            yield Fault(
+                "broker.password_file",
+                f"phải là một dòng chữ: {exc.public}",
+                f"must be one line of text: {exc.public}",
+            )
+    if authority is not None and authority.is_file():
+        try:
+            ssl.create_default_context(cafile=authority)
+        except OSError as exc:  # ssl.SSLError is one
+            yield Fault(
+                "broker.ca_file",
+                f"không phải chứng thư CA dạng PEM: {exc}",
+                f"is no authority's certificate in PEM: {exc}",
+            )
 
 
 def _seal_key(settings: Settings) -> Iterator[Fault]:

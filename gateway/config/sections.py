@@ -12,6 +12,7 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import Field, IPvAnyNetwork, model_validator
 
 from gateway.config.base import REQUIRED, Section, duration, field
+from gateway.config.broker import BrokerSection
 from gateway.config.keeping import Blobs
 from gateway.config.kinds import (
     Code,
@@ -536,6 +537,7 @@ class Settings(Section):
     admission: Admission
     ledger: LedgerSection
     blobs: Blobs
+    broker: BrokerSection
     verify: Verify
     reports: Reports
     receipts: Receipts

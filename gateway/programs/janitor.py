@@ -10,6 +10,7 @@ lanes are not shared. What a dead node had begun goes on at once, not when its a
 
 import asyncio
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import timedelta
 
 from gateway import faults, observe
@@ -111,12 +112,17 @@ class Janitor:
         await self._due(at)
         pending = await context.ledger.all("consignments_pending")
         unread = await context.ledger.all("inbound_open", now=at, limit=_LIMIT)
-        await context.lanes.publish(
+        await self._wish(
             [
                 *(Wanted("issue", row["id"], row["urgency"]) for row in pending),
                 *(Wanted("receive", row["id"]) for row in unread),
             ]
         )
+
+    async def _wish(self, wanted: Sequence[Wanted]) -> None:
+        """Put ids into the lanes; a broker that is away says so itself, and gets them next time."""
+        with suppress(UnavailableError):
+            await self._context.lanes.publish(wanted)
 
     # ------------------------------------------------------------ transfers
 
@@ -126,7 +132,7 @@ class Janitor:
         What waits for a hop that is held, or does not answer, is not even looked at.
         """
         context = self._context
-        ledger, lanes = context.ledger, context.lanes
+        ledger = context.ledger
         halted = {row["subject"] for row in await ledger.all("hops_halted")}
         for found in await ledger.all("hops_waiting"):
             hop = found["hop"]
@@ -139,7 +145,7 @@ class Janitor:
             rows = await ledger.all("transfers_due_at", now=at, hop=hop, limit=_LIMIT)
             if rows:
                 topic = topic_of(hop)
-                await lanes.publish(
+                await self._wish(
                     [Wanted(topic, row["id"], row["lane"], row["due_at"], hop) for row in rows]
                 )
 

@@ -34,6 +34,10 @@ name = "Xã Yên Bình"
 key_file = "tls.key"
 certificate_file = "tls.pem"
 tsa_url = "http://127.0.0.1:9/tsa"
+[broker]
+url = "amqp://vanlien@127.0.0.1:9/lien-thong"
+password_file = "truc.secret"
+ca_file = "tls.pem"
 [blobs]
 url = "s3://van-ban/kho"
 endpoint = "https://127.0.0.1:9"

@@ -338,7 +338,7 @@ def test_the_sample_passes_as_it_is(folder):
 
 def test_the_sample_with_every_comment_taken_away_passes_too(folder):
     seal = ("seal.key", "seal.pem", "seal.password")
-    store = ("s3-access.key", "s3-secret.key", "s3-ca.pem")
+    store = ("s3-access.key", "s3-secret.key", "s3-ca.pem", "broker.password", "broker-ca.pem")
     for name in ("tls.pem", "tls.key", "truc-qg.secret", "token.pin", *seal, *store):
         (folder / "keys" / name).write_text("secret\n")
         (folder / "keys" / name).chmod(0o600)
@@ -352,6 +352,7 @@ def test_the_sample_with_every_comment_taken_away_passes_too(folder):
         "http.tls_cert",
         "agency[0].successor",
         "receipts.key",
+        "broker.ca_file",
         "reports.seal.key_file",
     }
 
@@ -441,3 +442,42 @@ def test_bounds_of_a_seal_stand_in_order(folder, name):
     assert where(check(write(folder, GOOD + text), {})) == {f"policy.{name}_least"}
     text = f"[policy]\n{name}_least = 0.8\n{name}_most = 0.9\n"
     assert check(write(folder, GOOD + text), {}) == []
+
+
+BROKER = """
+[broker]
+url = "amqps://vanlien@mq.example.vn/vanlien"
+password_file = "keys/broker.password"
+"""
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "faults"),
+    [
+        ("", "", set()),
+        ("amqps://vanlien@mq.example.vn", "amqp://vanlien@127.0.0.1:5672", set()),
+        ("amqps://vanlien@mq.example.vn", "amqp://vanlien@[::1]", set()),
+        # Who listens would learn the password.
+        ("amqps://", "amqp://", {"broker.url"}),
+        ("vanlien@mq", "vanlien:mat-khau@mq", {"broker.url"}),
+        ("vanlien@mq", "mq", {"broker.url"}),
+        ("amqps://", "https://", {"broker.url"}),
+        ("/vanlien", "/vanlien?heartbeat=0", {"broker.url"}),
+        ("/vanlien", "/a/b", {"broker.url"}),
+        (".vn/", ".vn:0/", {"broker.url"}),
+        (".vn/", ".vn:a/", {"broker.url"}),
+        ('password_file = "keys/broker.password"', "", {"broker.password_file"}),
+        ("broker.password", "no.password", {"broker.password_file"}),
+        ("[broker]", '[broker]\nca_file = "keys/broker.password"', {"broker.ca_file"}),
+        ("[broker]", '[broker]\nprefix = "Cổng"', {"broker.prefix"}),
+        ("[broker]", '[broker]\nheartbeat = "0 s"', {"broker.heartbeat"}),
+        ('url = "amqps://vanlien@mq.example.vn/vanlien"', "", {"broker.password_file"}),
+    ],
+)
+def test_how_the_broker_is_reached(folder, before, after, faults):
+    (folder / "keys" / "broker.password").write_text("mat-khau\n")
+    (folder / "keys" / "broker.password").chmod(0o600)
+    text = BROKER.replace(before, after) if before else BROKER
+    found = check(write(folder, GOOD + text), {})
+    assert where(found) == faults
+    assert not any("mat-khau" in fault.vi + fault.en for fault in found)
