@@ -53,7 +53,9 @@ def is_trouble(exc: BaseException) -> bool:
     """Tell trouble with the server or the way to it from a statement that is wrong."""
     if isinstance(exc, asyncpg.PostgresError):
         return str(exc.sqlstate or "").startswith(_TROUBLE)
-    return isinstance(exc, (OSError, TimeoutError, asyncpg.InterfaceError, EOFError))
+    # InternalClientError: the server closed the connection while the library looked elsewhere.
+    broken = (OSError, TimeoutError, asyncpg.InterfaceError, asyncpg.InternalClientError)
+    return isinstance(exc, broken)
 
 
 def unavailable(text: str, cause: BaseException) -> UnavailableError:

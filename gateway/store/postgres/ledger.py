@@ -19,10 +19,10 @@ import asyncio
 import collections
 import contextlib
 import secrets
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeVar
 
 import asyncpg
 
@@ -54,10 +54,13 @@ _POLL_S: Final = 5.0
 _AGAIN_S: Final = 0.5
 
 _CANNOT: Final = "the ledger cannot commit"
+_UNREADABLE: Final = "the ledger cannot be read"
 _MARK: Final = (
     "INSERT INTO meta (key, value) VALUES ('{key}', '{value}') "
     "ON CONFLICT (key) DO UPDATE SET value = excluded.value"
 )
+
+T = TypeVar("T")
 
 _Result = Committed | Conflict | BaseException
 
@@ -148,17 +151,15 @@ class PostgresLedger:
     async def one(self, query: str, **params: object) -> Row | None:
         """Return the first row of a named query."""
         asked = postgres(QUERIES[query])
-        async with self._readers.one() as connection:
-            with reading():
-                row = await connection.fetchrow(asked.text, *asked.arguments(params))
+        values = asked.arguments(params)
+        row = await self._readers.ask(lambda c: c.fetchrow(asked.text, *values))
         return dict(row) if row is not None else None
 
     async def all(self, query: str, **params: object) -> Sequence[Row]:
         """Return all rows of a named query."""
         asked = postgres(QUERIES[query])
-        async with self._readers.one() as connection:
-            with reading():
-                rows = await connection.fetch(asked.text, *asked.arguments(params))
+        values = asked.arguments(params)
+        rows = await self._readers.ask(lambda c: c.fetch(asked.text, *values))
         return [dict(row) for row in rows]
 
     async def close(self) -> None:
@@ -339,7 +340,7 @@ class PostgresLedger:
 
     async def _listen(self, connection: Connection, lost: asyncio.Event) -> None:
         """Listen for ever; what was notified while nobody listened is found by looking."""
-        while True:
+        while not self._closed:
             try:
                 with reading():
                     while not lost.is_set():
@@ -352,16 +353,13 @@ class PostgresLedger:
             finally:
                 if self._closed:
                     await let_go(connection)
-            lost = asyncio.Event()
-            connection = await self._listening_again(lost)
-            self._wake()
-
-    async def _listening_again(self, lost: asyncio.Event) -> Connection:
-        while True:
-            try:
-                return await self._listening(lost)
-            except GatewayError:
+            while not self._closed:
                 await asyncio.sleep(_AGAIN_S)
+                with contextlib.suppress(GatewayError):
+                    lost = asyncio.Event()
+                    connection = await self._listening(lost)
+                    self._wake()
+                    break
 
 
 class _Pool:
@@ -376,6 +374,27 @@ class _Pool:
         self._free: list[Connection] = []
         self._room = asyncio.Semaphore(size)
         self._shut = asyncio.Event()
+
+    async def ask(self, question: Callable[[Connection], Awaitable[T]]) -> T:
+        """Ask something that changes nothing; once more when the connection turns out broken."""
+        try:
+            async with self.one() as connection:
+                return await question(connection)
+        except Exception as exc:
+            if not is_trouble(exc):
+                raise
+            if not _is_gone(exc):
+                raise unavailable(_UNREADABLE, exc) from exc
+        # The server was started anew: what else is idle here is as broken.
+        while self._free:
+            self._free.pop().terminate()
+        try:
+            async with self.one() as connection:
+                return await question(connection)
+        except Exception as exc:
+            if is_trouble(exc):
+                raise unavailable(_UNREADABLE, exc) from exc
+            raise
 
     @asynccontextmanager
     async def one(self) -> AsyncIterator[Connection]:
@@ -392,8 +411,8 @@ class _Pool:
                 connection = await connect(self._place, self._purpose, idle_s=self._idle_s)
             try:
                 yield connection
-            except BaseException:
-                if not await _rolled_back(connection):
+            except BaseException as exc:
+                if is_trouble(exc) or not await _rolled_back(connection):
                     connection.terminate()
                 raise
             finally:
@@ -444,6 +463,13 @@ def _is_doubt(exc: Exception) -> bool:
     return is_trouble(exc) and not (
         isinstance(exc, asyncpg.PostgresError) and str(exc.sqlstate).startswith(("40", "25", "53"))
     )
+
+
+def _is_gone(exc: Exception) -> bool:
+    """Tell a connection that was closed from a server that is slow or refuses."""
+    if isinstance(exc, asyncpg.PostgresError):
+        return str(exc.sqlstate).startswith(("08", "57P"))
+    return not isinstance(exc, TimeoutError)
 
 
 def _refusal(exc: Exception) -> _Result:
