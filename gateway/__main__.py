@@ -21,6 +21,7 @@ COMMANDS: Final = (
     "system",
     "agency",
     "counter",
+    "ledger",
     "queue",
     "clock",
     "maintenance",

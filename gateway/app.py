@@ -7,7 +7,6 @@ of its roles only. Killing it at any point loses nothing that was answered as ac
 
 import asyncio
 import contextlib
-import fcntl
 import functools
 import os
 import platform
@@ -26,6 +25,7 @@ from gateway import __version__, observe, stores
 from gateway.brokers import make_broker, outside
 from gateway.clock import SystemClock, ask_ntp
 from gateway.config import Settings
+from gateway.datafolder import take_lock
 from gateway.errors import ConfigurationError, Fault, GatewayError, UnavailableError
 from gateway.keys.expiry import ExpiryWatch, Term
 from gateway.keys.receiptkey import LiveReceiptKey
@@ -135,7 +135,7 @@ class Gateway:
 
     async def _start(self) -> None:
         settings, opened = self.settings, self._opened
-        opened.callback(os.close, _take_lock(settings.gateway.data_dir))
+        opened.callback(os.close, take_lock(settings.gateway.data_dir))
         stores.usable_ledger(settings)
         self.failed = asyncio.get_running_loop().create_future()
         self.blobs = stores.open_blobs(settings)
@@ -479,24 +479,6 @@ def _room(*folders: Path) -> Room:
         told = os.statvfs(folder)
         rooms.append(Room(told.f_bavail * told.f_frsize, told.f_blocks * told.f_frsize))
     return min(rooms, key=lambda room: room.free_bytes)
-
-
-def _take_lock(folder: Path) -> int:
-    """Return the descriptor that makes this process the only one on a data folder."""
-    try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        lock = os.open(folder / "vanlien.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    except OSError as exc:
-        raise ConfigurationError(f"{folder}: {exc.strerror}") from exc
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as exc:
-        os.close(lock)
-        told = "another vanlien serves this folder: stop it first, or use another data_dir"
-        vi = "một tiến trình vanlien khác đang dùng thư mục này: dừng nó, hoặc đổi data_dir"
-        fault = Fault("gateway.data_dir", f"{folder}: {vi}", f"{folder}: {told}")
-        raise ConfigurationError(f"{folder}: {told}", (fault,)) from exc
-    return lock
 
 
 def _tls(settings: Settings, clock: SystemClock) -> ServerTls | None:

@@ -6,22 +6,27 @@ context manager lends is closed when its block ends.
 """
 
 import asyncio
+import os
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Final, Protocol
 
 import uuid_utils
 
+from gateway import __version__
 from gateway.clock import SystemClock
 from gateway.config import Settings, load
-from gateway.errors import ConfigurationError
+from gateway.datafolder import take_lock
+from gateway.errors import ConfigurationError, GatewayError
 from gateway.keys.receiptkey import signing_now
 from gateway.policies import bucket_of, receipt_keys_of
 from gateway.ports import AdminStore, Blobs, Clock, Ledger
 from gateway.receipts.bundle import ReceiptSource
 from gateway.secrets import read_key_file
-from gateway.store import setup
+from gateway.store import revisions, setup
 from gateway.store.admin import LedgerAdmin
 from gateway.store.blobs import FolderBlobs
 from gateway.store.callers import LedgerCallers
@@ -29,9 +34,14 @@ from gateway.store.catalogue import LedgerCatalogue
 from gateway.store.ledger import SqliteLedger
 from gateway.store.operations import LedgerOperations
 from gateway.store.places import Place, SqliteFile, place_of
+from gateway.store.queries import QUERIES
 from gateway.store.readonly import ReadOnlyLedger
 from gateway.store.receipts import LedgerReceipts, sign_head_now
+from gateway.store.session import session
 from gateway.store.tiers import TieredBlobs
+
+_TWO_BEATS_S: Final = 11.0
+"""A living node beats twice in this time (`gateway.programs.nodes`)."""
 
 
 class UuidIds:
@@ -90,12 +100,117 @@ def ledger_fault(settings: Settings) -> str | None:
     return postgres.check(place)
 
 
+@dataclass(frozen=True, slots=True)
+class LedgerStatus:
+    """What a ledger says of itself, and whether this program may work with it.
+
+    Args:
+        engine: `sqlite` or `postgresql`.
+        where: The file, or the address.
+        revision: Of its tables, "" when there is none to be seen.
+        works_since: Oldest revision whose program may still work with it.
+        program: Revision this program works with.
+        fault: Why it cannot be used (Vietnamese / English), "" when it can.
+    """
+
+    engine: str
+    where: str
+    revision: str
+    works_since: str
+    program: str
+    fault: str
+
+
+def ledger_status(settings: Settings) -> LedgerStatus:
+    """Look at the ledger, whatever state it is in; nothing is changed."""
+    place = ledger_place(settings)
+    fault = ledger_fault(settings) or ""
+    found = revisions.State("", None)
+    if isinstance(place, SqliteFile):
+        seen = setup.look(place.path)
+        found = found if isinstance(seen, str) else seen
+    else:
+        from gateway.store.postgres import setup as postgres
+
+        with suppress(GatewayError):
+            found = postgres.look(place)
+    return LedgerStatus(
+        "sqlite" if settings.ledger.is_file else "postgresql",
+        str(place),
+        found.revision,
+        found.works_since or found.revision,
+        revisions.HEAD,
+        fault,
+    )
+
+
+def upgrade_ledger(settings: Settings, *, finish: bool = False) -> None:
+    """Bring the ledger to this program's schema.
+
+    A file belongs to one process: both halves are done, and no server may have it. On a database
+    the first half is done while older nodes are up; the second one, with `finish`, once they left.
+
+    Raises:
+        ConfigurationError: No ledger, newer than this program, or a server of an older program
+            is still there.
+        UnavailableError: The engine cannot write it; it is as it was.
+    """
+    place = ledger_place(settings)
+    if isinstance(place, SqliteFile):
+        lock = take_lock(settings.gateway.data_dir)
+        try:
+            setup.upgrade(place.path)
+        finally:
+            os.close(lock)
+        return
+    from gateway.store.postgres import setup as postgres
+
+    if finish:
+        _refuse_older(place)
+        postgres.finish(place)
+    else:
+        postgres.upgrade(place)
+
+
+def _refuse_older(place: Place) -> None:
+    """Refuse while a node of another program lives: its beat moves."""
+    with session(place, purpose="upgrade", read_only=True) as opened:
+
+        def beats() -> dict[str, tuple[str, int]]:
+            rows = opened.rows(QUERIES["nodes"])
+            others = (r for r in rows if r["state"] != "down" and r["version"] != __version__)
+            return {row["name"]: (row["version"], row["beat"]) for row in others}
+
+        before = beats()
+        if not before:
+            return
+        time.sleep(_TWO_BEATS_S)
+        alive = sorted(name for name, seen in beats().items() if seen != before.get(name))
+    if alive:
+        names = ", ".join(alive)
+        raise ConfigurationError(
+            f"{place}: còn tiến trình của phiên bản khác: {names}; dừng chúng trước / nodes of "
+            f"another version are still up: {names}; stop them first"
+        )
+
+
 def usable_ledger(settings: Settings) -> Place:
-    """Return where the ledger is; ConfigurationError when it cannot be used."""
-    wrong = ledger_fault(settings)
+    """Return where the ledger is.
+
+    Raises:
+        ConfigurationError: There is none, or it is not for this program.
+        UnavailableError: Its server cannot be reached now.
+    """
+    place = ledger_place(settings)
+    if isinstance(place, SqliteFile):
+        wrong = setup.check(place.path)
+    else:
+        from gateway.store.postgres import setup as postgres
+
+        wrong = postgres.judged(place, postgres.look(place))
     if wrong is not None:
         raise ConfigurationError(wrong)
-    return ledger_place(settings)
+    return place
 
 
 @asynccontextmanager

@@ -57,7 +57,7 @@ def upgrade(path: Path) -> None:
         ConfigurationError: Missing, not a ledger, or newer than this program.
         UnavailableError: The engine cannot write it; the ledger is as it was.
     """
-    found = _look(path)
+    found = look(path)
     if isinstance(found, str):
         raise ConfigurationError(found)
     if wrong := revisions.too_new(str(path), found):
@@ -68,11 +68,11 @@ def upgrade(path: Path) -> None:
 
 def check(path: Path) -> str | None:
     """Return what is wrong with the ledger at `path` (Vietnamese / English), None when usable."""
-    found = _look(path)
+    found = look(path)
     return found if isinstance(found, str) else revisions.judged(str(path), found) or None
 
 
-def _look(path: Path) -> revisions.State | str:
+def look(path: Path) -> revisions.State | str:
     """Look at a ledger, for reading only; a text says why it is none."""
     if not path.is_file():
         text = "chưa có sổ cái, hãy chạy `vanlien init` / there is no ledger; run `vanlien init`"

@@ -89,15 +89,31 @@ def finish(place: PostgresDatabase) -> None:
 
 def check(place: PostgresDatabase) -> str | None:
     """Return what is wrong with the ledger (Vietnamese / English), None when usable."""
-
-    async def look(connection: Connection) -> str:
-        found = await _state(place, connection)
-        return revisions.judged(str(place), found) if found.revision else _missing(place)
-
     try:
-        return _run(place, look) or None
+        found = look(place)
     except GatewayError as exc:
-        return f"{place}: {exc}"
+        # To the operator in full: what the server said is the cause.
+        return f"{place}: {exc}" + (f" ({exc.__cause__})" if exc.__cause__ else "")
+    return judged(place, found)
+
+
+def judged(place: PostgresDatabase, found: revisions.State) -> str | None:
+    """Return what is wrong with a ledger that was looked at, None when usable."""
+    return (revisions.judged(str(place), found) if found.revision else _missing(place)) or None
+
+
+def look(place: PostgresDatabase) -> revisions.State:
+    """Return what a ledger says of itself; no revision when there is none.
+
+    Raises:
+        ConfigurationError: The server must not hold a ledger.
+        UnavailableError: It cannot be reached.
+    """
+
+    async def ask(connection: Connection) -> revisions.State:
+        return await _state(place, connection)
+
+    return _run(place, ask)
 
 
 async def _finish(connection: Connection, done: str | None) -> None:

@@ -20,6 +20,7 @@ def ledger(monkeypatch):
         settings.ledger.path.write_bytes(b"")
 
     stores.create_ledger = create_ledger
+    stores.ledger_fault = lambda _settings: None
     monkeypatch.setitem(sys.modules, "gateway.stores", stores)
     return stores
 
