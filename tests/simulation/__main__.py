@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator
 
 from tests.simulation.plan import make_plan
+from tests.simulation.player import play
 from tests.simulation.shrink import shrink
 from tests.simulation.watch import INVARIANTS
 from tests.simulation.world import Result, run
@@ -30,13 +31,6 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, help="play one history and tell it")
     parser.add_argument("--keep-going", action="store_true", help="do not stop at a failure")
     return parser.parse_args()
-
-
-def _play(job: tuple[int, str, str]) -> tuple[int, str, dict[str, int], float]:
-    seed, ledger, shape = job
-    began = time.process_time()
-    result = run(make_plan(seed, ledger=ledger, shape=shape))
-    return seed, result.name, dict(result.counts), time.process_time() - began
 
 
 def _tell(result: Result) -> None:
@@ -111,7 +105,7 @@ def main() -> int:
     )
     tally = _Tally(options.seeds)
     with multiprocessing.get_context("spawn").Pool(options.jobs) as pool:
-        for done in pool.imap_unordered(_play, jobs, chunksize=8):
+        for done in pool.imap_unordered(play, jobs, chunksize=8):
             tally.take(*done)
             if tally.failed and not options.keep_going:
                 pool.terminate()
