@@ -171,6 +171,12 @@ POLICY = [
         lambda p: p.schedules[Lane.VERY_URGENT].give_up_after,
         timedelta(days=3),
     ),
+    ("breaker", "failures = 9", lambda p: p.breaker.failures, 9),
+    ("breaker", "window = 40", lambda p: p.breaker.window, 40),
+    ("breaker", "ratio = 0.5", lambda p: p.breaker.ratio, 0.5),
+    ("breaker", 'first = "3 s"', lambda p: p.breaker.first, timedelta(seconds=3)),
+    ("breaker", 'longest = "9 m"', lambda p: p.breaker.longest, timedelta(minutes=9)),
+    ("breaker", 'urgent_every = "2 s"', lambda p: p.breaker.urgent_every, timedelta(seconds=2)),
 ]
 
 
