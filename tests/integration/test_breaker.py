@@ -3,7 +3,6 @@
 Rules: SND-03, SND-15.
 """
 
-import json
 from datetime import timedelta
 
 from adapters.vxp.simulator import Fault
@@ -64,7 +63,8 @@ async def test_an_axis_that_is_away_costs_a_few_attempts_and_comes_back_in_order
         away(house)
         normal = [await sent(house, n) for n in range(1, 13)]
         await house.until(lambda: is_open(house))
-        await house.until(lambda: records(house))
+        (record,) = await house.until(lambda: records(house))
+        assert from_text(record["until"]) - from_text(record["since"]) == timedelta(minutes=30)
         urgent = await sent(house, 50, urgency=1)
         express = await sent(house, 60, urgency=3)
         late = await sent(house, 70)
@@ -224,48 +224,3 @@ async def counted(house):
         found = connection.execute("SELECT COUNT(*) FROM attempt").fetchone()
     connection.close()
     return [{"n": found[0]}]
-
-
-async def test_our_own_full_disk_opens_nobodys_breaker(tmp_path):
-    async with gatehouse(tmp_path, axis=True, extra=LONG) as house:
-        blobs = house.gateway.context.blobs
-
-        class Full:
-            def __getattr__(self, name):
-                return getattr(blobs, name)
-
-            def writer(self):
-                from gateway.errors import UnavailableError
-
-                raise UnavailableError(public="no room")
-
-        house.axis.fail("sendEdoc", *[Fault.BUSY] * 2)
-        documents = [await sent(house, n) for n in range(1, 3)]
-        for document in documents:
-            await house.state(document, "G09", "deferred")
-        more = [await sent(house, n) for n in range(3, 9)]
-        for document in more:
-            await house.state(document, "G09", "handed_over")
-        assert await is_closed(house)
-        house.gateway.context.blobs = Full()
-        status, answer, _ = await house.send(packet("77", to=("G09",)))
-        assert status == 503, answer
-        assert await is_closed(house)
-        house.gateway.context.blobs = blobs
-
-
-async def test_the_record_says_since_when_and_until_when(tmp_path):
-    async with gatehouse(tmp_path, axis=True, extra=LONG) as house:
-        away(house)
-        document = await sent(house, 1)
-        for n in range(2, 6):
-            await sent(house, n)
-        await house.until(lambda: is_open(house))
-        (record,) = await house.until(lambda: records(house))
-        wait = from_text(record["until"]) - from_text(record["since"])
-        assert wait == timedelta(minutes=30)
-        (opened,) = await house.gateway.ledger.all("events_of", subject="hop:truc")
-        assert json.loads(opened["data"])["hop"] == "truc"
-        back(house)
-        house.clock.move(timedelta(hours=1))
-        await house.state(document, "G09", "handed_over")
