@@ -4,8 +4,11 @@ What they ask is said once for both engines (`gateway.store.steps`, `gateway.sto
 caller owns the transaction and the write lock.
 """
 
+import re
 from collections.abc import Sequence
-from typing import Any
+from functools import lru_cache
+from itertools import count
+from typing import Any, Final
 
 import asyncpg
 
@@ -14,6 +17,8 @@ from gateway.store.dialects import postgres
 from gateway.store.postgres.connection import Connection
 from gateway.store.sequencer import Look, places
 from gateway.store.steps import Ask, Purpose, Taken, steps
+
+_WRITES: Final = frozenset({Purpose.WRITE, Purpose.MANY})
 
 
 class _Singly(Exception):  # noqa: N818 - control flow inside this module only
@@ -46,37 +51,75 @@ async def apply(
 async def _apply(
     connection: Connection, change: ChangeSet, *, singly: bool = False
 ) -> tuple[Committed, bool]:
+    """Apply a set; inserts between two other statements go as one journey, unless `singly`."""
     going = steps(change)
+    held: list[Ask] = []
     owed = False
     try:
         ask = next(going)
         while True:
-            owed = owed or "INTO outbox " in ask.sql
+            owed = owed or ask.sql.startswith("INSERT INTO outbox ")
             if singly and ask.purpose is Purpose.MANY:
                 ask = going.throw(Taken())
                 continue
+            if not singly and ask.purpose in _WRITES and ask.sql.startswith("INSERT"):
+                held.append(ask)
+                ask = going.send(None)
+                continue
+            await _insert(connection, held)
             try:
                 answer = await _ask(connection, ask)
             except asyncpg.UniqueViolationError as exc:
-                if ask.purpose is Purpose.MANY:
-                    raise _Singly from exc
                 taken = Taken()
                 taken.__cause__ = exc
                 ask = going.throw(taken)
             else:
                 ask = going.send(answer)
     except StopIteration as done:
+        await _insert(connection, held)
         return done.value, owed
 
 
 async def _ask(connection: Connection, ask: Ask) -> Row | int | None:
     asked = postgres(ask.sql)
     arguments = asked.arguments(ask.params)
-    if ask.purpose in {Purpose.WRITE, Purpose.MANY}:
+    if ask.purpose in _WRITES:
         said: str = await connection.execute(asked.text, *arguments)
         return int(said.rsplit(" ", 1)[-1])  # INSERT 0 3, UPDATE 3
     row: Row | None = await connection.fetchrow(asked.text, *arguments)
     return row
+
+
+async def _insert(connection: Connection, held: list[Ask]) -> None:
+    """Write what was held back, and forget it; several tables in one statement."""
+    try:
+        while held:
+            # A table comes once in a statement: within one, nobody promises an order.
+            tables: set[str] = set()
+            while len(tables) < len(held) and _table(held[len(tables)]) not in tables:
+                tables.add(_table(held[len(tables)]))
+            some, held[:] = held[: len(tables)], held[len(tables) :]
+            values = [value for ask in some for value in ask.params]
+            await connection.execute(_joined(tuple(ask.sql for ask in some)), *values)
+    except asyncpg.UniqueViolationError as exc:
+        raise _Singly from exc
+
+
+def _table(ask: Ask) -> str:
+    return ask.sql.split(" ", 3)[2]
+
+
+@lru_cache(maxsize=2048)
+def _joined(inserts: tuple[str, ...]) -> str:
+    """Return several inserts as one statement; foreign keys are looked at when it ends."""
+    if len(inserts) == 1:
+        return postgres(inserts[0]).text
+    places = count(1)
+    parts = [
+        f"i{number} AS ({re.sub('[?]', lambda _: f'${next(places)}', sql)})"
+        for number, sql in enumerate(inserts)
+    ]
+    return f"WITH {', '.join(parts)} SELECT 1"
 
 
 async def sequence(connection: Connection) -> None:

@@ -92,7 +92,7 @@ class PostgresLedger:
         self.on_outbox = on_outbox
         self._jobs: collections.deque[_Job] = collections.deque()
         self._some = asyncio.Event()
-        self._closed = False
+        self._shut = asyncio.Event()
         self._writer: Connection | None = None
         self._node = secrets.token_hex(8)
         self._batches = 0
@@ -121,7 +121,7 @@ class PostgresLedger:
 
     async def commit(self, change: ChangeSet) -> Committed | Conflict:
         """Apply one change set; returns after the server's fsync."""
-        if self._closed:
+        if self._shut.is_set():
             raise UnavailableError(public="the ledger is closed")
         job = _Job(change, asyncio.get_running_loop().create_future())
         self._jobs.append(job)
@@ -164,9 +164,9 @@ class PostgresLedger:
 
     async def close(self) -> None:
         """Finish what is queued, then let go of the connections."""
-        if self._closed:
+        if self._shut.is_set():
             return
-        self._closed = True
+        self._shut.set()
         self._some.set()
         for task in self._tasks[:1]:
             await task
@@ -192,7 +192,7 @@ class PostgresLedger:
             self._some.clear()
             while self._jobs:
                 await self._batch()
-            if self._closed:
+            if self._shut.is_set():
                 return
 
     async def _batch(self) -> None:
@@ -340,7 +340,7 @@ class PostgresLedger:
 
     async def _listen(self, connection: Connection, lost: asyncio.Event) -> None:
         """Listen for ever; what was notified while nobody listened is found by looking."""
-        while not self._closed:
+        while not self._shut.is_set():
             try:
                 with reading():
                     while not lost.is_set():
@@ -351,9 +351,9 @@ class PostgresLedger:
             except UnavailableError:
                 connection.terminate()
             finally:
-                if self._closed:
+                if self._shut.is_set():
                     await let_go(connection)
-            while not self._closed:
+            while not self._shut.is_set():
                 await asyncio.sleep(_AGAIN_S)
                 with contextlib.suppress(GatewayError):
                     lost = asyncio.Event()
