@@ -18,6 +18,21 @@ from gateway.store.ledger import SqliteLedger, _Job, connect
 from tests.simulation.life import LIFE
 from tests.world.memory_ledger import MemoryLedger
 
+_WATCHED = ("consignment", "delivery", "transfer", "arrival", "recall")
+_MOVES = "CREATE TEMP TABLE move (what TEXT, before TEXT, after TEXT);" + "".join(
+    f"CREATE TEMP TRIGGER move_{table} AFTER UPDATE OF state ON main.{table} "
+    f"WHEN old.state <> new.state "
+    f"BEGIN INSERT INTO move VALUES ('{table}', old.state, new.state); END;"
+    for table in _WATCHED
+)
+"""Every step of a state that was committed, whoever made it."""
+
+
+def moves(connection: sqlite3.Connection) -> list[tuple[str, str, str]]:
+    """Return the steps states made."""
+    found = connection.execute("SELECT DISTINCT what, before, after FROM move ORDER BY 1, 2, 3")
+    return [tuple(row) for row in found]
+
 
 @cache
 def _image() -> bytes:
@@ -43,6 +58,7 @@ class QuickMemoryLedger(MemoryLedger):
         self.connection.row_factory = sqlite3.Row
         self.connection.deserialize(_image())
         self.connection.execute("PRAGMA foreign_keys=ON")
+        self.connection.executescript(_MOVES)
         self.on_outbox = None
         self.broken = False
         self.commits = []
@@ -50,6 +66,9 @@ class QuickMemoryLedger(MemoryLedger):
 
     def seen(self) -> sqlite3.Connection:
         return self.connection
+
+    def moves(self) -> list[tuple[str, str, str]]:
+        return moves(self.connection)
 
 
 class InlineSqliteLedger(SqliteLedger):
@@ -66,12 +85,14 @@ class InlineSqliteLedger(SqliteLedger):
         self._queued: list[tuple[_Job, object]] = []
         self.on_outbox = None
         self._closed = False
+        self._moved: set[tuple[str, str, str]] = set()
         self._open()
 
     def _open(self) -> None:
         self._writer = connect(self._path)
         self._cursor = self._writer.cursor()
         self._reader = connect(self._path, read_only=True)
+        self._writer.executescript(_MOVES)
 
     async def commit(self, change: ChangeSet) -> Committed | Conflict:
         if self._closed:
@@ -91,12 +112,16 @@ class InlineSqliteLedger(SqliteLedger):
 
     def reopen(self) -> None:
         """The only process on it died: open the file as the next one finds it."""
+        self._moved |= set(moves(self._writer))
         self._reader.close()
         self._writer.close()
         self._open()
 
     def seen(self) -> sqlite3.Connection:
         return self._reader
+
+    def moves(self) -> list[tuple[str, str, str]]:
+        return sorted(self._moved | set(moves(self._writer)))
 
     def close(self) -> None:
         if not self._closed:

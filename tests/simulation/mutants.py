@@ -387,6 +387,23 @@ def sequences_late(life: Life, context: Context, made: Made) -> None:
     context.ledger = Late(context.ledger, life)
 
 
+@_mutant("tables")
+def goes_astray(life: Life, context: Context, made: Made) -> None:
+    """A state goes where no row leads."""
+
+    class Astray(_Rewriting):
+        def change(self, change: ChangeSet) -> ChangeSet | None:
+            rows = [
+                dataclasses.replace(r, values=dict(r.values) | {"state": "recalled"})
+                if _of(r, Update, "delivery") and r.values.get("state") == "sending"
+                else r
+                for r in change.rows
+            ]
+            return dataclasses.replace(change, rows=tuple(rows))
+
+    context.ledger = Astray(context.ledger, life)
+
+
 @_mutant("alarm")
 def is_surprised(life: Life, context: Context, made: Made) -> None:
     """A program meets something it never heard of."""

@@ -10,7 +10,7 @@ import json
 from collections import Counter, defaultdict
 from typing import Any
 
-from gateway.domain.lifecycle import DELIVERY, DeliveryState, advance, allows
+from gateway.domain.lifecycle import DELIVERY, TABLES, DeliveryState, advance, allows
 from gateway.domain.receipt import delivery_event
 from gateway.ports import Accepted, Listed, Parcel
 from gateway.receipts import merkle
@@ -34,10 +34,16 @@ INVARIANTS = {
     "log": "the receipt log's chain, tree and heads verify",
     "rest": "the queue drains when faults stop",
     "states": "the ends are what the agencies said",
+    "tables": "a state moves only along a row of its table",
     "told-once": "a sender is told each status once",
     "urgent-first": "who asks for work is given the most urgent",
     "feeds": "no reader of a feed skips or repeats a row",
     "alarm": "no program is surprised",
+}
+
+_STEPS = {
+    table.name: {(before.value, after.value) for (before, _), after in table.rows.items()}
+    for table in TABLES
 }
 
 
@@ -164,6 +170,7 @@ class Watch:
             self._feeds(house)
             self._told(house)
             self._receipts_once(house)
+            self._tables(house)
         for doc in world.docs.values():
             if doc.sender != OUTSIDE:
                 self._accepted(doc)
@@ -340,6 +347,11 @@ class Watch:
         for what, times in sorted(told.items()):
             if times > 1:
                 self.violate("told-once", f"{house.name}: {what} {times} times")
+
+    def _tables(self, house: Any) -> None:
+        for what, before, after in house.ledger.moves():
+            if (before, after) not in _STEPS[what]:
+                self.violate("tables", f"{house.name}: a {what} went from {before} to {after}")
 
     def _receipts_once(self, house: Any) -> None:
         """Facts that can happen only once have one entry of the log."""
