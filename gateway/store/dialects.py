@@ -17,7 +17,7 @@ What it translates, and nothing more, so that whoever writes SQL here keeps to i
 Writers take turns. SQLite has one writer at a time (`BEGIN IMMEDIATE`); on PostgreSQL every
 transaction that writes to the ledger begins with `BEGIN_POSTGRES`, which waits for the ledger's one
 advisory lock and holds it until the transaction ends. So guards stay true, counters have no gaps
-and the sequencer sees commits in their order, on both engines alike (decision 0014).
+and the sequencer sees commits in their order, on both engines alike (decision 0015).
 """
 
 import re
