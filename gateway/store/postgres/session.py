@@ -19,7 +19,7 @@ from gateway.errors import GatewayError, UnavailableError
 from gateway.ports import ChangeSet, Committed, Row
 from gateway.store.dialects import BEGIN_POSTGRES, OUTBOX_CHANNEL, postgres
 from gateway.store.places import PostgresDatabase
-from gateway.store.postgres.connection import Connection, connect, let_go
+from gateway.store.postgres.connection import Connection, connect, is_trouble, let_go
 from gateway.store.postgres.driving import apply, sequence
 from gateway.store.steps import Params
 
@@ -64,13 +64,13 @@ class PostgresSession:
     def row(self, sql: str, params: Params = ()) -> Row | None:
         """Return the first row, None without any."""
         text, values = _rendered(sql, params)
-        found = self._wait(self._with(lambda c: c.fetchrow(text, *values)))
+        found = self._wait(self._read(lambda c: c.fetchrow(text, *values)))
         return dict(found) if found is not None else None
 
     def rows(self, sql: str, params: Params = ()) -> list[Row]:
         """Return all rows."""
         text, values = _rendered(sql, params)
-        return [dict(row) for row in self._wait(self._with(lambda c: c.fetch(text, *values)))]
+        return [dict(row) for row in self._wait(self._read(lambda c: c.fetch(text, *values)))]
 
     def stream(self, sql: str, params: Params = ()) -> Iterator[Row]:
         """Yield rows as they are read, through a cursor of the server."""
@@ -134,7 +134,7 @@ class PostgresSession:
     def _transaction(self, *begin: str) -> Iterator[None]:
         try:
             for statement in begin:
-                self._wait(self._with(lambda c, text=statement: c.execute(text)))
+                self._wait(self._read(lambda c, text=statement: c.execute(text)))
                 self._inside = True
             yield
         except BaseException:
@@ -144,9 +144,14 @@ class PostgresSession:
             self._inside = False
 
     def _roll_back(self) -> None:
-        with contextlib.suppress(GatewayError):
-            if self._inside and self._connection is not None and not self._connection.is_closed():
-                self._wait(self._with(lambda c: c.execute("ROLLBACK")))
+        if not self._inside:
+            return
+        try:
+            self._wait(self._with(lambda c: c.execute("ROLLBACK")))
+        except GatewayError:
+            # Whatever it is in the middle of, the next transaction must not be a part of it.
+            with contextlib.suppress(GatewayError):
+                self._wait(self._forget_connection())
 
     def forget(self) -> None:
         """Leave it to autovacuum: a ledger of a country is not swept while somebody waits."""
@@ -169,9 +174,27 @@ class PostgresSession:
             await self._connection.execute("SET default_transaction_read_only = on")
         return self._connection
 
+    async def _forget_connection(self) -> None:
+        self._drop()
+
+    def _drop(self) -> None:
+        if self._connection is not None:
+            self._connection.terminate()
+        self._connection = None
+
     async def _let_go(self) -> None:
         if self._connection is not None:
             await let_go(self._connection)
+
+    async def _read(self, work: Any) -> Any:
+        """Do what may be done twice: a connection the server closed shows only when it is used."""
+        try:
+            return await self._with(work)
+        except Exception as exc:
+            if self._inside or not is_trouble(exc):
+                raise
+            self._drop()
+            return await self._with(work)
 
     async def _with(self, work: Any) -> Any:
         connection = self._connection
@@ -188,8 +211,10 @@ class PostgresSession:
             raise UnavailableError(public="the ledger is closed")
         try:
             return asyncio.run_coroutine_threadsafe(work, self._loop).result()
-        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as exc:
-            raise UnavailableError(public=f"the ledger cannot be used: {exc}") from exc
+        except Exception as exc:
+            if is_trouble(exc) or isinstance(exc, asyncpg.PostgresError):
+                raise UnavailableError(public=f"the ledger cannot be used: {exc}") from exc
+            raise
 
 
 def _rendered(sql: str, params: Params) -> tuple[str, list[Any]]:

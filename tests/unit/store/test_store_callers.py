@@ -1,15 +1,19 @@
 """LedgerCallers: who opens the door, when, and how soon a change is seen."""
 
 import base64
+import contextlib
+import threading
+import time
 from datetime import timedelta
 
 import pytest
 
 from gateway import secrets
-from gateway.errors import IntegrityError
+from gateway.errors import IntegrityError, UnavailableError
 from gateway.ports import AgencyRecord, Caller, NewCredential
 from gateway.store import callers as callers_module
 from gateway.store.callers import LedgerCallers
+from gateway.store.registry import STALE_S, Follower
 
 KEY = bytes(range(32))
 HOUR = timedelta(hours=1)
@@ -180,3 +184,57 @@ def test_nothing_is_read_while_nothing_changes(known, callers, ticks):
     assert callers._snapshot is snapshot
     assert 14 <= len(said) <= 21
     assert set(said) == {"SELECT value FROM meta WHERE key = 'registry_version'"}
+
+
+# ---------------------------------------------------------------- kept current beside the readers
+
+
+def test_a_follower_sees_a_change_by_itself(known, place, clock):
+    text, stored = api_key()
+    followed = LedgerCallers(place, KEY, clock, follow=True)
+    try:
+        assert followed.by_api_key(text) is None
+        known.add_system("qlvb", ["H37.02"], [stored], by="t")
+        until(lambda: followed.by_api_key(text) is not None)
+        known.disable_system("qlvb", by="t")
+        until(lambda: followed.by_api_key(text) is None)
+    finally:
+        followed.close()
+
+
+def until(ready):
+    """Wait for another thread."""
+    end = time.monotonic() + 60
+    while not ready():
+        assert time.monotonic() < end
+        threading.Event().wait(0.02)
+
+
+class Away:
+    """A watch whose ledger is out of reach after the first look."""
+
+    def __init__(self):
+        self.asked = threading.Event()
+
+    @contextlib.contextmanager
+    def reading(self):
+        yield None
+
+    def changed(self):
+        self.asked.set()
+        raise UnavailableError
+
+
+def test_what_was_known_too_long_ago_opens_nothing(ticks):
+    """A caller disabled meanwhile would still come in: better nobody for a while."""
+    watch = Away()
+    follower = Follower(watch, lambda _opened: "known", ticks)
+    try:
+        assert watch.asked.wait(60)
+        ticks.seconds += STALE_S
+        assert follower.value() == "known"
+        ticks.seconds += 0.1
+        with pytest.raises(UnavailableError):
+            follower.value()
+    finally:
+        follower.close()
