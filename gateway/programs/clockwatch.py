@@ -11,8 +11,10 @@ from datetime import datetime, timedelta
 from typing import Final, Protocol
 
 from gateway import observe
+from gateway.errors import UnavailableError
 from gateway.ports import ChangeSet, Row, Update
 from gateway.programs.context import Context
+from gateway.programs.patience import Patience
 from gateway.programs.rows import event
 
 HOLD: Final = "clock"
@@ -94,12 +96,16 @@ class ClockWatch:
         self._warn_over = warn_over
         self._ask_again: datetime | None = None
         self._said: frozenset[str] = frozenset()
+        self._patience = Patience("clock watch", lambda: 0.5)
 
     async def run(self) -> None:
         """Work until cancelled."""
         while True:
             try:
                 await self.once()
+                self._patience.good()
+            except UnavailableError as exc:
+                await self._patience.wait(exc)
             except Exception as exc:  # noqa: BLE001 - the next look may find the trouble gone
                 observe.alarm(what="clock watch", failure=exc)
             await asyncio.sleep(_PERIOD_S)

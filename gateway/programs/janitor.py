@@ -20,6 +20,7 @@ from gateway.errors import UnavailableError
 from gateway.ports import Blobs, Change, ChangeSet, Conflict, Delete, Insert, Row, Update, Wanted
 from gateway.programs import clockwatch, prooftree, tracking
 from gateway.programs.context import Context
+from gateway.programs.patience import Patience
 from gateway.programs.routing import LOCAL, topic_of
 from gateway.programs.rows import event
 from gateway.receipts.sign import tree_head
@@ -45,6 +46,7 @@ class Janitor:
     def __init__(self, context: Context, dead: Callable[[], Sequence[str]] = _nobody) -> None:
         self._context = context
         self._dead = dead
+        self._patience = Patience("janitor", context.random)
         self._last_head = context.clock.now() - timedelta(days=1)
         self._last_slow = context.clock.now()
 
@@ -53,6 +55,9 @@ class Janitor:
         while True:
             try:
                 await self._turn()
+                self._patience.good()
+            except UnavailableError as exc:
+                await self._patience.wait(exc)
             except Exception as exc:  # noqa: BLE001 - the next sweep may find the trouble gone
                 observe.alarm(what="janitor", failure=exc)
             await asyncio.sleep(_PERIOD_S)

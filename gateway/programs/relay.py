@@ -21,7 +21,7 @@ from gateway.domain.delivery import TELL_CLERK_AFTER, Decision, back_off
 from gateway.domain.holds import Span, held_within, hold_span
 from gateway.domain.lifecycle import DeliveryEvent, DeliveryState, TransferState
 from gateway.domain.moments import from_text, to_text
-from gateway.errors import GatewayError, IntegrityError, RejectedError
+from gateway.errors import GatewayError, IntegrityError, RejectedError, UnavailableError
 from gateway.ports import (
     Absent,
     Adapter,
@@ -41,6 +41,7 @@ from gateway.programs import clockwatch, parcels, settle, tracking
 from gateway.programs.breakers import Breakers
 from gateway.programs.context import Context
 from gateway.programs.local import deliver_locally
+from gateway.programs.patience import Patience
 from gateway.programs.routing import LOCAL, topic_of
 from gateway.programs.rows import event, loads
 
@@ -69,6 +70,7 @@ class Relay:
     def __init__(self, context: Context) -> None:
         self._context = context
         self.breakers = Breakers(context, self._try)
+        self._patience = Patience("relay", context.random)
 
     async def run(self) -> None:
         """Work until cancelled; attempts under way get a few seconds to finish."""
@@ -105,6 +107,9 @@ class Relay:
     async def _safely(self, transfer_id: str) -> None:
         try:
             await self.once(transfer_id)
+            self._patience.good()
+        except UnavailableError as exc:
+            await self._patience.wait(exc)
         except Exception as exc:  # noqa: BLE001 - one bad letter must not stop the post
             observe.alarm(what="relay", subject=transfer_id, failure=exc)
 

@@ -1,14 +1,19 @@
 """turnstile: stands between the lanes and the workers, so that a node can be brought to rest.
 
-Closed, nobody gets new work; what was taken goes on to its end and is acknowledged. Nothing is
-kept here: whoever was waiting waits again when it opens, and a crash leaves what the lanes leave.
+Closed, nobody gets new work; what was taken goes on to its end and is acknowledged. Lanes that are
+away are waited for: no worker ends because they are, and what could not be acknowledged comes
+again. Nothing is kept here: whoever was waiting waits again when it opens, and a crash leaves what
+the lanes leave.
 """
 
 import asyncio
 import contextlib
-from collections.abc import Mapping, Sequence
+import random
+from collections.abc import Callable, Mapping, Sequence
 
+from gateway.errors import UnavailableError
 from gateway.ports import Broker, Wanted, Work
+from gateway.programs.patience import Patience
 
 
 class Turnstile:
@@ -16,10 +21,12 @@ class Turnstile:
 
     Args:
         inner: The lanes behind it.
+        random: From 0 to 1.
     """
 
-    def __init__(self, inner: Broker) -> None:
+    def __init__(self, inner: Broker, random: Callable[[], float] = random.random) -> None:
         self._inner = inner
+        self._patience = Patience("lanes", random)
         self._open = asyncio.Event()
         self._open.set()
         self._taking: set[asyncio.Future[Work]] = set()
@@ -44,8 +51,12 @@ class Turnstile:
                     taking.cancel()
                     raise
                 continue  # it was closed under us
+            except UnavailableError as exc:
+                await self._patience.wait(exc)
+                continue
             finally:
                 self._taking.discard(taking)
+            self._patience.good()
             self._busy += 1
             return _Counted(work, self)
 
@@ -95,5 +106,7 @@ class _Counted:
         """Acknowledge."""
         try:
             await self._inner.done()
+        except UnavailableError:
+            return  # it comes again, and whoever gets it finds nothing left to do
         finally:
             self._turnstile.left()

@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from gateway.broker.lanes import Lanes
+from gateway.errors import UnavailableError
 from gateway.ports import Wanted
 from gateway.programs.turnstile import Turnstile
 
@@ -72,3 +73,36 @@ async def test_a_taker_that_is_cancelled_stays_cancelled():
         turnstile.open()
     await published(turnstile, "a")
     assert (await turnstile.take("t")).ref == "a"
+
+
+class Away:
+    """Lanes that are away for the first calls, and cannot acknowledge."""
+
+    def __init__(self, times):
+        self.times = times
+
+    async def take(self, topic, *, lowest=0):
+        if self.times:
+            self.times -= 1
+            raise UnavailableError(public="away")
+        return self
+
+    ref = "a"
+
+    async def done(self):
+        raise UnavailableError(public="away")
+
+
+async def test_lanes_that_are_away_end_no_worker(monkeypatch):
+    waits = []
+
+    async def pass_by(seconds):
+        waits.append(seconds)
+
+    monkeypatch.setattr("gateway.programs.patience.asyncio.sleep", pass_by)
+    turnstile = Turnstile(Away(8), lambda: 1.0)
+    work = await turnstile.take("t")
+    assert work.ref == "a"
+    assert waits == [0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 15.0, 15.0]
+    await work.done()
+    assert await turnstile.shut(60.0)
