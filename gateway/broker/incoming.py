@@ -12,7 +12,7 @@ from functools import partial
 from typing import Final
 from weakref import WeakSet
 
-from aio_pika.abc import AbstractChannel, AbstractIncomingMessage
+from aio_pika.abc import AbstractChannel, AbstractIncomingMessage, AbstractQueue
 
 from gateway import observe
 from gateway.broker import wire
@@ -78,7 +78,9 @@ class Tap:
         self._shelf: Shelf[AmqpWork] = Shelf()
         self._out: WeakSet[AmqpWork] = WeakSet()
         self._lowest, self._prefetch = LANES, 0
-        self._leaving = False
+        self._leaving, self._lost = False, False
+        self._tags: list[tuple[AbstractQueue, str]] = []
+        self._parting: asyncio.Future[None] | None = None
         self._needed, self._changed = asyncio.Event(), asyncio.Event()
 
     async def take(self, lowest: int) -> AmqpWork:
@@ -109,6 +111,7 @@ class Tap:
 
     def broken(self) -> None:
         """Open again: something of it is gone."""
+        self._lost = True
         self._changed.set()
 
     async def run(self) -> None:
@@ -121,9 +124,11 @@ class Tap:
                 await self._declared.ensure(connection, self.topic)
                 async with speaking(CALL_S):
                     channel = await connection.channel(publisher_confirms=False)
-                await self._open(channel)
-                self._outage.back(self._link.side)
-                await self._changed.wait()
+                await self._watch(channel)
+                while not self._lost and self._needed.is_set():
+                    await self._consume(channel)
+                    self._outage.back(self._link.side)
+                    await self._changed.wait()
             except UnavailableError as exc:
                 self._outage.lost(self._link.side, exc.public)
                 await asyncio.sleep(_PAUSE_S)
@@ -132,7 +137,14 @@ class Tap:
                 await asyncio.sleep(_PAUSE_S)
             finally:
                 if channel is not None:
-                    await self._shut(channel)
+                    # To its end, also when we are cancelled: the library takes half a parting ill.
+                    self._parting = asyncio.ensure_future(self._shut(channel))
+                    await asyncio.shield(self._parting)
+
+    async def parted(self) -> None:
+        """Wait until the last channel is closed."""
+        if self._parting is not None:
+            await asyncio.wait({self._parting})
 
     # ------------------------------------------------------------ inside
 
@@ -145,18 +157,31 @@ class Tap:
             self._needed.clear()
             self._changed.set()
 
-    async def _open(self, channel: AbstractChannel) -> None:
-        self._changed.clear()
-        self._prefetch = max(1, min(self._hands(), _MOST))
+    async def _watch(self, channel: AbstractChannel) -> None:
+        self._lost = False
+        self._tags.clear()
         channel.close_callbacks.add(self._on_lost)
         async with speaking(CALL_S):
             inner = await channel.get_underlay_channel()
             inner.on_consumer_cancel_callbacks.add(self._on_cancelled)
+
+    async def _consume(self, channel: AbstractChannel) -> None:
+        """Open the consumers, for as many hands and lanes as there are now.
+
+        Those that stand are replaced on the same channel: what is out on it stays out.
+        """
+        self._changed.clear()
+        self._prefetch = max(1, min(self._hands(), _MOST))
+        async with speaking(CALL_S):
+            while self._tags:
+                queue, tag = self._tags.pop()
+                await queue.cancel(tag)
             await channel.set_qos(prefetch_count=self._prefetch)
             # The most urgent first: when much waits, it is also the first to arrive.
-            for queue in reversed(self._queues[self._lowest :]):
-                there = await channel.get_queue(queue.name, ensure=False)
-                await there.consume(partial(self._on_message, queue.lane))
+            for lane in reversed(self._queues[self._lowest :]):
+                queue = await channel.get_queue(lane.name, ensure=False)
+                tag = await queue.consume(partial(self._on_message, lane.lane))
+                self._tags.append((queue, tag))
 
     async def _shut(self, channel: AbstractChannel) -> None:
         """Close a channel: the broker hands out again what was not acknowledged on it."""
@@ -180,9 +205,9 @@ class Tap:
         self._shelf.put(lane, AmqpWork(ref, message, self), flow)
 
     def _on_lost(self, *_: object) -> None:
-        self._changed.set()
+        self.broken()
 
     def _on_cancelled(self, *_: object) -> None:
         """A queue was deleted under us."""
         self._declared.forget(self.topic)
-        self._changed.set()
+        self.broken()

@@ -53,16 +53,18 @@ class Outgoing:
 
     async def publish(self, wanted: Sequence[Wanted]) -> None:
         """Queue what was not queued lately; UnavailableError when any of it is not kept."""
-        batch = [
-            one
-            for one in wanted
-            if self._repeats.wants(one, crowded=self._crowded(one.topic, one.lane))
-        ]
-        if not batch:
-            return
+        batch: list[Wanted] = []
         kept: set[Wanted] = set()
         try:
-            await self._send(batch, kept)
+            # First: a queue that has to be made has lost what was sent to it.
+            await self._ready({one.topic for one in wanted})
+            batch += (
+                one
+                for one in wanted
+                if self._repeats.wants(one, crowded=self._crowded(one.topic, one.lane))
+            )
+            if batch:
+                await self._send(batch, kept)
         except UnavailableError as exc:
             self._outage.lost(self._link.side, exc.public)
             raise

@@ -22,7 +22,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
@@ -341,26 +341,33 @@ def make(folder: Path) -> RabbitServer:
 def shared(base: Path) -> Iterator[RabbitServer]:
     """Use the run's server, starting it if nobody has; `base` is a folder all processes know."""
     folder = base / "rabbitmq"
-    with (base / "rabbitmq.lock").open("a") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        facts = folder / "facts.json"
-        server = None
-        if facts.exists():
-            told = json.loads(facts.read_text())
-            server = RabbitServer(**{**told, "folder": Path(told["folder"])})
-        if server is None or not server.alive():
-            shutil.rmtree(folder, ignore_errors=True)
-            server = make(folder)
-            users = (folder / "users.lock").open("a")
+    with ExitStack() as using:
+        with (base / "rabbitmq.lock").open("a") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            server = _standing(folder / "facts.json")
+            if server is None:
+                shutil.rmtree(folder, ignore_errors=True)
+                server = make(folder)
+            users = using.enter_context((folder / "users.lock").open("a"))
             fcntl.flock(users, fcntl.LOCK_SH)
-            server.spawn("keeper", "sh", "-c", _KEEPER)
-            server.start()
-            facts.write_text(json.dumps({**asdict(server), "folder": str(folder)}))
-        else:
-            users = (folder / "users.lock").open("a")
-            fcntl.flock(users, fcntl.LOCK_SH)
-    with users:
+            if not server.alive():
+                server.spawn("keeper", "sh", "-c", _KEEPER)
+                server.start()
+                facts = {**asdict(server), "folder": str(folder)}
+                (folder / "facts.json").write_text(json.dumps(facts))
         yield server
+
+
+def _standing(facts: Path) -> RabbitServer | None:
+    """Return the server somebody started, if it stands."""
+    if not facts.exists():
+        return None
+    told = json.loads(facts.read_text())
+    server = RabbitServer(**{**told, "folder": Path(told["folder"])})
+    # Somebody may have killed it for a test of his, and be about to start it again.
+    with (server.folder / "quiet.lock").open("a") as quiet:
+        fcntl.flock(quiet, fcntl.LOCK_SH)
+        return server if server.alive() else None
 
 
 @pytest.fixture(scope="session")
