@@ -19,4 +19,12 @@ FOUND = {
         docs=(Doc(1, 1.0, "H37.02", ("G09",), replies=("03", "06")),),
         faults=(Fault("ledger-down", "A", at=1.0, span=25.0),),
     ),
+    # The recipient's answer closes the consignment while the handing over is still under way; the
+    # peer's late word opened it again, and nobody closed it any more.
+    "a consignment opened by a late word": Plan(
+        24,
+        "single",
+        docs=(Doc(1, 1.0, "H37.02", ("G09",), replies=("02",)),),
+        faults=(Fault("deliver", "A", "slow", 1),),
+    ),
 }

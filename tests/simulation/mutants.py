@@ -394,8 +394,8 @@ def goes_astray(life: Life, context: Context, made: Made) -> None:
     class Astray(_Rewriting):
         def change(self, change: ChangeSet) -> ChangeSet | None:
             rows = [
-                dataclasses.replace(r, values=dict(r.values) | {"state": "recalled"})
-                if _of(r, Update, "delivery") and r.values.get("state") == "sending"
+                dataclasses.replace(r, values=dict(r.values) | {"state": "refused"})
+                if _of(r, Update, "consignment") and r.values.get("state") == "closed"
                 else r
                 for r in change.rows
             ]
