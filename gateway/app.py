@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from aiohttp import web
 
 from adapters.vxp import plugin as vxp
-from adapters.vxp.facade import only_from
+from adapters.vxp.facade import busy, only_from
 from gateway import __version__, observe, stores
 from gateway.brokers import make_broker, outside
 from gateway.clock import SystemClock, ask_ntp
@@ -435,6 +435,7 @@ class Gateway:
             extra_routes=vxp.routes(self.door, self.callers, self.clock, max_bytes=max_bytes),
             studio=studio,
             verify_page=page,
+            busy=busy,
         )
 
     async def _listen_plainly(self, limits: web_body.Limits) -> None:
@@ -451,7 +452,7 @@ class Gateway:
                 plain_http_from=networks,
             )
             facade = make_facade_app(
-                self._ids, routes, limits=limits, middlewares=[only_from(networks)]
+                self._ids, routes, limits=limits, middlewares=[only_from(networks)], busy=busy
             )
             with _bound(f"http.plain_facade[{index}]", plain.host, plain.port):
                 running = await listen(facade, plain.host, plain.port, limits=limits)

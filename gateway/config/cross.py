@@ -85,6 +85,12 @@ def _roles(settings: Settings) -> Iterator[Fault]:
             'sổ cái SQLite chỉ có một tiến trình: dùng "all", hoặc đặt ledger.url là PostgreSQL',
             'an SQLite ledger is served by one process: use "all", or a PostgreSQL ledger.url',
         )
+    elif "all" not in roles and settings.broker.url is None:
+        yield Fault(
+            "node.roles",
+            'các việc tách rời cần hàng đợi chung: đặt broker.url, hoặc dùng "all"',
+            'roles apart need lanes that are shared: set broker.url, or use "all"',
+        )
 
 
 def _plain_listeners(settings: Settings) -> Iterator[Fault]:

@@ -14,7 +14,7 @@ import functools
 import ssl
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, cast
 
@@ -111,6 +111,10 @@ class Gate:
             del self.callers[system_id]
 
 
+Busy = Callable[[web.Request, GatewayError], web.StreamResponse | None]
+"""How a façade says that there is no room, in its own dialect; None for requests not its own."""
+
+
 @dataclass(frozen=True, slots=True)
 class House:
     """What belongs to one application."""
@@ -119,6 +123,7 @@ class House:
     ops: Ops | None
     ids: Ids
     endpoints: tuple[Endpoint, ...]
+    busy: Busy | None = None
 
 
 HOUSE: Final = web.AppKey("house", House)
@@ -135,6 +140,7 @@ def make_app(
     extra_routes: Sequence[web.AbstractRouteDef] = (),
     studio: Studio | None = None,
     verify_page: VerifyPage | None = None,
+    busy: Busy | None = None,
 ) -> web.Application:
     """Return the application.
 
@@ -149,6 +155,7 @@ def make_app(
             problem+json for what they raise) but authenticate by themselves.
         studio: Makes verification reports; one without names and pictures when None.
         verify_page: The page for any file, None for none.
+        busy: How the façades say that there is no room.
     """
     limits = limits or Limits()
     gate, ops = Gate(limits), Ops(desk, clock)
@@ -160,7 +167,7 @@ def make_app(
         *(verify_page.endpoints() if verify_page is not None else ()),
     )
     ops.publish(functools.partial(openapi.render, endpoints, API_VERSION))
-    app = _framed(House(gate, ops, ids, endpoints), ())
+    app = _framed(House(gate, ops, ids, endpoints, busy), ())
     for endpoint in endpoints:
         handler = _open(endpoint) if endpoint.open else _guarded(endpoint, callers, gate)
         app.router.add_route(endpoint.method, endpoint.path, handler, expect_handler=_expect_later)
@@ -193,6 +200,7 @@ def make_facade_app(
     *,
     limits: Limits | None = None,
     middlewares: Sequence[Any] = (),
+    busy: Busy | None = None,
 ) -> web.Application:
     """Return an application of a façade's routes alone, for a listener of its own.
 
@@ -201,8 +209,9 @@ def make_facade_app(
         routes: The façade's; they authenticate by themselves.
         limits: Room and times; the defaults when None.
         middlewares: Run inside the frame (who may connect).
+        busy: How the façade says that there is no room.
     """
-    house = House(Gate(limits or Limits()), None, ids, ())
+    house = House(Gate(limits or Limits()), None, ids, (), busy)
     app = _framed(house, middlewares)
     app.router.add_routes(routes)
     return app
@@ -302,6 +311,11 @@ def _refuse(
         ConnectionError: An answer had begun: it is cut, so that its length betrays it.
     """
     begun = request.writer.output_size > 0
+    house = request.app[HOUSE]
+    if isinstance(failure, UnavailableError) and house.busy is not None and not begun:
+        told = house.busy(request, failure)
+        if told is not None:
+            return told, str(failure.reason)
     match failure:
         case WebRefusalError():
             response, reason = problems.of_web(failure, request_id), str(failure.reason)

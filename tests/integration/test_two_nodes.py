@@ -9,9 +9,12 @@ import json
 import aiohttp
 import pytest
 
+from gateway.ports import ChangeSet, Insert
+from gateway.secrets import write_private
 from gateway.stores import open_operations
 from tests.world.cluster import PATIENCE_S, Cluster, Proxy
 from tests.world.gatehouse import packet
+from tests.world.servers.rabbitmq import PASSWORD
 
 
 @pytest.fixture
@@ -115,17 +118,44 @@ async def test_what_one_alone_does_goes_to_the_other_when_it_leaves(cluster):
     assert "up" in states.values()
 
 
-async def test_a_document_goes_through_nodes_that_each_do_a_part(cluster, session):
-    api = await cluster.start("cua", roles='["api"]')
-    for name, roles in (("phat", '["dispatch", "relay"]'), ("don", '["janitor"]')):
-        await cluster.start(name, roles=roles)
+async def test_a_document_goes_through_nodes_that_each_do_a_part(cluster, session, rabbit_place):
+    write_private(cluster.folder / "keys" / "broker.password", PASSWORD.encode())
+    broker = f'[broker]\nurl = "{rabbit_place.url}"\npassword_file = "keys/broker.password"\n'
+    parts = {
+        "cua": '["api"]',
+        "phat": '["dispatch"]',
+        "chuyen": '["relay"]',
+        "con-lai": '["issue", "receive", "collect", "janitor"]',
+    }
+    for name, roles in parts.items():
+        await cluster.start(name, roles=roles, extra=broker)
+    api, relay = cluster.gateways["cua"], cluster.gateways["chuyen"]
     url = f"{api.url}/api/v1/documents"
     async with session.post(url, data=packet("1"), headers=headers_of(cluster)) as answer:
         assert answer.status == 202, await answer.text()
-    async with session.post(
-        f"{cluster.gateways['phat'].url}/api/v1/documents", data=packet("2")
-    ) as answer:
-        assert answer.status == 404  # a node without that role has no such counter
+    await until(lambda: all_done(api, 1))
+    headers = {"Authorization": f"Bearer {cluster.systems['stc'].key}"}
+    async with session.get(f"{api.url}/api/v1/inbox", headers=headers) as answer:
+        assert len((await answer.json())["items"]) == 1
+    # A node without that role has no such counter, and its health can be asked for all the same.
+    async with session.post(f"{relay.url}/api/v1/documents", data=packet("2")) as answer:
+        assert answer.status == 404
     for gateway in cluster.gateways.values():
         async with session.get(f"{gateway.url}/ready") as answer:
             assert answer.status == 200, await answer.text()
+
+
+async def test_what_a_dead_node_had_begun_goes_on_with_another(cluster):
+    first = await cluster.start("a")
+    began = {
+        "id": "t1", "kind": "edoc", "hop": "local:H37.04", "state": "sending", "attempts": 1,
+        "due_at": "2026-11-22T00:00:00.000000Z", "lease_until": "2036-01-01T00:00:00.000000Z",
+        "sender_written": "H37.02", "recipients": "[]", "document_id": "x", "node": "b",
+        "created_at": "2026-11-22T00:00:00.000000Z",
+    }  # fmt: skip
+    others = {**began, "id": "t2", "node": "a-khac"}
+    rows = (Insert("transfer", began), Insert("transfer", others))
+    await first.ledger.commit(ChangeSet(rows=rows))
+    await first.janitor.take_back("b")
+    states = {n: (await first.ledger.one("transfer", id=n))["state"] for n in ("t1", "t2")}
+    assert states == {"t1": "deferred", "t2": "sending"}
