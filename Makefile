@@ -11,6 +11,8 @@
 #   make bench-verify  measure verification beside the library alone; docs/benchmarks-verify.md
 #   make corpus     examine the sample files beside the project; writes docs/corpus.md
 #   make docs       write the generated pages again
+#   make bundle     one archive that installs without a network: dist/vanlien-VERSION-linux-x86_64.tar.gz
+#   make bundle-test  install that archive where there is no network, and run it
 #   make lock       choose versions again and pin them with hashes
 #   make clean      take away what make made
 
@@ -27,9 +29,11 @@ INSTALL := $(PIP) install --no-compile --require-hashes
 # Tests run in as many processes as there are cores; JOBS=0 runs them in one.
 JOBS ?= $(shell nproc)
 UV ?= $(shell command -v uv || echo $(BIN)/uv)
+# The date of everything in a bundle: that of the last commit, so that it can be made again.
+BUILT_AT = $(shell git log -1 --format=%ct 2> /dev/null || echo 0)
 LOCKING := pip compile --quiet --generate-hashes --no-emit-index-url --no-header --python-version 3.11
 
-.PHONY: help run test unit crash-long histories fuzz-verify lint format bench corpus bench-verify docs lock clean venv dev debian
+.PHONY: help run test unit crash-long histories fuzz-verify lint format bench corpus bench-fairness bench-verify docs bundle bundle-test lock clean venv dev debian
 
 help:
 	@sed -n 's/^#   \(make .*\)/\1/p' Makefile
@@ -79,6 +83,21 @@ docs: dev
 	$(BIN)/python -m gateway.config > docs/configuration.md
 	$(BIN)/python -m gateway.domain.diagrams > docs/states.md
 	$(BIN)/python -m gateway.reports.schema > schemas/verification-report.schema.json
+
+# ---------------------------------------------------------------- the offline bundle
+
+# The wheels are those of the lock, byte by byte; our own is built from a copy, so that what an
+# earlier build left behind does not get into it.
+bundle: dev
+	rm -rf build/wheels build/source && mkdir -p build/wheels build/source
+	cp -r gateway adapters schemas certs pyproject.toml README.md LICENSE build/source/
+	$(PIP) download --require-hashes --no-deps --only-binary :all: -d build/wheels -r requirements.lock
+	SOURCE_DATE_EPOCH=$(BUILT_AT) $(PIP) wheel --no-deps --no-build-isolation -w build/wheels ./build/source
+	SOURCE_DATE_EPOCH=$(BUILT_AT) $(BIN)/python packaging/bundle.py --wheels build/wheels --output dist
+
+bundle-test: dev
+	VANLIEN_BUNDLE=$$(ls -t dist/vanlien-*-linux-x86_64.tar.gz | head -1) \
+	  $(BIN)/python -m pytest tests/integration/test_bundle.py -k whole -o timeout=1800 $(ARGS)
 
 # ---------------------------------------------------------------- installing
 
