@@ -352,9 +352,8 @@ class Desk:
         gauges["oldest_wait_seconds"] = oldest
         for row in await context.ledger.all("hold_counts"):
             gauges[f'holds{{kind="{row["kind"]}",scope="{row["scope"]}"}}'] = row["n"]
-        for hop in context.adapters:
-            known = context.breakers.get(hop)
-            gauges[f'breaker_open{{peer="{hop}"}}'] = float(known is not None and not known.flows)
+        for hop, known in context.breakers.items():
+            gauges[f'breaker_open{{peer="{hop}"}}'] = float(not known.flows)
         gauges["transfers_held"] = len(await context.ledger.all("transfers_held"))
         gauges["documents_without_verdict"] = len(await context.ledger.all("consignments_pending"))
         size = await context.ledger.one("log_size")

@@ -93,20 +93,24 @@ class Relay:
         while True:
             await self.breakers.flowing(hop)
             work = await self._context.lanes.take(topic, lowest=lowest)
-            attempt = asyncio.ensure_future(self._safely(work.ref))
-            try:
-                await asyncio.shield(attempt)
-            except asyncio.CancelledError:
-                await asyncio.wait({attempt}, timeout=_FINISH_S)
-                attempt.cancel()
-                with contextlib.suppress(asyncio.CancelledError):
-                    await attempt
-                raise
+            await self._carefully(work.ref)
             await work.done()
 
-    async def _safely(self, transfer_id: str) -> None:
+    async def _carefully(self, transfer_id: str, *, asking: bool = False) -> None:
+        """Make one attempt; when we are told to stop, give it a few seconds to finish."""
+        attempt = asyncio.ensure_future(self._safely(transfer_id, asking=asking))
         try:
-            await self.once(transfer_id)
+            await asyncio.shield(attempt)
+        except asyncio.CancelledError:
+            await asyncio.wait({attempt}, timeout=_FINISH_S)
+            attempt.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await attempt
+            raise
+
+    async def _safely(self, transfer_id: str, *, asking: bool = False) -> None:
+        try:
+            await self.once(transfer_id, asking=asking)
             self._patience.good()
         except UnavailableError as exc:
             await self._patience.wait(exc)
@@ -114,7 +118,7 @@ class Relay:
             observe.alarm(what="relay", subject=transfer_id, failure=exc)
 
     async def _try(self, transfer_id: str) -> None:
-        await self.once(transfer_id, asking=True)
+        await self._carefully(transfer_id, asking=True)
 
     async def once(self, transfer_id: str, *, asking: bool = False) -> None:
         """Make one attempt; do nothing when there is nothing to claim.
