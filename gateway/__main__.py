@@ -32,6 +32,8 @@ COMMANDS: Final = (
     "trust",
     "reverify",
     "seal",
+    "backup",
+    "restore",
     "receipts",
 )
 

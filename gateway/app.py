@@ -43,6 +43,7 @@ from gateway.policies import (
 )
 from gateway.ports import Ids
 from gateway.programs.admission import Admission, Room
+from gateway.programs.backupwatch import BackupWatch
 from gateway.programs.cataloguing import Cataloguer
 from gateway.programs.clockwatch import ClockWatch
 from gateway.programs.collector import Collector
@@ -332,6 +333,7 @@ class Gateway:
             Program.RECEIVER: self.receiver.run,
             Program.COLLECTOR: self.collector.run,
             Program.JANITOR: self.janitor.run,
+            Program.BACKUP: self._make_backups().run,
             Program.RECHECK: self.recheck.run,
             Program.CATALOGUER: Cataloguer(context).run,
             Program.CLOCK: self.clockwatch.run,
@@ -343,6 +345,16 @@ class Gateway:
             ("keys", self.keys.run()),
         ]
         return [*everywhere, *((p.value, by_role[p]()) for p in by_role if p in self._wanted)]
+
+    def _make_backups(self) -> BackupWatch:
+        """Return what watches backups; it makes them where the settings name a target."""
+        told = self.settings.backup
+        make = None
+        if told.to:
+            from gateway import keeping
+
+            make = functools.partial(keeping.back_up_beside, self.settings)
+        return BackupWatch(self.context, warn_after=told.warn_after, every=told.every, make=make)
 
     def _spawn(self, name: str, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work, name=name)

@@ -451,6 +451,11 @@ def standing_warning(*, what: str, active: bool) -> None:
     (_warn if active else _info)("standing_warning", facts)
 
 
+def backup_age(*, age_s: float) -> None:
+    """How old the last good backup is; no line of its own, the alarm is one (S004 art 10.2)."""
+    measures.backup_age.set(age_s)
+
+
 def broker_away(*, side: str, reason: str) -> None:
     """The broker does not answer or refuses: said once. Ids wait in the ledger meanwhile."""
     facts = locals()

@@ -9,7 +9,14 @@ from pydantic import AfterValidator
 from pydantic_core import PydanticCustomError
 
 from gateway.config.base import Section, duration, field
-from gateway.config.kinds import Duration, Endpoint, FolderInData, ReadableFile, SecretFile
+from gateway.config.kinds import (
+    Duration,
+    Endpoint,
+    FolderInData,
+    ReadableFile,
+    SecretFile,
+    resolved,
+)
 
 _S3: Final = re.compile(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[A-Za-z0-9._-]+)*/?")
 
@@ -20,6 +27,7 @@ def _bucket_url(value: str) -> str:
     return value.rstrip("/")
 
 
+TargetFolder = Annotated[Path, AfterValidator(resolved)]
 BucketUrl = Annotated[str, AfterValidator(_bucket_url)]
 
 
@@ -82,4 +90,35 @@ class Blobs(Section):
         "Longest wait for one answer of the object store.",
         ge=duration("1 s"),
         le=timedelta(minutes=2),
+    )
+
+
+class Backup(Section):
+    """Sao lưu định kỳ (S004 Điều 10.2). / Scheduled backups (S004 art 10.2)."""
+
+    to: tuple[TargetFolder, ...] = field(
+        (),
+        "Các thư mục đích, nên ở hai nơi khác máy này; phải có sẵn (đĩa chưa gắn thì báo lỗi).",
+        "Target folders, best two away from this machine; each must exist (an unmounted disk "
+        "is an error).",
+        sample='["/mnt/sao-luu-1", "/mnt/sao-luu-2"]',
+    )
+    every: Duration = field(
+        duration("7 d"),
+        "Chu kỳ tự sao lưu khi có đích (S004: ít nhất hằng tuần).",
+        "How often one is made by itself when there is a target (S004: at least weekly).",
+        ge=duration("10 m"),
+    )
+    warn_after: Duration = field(
+        duration("7 d"),
+        "Cảnh báo khi bản sao lưu tốt gần nhất cũ hơn mức này.",
+        "Alarm when the last good backup is older than this.",
+        ge=duration("1 h"),
+    )
+    keep: int = field(
+        4,
+        "Số bản giữ lại ở mỗi đích; bản tốt cuối cùng không bao giờ bị xóa.",
+        "Backups kept in each target; the last good one is never deleted.",
+        ge=1,
+        le=1000,
     )

@@ -144,6 +144,10 @@ def _resolve(value: Path, info: ValidationInfo) -> Path:
     return value if base is None else Path(os.path.normpath(Path(base) / value.expanduser()))
 
 
+resolved = _resolve
+"""Start a relative path at the folder of the settings file; nothing need be there."""
+
+
 def _resolve_data(value: Path, info: ValidationInfo) -> Path:
     data = _context(info).get("data")
     return value if data is None else Path(os.path.normpath(Path(data) / value.expanduser()))

@@ -9,11 +9,11 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import Field, IPvAnyNetwork, model_validator
+from pydantic import Field, IPvAnyNetwork, PrivateAttr, model_validator
 
 from gateway.config.base import REQUIRED, Section, duration, field
 from gateway.config.broker import BrokerSection
-from gateway.config.keeping import Blobs
+from gateway.config.keeping import Backup, Blobs
 from gateway.config.kinds import (
     Code,
     DataFolder,
@@ -531,12 +531,15 @@ class Log(Section):
 class Settings(Section):
     """All settings of a gateway process."""
 
+    _file: Path | None = PrivateAttr(None)
+
     gateway: GatewaySection
     node: Node
     http: Http
     admission: Admission
     ledger: LedgerSection
     blobs: Blobs
+    backup: Backup
     broker: BrokerSection
     verify: Verify
     reports: Reports
@@ -553,6 +556,15 @@ class Settings(Section):
     log: Log
     peers: tuple[Peer, ...] = Field((), alias="peer")
     agencies: tuple[Agency, ...] = Field((), alias="agency")
+
+    @property
+    def file(self) -> Path | None:
+        """The file they were read from, None when they were not read from one."""
+        return self._file
+
+    def model_post_init(self, context: Any, /) -> None:
+        """Remember the file."""
+        self._file = (context or {}).get("file")
 
     @model_validator(mode="before")
     @classmethod

@@ -105,7 +105,8 @@ class Context:
     `shared_lanes` says that the broker's lanes are everybody's, so that one janitor fills them.
 
     What `gateway.programs.breakers` keeps true in this process: `breakers` of the destinations,
-    `halted` destinations and `shelved` documents by an operator's word.
+    `halted` destinations and `shelved` documents by an operator's word. `restored` from a backup
+    and not released yet: no number is given, nothing is relayed.
     """
 
     ledger: Ledger
@@ -130,6 +131,7 @@ class Context:
     breakers: dict[str, Breaker] = field(default_factory=dict)
     halted: frozenset[str] = frozenset()
     shelved: frozenset[str] = frozenset()
+    restored: bool = False
 
     def peer(self, hop: str) -> PeerPolicy:
         """Return the policy of a hop; defaults for one without its own."""

@@ -211,10 +211,11 @@ class Janitor:
         if not held and not transfers:
             return
         now = context.clock.now()
-        where, free = {"hold": clockwatch.HOLD}, {"hold": ""}
+        free = {"hold": ""}
         changes: list[Change] = [
-            Update("transfer", where, free, expect=None),
-            Update("consignment", where, free, expect=None),
+            Update(table, {"hold": hold}, free, expect=None)
+            for hold in (clockwatch.HOLD, clockwatch.RESTORED)
+            for table in ("transfer", "consignment")
         ]
         changes += [event(r["id"], "hold_ended", now) for r in (*held, *transfers)]
         await context.ledger.commit(ChangeSet(rows=tuple(changes)))

@@ -31,7 +31,9 @@ class Readiness:
         """Return each check's `ok`, with what must be said beside it, or what is wrong."""
         checks = dict(await self._tried())
         checks["clock"] = "ok"
-        if clockwatch.is_off(self._context):
+        if self._context.restored:
+            checks["restored"] = "ok (standing still: reconcile and release)"
+        if clockwatch.clock_is_off(self._context):
             # TIM-01: we still accept; stamping and relaying are held, so it is said, not failed.
             checks["clock"] = "ok (off: stamping held)"
         parts = await self._context.gatekeeper.parts()

@@ -33,6 +33,7 @@ class Program(StrEnum):
     CATALOGUER = "cataloguer"
     RECEIVER = "receiver"
     JANITOR = "janitor"
+    BACKUP = "backup"
     RECHECK = "recheck"
     REVOCATION = "revocation"
     CLOCK = "clock"
@@ -48,7 +49,7 @@ PROGRAMS: Final[Mapping[Role, frozenset[Program]]] = {
     Role.RELAY: frozenset({Program.RELAY, Program.CLOCK}),
     Role.COLLECT: _VERIFIES | {Program.COLLECTOR, Program.CATALOGUER},
     Role.RECEIVE: _VERIFIES | {Program.RECEIVER},
-    Role.JANITOR: frozenset({Program.JANITOR, Program.CLOCK}),
+    Role.JANITOR: frozenset({Program.JANITOR, Program.BACKUP, Program.CLOCK}),
     Role.ALL: frozenset(Program),
 }
 

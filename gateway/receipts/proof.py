@@ -465,7 +465,7 @@ _FAULTS: Final[Mapping[str, tuple[str, str]]] = {
 }
 _NOTES: Final[Mapping[str, tuple[str, str]]] = {
     "restored": (
-        "sổ đã được phục hồi từ bản sao lưu: mục ghi sau bản sao lưu đó, nếu có, không còn trong sổ",
+        "sổ đã phục hồi từ bản sao lưu: mục ghi sau bản sao lưu đó, nếu có, không còn trong sổ",
         "the log was restored from a backup: entries after that backup, if any, are not in it",
     ),
     "no-head": (

@@ -62,7 +62,8 @@ QUERIES: Final[dict[str, str]] = {
         "SELECT id, urgency FROM consignment WHERE state = 'accepted' AND hold = '' ORDER BY id"
     ),
     "consignments_held": (
-        "SELECT id, urgency FROM consignment WHERE hold != '' AND hold = 'clock' ORDER BY id"
+        "SELECT id, urgency FROM consignment WHERE hold != '' "
+        "AND hold IN ('clock', 'restored') ORDER BY id"
     ),
     "consignments_by_system": (
         "SELECT * FROM consignment WHERE system_id = :system_id AND state != 'quarantined' "
@@ -244,7 +245,10 @@ QUERIES: Final[dict[str, str]] = {
         "ORDER BY idx"
     ),
     "entries": ("SELECT * FROM receipt_entry WHERE idx >= :first AND idx < :last ORDER BY idx"),
-    "transfers_held": "SELECT id, hop, lane FROM transfer WHERE hold != '' AND hold = 'clock'",
+    "transfers_held": (
+        "SELECT id, hop, lane FROM transfer WHERE hold != '' AND hold IN ('clock', 'restored')"
+    ),
+    "entry_first": "SELECT at FROM receipt_entry ORDER BY ord LIMIT 1",
     "log_size": "SELECT COALESCE(MAX(idx) + 1, 0) AS size FROM receipt_entry",
     "merkle_nodes": (
         "SELECT level, idx, hash FROM merkle_node WHERE (level, idx) IN "

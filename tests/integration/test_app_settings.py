@@ -44,6 +44,8 @@ endpoint = "https://127.0.0.1:9"
 access_key_file = "truc.secret"
 secret_key_file = "truc.secret"
 ca_file = "tls.pem"
+[backup]
+to = ["not-there"]
 """
 
 
