@@ -37,10 +37,6 @@ async def is_open(house, hop="truc"):
     return not house.gateway.context.flows(hop)
 
 
-async def is_closed(house, hop="truc"):
-    return house.gateway.context.flows(hop)
-
-
 async def records(house):
     rows = await house.gateway.ledger.all(
         "holds_of", transfer_id="", consignment_id="", hop="truc", after=""
@@ -138,18 +134,6 @@ async def test_nothing_is_given_up_because_a_line_was_down(tmp_path):
         house.clock.move(timedelta(days=1))
         for document in documents:
             await house.state(document, "G09", "handed_over")
-
-
-async def test_a_peer_that_refuses_everything_is_dialled_on(tmp_path):
-    async with gatehouse(tmp_path, axis=True, extra=LONG) as house:
-        house.axis.fail("sendEdoc", *[Fault.REFUSE] * 12)
-        documents = [await sent(house, n) for n in range(1, 13)]
-        for document in documents:
-            await house.state(document, "G09", "failed")
-        good = await sent(house, 40)
-        await house.state(good, "G09", "handed_over")
-        assert await is_closed(house)
-        assert await records(house) == []
 
 
 class Poisoned:
