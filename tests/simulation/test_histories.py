@@ -1,6 +1,6 @@
 """A few hundred simulated histories, and what must hold of the simulation itself."""
 
-import hashlib
+import asyncio
 import os
 import subprocess
 import sys
@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.simulation.found import FOUND
+from tests.simulation.mutants import MUTANTS
 from tests.simulation.plan import NODE_POINTS, Doc, Fault, Plan, make_plan
 from tests.simulation.shrink import shrink
 from tests.simulation.world import run
@@ -24,7 +25,7 @@ def failures(results):
     return [(r.plan.seed, r.plan.shape, r.violations[:3]) for r in results if r.violations]
 
 
-@pytest.mark.parametrize("first", range(0, 200, CHUNK))
+@pytest.mark.parametrize("first", range(0, 160, CHUNK))
 def test_whatever_happens_the_invariants_hold(first):
     assert not failures(run(make_plan(seed)) for seed in range(first, first + CHUNK))
 
@@ -73,20 +74,17 @@ def test_the_same_history_on_memory_and_on_a_file():
 
 
 def test_a_history_depends_on_nothing_but_its_seed():
+    """Another process, another order of hashes, another folder to stand in: the same history."""
     code = (
         "from tests.simulation.plan import make_plan\n"
         "from tests.simulation.world import run\n"
-        "print([run(make_plan(seed)).digest for seed in (3, 11)])\n"
+        "print(run(make_plan(3)).digest)\n"
     )
-    told = set()
-    for hash_seed in ("1", "2"):
-        environ = dict(os.environ) | {"PYTHONHASHSEED": hash_seed, "PYTHONPATH": str(ROOT)}
-        done = subprocess.run(
-            [sys.executable, "-c", code], cwd=ROOT, env=environ, capture_output=True, check=True
-        )
-        told.add(done.stdout)
-    assert len(told) == 1
-    assert told == {f"{[run(make_plan(seed)).digest for seed in (3, 11)]}\n".encode()}
+    environ = dict(os.environ) | {"PYTHONHASHSEED": "12345", "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd="/", env=environ, capture_output=True, check=True
+    )
+    assert done.stdout.decode().strip() == run(make_plan(3)).digest
 
 
 def test_a_quiet_history_does_all_its_work():
@@ -100,7 +98,7 @@ def test_a_quiet_history_does_all_its_work():
 def test_a_dead_node_touches_nothing():
     """All that a life of a node did is before its death in the story, and its ports are shut."""
     plan = replace(
-        QUIET, shape="single", faults=(Fault("crash", "A1", "ledger.before", 9, span=900.0),)
+        QUIET, shape="single", faults=(Fault("crash", "A1", "ledger.before", 9, span=9000.0),)
     )
     seen = []
 
@@ -114,9 +112,8 @@ def test_a_dead_node_touches_nothing():
     dying = next(i for i, line in enumerate(played.story) if "A1 dies" in line)
     after = played.story[dying + 1 :]
     assert not any("hears" in line or "takes" in line for line in after if "G09" not in line)
-    with pytest.raises(BaseException, match=r"") as stopped:
+    with pytest.raises(asyncio.CancelledError):
         context.blobs.writer()
-    assert stopped.type.__name__ == "CancelledError"
 
 
 def test_plans_use_every_kind_of_fault():
@@ -131,20 +128,13 @@ def test_plans_use_every_kind_of_fault():
 
 
 def test_a_failing_history_is_made_short():
-    def drops_statuses(life, context, made):
-        made["dispatch"].once = _nothing
-
-    async def _nothing():
-        return 0
-
     def play(plan):
-        return run(plan, drops_statuses)
+        return run(plan, MUTANTS["skips_a_number"][1])
 
     plan = replace(make_plan(5), docs=tuple(Doc(n, 1.0, "H37.02", ("G09",)) for n in (1, 2, 3)))
     failed = play(plan)
-    assert failed.name == "rest"
-    short = shrink(failed, play, runs=60)
-    assert short.name == "rest"
-    assert len(short.plan.docs) < len(plan.docs)
-    assert len(short.plan.faults) <= len(plan.faults)
-    assert hashlib.sha256(str(short.plan).encode()) is not None
+    short = shrink(failed, play)
+    assert short.name == failed.name == "numbers"
+    assert len(short.plan.docs) == 1
+    assert not short.plan.faults
+    assert str(short.plan).count("\n") == 1

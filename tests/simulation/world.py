@@ -75,7 +75,7 @@ from tests.simulation.watch import Watch, unrest
 from tests.world.memory_blobs import MemoryBlobs
 from tests.world.receipt_log import key
 
-PATIENCE_S = 900.0
+PATIENCE_S = 600.0
 """Virtual time to come to rest after the last fault."""
 
 _JANITOR_S = 5.0
