@@ -78,6 +78,10 @@ async def _apply(
     except StopIteration as done:
         await _insert(connection, held)
         return done.value, owed
+    except Exception:
+        # What `then` raises comes after the rows: one of those held back may have refused before.
+        await _insert(connection, held)
+        raise
 
 
 async def _ask(connection: Connection, ask: Ask) -> Row | int | None:
@@ -92,13 +96,14 @@ async def _ask(connection: Connection, ask: Ask) -> Row | int | None:
 
 async def _insert(connection: Connection, held: list[Ask]) -> None:
     """Write what was held back, and forget it; several tables in one statement."""
+    left, held[:] = list(held), []
     try:
-        while held:
+        while left:
             # A table comes once in a statement: within one, nobody promises an order.
             tables: set[str] = set()
-            while len(tables) < len(held) and _table(held[len(tables)]) not in tables:
-                tables.add(_table(held[len(tables)]))
-            some, held[:] = held[: len(tables)], held[len(tables) :]
+            while len(tables) < len(left) and _table(left[len(tables)]) not in tables:
+                tables.add(_table(left[len(tables)]))
+            some, left = left[: len(tables)], left[len(tables) :]
             values = [value for ask in some for value in ask.params]
             await connection.execute(_joined(tuple(ask.sql for ask in some)), *values)
     except asyncpg.UniqueViolationError as exc:

@@ -186,6 +186,10 @@ class PostgresLedger:
     def _key(self) -> str:
         return f"writer:{self._node}"
 
+    @property
+    def _mark(self) -> str:
+        return f"batch {self._batches}"
+
     async def _write(self) -> None:
         while True:
             await self._some.wait()
@@ -260,7 +264,7 @@ class PostgresLedger:
     async def _begin(self, writer: Connection) -> None:
         self._batches += 1
         # One journey: the texts are our own, nothing of a document is in them.
-        mark = _MARK.format(key=self._key, value=self._batches)
+        mark = _MARK.format(key=self._key, value=self._mark)
         await writer.execute(f"{'; '.join(BEGIN_POSTGRES)}; {mark}; SAVEPOINT one")
 
     def _take(self) -> list[_Job]:
@@ -303,7 +307,7 @@ class PostgresLedger:
         if self._writer is not None:
             self._writer.terminate()
         self._writer = fresh
-        return mark == str(self._batches)
+        return mark == self._mark
 
     def _answer(self, batch: Sequence[_Job], results: Sequence[_Result]) -> None:
         for job, result in zip(batch, results, strict=True):
