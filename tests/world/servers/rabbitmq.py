@@ -94,8 +94,7 @@ class Place:
         """Return the queues and how many messages are ready in each."""
         told = self.server.evaluate(
             "binary_to_list(iolist_to_binary([[element(4, amqqueue:get_name(Q)), $=, "
-            "integer_to_list(proplists:get_value(messages_ready, "
-            "rabbit_amqqueue:info(Q, [messages_ready]))), 32] "
+            "integer_to_list(element(2, rabbit_amqqueue:stat(Q))), 32] "
             f'|| Q <- rabbit_amqqueue:list(<<"{self.vhost}">>)]))'
         )
         rows = told.strip('[]"').split()
