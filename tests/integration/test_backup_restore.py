@@ -285,3 +285,42 @@ async def test_a_backup_of_strangers_is_refused(lived, tmp_path):
         await asyncio.to_thread(
             keeping.put_back, settings, form.chosen(target), keeping.trusted(settings), by="t"
         )
+
+
+# ---------------------------------------------------------------- from one engine to the other
+
+
+async def test_a_gateway_moves_from_sqlite_to_postgresql_and_back(
+    lived, tmp_path, postgres_ledger_url
+):
+    first, second = target_in(tmp_path), target_in(tmp_path, "second")
+    before = rows_of(lived / "data" / "ledger.sqlite")
+    await asyncio.to_thread(back_up, lived, first)
+    there = like(lived, tmp_path / "p")
+    there_config = tmp_path / "p" / "vanlien.toml"
+    there_config.write_text(
+        there_config.read_text(encoding="utf-8") + f'\n[ledger]\nurl = "{postgres_ledger_url}"\n',
+        encoding="utf-8",
+    )
+    there = load(there_config)
+    trusted = keeping.trusted(there)
+    moved = form.chosen(first)
+    await asyncio.to_thread(keeping.put_back, there, moved, trusted, by="test")
+    # It is written to before it is backed up there: numbers the engine gives go on.
+    with keeping.opened(there) as ledger:
+        assert ledger.restored()["backup"] == moved.id
+        ledger.reconcile([], by="test")
+    (made,) = await asyncio.to_thread(
+        keeping.back_up, there, [second], keep=4, by="test", config=there_config
+    )
+    assert made.good, made
+    home = form.chosen(second)
+    assert verify(home, trusted).faults == []
+    back = like(lived, tmp_path / "back")
+    await asyncio.to_thread(keeping.put_back, back, home, trusted, by="test")
+    after = rows_of(back.ledger.path)
+    grown = {"meta", "event", "receipt_entry", "merkle_node", "tree_head"}
+    for table in before.keys() - grown:
+        assert after[table] == before[table], table
+    for table in grown - {"meta"}:
+        assert set(before[table]) <= set(after[table])
