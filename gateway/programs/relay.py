@@ -338,10 +338,12 @@ class Relay:
     async def _settle(self, row: Row, outcome: Outcome | _Damaged, now: datetime) -> None:
         context = self._context
         due: datetime | None = None
+        may_close = True
         match outcome:
             case Taken(_, detail):
                 covered = await context.ledger.all("deliveries_of_transfer", transfer_id=row["id"])
                 changes = settle.taken(context, row, covered, outcome, now)
+                may_close = settle.revives(covered)  # a receipt may have ended it meanwhile
                 ended = settle.attempt_ended(row, "taken", detail, now)
             case Busy(reason, retry_after_s):
                 due = await self._next(row, now, retry_after_s)
@@ -351,6 +353,7 @@ class Relay:
                     if due is None
                     else settle.deferred(row, reason, due, now)
                 )
+                may_close = due is None
                 ended = settle.attempt_ended(row, "busy", reason, now)
             case Refused(reason, code):
                 changes = settle.failed(context, row, "peer_refused", reason, code, now)
@@ -363,7 +366,7 @@ class Relay:
         result = await context.ledger.commit(ChangeSet(rows=(*changes, ended)))
         if isinstance(result, Conflict):  # a receipt was faster: it has settled the transfer
             await context.ledger.commit(ChangeSet(rows=(ended,)))
-        elif due is None and not isinstance(outcome, Taken):
+        elif may_close:
             await tracking.close_if_settled(context, row["consignment_id"])
         self._say(row, outcome, due, now)
 
