@@ -7,7 +7,7 @@ check cannot ask the wrong door.
 import http.client
 import json
 import ssl
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
@@ -71,6 +71,7 @@ def health(
     nodes = _nodes(config) if with_nodes else None
     if nodes is not None:
         human += "".join(f"\n{n['name']}: {n['state']} ({','.join(n['roles'])})" for n in nodes)
+    human += _backup(checks.get("backup", ""), load(config).backup.warn_after)
     lists = _lists(config)
     if lists is not None:
         human += f"\n{lists.vi}\n{lists.en}"
@@ -83,6 +84,18 @@ def health(
     tls = None if ends is None else {"expires_at": ends[0], "days_left": ends[1]}
     emit({**payload, "revocation": _lists_json(lists), "tls": tls}, human, as_json)
     return OK if alive else FAILURE
+
+
+def _backup(said: str, warn_after: timedelta) -> str:
+    """Return what people are told of the last good backup (S004 art 10.2)."""
+    if not said:
+        return ""
+    try:
+        at = datetime.fromisoformat(said.removeprefix("ok (").rstrip(")"))
+    except ValueError:
+        return "\nChưa có bản sao lưu nào / no backup yet: vanlien backup --to …"
+    old = " — QUÁ CŨ / TOO OLD" if datetime.now(UTC) - at > warn_after else ""
+    return f"\nBản sao lưu tốt gần nhất / last good backup: {local_iso(at)}{old}"
 
 
 def _ends(certificate: Path | None) -> tuple[str, int] | None:

@@ -23,6 +23,16 @@ _PERIOD_S: Final = 30.0
 _AGAIN: Final = timedelta(hours=1)
 
 
+async def last_good(context: Context) -> str:
+    """Return when the last good backup was made (ISO 8601), "" when there is none."""
+    return str((await _known(context)).get("good_at", ""))
+
+
+async def _known(context: Context) -> Mapping[str, Any]:
+    row = await context.ledger.one("meta", key=KEY)
+    return json.loads(row["value"]) if row and row["value"] else {}
+
+
 class BackupWatch:
     """Watches the age of the last good backup, and makes one when it is due.
 
@@ -59,15 +69,13 @@ class BackupWatch:
     async def once(self) -> None:
         """Look once; make a backup when it is time."""
         context = self._context
-        row = await context.ledger.one("meta", key=KEY)
-        known: Mapping[str, Any] = json.loads(row["value"]) if row and row["value"] else {}
+        known = await _known(context)
         now = context.clock.now()
         if self._make is not None and self._is_due(known, now):
             async with context.leases.holding(KEY) as mine:
                 if mine:
                     await self._made(self._make)
-            row = await context.ledger.one("meta", key=KEY)
-            known = json.loads(row["value"]) if row and row["value"] else {}
+            known = await _known(context)
         await self._say(known)
 
     async def _made(self, make: Callable[[], Awaitable[None]]) -> None:
