@@ -13,6 +13,7 @@ from aio_pika import DeliveryMode, Message
 from aio_pika.abc import AbstractChannel, AbstractConnection
 from aio_pika.exceptions import PublishError
 
+from gateway import observe
 from gateway.broker import wire
 from gateway.broker.declaring import Declared
 from gateway.broker.link import CALL_S, Address, Link, Outage, away, speaking
@@ -23,6 +24,8 @@ from gateway.ports import Wanted
 
 _BLOCKED_S: Final = 1.0
 """How long a publish waits for a broker that has said it takes nothing."""
+_SILENCES: Final = 3
+"""Publishes to one queue left without a word, others confirmed meanwhile, before it is named."""
 
 
 class Outgoing:
@@ -50,6 +53,7 @@ class Outgoing:
         self._connection: AbstractConnection | None = None
         self._channel: AbstractChannel | None = None
         self._lock = asyncio.Lock()
+        self._silent: dict[str, int] = {}
 
     async def publish(self, wanted: Sequence[Wanted]) -> None:
         """Queue what was not queued lately; UnavailableError when any of it is not kept."""
@@ -119,12 +123,26 @@ class Outgoing:
                 unkept[one] = result
             else:
                 kept.add(one)
-        if late:
+        self._notice({tasks[task] for task in late}, kept)
+        if late and not kept.intersection(batch):
             await self._stuck()
         return unkept
 
+    def _notice(self, late: Collection[Wanted], kept: Collection[Wanted]) -> None:
+        """Name a queue that is there, takes messages, and never confirms one."""
+        for name in {self._queue(one) for one in kept}:
+            self._silent.pop(name, None)
+        if not kept:
+            return  # it is the broker, or the line
+        for name in {self._queue(one) for one in late}:
+            self._silent[name] = self._silent.get(name, 0) + 1
+            if self._silent[name] == _SILENCES:
+                observe.alarm(what="queue does not confirm", subject=name)
+
+    def _queue(self, one: Wanted) -> str:
+        return lanes_of(self._address.prefix, one.topic)[one.lane].name
+
     async def _one(self, channel: AbstractChannel, one: Wanted) -> None:
-        queue = lanes_of(self._address.prefix, one.topic)[one.lane]
         message = Message(
             wire.write(one),
             content_type="application/json",
@@ -132,7 +150,7 @@ class Outgoing:
             app_id="vanlien",
         )
         # A confirmation that is a refusal raises, and so does a message that no queue took.
-        await channel.default_exchange.publish(message, queue.name, mandatory=True)
+        await channel.default_exchange.publish(message, self._queue(one), mandatory=True)
 
     async def _stuck(self) -> None:
         """No word in time: short of memory or disk it will say so later; else begin anew."""
