@@ -324,3 +324,75 @@ async def test_a_gateway_moves_from_sqlite_to_postgresql_and_back(
         assert after[table] == before[table], table
     for table in grown - {"meta"}:
         assert set(before[table]) <= set(after[table])
+
+
+# ---------------------------------------------------------------- by itself, beside the server
+
+
+async def test_a_server_makes_its_own_and_records_it(tmp_path):
+    folder, target = tmp_path / "g", target_in(tmp_path)
+    folder.mkdir()
+    extra = f'[backup]\nto = ["{target}", "not-mounted"]\n'
+    async with gatehouse(folder, extra=extra) as house:
+
+        async def recorded():
+            row = await house.row("meta", key="backup")
+            return row and json.loads(row["value"]).get("good_id")
+
+        good_id = await house.until(recorded)
+        async with house.session.get(f"{house.url}/ready") as ready:
+            assert (await ready.json())["checks"]["backup"].startswith("ok (20")
+    (made,) = form.finished(target)
+    assert made.id == good_id
+    settings = load(folder / "vanlien.toml")
+    assert verify(made, keeping.trusted(settings)).exit_code == 0
+    # It knows its own settings file, and keeps that too.
+    assert "settings" in {k.root for k in form.files_of(made)}
+
+
+async def test_a_password_in_an_address_is_struck_out(lived, tmp_path):
+    target = target_in(tmp_path)
+    config = lived / "vanlien.toml"
+    text = config.read_text(encoding="utf-8")
+    config.write_text(f"# amqp://me:mat-khau@10.0.0.9/vh\n{text}", encoding="utf-8")
+    await asyncio.to_thread(back_up, lived, target)
+    assert b"amqp://me:***@10.0.0.9/vh" in bytes_in(target)
+    assert b"mat-khau" not in bytes_in(target)
+
+
+async def test_a_blob_that_is_gone_is_named_and_the_rest_is_kept(lived, tmp_path, capsys):
+    target = target_in(tmp_path)
+    large = min(p for p in (lived / "data" / "blobs").rglob("*") if len(p.name) == 64)
+    good = large.read_bytes()
+    for bad in (good[:-1], None):
+        large.unlink() if bad is None else large.write_bytes(bad)
+        (made,) = await asyncio.to_thread(back_up, lived, target)
+        assert (made.good, made.missing) == (False, [large.name])
+        backup = form.chosen(target)
+        assert verify(backup, {}).faults == []
+        assert large.name not in {name for name, _ in form.blobs_of(backup)}
+    large.write_bytes(good)
+    (made,) = await asyncio.to_thread(back_up, lived, target)
+    assert made.good
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["backup"],
+        ["backup", "verify", "/nowhere/at/all"],
+        ["restore", "from", "/nowhere/at/all"],
+        ["restore", "reconcile"],
+        ["restore", "reconcile", "--floor", "H37.02=3"],
+        ["restore", "reconcile", "--floor", "H37.02:2026:other=3"],
+    ],
+)
+def test_wrong_words_are_refused_in_both_languages(tmp_path, words, capsys):
+    folder = tmp_path / "g"
+    folder.mkdir()
+    config = write_config(folder)
+    more = [] if words[1:2] == ["verify"] else ["--config", str(config)]
+    code = main([*words, "--json", *more])
+    assert code in {1, frame.USAGE, frame.FAILURE}
+    said = json.loads(capsys.readouterr().out)
+    assert said.get("error", {}).get("message_vi") or said["faults"][0]["vi"]
