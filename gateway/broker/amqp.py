@@ -159,6 +159,15 @@ async def examine(address: Address, topics: Sequence[str]) -> list[Found]:
     return await _each(address, topics, ask)
 
 
+async def counted(address: Address, topics: Sequence[str]) -> list[Found]:
+    """Return what waits in the queues of these topics, and how many take."""
+
+    async def ask(questions: Questions, queue: Queue) -> Found:
+        return await questions.look(queue)
+
+    return await _each(address, topics, ask)
+
+
 async def declare(address: Address, topics: Sequence[str]) -> list[Found]:
     """Make the queues that are missing; return what was found before."""
 
