@@ -13,6 +13,7 @@ from gateway.config import Agency, Peer, Settings
 from gateway.domain.breaker import BreakerPolicy
 from gateway.domain.delivery import Lane, Schedule
 from gateway.domain.worktime import OfficeHours
+from gateway.keys.peersecret import PeerSecret
 from gateway.keys.receiptkey import KeyPlace
 from gateway.officehours import hours_of
 from gateway.ports import Adapter, AgencyRecord, Clock
@@ -130,7 +131,7 @@ def adapter_of(peer: Peer, clock: Clock) -> Adapter:
         name=peer.id,
         endpoint=str(peer.endpoint),
         system_id=peer.system_id,
-        secret=secret,
+        secret=PeerSecret(peer.id, peer.secret_file, clock.now),
         clock=clock,
         hash_form=peer.hash_form,
         connections=peer.max_in_flight + _ASKING,

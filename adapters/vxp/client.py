@@ -30,6 +30,7 @@ from gateway.ports import (
     Outcome,
     Parcel,
     Refused,
+    SharedSecret,
     Taken,
 )
 
@@ -106,12 +107,28 @@ class _Upload:
         yield last + wire.CRLF
 
 
+class _Unchanging:
+    """A secret that stays what it is."""
+
+    def __init__(self, secret: bytes) -> None:
+        self._offered = (secret,)
+
+    def offered(self) -> Sequence[bytes]:
+        return self._offered
+
+    def refused(self, secret: bytes) -> None:
+        """Nothing else to try."""
+
+    def worked(self, secret: bytes) -> None:
+        """As expected."""
+
+
 class VxpAdapter:
     """The Adapter to one axis (trục liên thông văn bản).
 
     Args:
         settings: Where and how.
-        secret: Shared secret.
+        secret: Shared secret; where it may be replaced, what tells which to try.
         clock: Gives the time written into the headers.
         ssl_context: For an https endpoint with its own trust; None = the system's.
     """
@@ -119,14 +136,14 @@ class VxpAdapter:
     def __init__(
         self,
         settings: VxpSettings,
-        secret: bytes,
+        secret: bytes | SharedSecret,
         clock: Clock,
         *,
         ssl_context: ssl.SSLContext | None = None,
     ) -> None:
         self.name = settings.name
         self._settings = settings
-        self._secret = secret
+        self._secret = _Unchanging(secret) if isinstance(secret, bytes) else secret
         self._clock = clock
         self._ssl: ssl.SSLContext | Literal[True] = ssl_context or True
         self._session: aiohttp.ClientSession | None = None
@@ -155,7 +172,11 @@ class VxpAdapter:
         upload = _Upload(parcel)
         try:
             async with asyncio.timeout(left_s):
-                status, body = await self._send(parcel, upload)
+                for secret in self._secret.offered():
+                    upload = _Upload(parcel)
+                    status, body = await self._send(parcel, upload, secret)
+                    if self._taken(secret, status):
+                        break
         except _TROUBLE as exc:
             if upload.failure is not None:
                 raise upload.failure from exc
@@ -164,7 +185,7 @@ class VxpAdapter:
             return Busy(exc.public)
         return _outcome(status, body)
 
-    async def _send(self, parcel: Parcel, upload: _Upload) -> tuple[int, bytes]:
+    async def _send(self, parcel: Parcel, upload: _Upload, secret: bytes) -> tuple[int, bytes]:
         parameters = {
             "servicetype": wire.SERVICE_TYPE,
             "messagetype": parcel.kind,
@@ -173,7 +194,7 @@ class VxpAdapter:
         }
         if self._settings.name_recipients and parcel.recipients:
             parameters["to"] = wire.compact(list(parcel.recipients))
-        headers = self._headers(parameters, wire.BINARY_TYPE)
+        headers = self._headers(parameters, wire.BINARY_TYPE, secret)
         headers["Content-Length"] = str(parcel.size_bytes + len(wire.CRLF))
         async with self._open("POST", "sendEdoc", headers, upload.chunks()) as response:
             return response.status, await self._bounded(response)
@@ -267,13 +288,24 @@ class VxpAdapter:
 
     # ------------------------------------------------------------ one call
 
-    def _headers(self, parameters: Mapping[str, str], content_type: str) -> CIMultiDict[str]:
+    def _taken(self, secret: bytes, status: int) -> bool:
+        """Note what a peer says of a secret by its status; tell whether it is not refused."""
+        if status == 401:
+            self._secret.refused(secret)
+            return False
+        if status == 200:
+            self._secret.worked(secret)
+        return True
+
+    def _headers(
+        self, parameters: Mapping[str, str], content_type: str, secret: bytes
+    ) -> CIMultiDict[str]:
         """Return fresh signed headers."""
         try:
             return CIMultiDict(
                 wire.signed_headers(
                     self._settings.system_id,
-                    self._secret,
+                    secret,
                     self._clock.now(),
                     parameters,
                     content_type,
@@ -312,11 +344,14 @@ class VxpAdapter:
         self, operation: str, parameters: Mapping[str, str], data: bytes = b""
     ) -> answers.Answer:
         """Make one small call and read its JSON answer."""
-        headers = self._headers(parameters, wire.JSON_TYPE)
         try:
-            async with self._open("POST", operation, headers, data) as response:
-                body = await self._bounded(response)
-                status = response.status
+            for secret in self._secret.offered():
+                headers = self._headers(parameters, wire.JSON_TYPE, secret)
+                async with self._open("POST", operation, headers, data) as response:
+                    body = await self._bounded(response)
+                    status = response.status
+                if self._taken(secret, status):
+                    break
         except _TROUBLE as exc:
             raise UnavailableError(
                 Reason.UNAVAILABLE, f"{operation}: no answer from the axis ({_kind(exc)})"
@@ -337,7 +372,8 @@ class VxpAdapter:
         """Stream a packet by downloadEdoc, else by getEdoc."""
         parameters = {"docId": doc_id, "filePath": "xml"}
         try:
-            headers = self._headers(parameters, wire.JSON_TYPE)
+            # What was listed a moment ago has told which secret the peer wants.
+            headers = self._headers(parameters, wire.JSON_TYPE, self._secret.offered()[0])
             async with self._open("GET", "downloadEdoc", headers, None) as response:
                 if response.status == 200:
                     async with contextlib.aclosing(_raw(response)) as chunks:
@@ -357,7 +393,7 @@ class VxpAdapter:
                 yield chunk
 
     async def _base64_packet(self, parameters: Mapping[str, str]) -> AsyncGenerator[bytes, None]:
-        headers = self._headers(parameters, wire.JSON_TYPE)
+        headers = self._headers(parameters, wire.JSON_TYPE, self._secret.offered()[0])
         try:
             async with self._open("POST", "getEdoc", headers, b"{}") as response:
                 if response.status != 200:

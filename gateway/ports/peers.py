@@ -64,6 +64,22 @@ class Listed:
     created_at: datetime | None = None
 
 
+class SharedSecret(Protocol):
+    """A secret that may be replaced while it is used, old and new side by side for a while."""
+
+    def offered(self) -> Sequence[bytes]:
+        """Return the secrets to try, in this order; at least one."""
+        ...
+
+    def refused(self, secret: bytes) -> None:
+        """Note that the peer does not know it."""
+        ...
+
+    def worked(self, secret: bytes) -> None:
+        """Note that the peer took it."""
+        ...
+
+
 class Adapter(Protocol):
     """A door to one peer.
 

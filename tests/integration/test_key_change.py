@@ -14,7 +14,7 @@ from gateway.__main__ import main
 from gateway.config import load
 from gateway.keys import pkcs11
 from tests.integration.test_app_life import prepared
-from tests.world.gatehouse import gatehouse, packet, write_config
+from tests.world.gatehouse import HUB, gatehouse, packet, write_config
 from tests.world.servers import softhsm
 from tests.world.tls_pairs import pair, put
 
@@ -219,3 +219,35 @@ def test_what_makes_no_sense_is_refused_and_changes_nothing(tmp_path, capsys, ar
     answer = command(capsys, "receipts", "key", *given, *config, code=code)
     assert answer["error"]["message_vi"]
     assert not (tmp_path / "keys" / "receipts.ring.json").exists()
+
+
+# ---------------------------------------------------------------- secrets at an axis
+
+
+async def test_a_secret_at_the_axis_changes_without_a_restart_and_without_a_gap(tmp_path):
+    async with gatehouse(tmp_path, axis=True) as house:
+        assert house.axis is not None
+        secret = tmp_path / "keys-axis" / "axis.secret"
+
+        async def delivered(number):
+            status, answer, _ = await house.send(packet(number, to=("G09",)))
+            assert status == 202
+            await house.state(answer["id"], "G09", "handed_over", "arrived", "accepted")
+
+        def replace(text):
+            part = secret.with_name("part")
+            part.write_text(text)
+            part.chmod(0o600)
+            part.replace(secret)
+
+        await delivered("1")
+        await asyncio.to_thread(replace, "new-secret")  # the axis: not yet
+        await delivered("2")
+        warning = "secret of peer truc refused"
+        assert standing(warning)
+        house.axis.set_secrets(HUB, b"new-secret")
+        house.clock.move(timedelta(minutes=2))
+        await delivered("3")
+        assert not standing(warning)
+        async with house.session.get(f"{house.url}/metrics") as answer:
+            assert "new-secret" not in await answer.text()
