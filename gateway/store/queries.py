@@ -2,7 +2,11 @@
 
 from typing import Final
 
-_OPEN: Final = "state IN ('waiting', 'deferred') AND hold = '' AND stopped = 0"
+# Waiting or deferred, said the other way round: the terms of ix_transfer_open, and none of them one
+# that another index could be searched by.
+_OPEN: Final = (
+    "state NOT IN ('sending', 'done', 'failed', 'cancelled') AND hold = '' AND stopped = 0"
+)
 _DUE: Final = f"{_OPEN} AND due_at <= :now"
 # Lane by lane, each a range of ix_transfer_open: rows that are not due are never looked at.
 _DUE_LANES: Final = " UNION ALL ".join(
@@ -12,7 +16,7 @@ _DUE_LANES: Final = " UNION ALL ".join(
 )
 _LATER_LANES: Final = " UNION ALL ".join(
     f"SELECT * FROM (SELECT id, lane, due_at FROM transfer WHERE {_OPEN} "  # noqa: S608
-    "AND hop = :hop AND state = 'deferred' AND due_at > :now "
+    "AND hop = :hop AND due_at > :now "
     f"AND lane = {lane} ORDER BY due_at LIMIT :limit) AS lane_{lane}"
     for lane in (4, 3, 2, 1, 0)
 )
@@ -110,11 +114,13 @@ QUERIES: Final[dict[str, str]] = {
     "transfers_due_at": (
         f"SELECT * FROM ({_DUE_LANES}) AS due ORDER BY lane DESC, due_at LIMIT :limit"  # noqa: S608
     ),
-    # Each hop once, by a jump in ix_transfer_open, however long its queue is.
+    # Each hop once, by a jump in ix_transfer_open, however long its queue is. The order makes
+    # SQLite take that index: MIN(hop) reads every row that waits.
     "hops_waiting": (
-        f"WITH RECURSIVE hops(hop) AS (SELECT MIN(hop) FROM transfer WHERE {_OPEN} "  # noqa: S608
-        f"UNION ALL SELECT (SELECT MIN(hop) FROM transfer WHERE {_OPEN} "
-        "AND transfer.hop > hops.hop) FROM hops WHERE hops.hop IS NOT NULL) "
+        "WITH RECURSIVE hops(hop) AS (SELECT * FROM (SELECT hop FROM transfer "  # noqa: S608
+        f"WHERE {_OPEN} AND hop > '' ORDER BY hop LIMIT 1) AS first_hop UNION ALL "
+        f"SELECT (SELECT hop FROM transfer WHERE {_OPEN} AND transfer.hop > hops.hop "
+        "ORDER BY hop LIMIT 1) FROM hops WHERE hops.hop IS NOT NULL) "
         "SELECT hop FROM hops WHERE hop IS NOT NULL"
     ),
     "transfers_due_nowhere": (

@@ -197,7 +197,9 @@ delivery = Table(
     UniqueConstraint("consignment_id", "agency"),
     Index("ix_delivery_transfer", "transfer_id"),
 )
-_OPEN: Final = "state IN ('waiting', 'deferred') AND hold = '' AND stopped = 0"
+_OPEN: Final = (
+    "state NOT IN ('sending', 'done', 'failed', 'cancelled') AND hold = '' AND stopped = 0"
+)
 transfer = Table(
     "transfer",
     metadata,

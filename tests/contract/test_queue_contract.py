@@ -152,3 +152,16 @@ def test_what_cannot_be_leaves_no_trace(queue, action, name, said):
     assert said in refused.value.public
     assert asked(queue, "events_of", subject=name) == []
     assert asked(queue, "hold_counts") == []
+
+
+@pytest.mark.parametrize("queue", ["sqlite"], indirect=True)
+@pytest.mark.parametrize(
+    "name", ["hops_waiting", "transfers_due_at", "urgent_due", "transfers_later"]
+)
+def test_a_long_queue_of_one_hop_is_jumped_over(queue, name):
+    params = {"now": NOW, "hop": "truc", "lane": 3, "limit": 9}
+    with queue._session.reading():
+        plan = queue._session.rows(f"EXPLAIN QUERY PLAN {QUERIES[name]}", params)
+    reads = [r["detail"] for r in plan if " transfer " in r["detail"]]
+    assert reads
+    assert all("ix_transfer_open (hop" in r for r in reads)

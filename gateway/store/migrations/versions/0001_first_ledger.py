@@ -237,7 +237,9 @@ def _outgoing() -> None:
         sqlite_where=sa.text("hold != ''"),
         postgresql_where=sa.text("hold != ''"),
     )
-    waiting = sa.text("state IN ('waiting', 'deferred') AND hold = '' AND stopped = 0")
+    waiting = sa.text(
+        "state NOT IN ('sending', 'done', 'failed', 'cancelled') AND hold = '' AND stopped = 0"
+    )
     op.create_index(
         "ix_transfer_open",
         "transfer",
