@@ -55,9 +55,9 @@ async def opened(place):
 
 
 @contextlib.asynccontextmanager
-async def holding(place):
+async def holding(place, **more):
     """A node that stands still with the write lock in its hands."""
-    stranger = await connect(place, "stranger")
+    stranger = await connect(place, "stranger", **more)
     try:
         for text in BEGIN_POSTGRES:
             await stranger.execute(text)
@@ -266,6 +266,14 @@ async def test_a_node_that_dies_with_the_lock_gives_it_up(opened, place):
         assert not going.done()
     assert isinstance(await going, Committed)
     assert await ledger.one("meta", key="half") is None
+
+
+async def test_a_node_that_stands_still_with_the_lock_is_ended(opened, place):
+    ledger = await opened()
+    async with holding(place, idle_s=0.1) as stranger:
+        assert isinstance(await ledger.commit(ChangeSet((rows.meta("k"),))), Committed)
+        with pytest.raises((asyncpg.PostgresError, asyncpg.InterfaceError)):
+            await stranger.execute("SELECT 1")
 
 
 async def test_what_waits_for_the_lock_goes_as_one_batch(opened, place, postgres_server):

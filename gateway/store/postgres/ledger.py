@@ -300,7 +300,9 @@ class PostgresLedger:
                 mark: str | None = await fresh.fetchval(
                     "SELECT value FROM meta WHERE key = $1", self._key
                 )
-                await fresh.execute("ROLLBACK")
+                # A write of our own waits for the standby, as the lost commit perhaps did not.
+                await fresh.execute("UPDATE meta SET value = value WHERE key = $1", self._key)
+                await _end(fresh, "COMMIT")
         except BaseException:
             fresh.terminate()
             raise
