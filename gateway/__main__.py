@@ -27,6 +27,7 @@ COMMANDS: Final = (
     "clock",
     "maintenance",
     "retention",
+    "retention",
     "quarantine",
     "health",
     "edxml",

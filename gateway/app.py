@@ -33,6 +33,7 @@ from gateway.keys.tls import ServerTls
 from gateway.keys.watch import KeyWatch
 from gateway.policies import (
     adapter_of,
+    ages_of,
     bounds_of,
     calendar_of,
     fetch_policy_of,
@@ -52,8 +53,10 @@ from gateway.programs.desk import Desk
 from gateway.programs.dispatch import Dispatch
 from gateway.programs.door import Door
 from gateway.programs.duty import Duty
+from gateway.programs.forecast import Forecast
 from gateway.programs.intake import Intake
 from gateway.programs.issue import Issue
+from gateway.programs.janitor import LEASE as JANITOR_LEASE
 from gateway.programs.janitor import Janitor
 from gateway.programs.leases import Alone, LedgerLeases
 from gateway.programs.mailroom import Mailroom
@@ -61,6 +64,7 @@ from gateway.programs.nodes import Nodes, Self
 from gateway.programs.receiver import Receiver
 from gateway.programs.recheck import Recheck
 from gateway.programs.relay import Relay
+from gateway.programs.retention import Retention
 from gateway.programs.roles import Program, Role, programs_of, verifies
 from gateway.programs.turnstile import Turnstile
 from gateway.reports.build import contact_of
@@ -279,7 +283,15 @@ class Gateway:
         self.collector = Collector(context, self.receiver)
         self.dispatch = Dispatch(context)
         self.nodes = self._make_nodes()
-        self.janitor = Janitor(context, self.nodes.dead)
+        retention = Retention(
+            self.ledger,
+            self.blobs,
+            self.clock,
+            self._ids,
+            ages_of(self.settings),
+            guard=lambda: self.leases.guard(JANITOR_LEASE),
+        )
+        self.janitor = Janitor(context, self.nodes.dead, retention)
         self.recheck = Recheck(context, self.verifier.trust_state)
         self.watch = self._make_watch()
         self.verifier.on_report = self.watch.wanted
@@ -293,6 +305,12 @@ class Gateway:
         name = self.context.node or self.settings.node.name or platform.node() or "node"
         me = Self(name, self._boot, self.settings.node.roles, __version__)
         return Nodes(self.ledger, me, self.clock.now, self._maintenance)
+
+    def _make_forecast(self) -> Forecast:
+        settings = self.settings
+        room = functools.partial(_room, settings.gateway.data_dir, settings.blobs.dir)
+        name = settings.node.name or platform.node() or "node"
+        return Forecast(self.context, name, room, settings.retention.disk_warn)
 
     async def _maintenance(self, reason: str) -> None:
         if self.duty is not None:
@@ -342,6 +360,7 @@ class Gateway:
         everywhere = [
             ("leases", self.leases.run()),
             ("nodes", self.nodes.run()),
+            ("forecast", self._make_forecast().run()),
             ("keys", self.keys.run()),
         ]
         return [*everywhere, *((p.value, by_role[p]()) for p in by_role if p in self._wanted)]

@@ -75,6 +75,9 @@ key_expires_in = Gauge(
 requests = _counter("requests", "HTTP requests answered", "method", "route", "status")
 request_s = _histogram("request_seconds", "Time to answer a request", _QUICK, "route")
 in_flight = Gauge("vanlien_requests_in_flight", "Requests being handled", registry=REGISTRY)
+disk_days_left = Gauge(
+    "vanlien_disk_days_left", "Days until the disk is full, at the present pace", registry=REGISTRY
+)
 put_off = _counter("documents_put_off", "Documents put off because there was no room", "what")
 auth_failed = _counter("auth_failed", "Requests without valid credentials", "route")
 

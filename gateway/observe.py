@@ -214,6 +214,11 @@ def document_refused(
     _info("document_refused", facts | {"rules": sorted(set(rules))})
 
 
+def disk_forecast(*, days: float | None) -> None:
+    """In how many days the disk is full; infinity when it is not filling; no line."""
+    measures.disk_days_left.set(float("inf") if days is None else days)
+
+
 def put_off(*, what: str, system_id: str | None) -> None:
     """A submission was asked to come again: what there was no room in, or whose share was used."""
     facts = locals()

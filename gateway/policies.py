@@ -19,6 +19,7 @@ from gateway.officehours import hours_of
 from gateway.ports import Adapter, AgencyRecord, Clock
 from gateway.programs.admission import Bounds
 from gateway.programs.context import PeerPolicy, Policy
+from gateway.programs.retention import Ages
 from gateway.rules.facts import Policy as RulePolicy
 from gateway.secrets import read_secret_file
 from gateway.verifier.fetch import FetchPolicy
@@ -78,6 +79,7 @@ def policy_of(settings: Settings) -> Policy:
         recheck_every=settings.verify.recheck_every,
         recheck_for=settings.verify.recheck_for,
         sent_ack=settings.policy.sent_ack,
+        keep_keys=settings.retention.idempotency_keys,
         max_clock_offset=settings.clock.hold_over,
         limits=limits_of(settings),
         rules=RulePolicy(
@@ -107,6 +109,12 @@ def policy_of(settings: Settings) -> Policy:
             urgent_every=settings.breaker.urgent_every,
         ),
     )
+
+
+def ages_of(settings: Settings) -> Ages:
+    """Return how long each class of data is kept."""
+    kept = settings.retention
+    return Ages(packets=kept.packets, files=kept.files, parcels=kept.parcels, reports=kept.reports)
 
 
 def bounds_of(settings: Settings) -> Bounds:

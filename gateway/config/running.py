@@ -110,3 +110,48 @@ class Admission(Section):
         gt=0,
         le=1,
     )
+
+
+class Retention(Section):
+    """Thời hạn lưu theo loại dữ liệu ; trống: giữ mãi. / How long data is kept; unset: for ever."""
+
+    packets: Duration | None = field(
+        None,
+        "Gói tin nguyên gốc của văn bản đã xong, tính từ khi kết thúc.",
+        "Packets as received, of letters that are settled, from when they were.",
+        sample='"3650 d"',
+        ge=duration("30 d"),
+    )
+    files: Duration | None = field(
+        None,
+        "Tệp đính kèm của văn bản đã xong.",
+        "Attachments of letters that are settled.",
+        sample='"3650 d"',
+        ge=duration("30 d"),
+    )
+    parcels: Duration | None = field(
+        None,
+        "Gói tin đã làm cho chặng kế tiếp, của văn bản đã xong.",
+        "Packets made for next hops, of letters that are settled.",
+        sample='"365 d"',
+        ge=duration("30 d"),
+    )
+    reports: Duration | None = field(
+        None,
+        "Báo cáo kiểm tra của tệp không còn lưu.",
+        "Verification reports on files that are no longer kept.",
+        sample='"3650 d"',
+        ge=duration("30 d"),
+    )
+    idempotency_keys: Duration = field(
+        duration("7 d"),
+        "Khóa chống lặp của các hệ thống gọi.",
+        "Idempotency keys of callers.",
+        ge=duration("1 d"),
+    )
+    disk_warn: Duration = field(
+        duration("30 d"),
+        "Cảnh báo khi đĩa sẽ đầy trong thời gian này, theo tốc độ hiện nay.",
+        "Alarm when the disk will be full within this, at the present pace.",
+        ge=_ZERO,
+    )

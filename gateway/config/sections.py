@@ -33,7 +33,7 @@ from gateway.config.kinds import (
 from gateway.config.ledger import LedgerSection
 from gateway.config.partners import Agency, Peer
 from gateway.config.reporting import Reports
-from gateway.config.running import Admission, Node
+from gateway.config.running import Admission, Node, Retention
 from gateway.config.times import Times
 
 Port = Annotated[int, Field(ge=0, le=65535)]
@@ -553,6 +553,7 @@ class Settings(Section):
     formats: Formats
     retry: Retry
     breaker: BreakerSection
+    retention: Retention
     log: Log
     peers: tuple[Peer, ...] = Field((), alias="peer")
     agencies: tuple[Agency, ...] = Field((), alias="agency")

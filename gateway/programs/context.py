@@ -103,6 +103,7 @@ class Context:
     `signing` answers with the trust folder's policy as it is now: who must sign, who is refused.
     `node` is this node's name among those of one ledger, "" for a process that has it to itself;
     `shared_lanes` says that the broker's lanes are everybody's, so that one janitor fills them.
+    `disk_days` is the forecast of the disk, None while there is none.
 
     What `gateway.programs.breakers` keeps true in this process: `breakers` of the destinations,
     `halted` destinations and `shelved` documents by an operator's word. `restored` from a backup
@@ -128,6 +129,7 @@ class Context:
     leases: Leases = field(default_factory=Alone)
     shared_lanes: bool = True
     gatekeeper: Gatekeeper = field(default_factory=OpenHouse)
+    disk_days: float | None = None
     breakers: dict[str, Breaker] = field(default_factory=dict)
     halted: frozenset[str] = frozenset()
     shelved: frozenset[str] = frozenset()

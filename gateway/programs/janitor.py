@@ -11,7 +11,7 @@ lanes are not shared. What a dead node had begun goes on at once, not when its a
 import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from gateway import faults, observe
 from gateway.domain.lifecycle import DeliveryState, TransferState
@@ -21,6 +21,7 @@ from gateway.ports import Blobs, Change, ChangeSet, Conflict, Delete, Insert, Ro
 from gateway.programs import clockwatch, prooftree, tracking
 from gateway.programs.context import Context
 from gateway.programs.patience import Patience
+from gateway.programs.retention import Retention
 from gateway.programs.routing import LOCAL, topic_of
 from gateway.programs.rows import event
 from gateway.receipts.sign import tree_head
@@ -41,11 +42,19 @@ class Janitor:
     Args:
         context: Ports and policy.
         dead: Which nodes are dead now.
+        retention: What purges settled letters that are old enough; None keeps all.
     """
 
-    def __init__(self, context: Context, dead: Callable[[], Sequence[str]] = _nobody) -> None:
+    def __init__(
+        self,
+        context: Context,
+        dead: Callable[[], Sequence[str]] = _nobody,
+        retention: Retention | None = None,
+    ) -> None:
         self._context = context
         self._dead = dead
+        self._retention = retention
+        self._last_purge: datetime | None = None
         self._patience = Patience("janitor", context.random)
         self._last_head = context.clock.now() - timedelta(days=1)
         self._last_slow = context.clock.now()
@@ -254,7 +263,20 @@ class Janitor:
             )
             await context.ledger.commit(ChangeSet(rows=changes))
             observe.janitor_swept(what="idempotency keys", count=len(keys))
+        await self._purge()
         await self._orphans(context.blobs)
+
+    async def _purge(self) -> None:
+        """Once a day, let go of bytes that need not be kept any longer."""
+        now = self._context.clock.now()
+        if self._retention is None or (
+            self._last_purge is not None and now - self._last_purge < timedelta(days=1)
+        ):
+            return
+        self._last_purge = now
+        for kind, tally in (await self._retention.run()).items():
+            if tally.items:
+                observe.janitor_swept(what=f"retention of {kind}", count=tally.items)
 
     async def _orphans(self, blobs: Blobs) -> None:
         age_s = self._context.policy.orphan_age.total_seconds()

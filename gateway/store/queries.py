@@ -365,6 +365,70 @@ QUERIES: Final[dict[str, str]] = {
     "transfers_of_node": (
         "SELECT * FROM transfer WHERE state = 'sending' AND node = :node LIMIT :limit"
     ),
+    # -------------------------------------------------------------- retention, a page of ids a time
+    "page_consignments": (
+        "SELECT MAX(id) AS last FROM (SELECT id FROM consignment WHERE id > :after "
+        "ORDER BY id LIMIT :limit) AS page"
+    ),
+    "page_arrivals": (
+        "SELECT MAX(id) AS last FROM (SELECT id FROM arrival WHERE id > :after "
+        "ORDER BY id LIMIT :limit) AS page"
+    ),
+    "page_inbound": (
+        "SELECT MAX(id) AS last FROM (SELECT id FROM inbound WHERE id > :after "
+        "ORDER BY id LIMIT :limit) AS page"
+    ),
+    # Nothing of it is undelivered, failed, held, asked back, set apart, or still to be judged.
+    "settled_consignments": (
+        "SELECT c.id, c.document_id, c.received_sha256, c.envelope, c.closed_at AS at "
+        "FROM consignment c "
+        "WHERE c.id > :after AND c.id <= :last AND c.state = 'closed' AND c.hold = '' "
+        "AND c.closed_at <= :before AND c.verdict != 'pending' "
+        "AND NOT EXISTS (SELECT 1 FROM transfer t WHERE t.consignment_id = c.id "
+        "AND (t.state NOT IN ('done', 'cancelled') OR t.hold != '')) "
+        "AND NOT EXISTS (SELECT 1 FROM delivery d WHERE d.consignment_id = c.id AND (d.hold != '' "
+        "OR d.state IN ('pending', 'sending', 'deferred', 'failed', 'not_connected'))) "
+        "AND NOT EXISTS (SELECT 1 FROM delivery d JOIN recall r ON r.delivery_id = d.id "
+        "WHERE d.consignment_id = c.id AND r.state = 'asked') "
+        # A local reader's files are those of the sending.
+        "AND NOT EXISTS (SELECT 1 FROM delivery d JOIN arrival a ON a.delivery_id = d.id "
+        "WHERE d.consignment_id = c.id AND a.state NOT IN ('done', 'returned', 'recalled')) "
+        "AND NOT EXISTS (SELECT 1 FROM recheck k WHERE k.subject = c.id) "
+        "AND NOT EXISTS (SELECT 1 FROM quarantine q WHERE q.id = c.id) ORDER BY c.id"
+    ),
+    "settled_arrivals": (
+        "SELECT a.id, a.document_id, a.received_sha256, a.envelope, "
+        "COALESCE(a.entered_system_at, a.at_gateway_at) AS at FROM arrival a "
+        "WHERE a.id > :after AND a.id <= :last AND a.state IN ('done', 'returned', 'recalled') "
+        "AND COALESCE(a.entered_system_at, a.at_gateway_at) <= :before "
+        "AND NOT EXISTS (SELECT 1 FROM recheck k WHERE k.subject = a.id) "
+        "AND NOT EXISTS (SELECT 1 FROM recall r WHERE r.delivery_id = a.delivery_id "
+        "AND r.state = 'asked') "
+        "AND NOT EXISTS (SELECT 1 FROM quarantine q WHERE q.id = a.id) ORDER BY a.id"
+    ),
+    "settled_inbound": (
+        "SELECT i.id, '' AS document_id, i.sha256 AS received_sha256, '' AS envelope, "
+        "i.received_at AS at "
+        "FROM inbound i WHERE i.id > :after AND i.id <= :last AND i.acked_at IS NOT NULL "
+        "AND i.state NOT IN ('received', 'unreadable', 'unreadable-yet') "
+        "AND i.received_at <= :before AND NOT EXISTS (SELECT 1 FROM arrival a "
+        "WHERE a.inbound_id = i.id AND a.state NOT IN ('done', 'returned', 'recalled')) "
+        "AND NOT EXISTS (SELECT 1 FROM quarantine q WHERE q.id = i.id) ORDER BY i.id"
+    ),
+    "refs_named": (
+        "SELECT owner, sha256 FROM blob_ref WHERE sha256 IN (SELECT value FROM json_each(:names)) "
+        "ORDER BY owner, sha256"
+    ),
+    "parcels_of_many": (
+        "SELECT t.id, t.consignment_id, t.parcel_sha256 FROM transfer t WHERE t.consignment_id IN "
+        "(SELECT value FROM json_each(:ids)) AND t.parcel_sha256 != '' ORDER BY t.id"
+    ),
+    # Reports on files that nobody keeps any more; the receipt log names them by their hash.
+    "reports_unowned": (
+        "SELECT v.id FROM verification v WHERE v.id > :after AND v.at <= :before "
+        "AND NOT EXISTS (SELECT 1 FROM blob_ref b WHERE b.sha256 = v.sha256) "
+        "ORDER BY v.id LIMIT :limit"
+    ),
     # -------------------------------------------------------------- load (counted up to a limit)
     "backlog": (
         "SELECT COUNT(*) AS n, MIN(accepted_at) AS oldest FROM (SELECT accepted_at FROM "
