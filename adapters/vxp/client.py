@@ -13,7 +13,7 @@ import hashlib
 import ssl
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final, Literal, cast
 
 import aiohttp
@@ -36,6 +36,8 @@ from gateway.ports import (
 
 # Answers of downloadEdoc after which getEdoc is tried: the peer does not offer the former.
 _NOT_OFFERED: Final = frozenset({404, 405, 500, 501})
+# The peer's clock may be ahead of ours: what it received just now belongs to the window.
+_AHEAD: Final = timedelta(days=1)
 _TROUBLE: Final = (aiohttp.ClientError, OSError, TimeoutError, asyncio.IncompleteReadError)
 
 
@@ -174,7 +176,7 @@ class VxpAdapter:
             async with asyncio.timeout(left_s):
                 for secret in self._secret.offered():
                     upload = _Upload(parcel)
-                    status, body = await self._send(parcel, upload, secret)
+                    status, wish, body = await self._send(parcel, upload, secret)
                     if self._taken(secret, status):
                         break
         except _TROUBLE as exc:
@@ -183,9 +185,9 @@ class VxpAdapter:
             return Busy(f"mất liên lạc với trục / no answer from the axis ({_kind(exc)})")
         except UnavailableError as exc:
             return Busy(exc.public)
-        return _outcome(status, body)
+        return _outcome(status, body, answers.wait_s(wish, self._clock.now()))
 
-    async def _send(self, parcel: Parcel, upload: _Upload, secret: bytes) -> tuple[int, bytes]:
+    async def _send(self, parcel: Parcel, upload: _Upload, secret: bytes) -> tuple[int, str, bytes]:
         parameters = {
             "servicetype": wire.SERVICE_TYPE,
             "messagetype": parcel.kind,
@@ -197,19 +199,24 @@ class VxpAdapter:
         headers = self._headers(parameters, wire.BINARY_TYPE, secret)
         headers["Content-Length"] = str(parcel.size_bytes + len(wire.CRLF))
         async with self._open("POST", "sendEdoc", headers, upload.chunks()) as response:
-            return response.status, await self._bounded(response)
+            wish = response.headers.get("Retry-After", "")
+            return response.status, wish, await self._bounded(response)
 
     # ------------------------------------------------------------ collecting
 
-    async def listing(self, kind: MessageKind) -> Sequence[Listed]:
-        """Return what waits for us there, each item once.
+    async def listing(
+        self, kind: MessageKind, *, since: datetime | None = None
+    ) -> Sequence[Listed]:
+        """Return what waits for us there, each item once; with `since`, by window of dates.
 
         Raises:
             UnavailableError: No answer, or none that can be read; never an empty list instead.
         """
-        answer = await self._ask(
-            "getReceivedEdocList", {"servicetype": wire.SERVICE_TYPE, "messagetype": kind}
-        )
+        parameters = {"servicetype": wire.SERVICE_TYPE, "messagetype": kind}
+        if since is not None:
+            window = {"fromDate": since, "toDate": self._clock.now() + _AHEAD}
+            parameters |= {name: wire.date_text(at) for name, at in window.items()}
+        answer = await self._ask("getReceivedEdocList", parameters)
         found: dict[str, Listed] = {}
         table = answers.rows(answer)
         for row in table:
@@ -426,12 +433,12 @@ async def _raw(response: aiohttp.ClientResponse) -> AsyncGenerator[bytes, None]:
         yield chunk
 
 
-def _outcome(status: int, body: bytes) -> Outcome:
-    """Turn an answer to sendEdoc into an outcome (ID-09, SND-15)."""
+def _outcome(status: int, body: bytes, wish_s: float | None = None) -> Outcome:
+    """Turn an answer to sendEdoc, and its Retry-After, into an outcome (ID-09, SND-15)."""
     if status == 413:
         return Refused("gói tin quá lớn với trục / the axis refuses its size", "10")
     if status != 200:
-        return Busy(f"trục trả lời HTTP {status} / the axis answers HTTP {status}")
+        return Busy(f"trục trả lời HTTP {status} / the axis answers HTTP {status}", wish_s)
     try:
         answer = answers.read(body)
     except UnavailableError as exc:
