@@ -93,8 +93,13 @@ class Adapter(Protocol):
         """Hand one parcel over."""
         ...
 
-    async def listing(self, kind: MessageKind) -> Sequence[Listed]:
-        """Return what waits for us there."""
+    async def listing(
+        self, kind: MessageKind, *, since: datetime | None = None
+    ) -> Sequence[Listed]:
+        """Return what waits for us there.
+
+        With `since`, what came there from then on, taken or not, as far as the peer says so.
+        """
         ...
 
     def fetch(self, item: Listed) -> AsyncIterator[bytes]:

@@ -6,6 +6,7 @@ outlives the process, so a restart begins with an unknown offset and asks at onc
 """
 
 import asyncio
+import json
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 from typing import Final, Protocol
@@ -25,6 +26,7 @@ OVERRIDE: Final = "clock_override"
 """Key of the ledger's `meta` row: the reason of a standing override, "" when there is none."""
 
 _PERIOD_S: Final = 1.0
+_ROOM: Final = timedelta(hours=1)
 _SOON: Final = timedelta(seconds=15)
 
 
@@ -59,6 +61,11 @@ async def hold_transfer(context: Context, transfer: Row) -> None:
     now = context.clock.now()
     held = event(transfer["id"], "held", now, reason=hold)
     await context.ledger.commit(ChangeSet(rows=(change, held)))
+
+
+def _since(value: str) -> datetime | None:
+    """Return from when on a restored gateway may lack what it had, with room for two clocks."""
+    return datetime.fromisoformat(json.loads(value)["made_at"]) - _ROOM if value else None
 
 
 class SettableClock(Protocol):
@@ -131,6 +138,7 @@ class ClockWatch:
         self._clock.overridden = row is not None and row["value"] != ""
         row = await self._context.ledger.one("meta", key=RESTORED)
         self._context.restored = row is not None and row["value"] != ""
+        self._context.restored_since = _since(row["value"]) if row is not None else None
         now = self._clock.now()
         if self._ask is not None and (self._ask_again is None or now >= self._ask_again):
             await self._measure(self._ask)

@@ -98,7 +98,7 @@ class Collector:
         trouble: UnavailableError | None = None
         for kind in KINDS:
             try:
-                items = await adapter.listing(kind)
+                items = await self._listed(adapter, kind)
             except UnavailableError as exc:
                 trouble = exc
                 continue
@@ -108,6 +108,16 @@ class Collector:
         if trouble is not None:
             raise trouble
         return count
+
+    async def _listed(self, adapter: Adapter, kind: MessageKind) -> Sequence[Listed]:
+        """Ask for a list; a restored gateway asks by dates as well, for what it forgot it took."""
+        items = await adapter.listing(kind)
+        since = self._context.restored_since
+        if since is None:
+            return items
+        known = {item.peer_doc_id for item in items}
+        older = await adapter.listing(kind, since=since)
+        return [*items, *(item for item in older if item.peer_doc_id not in known)]
 
     async def _items(self, adapter: Adapter, items: Sequence[Listed]) -> int:
         """Take a list, a few at a time: what is slow or bad does not stop what is behind it."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from gateway.codec.limits import Limits
 from gateway.domain.breaker import Breaker, BreakerPolicy
@@ -107,7 +107,8 @@ class Context:
 
     What `gateway.programs.breakers` keeps true in this process: `breakers` of the destinations,
     `halted` destinations and `shelved` documents by an operator's word. `restored` from a backup
-    and not released yet: no number is given, nothing is relayed.
+    and not released yet: no number is given, nothing is relayed, and peers are asked again for
+    what came since `restored_since`.
     """
 
     ledger: Ledger
@@ -134,6 +135,7 @@ class Context:
     halted: frozenset[str] = frozenset()
     shelved: frozenset[str] = frozenset()
     restored: bool = False
+    restored_since: datetime | None = None
 
     def peer(self, hop: str) -> PeerPolicy:
         """Return the policy of a hop; defaults for one without its own."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import hashlib
 import json
 import sqlite3
 from datetime import timedelta
@@ -16,6 +17,7 @@ from gateway.backup.make import copy_keys
 from gateway.cli import frame
 from gateway.config import load
 from gateway.domain.moments import VIETNAM
+from gateway.ports import Parcel, Taken
 from gateway.receipts.proof import load_keys, verify_file
 from tests.world.gatehouse import gatehouse, packet
 
@@ -29,6 +31,19 @@ def ordinals(folder):
     with contextlib.closing(sqlite3.connect(path)) as ledger:
         sql = "SELECT document_id, issue_ordinal FROM consignment WHERE issue_ordinal IS NOT NULL"
         return dict(ledger.execute(sql).fetchall())
+
+
+async def ministry_sends(house, data):
+    """Hand a packet to the axis as the ministry's system."""
+
+    async def chunks():
+        yield data
+
+    name = hashlib.sha256(data).hexdigest()
+    parcel = Parcel("m", "edoc", "G09", (), "", name, len(data), chunks)
+    deadline = house.clock.now() + timedelta(minutes=1)
+    outcome = await house.ministry._adapter.deliver(parcel, deadline=deadline)
+    assert isinstance(outcome, Taken), outcome
 
 
 class Lost:
@@ -193,6 +208,27 @@ async def test_no_arrival_number_is_given_while_it_stands_still(lost, capsys):
     await house.until(numbered)
     with contextlib.closing(sqlite3.connect(load(lost.new / "vanlien.toml").ledger.path)) as ledger:
         assert ledger.execute("SELECT arrival_number FROM arrival").fetchall() == [(41,)]
+
+
+async def test_what_was_collected_after_the_backup_is_asked_for_by_date(lost, capsys):
+    """The axis lists what was taken too, within a window: the lost arrival comes again, once."""
+    house = lost.house
+    house.axis.show_taken()
+    await lost.back_up()
+    await ministry_sends(house, packet("7", sender="G09", document_id="G09,2026/11/20,7/BNV"))
+    (before,) = await house.inbox("stc")
+
+    async def taken():
+        return all(i.taken_at for i in house.axis.items if i.kind == "edoc")
+
+    await house.until(taken)
+    await lost.restore(capsys)
+    (after,) = await house.inbox("stc")
+    assert after["id"] != before["id"]
+    assert after["document_id"] == before["document_id"]
+    calls = house.axis.calls.count("getReceivedEdocList")
+    await house.called("getReceivedEdocList", calls + 8)
+    assert len(await house.inbox("stc")) == 1
 
 
 async def test_a_gateway_that_was_never_restored_cannot_be_released(lost, capsys):
