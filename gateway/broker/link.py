@@ -33,6 +33,7 @@ CALL_S: Final = 20.0
 """Longest time of one call that is no publish; a quorum queue made on a slow disk is the worst."""
 _PARTING_S: Final = 5.0
 _AGAIN_S: Final = 0.2
+_WORDS: Final = 150
 _PAUSES_S: Final = (0.1, 0.5, 1.0, 2.0, 5.0)
 _TROUBLE: Final = (AMQPError, ChannelInvalidStateError, OSError, TimeoutError, RuntimeError)
 
@@ -98,7 +99,13 @@ async def speaking(limit_s: float) -> AsyncIterator[None]:
     except TimeoutError as exc:
         raise away("does not answer") from exc
     except _TROUBLE as exc:
-        raise away(f"refused or went away: {type(exc).__name__}") from exc
+        raise away(f"refused or went away: {_words(exc)}") from exc
+
+
+def _words(trouble: BaseException) -> str:
+    """Return what the server or the system said, in one short line; never anything we sent."""
+    told = " ".join(str(trouble).split())[:_WORDS]
+    return f"{type(trouble).__name__}: {told}" if told else type(trouble).__name__
 
 
 def alive(connection: AbstractConnection) -> bool:
