@@ -75,7 +75,7 @@ class Follower(Generic[T]):
     """Keeps one value of the registry current from a thread of its own.
 
     Args:
-        watch: Used by this thread alone, once it runs.
+        watch: Used by this thread alone, once it runs; closed when the first look fails.
         load: Reads the value.
         monotonic: Seconds that never go back.
 
@@ -92,7 +92,11 @@ class Follower(Generic[T]):
         self._watch = watch
         self._load = load
         self._monotonic = monotonic
-        self._value = self._read()
+        try:
+            self._value = self._read()
+        except BaseException:
+            watch.close()
+            raise
         self._known_at = monotonic()
         self._end = threading.Event()
         self._thread = threading.Thread(target=self._run, name="registry", daemon=True)
@@ -109,7 +113,7 @@ class Follower(Generic[T]):
         return self._value
 
     def close(self) -> None:
-        """Stop following."""
+        """Stop following; waits for a look under way."""
         self._end.set()
         self._thread.join()
 
