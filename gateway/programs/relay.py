@@ -32,6 +32,7 @@ from gateway.ports import (
     Insert,
     Outcome,
     Parcel,
+    Present,
     Refused,
     Row,
     Taken,
@@ -150,11 +151,15 @@ class Relay:
             await self._dial(adapter, row)
 
     async def _shelve(self, row: Row, now: datetime) -> None:
-        """Stop a transfer made after an operator held its document."""
+        """Stop a transfer made after an operator held its document; not if it was released since.
+
+        What we know of holds is a second old: stopped on old news it would never go on.
+        """
+        held = Present("hold", _by_hand("document", row["consignment_id"]))
         where = {"id": row["id"], "state": row["state"], "stopped": 0}
-        stop = Update("transfer", where, {"stopped": 1}, expect=None)
+        stop = Update("transfer", where, {"stopped": 1})
         told = event(row["id"], "queue_held", now, scope="document")
-        await self._context.ledger.commit(ChangeSet(rows=(stop, told)))
+        await self._context.ledger.commit(ChangeSet(rows=(stop, told), guards=(held,)))
 
     async def _put_off(self, row: Row, now: datetime) -> None:
         """Give back what was taken just before its destination was closed: no attempt is made.
@@ -415,12 +420,12 @@ def _not_held(row: Row) -> tuple[Absent, ...]:
     subjects = [("hop", row["hop"])]
     if row["consignment_id"]:
         subjects.append(("document", row["consignment_id"]))
-    return tuple(
-        Absent(
-            "hold", {"kind": "operator", "scope": scope, "subject": subject, "released_at": None}
-        )
-        for scope, subject in subjects
-    )
+    return tuple(Absent("hold", _by_hand(scope, subject)) for scope, subject in subjects)
+
+
+def _by_hand(scope: str, subject: str) -> dict[str, str | None]:
+    """Return what a standing hold of an operator looks like."""
+    return {"kind": "operator", "scope": scope, "subject": subject, "released_at": None}
 
 
 def _damaged(row: Row, exc: GatewayError) -> _Damaged:

@@ -10,7 +10,7 @@ from random import Random
 
 from gateway.domain.breaker import BreakerEvent, BreakerState
 from gateway.errors import UnavailableError
-from gateway.ports import Busy, ChangeSet, Insert, Refused
+from gateway.ports import Busy, ChangeSet, Insert, Refused, Update
 from gateway.programs.relay import Relay
 from tests.simulation.loop import VirtualLoop
 from tests.world.fifty_peers import DEAD, LoopClock, Town
@@ -251,5 +251,37 @@ def test_a_destination_an_operator_holds_is_not_even_asked():
         await relay.breakers.step(DEAD)
         await relay.once(f"{DEAD}-0", asking=True)
         assert answers.tries == 0
+
+    on_virtual_time(work)
+
+
+def test_a_document_released_a_moment_ago_is_not_stopped_on_old_news():
+    async def work():
+        made = town()
+        made.context.adapters[DEAD] = Answers(Busy("bận"))
+        relay = Relay(made.context)
+        row = made.row("t", DEAD, 0) | {"consignment_id": "c1"}
+        held = {
+            "id": "h1",
+            "kind": "operator",
+            "scope": "document",
+            "subject": "c1",
+            "held_by": "an",
+            "since": row["created_at"],
+        }
+        rows = (Insert("transfer", row), Insert("hold", held))
+        await made.ledger.commit(ChangeSet(rows=rows))
+        # Not yet known here, and all the same not tried: the claim looks at the ledger.
+        await relay.once("t")
+        assert (await made.ledger.one("transfer", id="t"))["attempts"] == 0
+        await relay.breakers.look()
+        assert made.context.shelved == {"c1"}
+        gone = Update("hold", {"id": "h1"}, {"released_at": row["created_at"]})
+        await made.ledger.commit(ChangeSet(rows=(gone,)))
+        await relay.once("t")
+        assert (await made.ledger.one("transfer", id="t"))["stopped"] == 0
+        await relay.breakers.look()
+        await relay.once("t")
+        assert (await made.ledger.one("transfer", id="t"))["attempts"] == 1
 
     on_virtual_time(work)
