@@ -77,6 +77,7 @@ class Doc:
         keyed: It comes with an Idempotency-Key.
         replies: Codes each recipient says, in this order.
         repeats: How often its sender sends it again after the answer.
+        more: Codes its sender adds in a later submission of the same document.
     """
 
     n: int
@@ -90,6 +91,7 @@ class Doc:
     keyed: bool = True
     replies: tuple[str, ...] = ("03", "06")
     repeats: int = 0
+    more: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +144,7 @@ class Plan:
         noise: How often a call between gateway and outside goes wrong by itself, 0 to 1.
         latency: Longest time a call usually takes, seconds.
         give_up: After how many seconds a transfer is given up.
+        by_ordinal: Documents without an identifier are named by their ordinal.
         echo: The axis gives a sender its own document back when its own agencies are addressed.
         docs: What is sent.
         faults: What goes wrong.
@@ -157,6 +160,7 @@ class Plan:
     noise: float = 0.0
     latency: float = 0.2
     give_up: float = 600.0
+    by_ordinal: bool = False
     echo: bool = False
     docs: tuple[Doc, ...] = ()
     faults: tuple[Fault, ...] = field(default=())
@@ -167,10 +171,11 @@ class Plan:
             f"broker {self.broker}, ledger {self.ledger}, "
             f"shuffle {self.shuffle}, yields {self.yields}, noise {self.noise}, "
             f"latency {self.latency} s, give up after {self.give_up:.0f} s"
-            f"{', echo' if self.echo else ''}"
+            f"{', by ordinal' if self.by_ordinal else ''}{', echo' if self.echo else ''}"
         )
         docs = [
-            f"  document {d.n} at {d.at:.1f}s: {d.sender} -> {', '.join(d.to)}, urgency "
+            f"  document {d.n} at {d.at:.1f}s: {d.sender} -> {', '.join(d.to)}"
+            f"{' and later ' + ', '.join(d.more) if d.more else ''}, urgency "
             f"{d.urgency}, {d.verdict}, replies {' '.join(d.replies) or 'none'}"
             for d in self.docs
         ]
@@ -189,6 +194,13 @@ NODES = {
     "pair": {"A": ("A1",), "B": ("B1",)},
 }
 OUTSIDE = "G09"
+LEGACY = {
+    "000.00.02.H37": "H37.02",
+    "000.00.04.H37": "H37.04",
+    "000.00.01.H25": "H25.01",
+    "000.00.00.G09": "G09",
+}
+"""Old codes of the same agencies: who is addressed under both is one recipient."""
 
 _REPLIES = (
     ("03", "06"),
@@ -219,6 +231,7 @@ def make_plan(seed: int, *, ledger: str = "memory", shape: str = "") -> Plan:
         noise=rng.choice((0.0, 0.0, 0.03, 0.1)),
         latency=rng.choice((0.05, 0.5, 2.0)),
         give_up=rng.choice((15.0, 600.0)),
+        by_ordinal=rng.random() < 0.3,
         echo=rng.random() < 0.2,
         docs=tuple(_docs(rng, shape)),
     )
@@ -235,6 +248,9 @@ def _docs(rng: Random, shape: str) -> list[Doc]:
         sender = rng.choice([*own, *own, OUTSIDE])
         others = [code for code in (*own, OUTSIDE) if code != sender]
         to = tuple(rng.sample(others, rng.randint(1, min(2, len(others)))))
+        more = tuple(c for c in others if c not in to and rng.random() < 0.15)
+        if rng.random() < 0.15:
+            to = (*to, next(old for old, new in LEGACY.items() if new == to[0]))
         docs.append(
             Doc(
                 n=n,
@@ -250,6 +266,7 @@ def _docs(rng: Random, shape: str) -> list[Doc]:
                 keyed=rng.random() < 0.7,
                 replies=rng.choice(_REPLIES),
                 repeats=rng.choice((0, 0, 1)),
+                more=more if sender != OUTSIDE else (),
             )
         )
     return docs

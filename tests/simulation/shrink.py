@@ -59,6 +59,8 @@ def _smaller(plan: Plan) -> Iterator[Plan]:
 
 
 def _plainer(doc: Doc) -> Iterator[Doc]:
+    if doc.more:
+        yield replace(doc, more=())
     if doc.repeats:
         yield replace(doc, repeats=0)
     if len(doc.to) > 1:

@@ -54,6 +54,7 @@ from tests.simulation.plan import (
     FETCH_TROUBLES,
     HORIZON_S,
     HOUSES,
+    LEGACY,
     LIST_TROUBLES,
     NODES,
     OUTSIDE,
@@ -185,7 +186,9 @@ class World:
         self._visits: Counter[tuple[str, ...]] = Counter()
         self._planned = {(f.kind, f.where, f.how, f.nth): f for f in plan.faults if f.nth}
         owners = {code: name for name, own in HOUSES[plan.shape].items() for code in own}
-        self.axis = Axis(self, owners | {OUTSIDE: "outside"})
+        owners[OUTSIDE] = "outside"
+        owners |= {old: owners[new] for old, new in LEGACY.items() if new in owners}
+        self.axis = Axis(self, owners)
         self.houses = {name: self._house(name) for name in HOUSES[plan.shape]}
 
     def _house(self, name: str) -> House:
@@ -194,10 +197,16 @@ class World:
         for other, codes in HOUSES[self.plan.shape].items():
             hop = "local" if other == name else "truc"
             agencies += [
-                Agency(code, f"Cơ quan {code}", hop=hop, numbered_by=NumberedBy.GATEWAY)
+                Agency(
+                    code,
+                    f"Cơ quan {code}",
+                    hop=hop,
+                    numbered_by=NumberedBy.GATEWAY,
+                    legacy_code=old_code(code),
+                )
                 for code in codes
             ]
-        agencies.append(Agency(OUTSIDE, "Bộ Nội vụ", hop="truc"))
+        agencies.append(Agency(OUTSIDE, "Bộ Nội vụ", hop="truc", legacy_code=old_code(OUTSIDE)))
         house = House(
             name,
             HOUSES[self.plan.shape][name],
@@ -414,6 +423,7 @@ class World:
             calendar=lambda _: _hours(),
             random=self.random.random,
             policy=Policy(
+                document_id_form=_FORMS[self.plan.by_ordinal],
                 hub_code=f"00.37.W0{ord(house.name) - 65}",
                 verify_budget=timedelta(seconds=3),
                 lease=timedelta(seconds=60),
@@ -539,28 +549,49 @@ class World:
             return accepted
 
         for _ in range(1 + doc.repeats):
-            while True:
-                try:
-                    accepted = await self.call(house, request)
-                except (LostError, UnavailableError):
-                    await asyncio.sleep(self.random.uniform(1.0, 6.0))
-                    continue
-                except RejectedError as exc:
-                    if exc.reason is Reason.IN_FLIGHT:
-                        await asyncio.sleep(2.0)
-                        continue
-                    self.watch.refused[doc.n] = exc.reason.value
-                    # What was refused after acceptance is new when it comes without its key.
-                    if doc.verdict != "invalid" or (doc.keyed and doc.n in self.watch.answers):
-                        rules = [f.rule for f in exc.findings]
-                        self.watch.violate("lost", f"document {doc.n}: {exc.reason} {rules}")
-                    self.say(f"document {doc.n} is refused: {exc.reason.value}")
-                    break
-                self.say(f"document {doc.n} is accepted as {accepted.document_id or '(pending)'}")
-                self.counts["accepted"] += 1
-                break
+            took = await self._until_answered(house, doc, request)
             self.unsent.discard(doc.n)
             await asyncio.sleep(self.random.uniform(1.0, 20.0))
+        if doc.more and took:
+            await self._add(house, caller, doc)
+
+    async def _add(self, house: House, caller: Caller, doc: Doc) -> None:
+        """Send the same document again, to more recipients."""
+        data = packet_of(doc, doc.more)
+        options = SubmitOptions(idempotency_key=f"more-{doc.n}")
+        self.unsent.add(doc.n)
+
+        async def request(made: dict[str, Any]) -> Any:
+            accepted = await made["door"].submit(caller, _chunks(data), options)
+            self.watch.added(house, doc, accepted)
+            return accepted
+
+        await self._until_answered(house, doc, request)
+        self.unsent.discard(doc.n)
+
+    async def _until_answered(
+        self, house: House, doc: Doc, request: Callable[[dict[str, Any]], Awaitable[Any]]
+    ) -> bool:
+        """Ask until there is an answer; tell whether it was yes."""
+        while True:
+            try:
+                accepted = await self.call(house, request)
+            except (LostError, UnavailableError):
+                await asyncio.sleep(self.random.uniform(1.0, 6.0))
+                continue
+            except RejectedError as exc:
+                if exc.reason is Reason.IN_FLIGHT:
+                    await asyncio.sleep(2.0)
+                    continue
+                # What was refused after acceptance is new when it comes without its key.
+                if doc.verdict != "invalid" or (doc.keyed and doc.n in self.watch.answers):
+                    rules = [f.rule for f in exc.findings]
+                    self.watch.violate("lost", f"document {doc.n}: {exc.reason} {rules}")
+                self.say(f"document {doc.n} is refused: {exc.reason.value}")
+                return False
+            self.say(f"document {doc.n} is accepted as {accepted.document_id or '(pending)'}")
+            self.counts["accepted"] += 1
+            return True
 
     async def _submit_outside(self, doc: Doc) -> None:
         """The ministry sends through the axis, and again when it is in doubt."""
@@ -788,6 +819,7 @@ class World:
         await asyncio.gather(*others, return_exceptions=True)
 
 
+_FORMS = ("code,date,notation", "code,year,ordinal")
 _FLAGS = {
     "ledger-down": "ledger_down",
     "partition": "partition",
@@ -830,7 +862,12 @@ async def _chunks(data: bytes) -> AsyncIterator[bytes]:
     yield data
 
 
-def packet_of(doc: Doc) -> bytes:
+def old_code(code: str) -> str:
+    """Return an agency's code in the old notation."""
+    return next(old for old, new in LEGACY.items() if new == code)
+
+
+def packet_of(doc: Doc, more: Sequence[str] = ()) -> bytes:
     """Return the packet of a document as its sender's system writes it."""
     files: Sequence[tuple[str, bytes]] = (
         (f"vb-{doc.n}.pdf", file_of(doc.n, doc.verdict, doc.size)),
@@ -839,7 +876,7 @@ def packet_of(doc: Doc) -> bytes:
     tos = "".join(
         f"<edXML:To><edXML:OrganId>{c}</edXML:OrganId><edXML:OrganName>{c}</edXML:OrganName>"
         "</edXML:To>"
-        for c in doc.to
+        for c in (*doc.to, *more)
     )
     number = f"{doc.sender},2026/11/23,{doc.n}/VP"
     own = f"<edXML:DocumentId>{number}</edXML:DocumentId>" if doc.named else ""
