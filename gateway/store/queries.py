@@ -75,10 +75,11 @@ QUERIES: Final[dict[str, str]] = {
         "ORDER BY id DESC LIMIT :limit"
     ),
     "consignments_touched_last": (
-        "SELECT DISTINCT c.id FROM event e LEFT JOIN transfer t ON t.id = e.subject "
+        "SELECT DISTINCT c.id FROM (SELECT subject FROM event ORDER BY id DESC LIMIT 1000) AS e "
+        "LEFT JOIN transfer t ON t.id = e.subject "
         "LEFT JOIN arrival a ON a.id = e.subject "
         "JOIN consignment c ON c.id = COALESCE(t.consignment_id, a.consignment_id, e.subject) "
-        "WHERE e.id > (SELECT MAX(id) FROM event) - 1000 AND c.state = 'released'"
+        "WHERE c.state = 'released'"
     ),
     "idempotency": "SELECT * FROM idempotency WHERE system_id = :system_id AND key = :key",
     # -------------------------------------------------------------- deliveries, transfers
