@@ -27,7 +27,6 @@ COMMANDS: Final = (
     "clock",
     "maintenance",
     "retention",
-    "retention",
     "quarantine",
     "health",
     "edxml",

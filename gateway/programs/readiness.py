@@ -42,9 +42,6 @@ class Readiness:
             days = self._context.disk_days
             if checks["disk"] == "ok" and days is not None:
                 checks["disk"] = f"ok (full in {days:.0f} days)"
-            days = self._context.disk_days
-            if checks["disk"] == "ok" and days is not None:
-                checks["disk"] = f"ok (full in {days:.0f} days)"
         # Said, not failed: what is full for one node is for all, and asking them helps nobody.
         full = sorted(what for what, part in parts.items() if part >= 1 and what != "disk")
         checks["load"] = f"ok (full: {', '.join(full)})" if full else "ok"
