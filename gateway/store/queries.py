@@ -188,7 +188,6 @@ QUERIES: Final[dict[str, str]] = {
         "SELECT id FROM inbound WHERE state = 'received' AND due_at <= :now "
         "ORDER BY id LIMIT :limit"
     ),
-    "inbound_unacked": "SELECT * FROM inbound WHERE peer = :peer AND acked_at IS NULL ORDER BY id",
     "arrival": "SELECT * FROM arrival WHERE id = :id",
     "arrivals_of": (
         "SELECT * FROM arrival WHERE agency = :agency AND document_id = :document_id "
