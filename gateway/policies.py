@@ -134,7 +134,6 @@ def bounds_of(settings: Settings) -> Bounds:
 
 def adapter_of(peer: Peer, clock: Clock) -> Adapter:
     """Return the adapter of a peer."""
-    secret = read_secret_file(peer.secret_file).encode()
     return _DIALECTS[peer.dialect].make_client(
         name=peer.id,
         endpoint=str(peer.endpoint),
