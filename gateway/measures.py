@@ -52,9 +52,7 @@ verdict_changes = _counter("verdict_changes", "Verdicts that changed later", "be
 clock_warnings = _counter("clock_warnings", "Times the clock was doubted", "state")
 standing = Gauge("vanlien_standing_warning", "Standing warnings", ("what",), registry=REGISTRY)
 alarms = _counter("alarms", "Broken invariants and damage", "what")
-backup_age = Gauge(
-    "vanlien_backup_age_seconds", "Age of the last good backup", registry=REGISTRY
-)
+backup_age = Gauge("vanlien_backup_age_seconds", "Age of the last good backup", registry=REGISTRY)
 lists_taken = _counter("lists_taken", "Revocation lists and answers taken", "via")
 lists_refused = _counter("lists_refused", "Revocation lists and answers not taken", "via")
 reports_sealed = _counter("reports_sealed", "Printed reports sealed, by level", "level")
