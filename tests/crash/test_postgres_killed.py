@@ -1,7 +1,12 @@
-"""kill -9 of PostgreSQL in the middle of commits: what was answered is there when it comes back."""
+"""kill -9 of PostgreSQL and of nodes amid commits: what was answered is there afterwards."""
 
 import asyncio
 import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -15,6 +20,7 @@ from tests.world.servers.postgres import PostgresServer, needs_postgres
 
 pytestmark = pytest.mark.crash
 
+ROOT = Path(__file__).parents[2]
 NUMBER = NextNumber("n", "H37.02", 2026, "issue")
 
 
@@ -121,3 +127,37 @@ async def test_a_server_that_stays_away_is_said_and_found_again(server):
     async with ledger.drain(9) as lent:
         assert lent == []
     await ledger.close()
+
+
+def node_killed(url, run, fault="", lines=0):
+    """Run a node until it dies at a fault, or is killed after some answers; what it had said."""
+    env = {**os.environ, "VANLIEN_FAULT": fault, "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-m", "tests.crash.postgres_node", url, run]
+    with subprocess.Popen(command, cwd=ROOT, env=env, stdout=subprocess.PIPE, text=True) as child:
+        said = [child.stdout.readline() for _ in range(lines)]
+        if lines:
+            child.kill()
+        said += child.stdout.readlines()
+    assert child.returncode == -signal.SIGKILL
+    return {name: int(number) for number, name in (line.split() for line in said if line)}
+
+
+async def test_nodes_killed_amid_commits_lose_nothing_and_hold_nobody_up(postgres_ledger_url):
+    place = place_of(postgres_ledger_url)
+    survivor = PostgresLedger(place)
+    await survivor.open()
+    await survivor.commit(ChangeSet((rows.meta("taken"),)))
+    told = {}
+    for run, fault, lines in (
+        ("before", "ledger.before-commit:4", 0),
+        ("after", "ledger.after-commit:3", 0),
+        ("any", "", 21),
+    ):
+        killed = asyncio.to_thread(node_killed, postgres_ledger_url, run, fault, lines)
+        told |= await killed
+        # The lock died with its holder: the others go on at once.
+        done = await survivor.commit(ChangeSet(numbers=(NextNumber("n", "H37.03", 2026, "issue"),)))
+        assert isinstance(done, Committed)
+    assert len(told) > 21
+    await check(survivor, told)
+    await survivor.close()
