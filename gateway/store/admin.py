@@ -62,7 +62,7 @@ class LedgerAdmin:
         self._blobs = blobs
         self._clock = clock
         self._ids = ids
-        self._session = open_session(place, purpose="administration")
+        self._session = open_session(place, purpose="administration", patient=True)
         self._names: tuple[str, Names] | None = None
 
     def close(self) -> None:

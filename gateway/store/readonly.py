@@ -24,7 +24,7 @@ class ReadOnlyLedger:
     """
 
     def __init__(self, place: Place) -> None:
-        self._session = open_session(place, purpose="reading", read_only=True)
+        self._session = open_session(place, purpose="reading", read_only=True, patient=True)
 
     async def commit(self, change: ChangeSet) -> Committed | Conflict:
         """Refuse: this ledger is for reading."""

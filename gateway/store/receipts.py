@@ -95,7 +95,9 @@ class LedgerReceipts:
         self._earlier = tuple(earlier_keys)
         self._opened = contextlib.ExitStack()
         with contextlib.ExitStack() as stack:
-            self._session = stack.enter_context(session(place, purpose="export", read_only=True))
+            self._session = stack.enter_context(
+                session(place, purpose="export", read_only=True, patient=True)
+            )
             stack.enter_context(self._session.reading())
             self._session.row("SELECT key FROM meta LIMIT 1")  # the moment begins
             self._opened = stack.pop_all()

@@ -76,13 +76,17 @@ class Session(Protocol):
         ...
 
 
-def open_session(place: Place, *, purpose: str, read_only: bool = False) -> Session:
+def open_session(
+    place: Place, *, purpose: str, read_only: bool = False, patient: bool = False
+) -> Session:
     """Open a session.
 
     Args:
         place: Where the ledger is.
         purpose: Shown to the operator of a database server beside the connection.
         read_only: Nothing can be written through it.
+        patient: A question outside a write transaction may take minutes, as one about the whole
+            ledger does; else a server that does not answer is given up soon.
 
     Raises:
         UnavailableError: The ledger cannot be opened.
@@ -92,13 +96,15 @@ def open_session(place: Place, *, purpose: str, read_only: bool = False) -> Sess
     # asyncpg is imported only where a server is asked for.
     from gateway.store.postgres.session import PostgresSession
 
-    return PostgresSession(place, purpose=purpose, read_only=read_only)
+    return PostgresSession(place, purpose=purpose, read_only=read_only, patient=patient)
 
 
 @contextmanager
-def session(place: Place, *, purpose: str, read_only: bool = False) -> Iterator[Session]:
-    """Lend a session for the length of the block."""
-    opened = open_session(place, purpose=purpose, read_only=read_only)
+def session(
+    place: Place, *, purpose: str, read_only: bool = False, patient: bool = False
+) -> Iterator[Session]:
+    """Lend a session for the length of the block; see `open_session`."""
+    opened = open_session(place, purpose=purpose, read_only=read_only, patient=patient)
     try:
         yield opened
     finally:

@@ -24,6 +24,8 @@ from gateway.store.postgres.driving import apply, sequence
 from gateway.store.steps import Params
 
 _IDLE_S: Final = 30.0
+_IDLE_READING_S: Final = 600.0
+_PATIENT_S: Final = 600.0
 _CHUNK: Final = 100
 _WAKE: Final = f"NOTIFY {OUTBOX_CHANNEL}"
 
@@ -37,18 +39,28 @@ class PostgresSession:
         place: Where the ledger is.
         purpose: Shown beside the connection in `pg_stat_activity`.
         read_only: Every transaction is.
+        patient: A question outside a write transaction may take minutes.
 
     Raises:
         UnavailableError: The server cannot be reached.
         ConfigurationError: It must not hold a ledger.
     """
 
-    def __init__(self, place: PostgresDatabase, *, purpose: str, read_only: bool = False) -> None:
+    def __init__(
+        self,
+        place: PostgresDatabase,
+        *,
+        purpose: str,
+        read_only: bool = False,
+        patient: bool = False,
+    ) -> None:
         self._place = place
         self._purpose = purpose
         self._read_only = read_only
         self._inside = False
         self._owed = False
+        self._limit_s = _PATIENT_S if patient else None
+        self._patience_s = self._limit_s
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="ledger", daemon=True)
         self._thread.start()
@@ -64,13 +76,16 @@ class PostgresSession:
     def row(self, sql: str, params: Params = ()) -> Row | None:
         """Return the first row, None without any."""
         text, values = _rendered(sql, params)
-        found = self._wait(self._read(lambda c: c.fetchrow(text, *values)))
+        limit = self._patience_s
+        found = self._wait(self._read(lambda c: c.fetchrow(text, *values, timeout=limit)))
         return dict(found) if found is not None else None
 
     def rows(self, sql: str, params: Params = ()) -> list[Row]:
         """Return all rows."""
         text, values = _rendered(sql, params)
-        return [dict(row) for row in self._wait(self._read(lambda c: c.fetch(text, *values)))]
+        limit = self._patience_s
+        found = self._wait(self._read(lambda c: c.fetch(text, *values, timeout=limit)))
+        return [dict(row) for row in found]
 
     def stream(self, sql: str, params: Params = ()) -> Iterator[Row]:
         """Yield rows as they are read, through a cursor of the server."""
@@ -82,8 +97,9 @@ class PostgresSession:
 
     def _cursor(self, sql: str, params: Params) -> Iterator[Any]:
         text, values = _rendered(sql, params)
-        cursor = self._wait(self._with(lambda c: c.cursor(text, *values)))
-        while some := self._wait(cursor.fetch(_CHUNK)):
+        limit = self._patience_s
+        cursor = self._wait(self._with(lambda c: c.cursor(text, *values, timeout=limit)))
+        while some := self._wait(cursor.fetch(_CHUNK, timeout=limit)):
             yield from some
 
     def run(self, sql: str, params: Params = ()) -> int:
@@ -119,6 +135,7 @@ class PostgresSession:
     def writing(self) -> Iterator[None]:
         """Run one write transaction; it waits its turn behind the servers' writers."""
         self._owed = False
+        self._patience_s = None  # others wait
         with self._transaction(*BEGIN_POSTGRES):
             try:
                 yield
@@ -129,6 +146,8 @@ class PostgresSession:
             except BaseException:
                 self._roll_back()
                 raise
+            finally:
+                self._patience_s = self._limit_s
 
     @contextmanager
     def _transaction(self, *begin: str) -> Iterator[None]:
@@ -169,7 +188,8 @@ class PostgresSession:
         self._loop.close()
 
     async def _open(self) -> Connection:
-        self._connection = await connect(self._place, self._purpose, idle_s=_IDLE_S)
+        idle_s = _IDLE_READING_S if self._read_only else _IDLE_S
+        self._connection = await connect(self._place, self._purpose, idle_s=idle_s)
         if self._read_only:
             await self._connection.execute("SET default_transaction_read_only = on")
         return self._connection
