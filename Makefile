@@ -8,6 +8,7 @@
 #   make fuzz-verify  mutated files against the verifier (MINUTES=75 SEED=n)
 #   make lint       ruff, mypy --strict, import-linter
 #   make bench      measure; writes docs/benchmarks.md
+#   make bench-fairness  measure one dead destination of fifty; docs/benchmarks-fairness.md
 #   make bench-verify  measure verification beside the library alone; docs/benchmarks-verify.md
 #   make corpus     examine the sample files beside the project; writes docs/corpus.md
 #   make docs       write the generated pages again
@@ -75,6 +76,9 @@ bench: dev
 corpus: dev
 	$(BIN)/python -m tests.world.corpus docs/corpus.md
 	VANLIEN_CORPUS=all $(BIN)/python -m pytest tests/integration/test_differences_corpus.py
+
+bench-fairness: dev
+	$(BIN)/python -m tests.bench_fairness
 
 bench-verify: dev
 	$(BIN)/python -m tests.bench_verify $(ARGS)
