@@ -6,7 +6,8 @@ The command line and a server's schedule work through here. Nothing is kept.
 import asyncio
 import contextlib
 import json
-import threading
+import os
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
@@ -21,7 +22,7 @@ from gateway.backup.make import Made, Source, make
 from gateway.backup.restore import Restored, Target, restore
 from gateway.clock import SystemClock
 from gateway.config import Settings
-from gateway.errors import ConfigurationError, GatewayError, UnavailableError
+from gateway.errors import ConfigurationError
 from gateway.keys.receiptkey import signing_now
 from gateway.policies import receipt_keys_of
 from gateway.receipts.proof import PublicKey, load_keys, verify_file
@@ -30,8 +31,7 @@ from gateway.store.keeping import LedgerKeeping
 
 Progress = Callable[[str, int, int], None]
 _KEYS: Final = ("key_file", "secret_file", "password_file", "pin_file", "tls_key")
-SCHEDULE: Final = "schedule"
-"""Who made a backup that nobody asked for."""
+_NICE: Final = 10
 
 
 def key_files(settings: Settings) -> dict[str, Path]:
@@ -134,36 +134,36 @@ def back_up(
 async def back_up_beside(settings: Settings) -> None:
     """Make a backup in every target of the settings, beside the server that asks for it.
 
-    Cancelled, it ends at the next table or thousand blobs; a target that failed is an alarm.
+    In a process of its own at low priority: a large ledger takes minutes of processor time, which
+    documents must not wait for. Cancelled, the process ends and leaves what a crash leaves. A
+    target that failed is an alarm.
     """
-    ending = threading.Event()
-
-    def progress(_what: str, _done: int, _all: int) -> None:
-        if ending.is_set():
-            raise UnavailableError(public="the gateway is stopping")
-
-    told = settings.backup
-    making = asyncio.create_task(
-        asyncio.to_thread(
-            back_up,
-            settings,
-            told.to,
-            keep=told.keep,
-            by=SCHEDULE,
-            config=settings.file,
-            progress=progress,
-        )
+    if settings.file is None:
+        return
+    words = ("backup", "--json", "--config", str(settings.file))
+    making = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "gateway", *words),
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.DEVNULL,
     )
+    with contextlib.suppress(OSError):
+        os.setpriority(os.PRIO_PROCESS, making.pid, _NICE)
     try:
-        found = await asyncio.shield(making)
-    except asyncio.CancelledError:
-        ending.set()
-        with contextlib.suppress(GatewayError):
-            await making
+        said_of, _ = await making.communicate()
+    except BaseException:
+        with contextlib.suppress(ProcessLookupError):
+            making.kill()
+        await making.wait()
         raise
-    for made in found:
-        if not made.good:
-            observe.alarm(what="backup failed", subject=str(made.target))
+    try:
+        targets = json.loads(said_of)["targets"]
+    except (ValueError, KeyError, TypeError):
+        observe.alarm(what="backup failed", subject=f"exit code {making.returncode}")
+        return
+    for target in targets:
+        if not target["good"]:
+            observe.alarm(what="backup failed", subject=str(target["target"]))
 
 
 def said(made: Made) -> str:
