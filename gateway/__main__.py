@@ -37,6 +37,7 @@ COMMANDS: Final = (
     "backup",
     "restore",
     "receipts",
+    "secrets",
 )
 
 ABOUT: Final = """\

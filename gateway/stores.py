@@ -25,7 +25,7 @@ from gateway.keys.receiptkey import signing_now
 from gateway.policies import bucket_of, receipt_keys_of
 from gateway.ports import AdminStore, Blobs, Clock, Ledger
 from gateway.receipts.bundle import ReceiptSource
-from gateway.secrets import read_key_file
+from gateway.secrets import read_key_files
 from gateway.store import revisions, setup
 from gateway.store.admin import LedgerAdmin
 from gateway.store.blobs import FolderBlobs
@@ -249,8 +249,9 @@ def open_readonly(settings: Settings) -> ReadOnlyLedger:
 
 def open_callers(settings: Settings, clock: Clock) -> LedgerCallers:
     """Open what says who may call."""
-    key = read_key_file(settings.secrets.key_file)
-    return LedgerCallers(ledger_place(settings), key, clock)
+    path = settings.secrets.key_file
+    read_key_files(path)  # told at the start, not at the first call
+    return LedgerCallers(ledger_place(settings), lambda: read_key_files(path), clock)
 
 
 def open_catalogue(settings: Settings) -> LedgerCatalogue:

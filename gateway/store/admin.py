@@ -5,9 +5,10 @@ log and a new registry version; it waits its turn behind the servers' writers. A
 leaves no trace. A crash leaves the whole call or nothing of it.
 """
 
+import base64
 import contextlib
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -326,6 +327,20 @@ class LedgerAdmin:
             ]
 
     # ------------------------------------------------------------ keys
+
+    def reseal(self, anew: Callable[[str, str, bytes], bytes], *, by: str, reason: str) -> int:
+        """Seal every shared secret anew, all or none; return how many there are."""
+        with self._changing() as now:
+            found = [r for r in self._all(QUERIES["credentials"]) if r["sealed"]]
+            rows: list[Change] = []
+            for row in found:
+                sealed = anew(row["system_id"], row["id"], base64.b64decode(row["sealed"]))
+                text = base64.b64encode(sealed).decode("ascii")
+                rows.append(Update("credential", {"id": row["id"]}, {"sealed": text}))
+            why = rows_of.stated(reason, "a reason")
+            rows += self._audit(now, "secrets-resealed", by, "secrets:all", why, value=len(found))
+            self._apply(rows, registry=True)
+            return len(found)
 
     def record(self, action: str, target: str, *, by: str, reason: str) -> None:
         """Record what was done outside the ledger."""

@@ -8,7 +8,7 @@ Shared secrets are opened when first asked for and stay in memory only. A crash 
 import base64
 import time
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
@@ -16,7 +16,7 @@ from typing import Final
 from gateway.domain.moments import from_text
 from gateway.errors import IntegrityError
 from gateway.ports import Caller, Clock
-from gateway.secrets import api_key_id, api_key_matches, hash_api_key, open_secret
+from gateway.secrets import api_key_id, api_key_matches, hash_api_key, open_with
 from gateway.store.places import Place, PostgresDatabase
 from gateway.store.queries import QUERIES
 from gateway.store.registry import Follower, RegistryWatch
@@ -53,7 +53,8 @@ class LedgerCallers:
 
     Args:
         place: Where the ledger is.
-        key: The 32 bytes that protect shared secrets (`gateway.secrets.read_key_file`).
+        key: The 32 bytes that protect shared secrets (`gateway.secrets.read_key_file`), or what
+            reads those that may (`read_key_files`): a change of keys has an overlap.
         clock: Tells what has expired.
         monotonic: Seconds that never go back.
         follow: Whether a thread of its own keeps it current; None: behind a network only.
@@ -62,13 +63,13 @@ class LedgerCallers:
     def __init__(
         self,
         place: Place,
-        key: bytes,
+        key: bytes | Callable[[], Sequence[bytes]],
         clock: Clock,
         *,
         monotonic: Callable[[], float] = time.monotonic,
         follow: bool | None = None,
     ) -> None:
-        self._key = key
+        self._keys = (lambda: (key,)) if isinstance(key, bytes) else key
         self._clock = clock
         self._watch = RegistryWatch(place, monotonic)
         self._snapshot = _Snapshot()
@@ -96,7 +97,7 @@ class LedgerCallers:
         """Return the caller and its valid HMAC secrets, newest first; None when it has none.
 
         Raises:
-            IntegrityError: A stored secret does not open under the key file.
+            IntegrityError: A stored secret does not open under any key file.
         """
         snapshot = self._fresh()
         caller = snapshot.callers.get(system_id)
@@ -112,8 +113,8 @@ class LedgerCallers:
                 sealed = base64.b64decode(credential.stored, validate=True)
             except ValueError as exc:
                 raise IntegrityError(f"the shared secret {credential.id} is damaged") from exc
-            snapshot.opened[credential.id] = open_secret(
-                self._key, sealed, system_id=credential.system_id, credential_id=credential.id
+            snapshot.opened[credential.id] = open_with(
+                self._keys(), sealed, system_id=credential.system_id, credential_id=credential.id
             )
         return snapshot.opened[credential.id]
 

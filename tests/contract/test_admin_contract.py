@@ -364,3 +364,50 @@ def test_counters_nobody_counts_with(store, year, series, last):
 def test_an_empty_quarantine(store):
     assert list(store.quarantined()) == []
     refused(Reason.NOT_FOUND, store.purge, "nothing", by="An")
+
+
+# ---------------------------------------------------------------- keys
+
+
+def test_every_shared_secret_is_sealed_anew_or_none(store):
+    shared = [
+        NewCredential(id=f"k{n}", kind="shared-secret", sealed=f"s{n}".encode()) for n in (1, 2)
+    ]
+    key = NewCredential(id="k3", kind="api-key", sha256=sha(9))
+    store.add_system("snv", ["H37.02"], [*shared, key], by="ký")
+    seen = []
+
+    def anew(system_id, credential_id, sealed):
+        seen.append((system_id, credential_id, sealed))
+        return sealed + b"+"
+
+    def half(system_id, credential_id, sealed):
+        if seen:
+            raise ValueError("the second one does not open")
+        return anew(system_id, credential_id, sealed)
+
+    with pytest.raises(ValueError, match="does not open"):
+        store.reseal(half, by="ký", reason="đổi khóa")
+    seen.clear()
+    assert store.reseal(anew, by="ký", reason="đổi khóa") == 2
+    assert sorted(seen) == [("snv", "k1", b"s1"), ("snv", "k2", b"s2")]
+    seen.clear()
+    store.reseal(anew, by="ký", reason="lại")
+    assert sorted(s for _, _, s in seen) == [b"s1+", b"s2+"]
+
+
+@pytest.mark.parametrize(("by", "reason"), [("", "vì"), ("ký", " ")])
+def test_a_change_of_keys_says_who_and_why(store, by, reason):
+    facts = {
+        "key": "new",
+        "key_before": "old",
+        "public_key": "pem",
+        "from_time": "x",
+        "signed": "y",
+    }
+    store.record("receipt-key-made", "receipt-key:new", by="ký", reason="đổi khóa")
+    store.change_receipt_key(facts, by="ký", reason="đổi khóa")
+    with pytest.raises(RejectedError):
+        store.record("receipt-key-made", "receipt-key:new", by=by, reason=reason)
+    with pytest.raises(RejectedError):
+        store.change_receipt_key(facts, by=by, reason=reason)

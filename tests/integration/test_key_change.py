@@ -9,9 +9,11 @@ from datetime import UTC, datetime, timedelta
 import aiohttp
 import pytest
 
-from gateway import app, measures
+from adapters.vxp import plugin as vxp
+from gateway import app, measures, secrets
 from gateway.__main__ import main
 from gateway.config import load
+from gateway.errors import IntegrityError
 from gateway.keys import pkcs11
 from tests.integration.test_app_life import prepared
 from tests.world.gatehouse import HUB, gatehouse, packet, write_config
@@ -251,3 +253,67 @@ async def test_a_secret_at_the_axis_changes_without_a_restart_and_without_a_gap(
         assert not standing(warning)
         async with house.session.get(f"{house.url}/metrics") as answer:
             assert "new-secret" not in await answer.text()
+
+
+# ---------------------------------------------------------------- the key of shared secrets
+
+
+async def asked_by_facade(house):
+    """Tell whether an old client's shared secret opens the façade."""
+    client = vxp.make_client(
+        name="snv",
+        endpoint=f"{house.url}/XrdAdapter/adapter",
+        system_id="snv",
+        secret=house.systems["snv"].secret.encode(),
+        clock=house.clock,
+    )
+    try:
+        await client.probe()
+    finally:
+        await client.close()
+
+
+async def test_shared_secrets_are_sealed_anew_under_a_running_server(tmp_path, capsys):
+    async with gatehouse(tmp_path) as house:
+        given = ["--config", str(tmp_path / "vanlien.toml"), "--reason", "đổi khóa"]
+        key = tmp_path / "keys" / "secrets.key"
+        first = key.read_bytes()
+        await asked_by_facade(house)
+        assert command(capsys, "secrets", "rekey", "--prepare", *given)["resealed"] == 0
+        following = (tmp_path / "keys" / "secrets.key.next").read_bytes()
+        await asked_by_facade(house)
+        assert command(capsys, "secrets", "rekey", *given)["resealed"] == 3
+        assert key.read_bytes() == following != first
+        assert (tmp_path / "keys" / "secrets.key.before").read_bytes() == first
+        house.gateway.callers._snapshot.opened.clear()
+        await asked_by_facade(house)
+        # What another machine seals under the key before is still opened.
+        sealed = secrets.seal_secret(
+            secrets.read_key_file(tmp_path / "keys" / "secrets.key.before"),
+            b"x",
+            system_id="a",
+            credential_id="b",
+        )
+        keys = secrets.read_key_files(key)
+        assert secrets.open_with(keys, sealed, system_id="a", credential_id="b") == b"x"
+        (tmp_path / "keys" / "secrets.key.before").unlink()
+        with pytest.raises(IntegrityError):
+            secrets.open_with(secrets.read_key_files(key), sealed, system_id="a", credential_id="b")
+        await asked_by_facade(house)
+
+
+async def test_a_rekey_that_was_cut_off_goes_on(tmp_path, capsys, monkeypatch):
+    async with gatehouse(tmp_path) as house:
+        given = ["--config", str(tmp_path / "vanlien.toml"), "--reason", "đổi khóa"]
+
+        def dies(path):
+            raise OSError(28, "no space")
+
+        monkeypatch.setattr(secrets, "follow_key_file", dies)
+        command(capsys, "secrets", "rekey", *given, code=70)
+        monkeypatch.undo()
+        house.gateway.callers._snapshot.opened.clear()
+        await asked_by_facade(house)  # sealed under the next key, which stands beside
+        assert command(capsys, "secrets", "rekey", *given)["resealed"] == 3
+        await asked_by_facade(house)
+        assert not (tmp_path / "keys" / "secrets.key.next").exists()

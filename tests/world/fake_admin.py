@@ -198,6 +198,15 @@ class FakeAdminStore:
     def quarantined(self) -> Sequence[QuarantineRow]:
         return sorted(self._quarantine.values(), key=lambda item: item.since)
 
+    def reseal(self, anew: Callable[[str, str, bytes], bytes], *, by: str, reason: str) -> int:
+        shared = [c for c in self.credentials.values() if c.sealed]
+        owner = {row.id: s.id for s in self._systems.values() for row in s.credentials}
+        made = {c.id: anew(owner[c.id], c.id, c.sealed) for c in shared}
+        self.record("secrets-resealed", "secrets:all", by=by, reason=reason)
+        for name, sealed in made.items():
+            self.credentials[name] = replace(self.credentials[name], sealed=sealed)
+        return len(made)
+
     def record(self, action: str, target: str, *, by: str, reason: str) -> None:
         if not by.strip() or not reason.strip():
             raise RejectedError(Reason.BAD_REQUEST, "who and why must be said")
