@@ -178,16 +178,21 @@ class RabbitServer:
             f"127.0.0.1:{self.dist}",
             "-c",
             self.cookie,
+            "-h",
+            f"caller{secrets.token_hex(6)}",
             "-e",
         ]
-        done = subprocess.run(
-            command,
-            input=f"{expression}.\n",
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
+        # One after the other: a node refuses a second caller while the first knocks.
+        with (self.folder / "call.lock").open("a") as turn:
+            fcntl.flock(turn, fcntl.LOCK_EX)
+            done = subprocess.run(
+                command,
+                input=f"{expression}.\n",
+                capture_output=True,
+                text=True,
+                timeout=120,
+                check=False,
+            )
         if done.returncode or not done.stdout.startswith("{ok, "):
             raise RuntimeError(f"{expression}: {done.stdout}{done.stderr}")
         return done.stdout.removeprefix("{ok, ").rstrip().removesuffix("}")
