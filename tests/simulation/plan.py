@@ -72,7 +72,8 @@ class Doc:
         urgency: 0 to 4.
         size: Bytes of the main file.
         verdict: What its file is: `unsigned`, `valid`, `slow` (valid, over the budget),
-            `undetermined`, `invalid`.
+            `undetermined`, `listed-good` and `listed-bad` (undetermined until a list comes in),
+            `invalid`.
         named: The sender gives the identifier.
         keyed: It comes with an Idempotency-Key.
         replies: Codes each recipient says, in this order.
@@ -92,6 +93,11 @@ class Doc:
     replies: tuple[str, ...] = ("03", "06")
     repeats: int = 0
     more: tuple[str, ...] = ()
+
+    @property
+    def doubtful(self) -> bool:
+        """Return whether it may be refused, at once or later."""
+        return self.verdict in {"invalid", "listed-bad"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,7 +266,16 @@ def _docs(rng: Random, shape: str) -> list[Doc]:
                 urgency=rng.choice((0, 0, 0, 1, 3)),
                 size=rng.choice((30, 30, 500)),
                 verdict=rng.choice(
-                    ("unsigned", "unsigned", "valid", "slow", "undetermined", "invalid")
+                    (
+                        "unsigned",
+                        "unsigned",
+                        "valid",
+                        "slow",
+                        "undetermined",
+                        "listed-good",
+                        "listed-bad",
+                        "invalid",
+                    )
                 ),
                 named=rng.random() < 0.7,
                 keyed=rng.random() < 0.7,

@@ -16,6 +16,9 @@ from gateway.trust.report import Verdict, VerificationReport
 from tests.simulation.life import Life
 
 EPOCH = datetime(2026, 11, 23, 1, 0, tzinfo=UTC)  # a Monday, 08:00 in Vietnam
+UNLISTED, LISTED = "7" * 64, "8" * 64
+"""The trust state before and after a revocation list came in."""
+
 _UNIX = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -241,7 +244,7 @@ class SimVerifier:
     def quick(self, data: bytes, *, sha256: str, at: datetime) -> VerificationReport | None:
         if verdict_in(data) != "unsigned":
             return None
-        return _report(Verdict.UNSIGNED, sha256, len(data), at)
+        return _report(Verdict.UNSIGNED, sha256, len(data), at, UNLISTED)
 
     async def verify(
         self, path: Any, *, sha256: str, size_bytes: int, at: datetime, lane: int = 0
@@ -252,13 +255,17 @@ class SimVerifier:
         if self._house.verifier_down:
             raise UnavailableError(public="the verifier does not answer")
         await self._life.gate("verify.after")
+        trust = self._life.world.trust_state()
+        known = trust == LISTED
         verdict = {
             "valid": Verdict.VALID,
             "slow": Verdict.VALID,
             "undetermined": Verdict.INDETERMINATE,
+            "listed-good": Verdict.VALID if known else Verdict.INDETERMINATE,
+            "listed-bad": Verdict.INVALID if known else Verdict.INDETERMINATE,
             "invalid": Verdict.INVALID,
         }.get(said, Verdict.UNSIGNED)
-        return _report(verdict, sha256, size_bytes, at)
+        return _report(verdict, sha256, size_bytes, at, trust)
 
     async def close(self) -> None:
         pass
@@ -274,13 +281,15 @@ def verdict_in(data: bytes) -> str:
     return words[1].decode() if len(words) > 2 and words[0] == b"%PDF-1.4" else "unsigned"
 
 
-def _report(verdict: Verdict, sha256: str, size: int, at: datetime) -> VerificationReport:
+def _report(
+    verdict: Verdict, sha256: str, size: int, at: datetime, trust: str
+) -> VerificationReport:
     return VerificationReport(
         verdict=verdict,
         sha256=sha256,
         size_bytes=size,
         verified_at=at,
-        trust_sha256="7" * 64,
+        trust_sha256=trust,
         engine="simulation",
         kind="pdf",
     )

@@ -120,7 +120,7 @@ class Watch:
         rows = house.rows("SELECT answer FROM consignment WHERE id = ?", accepted.id)
         if not rows or rows[0]["answer"] != accepted.answer_json:
             self.violate("early-answer", f"document {doc.n} is accepted, the ledger knows nothing")
-        if doc.verdict == "invalid" and not doc.keyed:
+        if doc.doubtful and not doc.keyed:
             self.answers[doc.n] = accepted.answer_json  # refused meanwhile, it is new again
         before = self.answers.setdefault(doc.n, accepted.answer_json)
         if before != accepted.answer_json:
@@ -128,7 +128,7 @@ class Watch:
 
     def added(self, house: Any, doc: Doc, accepted: Accepted) -> None:
         """A node answers 202 for more recipients: are their deliveries committed?"""
-        if doc.verdict == "invalid":
+        if doc.doubtful:
             return
         rows = house.rows("SELECT agency FROM delivery WHERE consignment_id = ?", accepted.id)
         missing = {canonical(c) for c in doc.more} - {row["agency"] for row in rows}
@@ -207,12 +207,12 @@ class Watch:
         if doc.n not in self.answers:
             return
         answer = json.loads(self.answers[doc.n])
-        rows = [r for r in rows if r["id"] == answer["id"] or doc.verdict != "invalid"]
+        rows = [r for r in rows if r["id"] == answer["id"] or not doc.doubtful]
         if [r["id"] for r in rows] != [answer["id"]]:
             self.violate("lost", f"document {doc.n} was accepted as {answer['id']}, there: {rows}")
             return
         if rows[0]["state"] not in {"released", "closed"}:
-            if doc.verdict != "invalid" or rows[0]["state"] != "refused":
+            if not doc.doubtful or rows[0]["state"] != "refused":
                 self.violate("lost", f"document {doc.n} is {rows[0]['state']}")
             elif any(self.entered[canonical(code), doc.n] for code in doc.to):
                 self.violate("once", f"document {doc.n} was refused and got there")

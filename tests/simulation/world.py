@@ -64,6 +64,8 @@ from tests.simulation.plan import (
 )
 from tests.simulation.ports import (
     EPOCH,
+    LISTED,
+    UNLISTED,
     NodeBlobs,
     NodeBroker,
     NodeLedger,
@@ -82,6 +84,7 @@ PATIENCE_S = 600.0
 _JANITOR_S = 5.0
 _RECHECK_S = 20.0
 _CLIENT_S = 40.0
+_LISTED_AT_S = 35.0
 _NOISE = {
     "deliver": ("request-lost", "answer-lost", "twice", "slow", "busy"),
     "listing": LIST_TROUBLES,
@@ -231,6 +234,10 @@ class World:
 
     def true_time(self) -> datetime:
         return EPOCH + timedelta(seconds=round(self.loop.time(), 6))
+
+    def trust_state(self) -> str:
+        """Return what is trusted now: a list comes in half way."""
+        return LISTED if self.loop.time() > _LISTED_AT_S else UNLISTED
 
     def subject(self, n: int) -> str:
         return f"Van ban so {n}"
@@ -382,7 +389,7 @@ class World:
             "relay": Relay(context),
             "issue": Issue(context),
             "nodes": self._nodes(life, context),
-            "recheck": Recheck(context, lambda: "7" * 64),
+            "recheck": Recheck(context, self.trust_state),
         }
         made["janitor"] = Janitor(context, made["nodes"].dead)
         if self.mutate is not None:
@@ -566,11 +573,16 @@ class World:
             self.watch.added(house, doc, accepted)
             return accepted
 
-        await self._until_answered(house, doc, request)
+        await self._until_answered(house, doc, request, may_refuse=doc.doubtful)
         self.unsent.discard(doc.n)
 
     async def _until_answered(
-        self, house: House, doc: Doc, request: Callable[[dict[str, Any]], Awaitable[Any]]
+        self,
+        house: House,
+        doc: Doc,
+        request: Callable[[dict[str, Any]], Awaitable[Any]],
+        *,
+        may_refuse: bool = False,
     ) -> bool:
         """Ask until there is an answer; tell whether it was yes."""
         while True:
@@ -584,7 +596,8 @@ class World:
                     await asyncio.sleep(2.0)
                     continue
                 # What was refused after acceptance is new when it comes without its key.
-                if doc.verdict != "invalid" or (doc.keyed and doc.n in self.watch.answers):
+                known = doc.keyed and doc.n in self.watch.answers
+                if not may_refuse and (not doc.doubtful or known):
                     rules = [f.rule for f in exc.findings]
                     self.watch.violate("lost", f"document {doc.n}: {exc.reason} {rules}")
                 self.say(f"document {doc.n} is refused: {exc.reason.value}")
