@@ -18,6 +18,7 @@ from gateway.errors import ConfigurationError
 from gateway.keys.tokenuri import is_uri, read_uri
 from gateway.keys.watch import FilePatience, Trouble
 from gateway.receipts.log import Value
+from gateway.receipts.proof import PublicKey
 from gateway.receipts.ring import ALWAYS, Ring, RingKey, read_ring, ring_bytes
 from gateway.receipts.sign import ReceiptKey, load_private, public_pem
 
@@ -140,6 +141,11 @@ class LiveReceiptKey:
     def kid(self) -> str:
         """Return the name of the key that signs."""
         return self._key.kid
+
+    @property
+    def public(self) -> PublicKey:
+        """Return the public half of the key that signs."""
+        return self._key.public
 
     def sign(self, typ: str, claims: Mapping[str, Value]) -> str:
         """Return a token of the key whose turn it is."""
