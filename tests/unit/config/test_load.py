@@ -273,9 +273,15 @@ def test_a_key_file_with_something_else_inside_is_a_fault(folder, name, says):
 
 
 @pytest.mark.parametrize(
-    "url", ["postgresql://x/y", "sqlite://", "sqlite:///", "sqlite:///a?mode=ro", "ledger.sqlite"]
+    "url",
+    [
+        *("sqlite://", "sqlite:///", "sqlite:///a?mode=ro", "ledger.sqlite"),
+        *("postgresql://x/y", "postgresql://u@/y", "postgresql://u@x", "postgresql://u@x/a/b"),
+        *("postgresql://u@x/y?sslmode=disable", "postgresql://u@x:port/y", "postgresql://u@x:0/y"),
+        *("postgresql://u:p@x/y", "postgres://u@x/y", "postgresql://u@[::1/y"),
+    ],
 )
-def test_only_a_sqlite_file_is_a_ledger_for_now(folder, url):
+def test_what_is_no_address_of_a_ledger(folder, url):
     assert where(check(write(folder, GOOD + f'[ledger]\nurl = "{url}"\n'), {})) == {"ledger.url"}
 
 
@@ -339,7 +345,8 @@ def test_the_sample_passes_as_it_is(folder):
 def test_the_sample_with_every_comment_taken_away_passes_too(folder):
     seal = ("seal.key", "seal.pem", "seal.password")
     store = ("s3-access.key", "s3-secret.key", "s3-ca.pem", "broker.password", "broker-ca.pem")
-    for name in ("tls.pem", "tls.key", "truc-qg.secret", "token.pin", *seal, *store):
+    ledger = ("ledger.password", "ledger-ca.pem")
+    for name in ("tls.pem", "tls.key", "truc-qg.secret", "token.pin", *seal, *store, *ledger):
         (folder / "keys" / name).write_text("secret\n")
         (folder / "keys" / name).chmod(0o600)
     bare = "\n".join(
@@ -347,13 +354,15 @@ def test_the_sample_with_every_comment_taken_away_passes_too(folder):
     )
     faults = check(write(folder, bare), {})
     # The sample's TLS pair and seal are none, and its agency shows a successor without being closed.
-    # A receipt key is in a file or in a token, and the sample shows both.
+    # A receipt key is in a file or in a token, and the sample shows both; its ledger is a file.
     assert where(faults) == {
         "http.tls_cert",
         "agency[0].successor",
         "receipts.key",
         "broker.ca_file",
         "reports.seal.key_file",
+        "ledger.password_file",
+        "ledger.ca_file",
     }
 
 
