@@ -105,6 +105,7 @@ async def test_every_setting_is_read_by_a_running_gateway(tmp_path, read):
         used = set(found)
     elsewhere = {
         ("Http", "public_url"),  # what `vanlien system add` prints as the callers' endpoint
+        ("Backup", "keep"),  # `vanlien backup`, which a server starts as a process of its own
         ("Log", "level"),  # `vanlien serve`, below
         ("Log", "json_lines"),
     }
