@@ -158,7 +158,8 @@ def hear(  # noqa: PLR0917
         retry_after: The destination's own wish, already within bounds.
     Source: SND-15; a refusal is about the document, not about the destination.
     """
-    stale = breaker.changed_at is not None and began_at < breaker.changed_at
+    # Old news, unless the clock was set back since: then nothing would count for ever.
+    stale = breaker.changed_at is not None and began_at < breaker.changed_at <= now
     if event is BreakerEvent.FAILED and stale:
         return breaker
     counted = _COUNTED.get(event)
@@ -224,6 +225,6 @@ def probe_is_due(breaker: Breaker, now: datetime, policy: BreakerPolicy, *, urge
 
 
 def asking(breaker: Breaker, now: datetime) -> Breaker:
-    """Return the breaker with its probe under way."""
+    """Return the breaker with its probe under way, the next one if the last decided nothing."""
     state = advance(BREAKER, breaker.state, BreakerEvent.PROBE_DUE)
     return replace(breaker, state=state, changed_at=now, asked_at=now)

@@ -32,7 +32,7 @@ from gateway.domain.breaker import (
 from gateway.domain.delivery import LONGEST_WISH, Lane
 from gateway.domain.lifecycle import TransferState
 from gateway.domain.moments import from_text, to_text
-from gateway.errors import GatewayError
+from gateway.errors import GatewayError, UnavailableError
 from gateway.ports import Change, ChangeSet, Conflict, Insert, Update, Wanted
 from gateway.programs.context import Context
 from gateway.programs.routing import LOCAL, topic_of
@@ -90,6 +90,8 @@ class Breakers:
             await asyncio.sleep(_PERIOD_S)
             try:
                 await step()
+            except UnavailableError:
+                continue  # the ledger is away: those who must commit say so, once
             except Exception as exc:  # noqa: BLE001 - the next look may find the trouble gone
                 observe.alarm(what="breakers", failure=exc)
 
@@ -267,19 +269,23 @@ class Breakers:
         """Ask a destination that stopped answering, when it is time."""
         context = self._context
         breaker = context.breakers.get(hop, Breaker())
-        if not breaker.flows and hop not in context.halted:
-            if breaker.state is BreakerState.OPEN:
-                now = context.clock.now()
-                urgent = await context.ledger.one(
-                    "urgent_due", now=to_text(now), hop=hop, lane=int(Lane.EXPRESS)
-                )
-                policy = context.policy.breaker
-                if probe_is_due(breaker, now, policy, urgent=urgent is not None):
-                    breaker = asking(breaker, now)
-                    self._put(hop, breaker)
-            if breaker.state is BreakerState.HALF_OPEN:
+        if not breaker.flows and hop not in context.halted and await self._is_due(hop, breaker):
+            # What was learnt while we looked counts too: another attempt may have closed it.
+            latest = context.breakers[hop]
+            if not latest.flows:
+                self._put(hop, asking(latest, context.clock.now()))
                 await self._probe(hop)
         await self.record(hop)
+
+    async def _is_due(self, hop: str, breaker: Breaker) -> bool:
+        if breaker.state is BreakerState.HALF_OPEN:  # the last probe decided nothing
+            return True
+        context = self._context
+        now = context.clock.now()
+        urgent = await context.ledger.one(
+            "urgent_due", now=to_text(now), hop=hop, lane=int(Lane.EXPRESS)
+        )
+        return probe_is_due(breaker, now, context.policy.breaker, urgent=urgent is not None)
 
     async def _probe(self, hop: str) -> None:
         began = self._context.clock.now()

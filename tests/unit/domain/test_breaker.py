@@ -151,6 +151,22 @@ def test_a_clock_set_back_does_not_keep_it_open():
     assert probe_is_due(breaker, T0 - timedelta(days=400), POLICY, urgent=False)
 
 
+def test_after_a_clock_set_back_failures_count_again_and_a_probe_decides():
+    closed = hear(asking(opened(), T0 + timedelta(days=9)), E.SUCCEEDED, T0, T0, 0.5, POLICY)
+    assert closed.changed_at == T0
+    later = hear(
+        asking(opened(), T0 + timedelta(days=9)),
+        E.SUCCEEDED,
+        T0 + timedelta(days=9),
+        T0 + timedelta(days=9),
+        0.5,
+        POLICY,
+    )
+    assert not told(later, *[E.FAILED] * 5).flows  # eight days before it closed
+    probing = asking(asking(opened(), T0 + timedelta(days=9)), T0)
+    assert hear(probing, E.FAILED, T0, T0 + SECOND, 0.5, POLICY).state is S.OPEN
+
+
 def test_found_open_it_asks_at_once_and_remembers_since_when():
     breaker = found_open(T0, T0 + timedelta(hours=3))
     assert probe_is_due(breaker, T0 + timedelta(hours=3), POLICY, urgent=False)
