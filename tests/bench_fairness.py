@@ -147,7 +147,7 @@ Run of {datetime.now(UTC).isoformat(timespec="seconds")}.
 |---|---|---|---|---|---|---|
 {chr(10).join(rows)}
 
-One look of the janitor at the real ledger (SQLite file), which happens every second: {empty:.1f} ms with nothing due, {piled:.1f} ms with {BACKLOG:,} due rows of a destination that is left alone.
+One look of the janitor at the real ledger (SQLite file), which happens every second: {empty:.2f} ms with nothing due, {piled:.2f} ms with {BACKLOG:,} due rows of a destination that is left alone.
 """,
         encoding="utf-8",
     )
