@@ -143,6 +143,8 @@ def _to(
     with _alone(target):
         for left in target.glob(".*.part"):
             shutil.rmtree(left)
+        for left in (target / form.POOL).glob(".*.part"):
+            left.unlink()
         at = now().astimezone(UTC)
         name = f"{at:%Y%m%dT%H%M%S.%fZ}-{secrets.token_hex(3)}"
         part = target / f".{name}.part"
@@ -402,19 +404,21 @@ def _is_private(path: Path) -> bool:
 
 
 def prune(target: Path, keep: int, *, newest: str) -> list[str]:
-    """Remove all but `keep` backups, and bytes nobody names; never the one just made.
+    """Remove all but `keep` backups, and bytes nobody names.
 
-    A clock that was set back makes it look older than the others.
+    Never the one just made, which a clock that was set back makes look older than the others, and
+    never the last one that lacks nothing.
     """
     backups = sorted(form.finished(target), key=lambda backup: (backup.id == newest, backup.id))
-    old = backups[: -max(keep, 1)]
+    whole = [backup.id for backup in backups if not backup.manifest["missing"]]
+    old = [backup for backup in backups[: -max(keep, 1)] if backup.id not in whole[-1:]]
     for backup in old:
         # Out of sight at once: a crash in the middle leaves no half of a backup under its name.
         gone = target / f".{backup.id}.part"
         backup.folder.rename(gone)
         shutil.rmtree(gone)
     if old:
-        _forget(target, backups[len(old) :])
+        _forget(target, [backup for backup in backups if backup not in old])
     return [backup.id for backup in old]
 
 

@@ -264,8 +264,10 @@ def _lay_out(backup: "form.Backup", folder: Path, keys_from: Path | None) -> Pat
     raw = tomllib.loads(config.read_text(encoding="utf-8"))
     trust = folder / raw.get("verify", {}).get("trust_dir", "trust")
     trust.mkdir(mode=0o700, parents=True, exist_ok=True)
+    # Settings may name a folder elsewhere: what is trusted there already is left alone.
+    fresh = not any(trust.iterdir())
     for one in kept:
-        if one.root == "trust":
+        if one.root == "trust" and fresh:
             out = trust / one.path
             out.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(backup.pooled(one.sha256), out)

@@ -253,8 +253,7 @@ class ObjectBlobs:
                     raise UnavailableError(public="the blob is being collected")
                 time.sleep(_WAIT_S * (0.5 + secrets.randbelow(1000) / 1000))
                 continue
-            if mark is not None and there is not None:
-                obstore.delete(self._quick, self._mark(info.sha256))
+            # A dead mark is left to `sweep_temporary`: taking it away here could take a fresh one.
             if there is not None and there["size"] == info.size_bytes:
                 return
             if time.monotonic() > until:
@@ -416,8 +415,10 @@ class ObjectBlobs:
             for batch in obstore.list(self._quick, prefix=f"{self._prefix}doomed/"):
                 for found in batch:
                     if found["last_modified"] < dead:
-                        obstore.delete(self._quick, found["path"])
-                        count += 1
+                        still = self._head(found["path"])
+                        if still is not None and still["last_modified"] < dead:
+                            obstore.delete(self._quick, found["path"])
+                            count += 1
         return count
 
     # ------------------------------------------------------------ keys

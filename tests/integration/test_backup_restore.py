@@ -372,8 +372,14 @@ async def test_a_blob_that_is_gone_is_named_and_the_rest_is_kept(lived, tmp_path
         assert verify(backup, {}).faults == []
         assert large.name not in {name for name, _ in form.blobs_of(backup)}
     large.write_bytes(good)
-    (made,) = await asyncio.to_thread(back_up, lived, target)
-    assert made.good
+    (whole,) = await asyncio.to_thread(back_up, lived, target)
+    assert whole.good
+    # The last one that lacks nothing is never removed, however few are kept.
+    large.unlink()
+    form.pooled(target, large.name).unlink()
+    (made,) = await asyncio.to_thread(back_up, lived, target, keep=1)
+    assert not made.good
+    assert [b.id for b in form.finished(target)] == [whole.id, made.id]
 
 
 @pytest.mark.parametrize(

@@ -249,7 +249,7 @@ async def test_a_collector_that_died_does_not_hold_anybody_up(world):
     world.server.order("age", bucket=world.name, key=mark, seconds=301)
     await world.blobs.put(data)
     assert await read(world.blobs, name) == data
-    assert world.server.order("keys", bucket=world.name) == [world.key(name)]
+    assert mark in world.server.order("keys", bucket=world.name)
 
 
 async def test_a_dead_collectors_mark_is_swept(world):
