@@ -87,7 +87,6 @@ class AmqpBroker:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         self._tasks.clear()
-        await asyncio.gather(*(tap.parted() for tap in self._taps.values()))
         await asyncio.gather(self._in.close(), self._out.close())
         self._outage.over()
         if self._parked:

@@ -14,7 +14,7 @@ from aio_pika.abc import AbstractChannel, AbstractConnection
 from aiormq.exceptions import ChannelNotFoundEntity, ChannelPreconditionFailed
 
 from gateway import observe
-from gateway.broker.link import CALL_S, speaking
+from gateway.broker.link import CALL_S, speaking, to_the_end
 from gateway.broker.queues import Queue, lanes_of, parking
 from gateway.broker.repeats import Repeats
 from gateway.errors import UnavailableError
@@ -73,14 +73,18 @@ class Questions:
     async def close(self) -> None:
         """Let the channel go."""
         if self._channel is not None and not self._channel.is_closed:
-            with suppress(UnavailableError):
-                async with speaking(CALL_S):
-                    await self._channel.close()
+            await to_the_end(_close(self._channel))
 
     async def _open(self) -> AbstractChannel:
         if self._channel is None or self._channel.is_closed:
             self._channel = await self._connection.channel(publisher_confirms=False)
         return self._channel
+
+
+async def _close(channel: AbstractChannel) -> None:
+    with suppress(UnavailableError):
+        async with speaking(CALL_S):
+            await channel.close()
 
 
 def _difference(refusal: BaseException) -> str:

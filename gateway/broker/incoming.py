@@ -17,7 +17,7 @@ from aio_pika.abc import AbstractChannel, AbstractIncomingMessage, AbstractQueue
 from gateway import observe
 from gateway.broker import wire
 from gateway.broker.declaring import Declared
-from gateway.broker.link import CALL_S, Address, Link, Outage, speaking
+from gateway.broker.link import CALL_S, Address, Link, Outage, speaking, to_the_end
 from gateway.broker.queues import lanes_of
 from gateway.broker.repeats import Repeats
 from gateway.broker.shelf import LANES, Shelf
@@ -80,14 +80,13 @@ class Tap:
         self._lowest, self._prefetch = LANES, 0
         self._leaving, self._lost = False, False
         self._tags: list[tuple[AbstractQueue, str]] = []
-        self._parting: asyncio.Future[None] | None = None
         self._needed, self._changed = asyncio.Event(), asyncio.Event()
 
     async def take(self, lowest: int) -> AmqpWork:
         """Return the most urgent id, waiting for one in lane `lowest` or above."""
         self._leaving = False
         self._needed.set()
-        if lowest < self._lowest or self._hands() + 1 > self._prefetch:
+        if lowest < self._lowest or min(self._hands() + 1, _MOST) > self._prefetch:
             self._lowest = min(lowest, self._lowest)
             self._changed.set()  # open again, for more lanes or more hands
         try:
@@ -137,14 +136,7 @@ class Tap:
                 await asyncio.sleep(_PAUSE_S)
             finally:
                 if channel is not None:
-                    # To its end, also when we are cancelled: the library takes half a parting ill.
-                    self._parting = asyncio.ensure_future(self._shut(channel))
-                    await asyncio.shield(self._parting)
-
-    async def parted(self) -> None:
-        """Wait until the last channel is closed."""
-        if self._parting is not None:
-            await asyncio.wait({self._parting})
+                    await to_the_end(self._shut(channel))
 
     # ------------------------------------------------------------ inside
 
@@ -154,6 +146,7 @@ class Tap:
     def _rest(self) -> None:
         """Nobody takes any more: what was fetched ahead goes back, for other nodes."""
         if self._leaving and not self._hands():
+            self._lowest = LANES
             self._needed.clear()
             self._changed.set()
 

@@ -10,11 +10,11 @@ import logging
 import random
 import ssl
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import aio_pika
 from aio_pika.abc import AbstractChannel, AbstractConnection
@@ -114,6 +114,16 @@ def alive(connection: AbstractConnection) -> bool:
     return transport is not None and not transport.connection.is_closed
 
 
+async def to_the_end(work: Coroutine[Any, Any, None]) -> None:
+    """Let a parting finish, also when we are cancelled: the library takes half of one ill."""
+    task = asyncio.ensure_future(work)
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait({task})
+        raise
+
+
 class Outage:
     """Says once that the broker is away, and once that it is back."""
 
@@ -143,6 +153,12 @@ class Outage:
         if self._down:
             self._down.clear()
             observe.broker_let_go()
+
+
+async def _close(connection: AbstractConnection) -> None:
+    with suppress(UnavailableError):
+        async with speaking(_PARTING_S):
+            await connection.close()
 
 
 class Link:
@@ -211,9 +227,7 @@ class Link:
         """Give up the connection, which is of no use any more."""
         connection, self._connection = self._connection, None
         if connection is not None:
-            with suppress(UnavailableError):
-                async with speaking(_PARTING_S):
-                    await connection.close()
+            await to_the_end(_close(connection))
 
     async def close(self) -> None:
         """Let go for good."""
