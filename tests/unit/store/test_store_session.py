@@ -175,4 +175,4 @@ def test_a_server_that_is_not_there(place):
     before = threading.active_count()
     with pytest.raises(UnavailableError):
         open_session(nowhere, purpose="test")
-    assert threading.active_count() == before
+    assert threading.active_count() <= before
