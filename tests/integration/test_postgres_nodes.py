@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 import random
+import threading
 from dataclasses import replace
 
 import asyncpg
@@ -411,3 +412,22 @@ async def test_ids_beyond_32_bits_and_text_in_byte_order(opened, postgres_server
     )
     found = [row["code"] for row in await ledger.all("agencies")]
     assert found == sorted(names, key=str.encode)
+
+
+async def test_a_set_that_waits_while_it_is_built_holds_nobody_else_up(opened):
+    """A receipt signed by a token takes its time: the loop goes on meanwhile."""
+    ledger = await opened()
+    loop = asyncio.get_running_loop()
+    signing, signed = asyncio.Event(), threading.Event()
+
+    def then(numbers):
+        loop.call_soon_threadsafe(signing.set)
+        assert signed.wait(PATIENCE_S)
+        return [rows.meta("signed", str(numbers["n"]))]
+
+    going = asyncio.create_task(ledger.commit(ChangeSet(numbers=COUNTERS[:1], then=then)))
+    async with asyncio.timeout(PATIENCE_S):
+        await signing.wait()  # the loop turns while the token signs
+        assert await ledger.all("outbox", limit=1) == []
+        signed.set()
+        assert isinstance(await going, Committed)

@@ -4,8 +4,10 @@ What they ask is said once for both engines (`gateway.store.steps`, `gateway.sto
 caller owns the transaction and the write lock.
 """
 
+import asyncio
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import lru_cache
 from itertools import count
 from typing import Any, Final
@@ -52,8 +54,27 @@ async def _apply(
     connection: Connection, change: ChangeSet, *, singly: bool = False
 ) -> tuple[Committed, bool]:
     """Apply a set; inserts between two other statements go as one journey, unless `singly`."""
-    going = steps(change)
     held: list[Ask] = []
+    try:
+        done, owed = await _drive(connection, replace(change, then=None), held, singly=singly)
+        if change.then is not None:
+            # In a thread: it signs a receipt, perhaps with a key in a token that takes its time.
+            rows = await asyncio.to_thread(change.then, done.numbers)
+            more = ChangeSet(rows=tuple(rows))
+            owed = (await _drive(connection, more, held, singly=singly))[1] or owed
+    except Exception:
+        # What `then` raises comes after the rows: one of those held back may have refused before.
+        await _insert(connection, held)
+        raise
+    await _insert(connection, held)
+    return done, owed
+
+
+async def _drive(
+    connection: Connection, change: ChangeSet, held: list[Ask], *, singly: bool
+) -> tuple[Committed, bool]:
+    """Do what a set's steps ask; inserts at its end are left in `held`."""
+    going = steps(change)
     owed = False
     try:
         ask = next(going)
@@ -76,12 +97,7 @@ async def _apply(
             else:
                 ask = going.send(answer)
     except StopIteration as done:
-        await _insert(connection, held)
         return done.value, owed
-    except Exception:
-        # What `then` raises comes after the rows: one of those held back may have refused before.
-        await _insert(connection, held)
-        raise
 
 
 async def _ask(connection: Connection, ask: Ask) -> Row | int | None:
