@@ -78,7 +78,7 @@ class Admission(Section):
         ge=1,
     )
     slow_commit: Duration = field(
-        duration("5 s"),
+        duration("15 s"),
         "Sổ cái ghi chậm hơn mức này thì không nhận thêm.",
         "A ledger that takes longer than this to commit lets no more in.",
         gt=_ZERO,

@@ -45,7 +45,7 @@ class Bounds:
     backlog: int = 20_000
     oldest: timedelta = timedelta(days=1)
     outbox: int = 200_000
-    slow_commit: timedelta = timedelta(seconds=5)
+    slow_commit: timedelta = timedelta(seconds=15)
     disk_bytes: int = 256 << 20
     disk_percent: float = 0.0
     urgent_share: float = 0.1

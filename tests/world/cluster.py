@@ -114,8 +114,8 @@ class Proxy:
     async def handle(self, request: web.Request) -> web.Response:
         """Send a request on to the ready node with the fewest."""
         body = await request.read()
-        if not self.ready:
-            return web.Response(status=502, text="no node is ready")
+        if not self.ready:  # a slow machine: nobody was asked in time
+            await self.seen(lambda: self.ready)
         name = min(sorted(self.ready), key=lambda n: self.inside[n])
         self.inside[name] += 1
         try:
