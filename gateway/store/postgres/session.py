@@ -233,7 +233,9 @@ class PostgresSession:
             return asyncio.run_coroutine_threadsafe(work, self._loop).result()
         except Exception as exc:
             if is_trouble(exc) or isinstance(exc, asyncpg.PostgresError):
-                raise UnavailableError(public=f"the ledger cannot be used: {exc}") from exc
+                # The server's words may quote a row: its code says enough to a stranger.
+                told = getattr(exc, "sqlstate", None) or type(exc).__name__
+                raise UnavailableError(public=f"the ledger cannot be used ({told})") from exc
             raise
 
 

@@ -176,3 +176,13 @@ def test_a_server_that_is_not_there(place):
     with pytest.raises(UnavailableError):
         open_session(nowhere, purpose="test")
     assert threading.active_count() <= before
+
+
+@only_postgres
+def test_what_the_server_says_of_a_row_is_not_passed_on(opened):
+    secret = "Nguyễn Văn An"
+    with pytest.raises(UnavailableError) as caught, opened.writing():
+        opened.run("INSERT INTO tree_head (size, root) VALUES (7, ?)", (secret,))
+    assert secret in str(caught.value.__cause__)
+    assert secret not in str(caught.value)
+    assert "23502" in str(caught.value)
