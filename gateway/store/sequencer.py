@@ -38,11 +38,22 @@ class Write(NamedTuple):
 Steps = Generator[Look | Write, Sequence[Row], None]
 
 _OFFERED: Final = "inbox_seq IS NULL AND offered_at IS NOT NULL"
+# Rows are placed in the order of their serial, so what waits lies behind the last one placed. Said
+# aloud, because while a backup reads PostgreSQL cannot forget the older versions of rows placed
+# meanwhile, and would look at each of them every time.
+_ENTRIES: Final = (
+    "idx IS NULL AND ord > COALESCE((SELECT ord FROM receipt_entry WHERE idx IS NOT NULL "
+    "ORDER BY ord DESC LIMIT 1), 0)"
+)
+_EVENTS: Final = (
+    "seq IS NULL AND id > COALESCE((SELECT id FROM event WHERE seq IS NOT NULL "
+    "ORDER BY id DESC LIMIT 1), 0)"
+)
 _WAITING: Final = (
-    "SELECT (SELECT COUNT(*) FROM receipt_entry WHERE idx IS NULL) AS entries, "  # noqa: S608
+    f"SELECT (SELECT COUNT(*) FROM receipt_entry WHERE {_ENTRIES}) AS entries, "  # noqa: S608
     f"(SELECT COUNT(*) FROM arrival WHERE {_OFFERED}) AS documents, "
     f"(SELECT COUNT(*) FROM status_report WHERE {_OFFERED}) AS statuses, "
-    "(SELECT COUNT(*) FROM event WHERE seq IS NULL) AS events"
+    f"COUNT(*) AS events, MIN(id) AS low, MAX(id) AS high FROM event WHERE {_EVENTS}"
 )
 
 
@@ -54,11 +65,11 @@ def places() -> Steps:
     if waiting["documents"] or waiting["statuses"]:
         yield from _inbox(waiting)
     if waiting["events"]:
-        yield from _events(waiting["events"])
+        yield from _events(waiting)
 
 
 def _entries() -> Steps:
-    rows = yield Look("SELECT ord, body FROM receipt_entry WHERE idx IS NULL ORDER BY ord")
+    rows = yield Look(f"SELECT ord, body FROM receipt_entry WHERE {_ENTRIES} ORDER BY ord")  # noqa: S608
     last = yield Look(
         "SELECT idx, chain_hash FROM receipt_entry WHERE idx IS NOT NULL ORDER BY idx DESC LIMIT 1"
     )
@@ -103,17 +114,19 @@ def _inbox(waiting: Row) -> Steps:
             )
 
 
-def _events(count: int) -> Steps:
-    (ends,) = yield Look("SELECT MIN(id) AS low, MAX(id) AS high FROM event WHERE seq IS NULL")
+def _events(waiting: Row) -> Steps:
+    count, low, high = waiting["events"], waiting["low"], waiting["high"]
     first = yield from _bump("event_seq", count)
-    if ends["high"] - ends["low"] + 1 == count:
+    if high - low + 1 == count:
         # One statement for the usual case: rows written one after the other.
         yield Write(
             "UPDATE event SET seq = id + ? WHERE seq IS NULL AND id BETWEEN ? AND ?",
-            [(first - ends["low"], ends["low"], ends["high"])],
+            [(first - low, low, high)],
         )
         return
-    rows = yield Look("SELECT id FROM event WHERE seq IS NULL ORDER BY id")
+    rows = yield Look(
+        "SELECT id FROM event WHERE seq IS NULL AND id BETWEEN ? AND ? ORDER BY id", (low, high)
+    )
     yield Write(
         "UPDATE event SET seq = ? WHERE id = ?",
         [(seq, row["id"]) for seq, row in enumerate(rows, first)],
