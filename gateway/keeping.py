@@ -36,7 +36,11 @@ _NICE: Final = 10
 
 def key_files(settings: Settings) -> dict[str, Path]:
     """Return every file of a key or secret, by the setting that names it."""
-    return dict(_keys_in(settings, ""))
+    ring = receipt_keys_of(settings).files()
+    return {
+        **dict(_keys_in(settings, "")),
+        **{f"receipts.{name}": path for name, path in ring.items()},
+    }
 
 
 def _keys_in(model: BaseModel, where: str) -> Iterator[tuple[str, Path]]:

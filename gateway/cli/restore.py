@@ -280,10 +280,18 @@ def _put_keys(raw: Mapping[str, Any], folder: Path, keys_from: Path) -> None:
     """Put keys copied by `backup --keys-to` where the settings look for them."""
     from gateway.secrets import write_private
 
-    defaults = {"receipts.key_file": "keys/receipts.pem", "secrets.key_file": "keys/secrets.key"}
+    ring = "keys/receipts.ring.json"
+    defaults = {
+        "receipts.key_file": "keys/receipts.pem",
+        "receipts.ring_file": ring,
+        "secrets.key_file": "keys/secrets.key",
+    }
+    beside = Path(_written(raw, "receipts.ring_file") or ring).parent
     for file in sorted(keys_from.glob("*--*")):
-        setting = file.name.partition("--")[0]
+        setting, _, name = file.name.partition("--")
         written = _written(raw, setting) or defaults.get(setting)
+        if setting.startswith("receipts.ring."):  # keys of the ring lie beside it
+            written = str(beside / name)
         if written is not None:
             out = folder / written
             out.parent.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -74,9 +74,23 @@ class KeyPlace:
         ring = self.read()
         if ring is not None:
             return ring
-        key = self.open(self.first)
-        entry = RingKey(key.kid, public_pem(key), self.first, ALWAYS, signs_from=ALWAYS)
+        key, where = self.open(self.first), self.first
+        if not is_uri(where) and Path(where).is_relative_to(self.ring.parent):
+            where = str(Path(where).relative_to(self.ring.parent))  # the folder may move, whole
+        entry = RingKey(key.kid, public_pem(key), where, ALWAYS, signs_from=ALWAYS)
         return Ring((entry,))
+
+    def files(self) -> Mapping[str, Path]:
+        """Return the ring and the key files it names, by what they are: `ring_file`, `ring.0`.
+
+        Raises:
+            ConfigurationError: The ring cannot be read.
+        """
+        ring = self.read()
+        if ring is None:
+            return {}
+        files = [self.ring.parent / k.key for k in ring.keys if not is_uri(k.key)]
+        return {"ring_file": self.ring, **{f"ring.{n}": path for n, path in enumerate(files)}}
 
     def write(self, ring: Ring) -> None:
         """Replace the ring, durably."""

@@ -12,9 +12,14 @@ import pytest
 from adapters.vxp import plugin as vxp
 from gateway import app, measures, secrets
 from gateway.__main__ import main
+from gateway.backup.make import copy_keys
+from gateway.cli.restore import _put_keys
 from gateway.config import load
 from gateway.errors import IntegrityError
+from gateway.keeping import key_files
 from gateway.keys import pkcs11
+from gateway.keys.receiptkey import signing_now
+from gateway.policies import receipt_keys_of
 from tests.integration.test_app_life import prepared
 from tests.world.gatehouse import HUB, gatehouse, packet, write_config
 from tests.world.servers import softhsm
@@ -317,3 +322,23 @@ async def test_a_rekey_that_was_cut_off_goes_on(tmp_path, capsys, monkeypatch):
         assert command(capsys, "secrets", "rekey", *given)["resealed"] == 3
         await asked_by_facade(house)
         assert not (tmp_path / "keys" / "secrets.key.next").exists()
+
+
+def test_keys_of_the_ring_go_into_the_safe_and_come_back_elsewhere(tmp_path, capsys):
+    config = write_config(tmp_path)
+    given = ["--config", str(config), "--reason", "thử"]
+    made = command(capsys, "receipts", "key", "new", *given)
+    command(capsys, "receipts", "key", "activate", made["kid"], *given)
+    copy_keys(key_files(load(config)), tmp_path / "safe")
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "trust").mkdir()
+    _put_keys({}, elsewhere, tmp_path / "safe")
+    (elsewhere / "vanlien.toml").write_text(config.read_text())
+    (tmp_path / "keys").rename(tmp_path / "lost")
+    key, earlier = signing_now(receipt_keys_of(load(elsewhere / "vanlien.toml")), datetime.now(UTC))
+    assert key.kid == made["kid"]
+    assert len(earlier) == 1
+    given = ["--config", str(elsewhere / "vanlien.toml")]
+    states = [k["state"] for k in command(capsys, "receipts", "key", "list", *given)["keys"]]
+    assert states == ["kept", "signs"]
