@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from random import Random
 
-HORIZON_S = 70.0
+HORIZON_S = 50.0
 """Faults end here; what follows is time to come to rest."""
 
 NODE_POINTS = (
@@ -260,7 +260,7 @@ def _docs(rng: Random, shape: str) -> list[Doc]:
         docs.append(
             Doc(
                 n=n,
-                at=1.0 if burst else round(rng.uniform(0.5, 40.0), 1),
+                at=1.0 if burst else round(rng.uniform(0.5, 14.0), 1),
                 sender=sender,
                 to=to,
                 urgency=rng.choice((0, 0, 0, 1, 3)),
@@ -323,7 +323,7 @@ def _rpc(rng: Random, plan: Plan) -> Fault:
 
 def _lasting(kind: str, *spans: float) -> Callable[[Random, Plan], Fault]:
     def make(rng: Random, plan: Plan) -> Fault:
-        at = round(rng.uniform(0.0, 45.0), 1)
+        at = round(rng.uniform(0.0, 18.0), 1)
         return Fault(kind, _house(rng, plan), at=at, span=rng.choice(spans))
 
     return make
@@ -331,13 +331,13 @@ def _lasting(kind: str, *spans: float) -> Callable[[Random, Plan], Fault]:
 
 def _clock_jump(rng: Random, plan: Plan) -> Fault:
     size = rng.choice((-600.0, -30.0, -2.0, 5.0, 45.0, 900.0))
-    at = round(rng.uniform(0.0, 45.0), 1)
+    at = round(rng.uniform(0.0, 18.0), 1)
     return Fault("clock-jump", _house(rng, plan), at=at, span=rng.choice((3.0, 20.0)), size=size)
 
 
 def _phantom(rng: Random, plan: Plan) -> Fault:
     how = rng.choice(("unknown-document", "unknown-recipient", "future-code", "own-agency", "junk"))
-    return Fault("phantom", _house(rng, plan), how, at=round(rng.uniform(5.0, 60.0), 1))
+    return Fault("phantom", _house(rng, plan), how, at=round(rng.uniform(3.0, 30.0), 1))
 
 
 _MAKERS: dict[str, Callable[[Random, Plan], Fault]] = {
@@ -348,11 +348,11 @@ _MAKERS: dict[str, Callable[[Random, Plan], Fault]] = {
     "axis again": _axis,
     "lie": _lie,
     "rpc": _rpc,
-    "ledger-down": _lasting("ledger-down", 1.0, 5.0, 25.0),
-    "blobs-full": _lasting("blobs-full", 1.0, 5.0, 25.0),
-    "partition": _lasting("partition", 2.0, 10.0, 25.0),
-    "cut-off": _lasting("cut-off", 2.0, 10.0, 25.0),
-    "slow-peer": _lasting("slow-peer", 5.0, 25.0),
+    "ledger-down": _lasting("ledger-down", 1.0, 5.0, 15.0),
+    "blobs-full": _lasting("blobs-full", 1.0, 5.0, 15.0),
+    "partition": _lasting("partition", 2.0, 8.0, 15.0),
+    "cut-off": _lasting("cut-off", 2.0, 8.0, 15.0),
+    "slow-peer": _lasting("slow-peer", 5.0, 15.0),
     "broker-lost": _lasting("broker-lost", 0.0),
     "broker-down": _lasting("broker-down", 1.0, 10.0),
     "verifier-down": _lasting("verifier-down", 2.0, 15.0),

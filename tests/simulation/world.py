@@ -78,13 +78,13 @@ from tests.simulation.watch import Watch, unrest
 from tests.world.memory_blobs import MemoryBlobs
 from tests.world.receipt_log import key
 
-PATIENCE_S = 600.0
+PATIENCE_S = 1200.0
 """Virtual time to come to rest after the last fault."""
 
 _JANITOR_S = 5.0
 _RECHECK_S = 20.0
 _CLIENT_S = 40.0
-_LISTED_AT_S = 35.0
+_LISTED_AT_S = 20.0
 _NOISE = {
     "deliver": ("request-lost", "answer-lost", "twice", "slow", "busy"),
     "listing": LIST_TROUBLES,
@@ -558,7 +558,7 @@ class World:
         for _ in range(1 + doc.repeats):
             took = await self._until_answered(house, doc, request)
             self.unsent.discard(doc.n)
-            await asyncio.sleep(self.random.uniform(1.0, 20.0))
+            await asyncio.sleep(self.random.uniform(1.0, 10.0))
         if doc.more and took:
             await self._add(house, caller, doc)
 
@@ -613,7 +613,7 @@ class World:
             self.axis.take(self.packets[doc.n])
             self.sent_outside.add(doc.n)
             self.unsent.discard(doc.n)
-            await asyncio.sleep(self.random.uniform(1.0, 20.0))
+            await asyncio.sleep(self.random.uniform(1.0, 10.0))
 
     async def _agency(self, agency: str) -> None:
         """An agency's system at its gateway: takes what is offered, answers, reads statuses."""
