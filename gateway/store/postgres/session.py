@@ -23,7 +23,8 @@ from gateway.store.postgres.connection import Connection, connect, is_trouble, l
 from gateway.store.postgres.driving import apply, sequence
 from gateway.store.steps import Params
 
-_IDLE_S: Final = 30.0
+_IDLE_S: Final = 12.0
+"""Shorter than the nodes wait for their turn (`gateway.store.postgres.connection`)."""
 _IDLE_READING_S: Final = 600.0
 _PATIENT_S: Final = 600.0
 _CHUNK: Final = 100
