@@ -7,6 +7,7 @@ caller owns the transaction and the write lock.
 import asyncio
 import re
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import lru_cache
 from itertools import count
@@ -20,6 +21,9 @@ from gateway.store.postgres.connection import Connection
 from gateway.store.sequencer import Look, places
 from gateway.store.steps import Ask, Purpose, Taken, steps
 
+# Threads of their own: every node waits for the write lock while a set is built, so it must not
+# stand in the queue of the loop's other threads.
+_BUILDERS: Final = ThreadPoolExecutor(max_workers=2, thread_name_prefix="ledger-then")
 _WRITES: Final = frozenset({Purpose.WRITE, Purpose.MANY})
 
 
@@ -59,7 +63,8 @@ async def _apply(
         done, owed = await _drive(connection, replace(change, then=None), held, singly=singly)
         if change.then is not None:
             # In a thread: it signs a receipt, perhaps with a key in a token that takes its time.
-            rows = await asyncio.to_thread(change.then, done.numbers)
+            loop = asyncio.get_running_loop()
+            rows = await loop.run_in_executor(_BUILDERS, change.then, done.numbers)
             more = ChangeSet(rows=tuple(rows))
             owed = (await _drive(connection, more, held, singly=singly))[1] or owed
     except Exception:
