@@ -157,12 +157,14 @@ class Desk:
         """Return the deliveries of each consignment."""
         ledger = self._context.ledger
         ids = json.dumps([row["id"] for row in rows])
+        # Deliveries first: an attempt that ends between the two questions is then shown ended,
+        # never a delivery handed over by an attempt that still runs.
+        deliveries = await ledger.all("deliveries_of_many", ids=ids)
         attempts: dict[str, list[Json]] = {}
         for a in await ledger.all("attempts_of_many", ids=ids):
             attempts.setdefault(a["transfer_id"], []).append(_attempt(a))
         by_id = {row["id"]: row for row in rows}
         found: dict[str, list[Json]] = {row["id"]: [] for row in rows}
-        deliveries = await ledger.all("deliveries_of_many", ids=ids)
         holds = await holding.standing(ledger, deliveries, self._context.clock.now())
         for d in deliveries:
             row = by_id[d["consignment_id"]]
