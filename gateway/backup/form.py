@@ -19,6 +19,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -37,6 +38,12 @@ CHUNK: Final = 1 << 20
 
 _NAME: Final = re.compile(r"\d{8}T\d{6}\.\d{6}Z-[0-9a-f]{6}")
 _SHA: Final = re.compile(r"[0-9a-f]{64}")
+_KINDS: Final[Mapping[str, type]] = {
+    **dict.fromkeys(("gateway", "program", "made_at", "revision"), str),
+    **dict.fromkeys(("rows", "log", "keys_needed", "receipt_key"), dict),
+    **dict.fromkeys(("missing", "left_out"), list),
+    "blobs": int,
+}
 _MAX_MANIFEST: Final = 16 << 20
 _MAX_LINE: Final = 64 << 20
 
@@ -137,7 +144,12 @@ def read(folder: Path) -> Backup:
             isinstance(parts[p]["size_bytes"], int) and _SHA.fullmatch(parts[p]["sha256"])
             for p in PARTS
         )
-        str(manifest["made_at"]), str(manifest["revision"])
+        good = good and all(isinstance(manifest[key], kind) for key, kind in _KINDS.items())
+        good = good and datetime.fromisoformat(manifest["made_at"]).tzinfo is not None
+        log = manifest["log"]
+        head = log["head"]
+        good = good and isinstance(log["size"], int) and isinstance(head, dict)
+        good = good and (not head or isinstance(head["size"], int))
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as exc:
         raise DamagedBackupError(name, "không đọc được", "cannot be read") from exc
     if not good:

@@ -247,6 +247,28 @@ async def test_every_damage_is_named(lived, tmp_path, capsys):
     assert main([*told[:3], "--json"]) == 2
 
 
+async def test_a_forged_manifest_is_a_verdict_never_a_crash(lived, tmp_path, capsys):
+    target = target_in(tmp_path)
+    await asyncio.to_thread(back_up, lived, target)
+    path = form.chosen(target).folder / form.MANIFEST
+    good = json.loads(path.read_bytes())
+    for key in (*good, "log.size", "log.head"):
+        for bad in (None, 7, "x", [], {}, {"size": "x"}):
+            forged = json.loads(json.dumps(good))
+            where, _, inner = key.partition(".")
+            if inner:
+                forged[where][inner] = bad
+            else:
+                forged[where] = bad
+            path.write_text(json.dumps(forged))
+            assert main(["backup", "verify", str(target), "--json"]) == 1, (key, bad)
+            assert json.loads(capsys.readouterr().out)["faults"], (key, bad)
+    for text in ("", "[]", "null", "{", "[" * 100_000):
+        path.write_text(text)
+        assert main(["backup", "verify", str(target), "--json"]) == 1, text[:9]
+        capsys.readouterr()
+
+
 async def test_a_damaged_backup_is_refused_before_anything_is_written(lived, tmp_path):
     target = target_in(tmp_path)
     await asyncio.to_thread(back_up, lived, target)
