@@ -9,15 +9,18 @@ from gateway.broker.amqp import AmqpBroker
 from gateway.broker.lanes import Lanes
 from gateway.broker.link import Address
 from gateway.ports import Wanted
+from tests.simulation.broker import SharedBroker
 from tests.world.servers.rabbitmq import PASSWORD
 
 PATIENCE_S = 60.0
 
 
-@pytest.fixture(params=["lanes", "rabbitmq"])
+@pytest.fixture(params=["lanes", "rabbitmq", "simulated"])
 async def broker(request):
     if request.param == "lanes":
         made = Lanes()
+    elif request.param == "simulated":
+        made = SharedBroker()
     else:
         place = request.getfixturevalue("rabbit_place")
         made = AmqpBroker(Address(place.url, PASSWORD))
@@ -149,7 +152,7 @@ async def test_flows_of_a_lane_are_served_in_turn(broker):
     await broker.publish([Wanted("t", f"y{n}", 0, flow="y") for n in range(3)])
     if isinstance(broker, Lanes):
         assert await taken(broker, count=6) == ["x0", "y0", "x1", "y1", "x2", "y2"]
-    else:  # RabbitMQ keeps one order; only what was fetched ahead is turned
+    else:  # a queue server keeps one order; only what was fetched ahead is turned
         assert sorted(await taken(broker, count=6)) == ["x0", "x1", "x2", "y0", "y1", "y2"]
 
 

@@ -47,13 +47,23 @@ class SharedBroker:
                 return self._hand(topic, queue.popleft(), lane, life)
         future: asyncio.Future[_Held] = asyncio.get_running_loop().create_future()
         self._waiting.setdefault(topic, []).append((lowest, life, future))
-        return await future
+        try:
+            return await future
+        except asyncio.CancelledError:
+            # Given, and gone before coming for it: somebody else gets it.
+            if future.done() and not future.cancelled():
+                self._again(future.result())
+            raise
+
+    def _again(self, held: _Held) -> None:
+        if held in self.unacked:
+            del self.unacked[held]
+            self._queue(held.topic, held.ref, held.lane)
 
     def died(self, life: Any) -> None:
         """What it held comes again."""
         for held in [h for h in self.unacked if h.life is life]:
-            del self.unacked[held]
-            self._queue(held.topic, held.ref, held.lane)
+            self._again(held)
 
     def lose(self) -> None:
         """Forget everything, as a wiped server does; who waits goes on waiting."""
@@ -79,7 +89,7 @@ class SharedBroker:
         if any(ref in queue for queue in self._lanes(topic)):
             return
         waiting = self._waiting.get(topic, [])
-        waiting[:] = [w for w in waiting if not w[2].done() and w[1].alive]
+        waiting[:] = [w for w in waiting if not w[2].done() and (w[1] is None or w[1].alive)]
         for taker in waiting:
             lowest, life, future = taker
             if lowest <= lane:
