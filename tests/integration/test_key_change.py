@@ -3,8 +3,14 @@
 import asyncio
 import base64
 import json
+import signal
+import socket
 import ssl
+import subprocess
+import sys
+import time
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import aiohttp
 import pytest
@@ -24,6 +30,8 @@ from tests.integration.test_app_life import prepared
 from tests.world.gatehouse import HUB, gatehouse, packet, write_config
 from tests.world.servers import softhsm
 from tests.world.tls_pairs import pair, put
+
+ROOT = Path(__file__).parents[2]
 
 
 def standing(what):
@@ -82,6 +90,44 @@ async def test_the_watch_runs_by_itself(tmp_path):
                 if await taken():
                     break
                 await asyncio.sleep(0.02)
+
+
+def shown_at(port):
+    """Return the certificate a port shows, "" while nobody listens."""
+    try:
+        return ssl.get_server_certificate(("127.0.0.1", port), timeout=60)
+    except OSError:
+        return ""
+
+
+def until_shown(port, certificate, child):
+    end = time.monotonic() + 60
+    while shown_at(port).strip() != certificate.decode().strip():
+        assert child.poll() is None, "the server ended"
+        assert time.monotonic() < end
+        time.sleep(0.1)
+
+
+def test_sighup_makes_a_server_look_and_does_not_end_it(tmp_path):
+    first, second = pair("one"), pair("two")
+    put(tmp_path, *first)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    config = prepared(tmp_path, head='tls_cert = "tls.pem"\ntls_key = "tls.key"\n')
+    command = [sys.executable, "-m", "gateway", "serve", "--config", str(config)]
+    with (tmp_path / "log").open("wb") as log:
+        child = subprocess.Popen([*command, "--port", str(port)], stdout=log, stderr=log, cwd=ROOT)
+        try:
+            until_shown(port, first[0], child)
+            put(tmp_path, *second)
+            child.send_signal(signal.SIGHUP)
+            until_shown(port, second[0], child)
+            child.send_signal(signal.SIGTERM)
+            assert child.wait(60) == 0
+        finally:
+            child.kill()
+            child.wait()
 
 
 # ---------------------------------------------------------------- the receipt key
