@@ -87,7 +87,7 @@ async def test_trouble_that_passes_is_not_noticed(world, size, do):
 @pytest.mark.parametrize("size", [SMALL, LARGE])
 async def test_trouble_that_stays_is_said_and_leaves_nothing(world, size):
     world.blobs.close()
-    world.blobs = world.other(timeout=timedelta(seconds=2))
+    world.blobs = world.other(timeout=timedelta(seconds=5))
     world.plan("PUT", "slow-down", times=1000)
     world.plan("POST", "slow-down", times=1000)
     with pytest.raises(UnavailableError):
@@ -99,7 +99,7 @@ async def test_trouble_that_stays_is_said_and_leaves_nothing(world, size):
 @pytest.mark.parametrize("size", [SMALL, LARGE])
 async def test_a_store_that_stalls_is_given_up(world, size):
     world.blobs.close()
-    world.blobs = world.other(timeout=timedelta(seconds=1))
+    world.blobs = world.other(timeout=timedelta(seconds=4))
     world.plan("PUT", "hold", times=1000)
     with pytest.raises(UnavailableError):
         await world.blobs.put(os.urandom(size))
@@ -110,7 +110,7 @@ async def test_a_store_that_stalls_is_given_up(world, size):
 async def test_a_part_that_is_refused_for_good_ends_the_whole(world):
     """No name for half a blob, and no parts that cost money for ever."""
     world.blobs.close()
-    world.blobs = world.other(timeout=timedelta(seconds=2))
+    world.blobs = world.other(timeout=timedelta(seconds=5))
     world.plan("PUT", "slow-down", match="/", times=1000)
     with pytest.raises(UnavailableError):
         await world.blobs.put(os.urandom(LARGE))
