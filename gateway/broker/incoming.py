@@ -128,6 +128,9 @@ class Tap:
                     await self._consume(channel)
                     self._outage.back(self._link.side)
                     await self._changed.wait()
+                if self._lost:
+                    # A server still at deleting a queue ruins the one made in its place.
+                    await asyncio.sleep(_PAUSE_S)
             except UnavailableError as exc:
                 self._outage.lost(self._link.side, exc.public)
                 await asyncio.sleep(_PAUSE_S)
