@@ -29,6 +29,7 @@ from gateway.ports import (
     FormFile,
     Insert,
     NextNumber,
+    Present,
     SubmitOptions,
 )
 from gateway.programs import clockwatch, undetermined
@@ -36,7 +37,7 @@ from gateway.programs.catalogue import numbered_here
 from gateway.programs.context import Context
 from gateway.programs.judging import legal_class_of
 from gateway.programs.recipients import proof_code, route
-from gateway.programs.repeats import Identity, Known, absent, claim
+from gateway.programs.repeats import Identity, Known, absent, claim, named_by_us
 from gateway.programs.rows import dumps, entry, event, keep, wake
 from gateway.programs.verifying import Verdicts
 from gateway.receipts.sign import Acceptance, FileHash, acceptance_receipt
@@ -102,10 +103,9 @@ async def commit(context: Context, wanted: Wanted) -> Accepted | None:
         built["answer"], built["document_id"] = made.answer, made.document_id
         return made.rows
 
+    ordinal = await _ordinal(context, wanted)
     change = ChangeSet(
-        guards=_guards(wanted),
-        numbers=await _numbers(context, wanted),
-        then=rows,
+        guards=(*_guards(wanted), *ordinal.guards), numbers=ordinal.numbers, then=rows
     )
     result = await context.ledger.commit(change)
     if isinstance(result, Conflict):
@@ -125,19 +125,27 @@ def key_is_free(caller: Caller, key: str) -> Absent:
     return Absent("idempotency", {"system_id": caller.system_id, "key": key})
 
 
-async def _numbers(context: Context, wanted: Wanted) -> tuple[NextNumber, ...]:
+@dataclass(frozen=True, slots=True)
+class Ordinal:
+    """A request for an issue ordinal: the numbers to take, and what must still be so then."""
+
+    numbers: tuple[NextNumber, ...] = ()
+    guards: tuple[Absent | Present, ...] = ()
+
+
+async def _ordinal(context: Context, wanted: Wanted) -> Ordinal:
     """Ask for the issue ordinal where it is ours to give, and only once a verdict is known."""
     dated = wanted.envelope.header.promulgation_date
     # A new version bears its document's identifier, and so the number that is part of it.
     if wanted.verdicts is None or wanted.known.number or clockwatch.is_off(context):
-        return ()
+        return Ordinal()
     names = not wanted.identity.document_id
     return await ordinal_request(context, wanted.sender, dated, names=names)
 
 
 async def ordinal_request(
     context: Context, sender: str, dated: date | None, *, names: bool
-) -> tuple[NextNumber, ...]:
+) -> Ordinal:
     """Return the request for the next issue ordinal, empty where the agency numbers itself.
 
     Args:
@@ -149,25 +157,45 @@ async def ordinal_request(
     # DID-02b: the ordinal counts all outgoing documents of the year of issue; the year is that of
     # the document's own date, so one dated 31/12 and released next morning counts in the old year.
     if dated is None or not numbered_here(context, sender):
-        return ()
+        return Ordinal()
     key = issue_counter(sender, dated)
-    skipped = await _named_already(context, key) if names else 0
+    last, skipped = await _named_already(context, key) if names else (None, 0)
     wanted = [f"skipped-{n}" for n in range(skipped)] + ["ordinal"]
-    return tuple(NextNumber(name, key.agency, key.year, key.series) for name in wanted)
+    numbers = tuple(NextNumber(name, key.agency, key.year, key.series) for name in wanted)
+    if not skipped:
+        return Ordinal(numbers)
+    # DID-01: numbers are passed over only while the counter stands where it was looked at; moved
+    # by somebody else meanwhile, others would be passed over that nobody has.
+    counter: dict[str, object] = {
+        "agency": key.agency,
+        "year": key.year,
+        "series": key.series,
+    }
+    stands = Absent("counter", counter) if last is None else Present("counter", {**counter, **last})
+    return Ordinal(numbers, (stands,))
 
 
-async def _named_already(context: Context, key: CounterKey) -> int:
-    """Return how many of the next identifiers the sender has written itself: they are taken."""
+async def _named_already(context: Context, key: CounterKey) -> tuple[Mapping[str, int] | None, int]:
+    """Return the counter, and how many identifiers next to it the sender has written itself."""
     row = await context.ledger.one("counter", agency=key.agency, year=key.year, series=key.series)
     first = (row["last"] if row else 0) + 1
     count = 0
-    while await context.ledger.all(
+    while await _written_by_sender(context, key, first + count):
+        count += 1
+    return (None if row is None else {"last": row["last"]}), count
+
+
+async def _written_by_sender(context: Context, key: CounterKey, ordinal: int) -> bool:
+    """Tell whether an identifier is taken by the sender's own word.
+
+    One made of the ordinal is no such: the counter has moved since it was read, and that is all.
+    """
+    found = await context.ledger.all(
         "consignment_versions",
         senders=dumps([key.agency]),
-        document_id=render_ordinal_id(key.agency, key.year, first + count),
-    ):
-        count += 1
-    return count
+        document_id=render_ordinal_id(key.agency, key.year, ordinal),
+    )
+    return any(not named_by_us(row) for row in found)
 
 
 @dataclass(frozen=True, slots=True)

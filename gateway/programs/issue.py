@@ -20,7 +20,7 @@ from gateway.domain.moments import from_text, to_text
 from gateway.errors import UnavailableError
 from gateway.ports import BlobInfo, Change, ChangeSet, Conflict, Row, Update
 from gateway.programs import clockwatch, quarantine, undetermined
-from gateway.programs.acceptance import ordinal_request
+from gateway.programs.acceptance import Ordinal, ordinal_request
 from gateway.programs.context import Context
 from gateway.programs.judging import findings_from_json, judge_signatures, legal_class_of
 from gateway.programs.patience import Patience
@@ -111,10 +111,10 @@ class Issue:
         dated = envelope.header.promulgation_date
         unnumbered = row["issue_ordinal"] is None
         unnamed = row["document_id"] is None
-        numbers = (
+        ordinal_wanted = (
             await ordinal_request(context, row["sender"], dated, names=unnamed)
             if unnumbered
-            else ()
+            else Ordinal()
         )
 
         def rows(taken: Mapping[str, int]) -> Sequence[Change]:
@@ -144,7 +144,8 @@ class Issue:
             return changes
 
         faults.reach("issue.before-commit")
-        if isinstance(await context.ledger.commit(ChangeSet(numbers=numbers, then=rows)), Conflict):
+        change = ChangeSet(guards=ordinal_wanted.guards, numbers=ordinal_wanted.numbers, then=rows)
+        if isinstance(await context.ledger.commit(change), Conflict):
             return False
         faults.reach("issue.after-commit")
         observe.document_numbered(

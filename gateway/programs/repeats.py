@@ -188,10 +188,11 @@ def is_same(row: Row, identity: Identity) -> bool:
     """
     if identity.document_id:
         return bool(row["document_id"] == identity.document_id)
-    return row["digest"] == identity.digest and _named_by_us(row)
+    return row["digest"] == identity.digest and named_by_us(row)
 
 
-def _named_by_us(row: Row) -> bool:
+def named_by_us(row: Row) -> bool:
+    """Tell whether a consignment's identifier was made of its ordinal, or will be."""
     if row["document_id"] is None:
         return True
     year, ordinal = row["issue_year"], row["issue_ordinal"]

@@ -191,3 +191,28 @@ async def test_a_wrong_clock_holds_the_number(tmp_path: Path) -> None:
         # the repeat still gets the first answer
         _, again, headers = await house.send(packet("12"))
         assert (again, headers["Idempotent-Replayed"]) == (answer, "true")
+
+
+async def test_what_others_took_meanwhile_is_not_passed_over(tmp_path: Path) -> None:
+    """DID-01: the counter moves while the sender's own identifiers are looked for; no gaps."""
+    async with gatehouse(tmp_path, extra=ORDINAL) as house:
+        own = f"H37.02,{YEAR},3"
+        assert (await house.send(packet("900", document_id=own)))[0] == 202  # counted as 1
+        ledger, looked = house.gateway.ledger, asyncio.Event()
+        ask, raced = ledger.one, False
+
+        async def one(query: str, **params: object) -> object:
+            nonlocal raced
+            row = await ask(query, **params)
+            if query == "counter" and not raced:
+                raced = True
+                looked.set()
+                for number in ("902", "903"):  # they get 2 and, past the sender's own 3, 4
+                    assert (await house.send(packet(number)))[0] == 202
+            return row
+
+        ledger.one = one  # type: ignore[method-assign,assignment]
+        _, answer, _ = await house.send(packet("901"))
+        assert looked.is_set()
+        assert answer["document_id"] == f"H37.02,{YEAR},5"
+        assert _counters(house) == {("H37.02", YEAR): 5}
