@@ -21,12 +21,8 @@ COMMANDS: Final = (
     "system",
     "agency",
     "counter",
-    "ledger",
     "queue",
-    "broker",
     "clock",
-    "maintenance",
-    "retention",
     "quarantine",
     "health",
     "edxml",
@@ -34,10 +30,7 @@ COMMANDS: Final = (
     "trust",
     "reverify",
     "seal",
-    "backup",
-    "restore",
     "receipts",
-    "secrets",
 )
 
 ABOUT: Final = """\

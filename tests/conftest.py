@@ -9,12 +9,6 @@ from tests.world.servers.postgres import (  # noqa: F401 - fixtures, for every t
     postgres_server,
     postgres_url,
 )
-from tests.world.servers.rabbitmq import (  # noqa: F401
-    rabbit,
-    rabbit_alone,
-    rabbit_place,
-)
-from tests.world.servers.s3 import s3_store  # noqa: F401
 
 # Two shared cores: an example may be slow to make or to try without being wrong.
 settings.register_profile(

@@ -64,22 +64,6 @@ class Listed:
     created_at: datetime | None = None
 
 
-class SharedSecret(Protocol):
-    """A secret that may be replaced while it is used, old and new side by side for a while."""
-
-    def offered(self) -> Sequence[bytes]:
-        """Return the secrets to try, in this order; at least one."""
-        ...
-
-    def refused(self, secret: bytes) -> None:
-        """Note that the peer does not know it."""
-        ...
-
-    def worked(self, secret: bytes) -> None:
-        """Note that the peer took it."""
-        ...
-
-
 class Adapter(Protocol):
     """A door to one peer.
 
@@ -93,13 +77,8 @@ class Adapter(Protocol):
         """Hand one parcel over."""
         ...
 
-    async def listing(
-        self, kind: MessageKind, *, since: datetime | None = None
-    ) -> Sequence[Listed]:
-        """Return what waits for us there.
-
-        With `since`, what came there from then on, taken or not, as far as the peer says so.
-        """
+    async def listing(self, kind: MessageKind) -> Sequence[Listed]:
+        """Return what waits for us there."""
         ...
 
     def fetch(self, item: Listed) -> AsyncIterator[bytes]:

@@ -7,24 +7,18 @@ unsequenced and only the sequencer fills `seq`/`idx` and the hashes, once.
 
 from typing import Final
 
-import sqlalchemy
 from sqlalchemy import (
-    BigInteger,
     Column,
     ForeignKey,
     Index,
+    Integer,
     MetaData,
     PrimaryKeyConstraint,
     Table,
+    Text,
     UniqueConstraint,
     text,
 )
-from sqlalchemy.dialects import postgresql
-
-# Text sorts by bytes and numbers have 64 bits on both engines, whatever the database's own rules:
-# cursors, lanes and ranges of hops lean on that order.
-Text: Final = sqlalchemy.Text().with_variant(postgresql.TEXT(collation="C"), "postgresql")
-Integer: Final = BigInteger().with_variant(sqlalchemy.Integer(), "sqlite")
 
 metadata = MetaData(
     naming_convention={
@@ -197,9 +191,6 @@ delivery = Table(
     UniqueConstraint("consignment_id", "agency"),
     Index("ix_delivery_transfer", "transfer_id"),
 )
-_OPEN: Final = (
-    "state NOT IN ('sending', 'done', 'failed', 'cancelled') AND hold = '' AND stopped = 0"
-)
 transfer = Table(
     "transfer",
     metadata,
@@ -210,7 +201,6 @@ transfer = Table(
     _text("hop"),
     _text("state"),
     _text("hold", default=""),
-    _int("stopped", default=0),
     _int("lane", default=0),
     _int("attempts", default=0),
     _text("due_at"),
@@ -227,15 +217,6 @@ transfer = Table(
     _text("node", default=""),
     Index("ix_transfer_due", "state", "due_at"),
     Index("ix_transfer_consignment", "consignment_id"),
-    # What the janitor looks for, hop by hop: the long queue of one hop costs the others nothing.
-    Index(
-        "ix_transfer_open",
-        "hop",
-        "lane",
-        "due_at",
-        sqlite_where=text(_OPEN),
-        postgresql_where=text(_OPEN),
-    ),
     Index(
         "ix_transfer_held",
         "id",
@@ -253,36 +234,6 @@ attempt = Table(
     _text("outcome", default=""),
     _text("detail", default=""),
     PrimaryKeyConstraint("transfer_id", "n"),
-)
-
-# SND-15: why something was not tried, on purpose, and for how long: an operator's word (`operator`)
-# about a transfer, a document or a hop, or a circuit breaker (`breaker`) about a hop, `until` its
-# next probe. Rows end, they are never removed: what was held does not count as tried for.
-_STANDS: Final = "released_at IS NULL"
-hold = Table(
-    "hold",
-    metadata,
-    _id(),
-    _text("kind"),
-    _text("scope"),
-    _text("subject"),
-    _text("held_by"),
-    _text("reason", default=""),
-    _text("since"),
-    _text("until", null=True),
-    _text("released_at", null=True),
-    _text("released_by", default=""),
-    Index("ix_hold_subject", "subject", "since"),
-    Index(
-        "uq_hold_standing",
-        "kind",
-        "scope",
-        "subject",
-        "held_by",
-        unique=True,
-        sqlite_where=text(_STANDS),
-        postgresql_where=text(_STANDS),
-    ),
 )
 
 # What a peer gave us, before anyone read it: bytes and time, once per (peer, docId).

@@ -14,15 +14,14 @@ from gateway.__main__ import main
 @pytest.fixture(autouse=True)
 def ledger(monkeypatch):
     """A composition root whose ledger is one empty file."""
-    stores = types.ModuleType("gateway.stores")
+    app = types.ModuleType("gateway.app")
 
     def create_ledger(settings):
         settings.ledger.path.write_bytes(b"")
 
-    stores.create_ledger = create_ledger
-    stores.ledger_fault = lambda _settings: None
-    monkeypatch.setitem(sys.modules, "gateway.stores", stores)
-    return stores
+    app.create_ledger = create_ledger
+    monkeypatch.setitem(sys.modules, "gateway.app", app)
+    return app
 
 
 def run(capsys, *args):

@@ -33,8 +33,7 @@ _SETTINGS: Final = {
     "shared_buffers": "32MB",
     "autovacuum_naptime": "1h",
 }
-# `vanlien.test` tells the gateway that this server may lose what it committed.
-_UNSAFE: Final = {"fsync": "off", "full_page_writes": "off", "vanlien.test": "on"}
+_UNSAFE: Final = {"fsync": "off", "full_page_writes": "off"}
 _READY: Final = b"database system is ready to accept connections"
 
 
@@ -81,8 +80,6 @@ class PostgresServer:
         self._log: list[bytes] = []
         self._names = itertools.count(1)
         self._template = ""
-        self._shared = ""
-        self._emptying: list[str] = []
         try:
             self._initialise()
         except BaseException:
@@ -180,43 +177,13 @@ class PostgresServer:
     def create_ledger(self) -> str:
         """Make a database with an empty ledger in it; return its URL. Migrated once a server."""
         if not self._template:
-            # Imported here: the server is of use without a ledger too.
-            from gateway.store.places import PostgresDatabase, place_of
-            from gateway.store.postgres import setup
+            from gateway.store.postgres import setup  # the server is of use without a ledger too
 
             name = "ledger_template"
             self.sql(f"CREATE DATABASE {name} TEMPLATE template0")
-            place = place_of(self.url(name))
-            assert isinstance(place, PostgresDatabase)
-            setup.create(place)
+            setup.create(self.url(name))
             self._template = name
         return self.create_database(f"TEMPLATE {self._template}")
-
-    def empty_ledger(self) -> str:
-        """Return the URL of a ledger that is used again and again, emptied; quicker than a new one.
-
-        Connections an earlier test left open are ended.
-        """
-        if not self._shared:
-            self._shared = self.create_ledger()
-            return self._shared
-        name = self._shared.rpartition("/")[2]
-        if not self._emptying:
-            tables = self.sql("SELECT tablename FROM pg_tables WHERE schemaname = 'vanlien'", name)
-            counters = self.sql(
-                "SELECT sequencename FROM pg_sequences WHERE schemaname = 'vanlien'", name
-            )
-            kept = {"alembic_version", "meta"}
-            self._emptying = [
-                "SET search_path = vanlien; SET session_replication_role = replica; "
-                "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity "
-                f"WHERE datname = '{name}' AND pid != pg_backend_pid()",
-                *(f"DELETE FROM {table}" for table in tables.split() if table not in kept),
-                "DELETE FROM meta WHERE key != 'works_since'",
-                *(f"ALTER SEQUENCE {counter} RESTART" for counter in counters.split()),
-            ]
-        self.sql("; ".join(self._emptying), name)
-        return self._shared
 
     def kill(self) -> None:
         """End every process of the server at once, as a power cut would."""
@@ -272,5 +239,5 @@ def postgres_url(postgres_server):
 
 @pytest.fixture
 def postgres_ledger_url(postgres_server):
-    """A database with an empty ledger in it, this test's until it ends."""
-    return postgres_server.empty_ledger()
+    """A database of the test's own with an empty ledger in it."""
+    return postgres_server.create_ledger()

@@ -1,1 +1,0 @@
-"""Keys and certificates that change while the gateway runs: watched, checked, swapped."""
