@@ -4,11 +4,6 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from gateway import measures
-from tests.world.servers.postgres import (  # noqa: F401 - fixtures, for every test
-    postgres_ledger_url,
-    postgres_server,
-    postgres_url,
-)
 
 # Two shared cores: an example may be slow to make or to try without being wrong.
 settings.register_profile(

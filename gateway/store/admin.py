@@ -37,11 +37,10 @@ from gateway.receipts.log import Kind, Value
 from gateway.store import admin_rows as rows_of
 from gateway.store import purge
 from gateway.store.audit import audit, entry, event
-from gateway.store.ledger import apply, connect
+from gateway.store.ledger import SetRefused, apply, connect
 from gateway.store.names import Names
 from gateway.store.queries import QUERIES
 from gateway.store.sequencer import sequence
-from gateway.store.steps import SetRefused
 
 _IN_FLIGHT_S: Final = 900.0
 """No submission takes longer between storing its bytes and committing."""

@@ -291,25 +291,4 @@ QUERIES: Final[dict[str, str]] = {
     "idempotency_old": (
         "SELECT system_id, key FROM idempotency WHERE created_at < :before LIMIT :limit"
     ),
-    # -------------------------------------------------------------- nodes, leases
-    "lease": "SELECT * FROM lease WHERE name = :name",
-    "leases": "SELECT * FROM lease ORDER BY name",
-    "nodes": "SELECT * FROM node ORDER BY name",
-    "maintenance": (
-        "SELECT key, value FROM meta WHERE value != '' "
-        "AND (key = 'maintenance' OR key LIKE 'maintenance:%') ORDER BY key"
-    ),
-    "transfers_of_node": (
-        "SELECT * FROM transfer WHERE state = 'sending' AND node = :node LIMIT :limit"
-    ),
-    # -------------------------------------------------------------- load (counted up to a limit)
-    "backlog": (
-        "SELECT COUNT(*) AS n, MIN(accepted_at) AS oldest FROM (SELECT accepted_at FROM "
-        "consignment WHERE state = 'accepted' AND hold = '' LIMIT :limit) AS open"
-    ),
-    "backlog_of": (
-        "SELECT COUNT(*) AS n FROM (SELECT 1 AS one FROM consignment WHERE state = 'accepted' "
-        "AND system_id = :system_id LIMIT :limit) AS open"
-    ),
-    "outbox_depth": "SELECT COUNT(*) AS n FROM (SELECT 1 AS one FROM outbox LIMIT :limit) AS owed",
 }

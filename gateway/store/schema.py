@@ -214,7 +214,6 @@ transfer = Table(
     _text("created_at"),
     _text("done_at", null=True),
     _text("reason", default=""),
-    _text("node", default=""),
     Index("ix_transfer_due", "state", "due_at"),
     Index("ix_transfer_consignment", "consignment_id"),
     Index(
@@ -472,30 +471,6 @@ quarantine = Table(
     _text("first_at", null=True),
     _text("second_by", null=True),
     _text("purged_at", null=True),
-)
-# Who does what only one may do. `beat` moves as long as the holder lives; `token` grows with each
-# new holder, so that a change set of the one before can be refused.
-lease = Table(
-    "lease",
-    metadata,
-    Column("name", Text, primary_key=True),
-    _text("holder", default=""),
-    _int("token", default=0),
-    _int("beat", default=0),
-    _text("taken_at"),
-    _text("seen_at"),
-)
-node = Table(
-    "node",
-    metadata,
-    Column("name", Text, primary_key=True),
-    _text("boot"),
-    _text("roles"),
-    _text("version"),
-    _text("state"),
-    _int("beat", default=0),
-    _text("started_at"),
-    _text("seen_at"),
 )
 meta = Table("meta", metadata, Column("key", Text, primary_key=True), _text("value"))
 

@@ -218,7 +218,6 @@ def _outgoing() -> None:
         sa.Column("created_at", sa.Text, nullable=False),
         sa.Column("done_at", sa.Text, nullable=True),
         sa.Column("reason", sa.Text, nullable=False, server_default=sa.text("''")),
-        sa.Column("node", sa.Text, nullable=False, server_default=sa.text("''")),
         sa.PrimaryKeyConstraint("id", name="pk_transfer"),
     )
     op.create_index("ix_transfer_consignment", "transfer", ["consignment_id"])
@@ -501,28 +500,6 @@ def _work() -> None:
         sa.Column("second_by", sa.Text, nullable=True),
         sa.Column("purged_at", sa.Text, nullable=True),
         sa.PrimaryKeyConstraint("id", name="pk_quarantine"),
-    )
-    op.create_table(
-        "lease",
-        sa.Column("name", sa.Text, nullable=False),
-        sa.Column("holder", sa.Text, nullable=False, server_default=sa.text("''")),
-        sa.Column("token", sa.Integer, nullable=False, server_default=sa.text("0")),
-        sa.Column("beat", sa.Integer, nullable=False, server_default=sa.text("0")),
-        sa.Column("taken_at", sa.Text, nullable=False),
-        sa.Column("seen_at", sa.Text, nullable=False),
-        sa.PrimaryKeyConstraint("name", name="pk_lease"),
-    )
-    op.create_table(
-        "node",
-        sa.Column("name", sa.Text, nullable=False),
-        sa.Column("boot", sa.Text, nullable=False),
-        sa.Column("roles", sa.Text, nullable=False),
-        sa.Column("version", sa.Text, nullable=False),
-        sa.Column("state", sa.Text, nullable=False),
-        sa.Column("beat", sa.Integer, nullable=False, server_default=sa.text("0")),
-        sa.Column("started_at", sa.Text, nullable=False),
-        sa.Column("seen_at", sa.Text, nullable=False),
-        sa.PrimaryKeyConstraint("name", name="pk_node"),
     )
     op.create_table(
         "meta",
