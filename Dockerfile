@@ -1,8 +1,8 @@
 # vanlien in a container: built from the locks, run by a user without rights, nothing else inside.
 #
 #   docker build -t vanlien:0.1.0 .
-#   docker compose run --rm gateway init /srv/vanlien        # once: settings, keys, ledger
-#   docker compose up -d
+# compose.yaml runs a cluster of it, compose.embedded.yaml one with everything inside; the first
+# lines of each say how to begin.
 ARG PYTHON_IMAGE=python:3.11-slim-bookworm
 
 FROM ${PYTHON_IMAGE} AS build
@@ -21,7 +21,7 @@ RUN /opt/vanlien/bin/pip install --no-deps --no-build-isolation .
 
 FROM ${PYTHON_IMAGE}
 RUN useradd --system --uid 10001 --home-dir /srv/vanlien --shell /usr/sbin/nologin vanlien \
- && install -d -o vanlien -g vanlien -m 0700 /srv/vanlien
+ && install -d -o vanlien -g vanlien -m 0700 /srv/vanlien /var/lib/vanlien
 COPY --from=build /opt/vanlien /opt/vanlien
 ENV PATH=/opt/vanlien/bin:$PATH \
     PYTHONUNBUFFERED=1 \

@@ -4,12 +4,16 @@
 #   make test       all tests, with the Debian packages they use when run as root
 #   make unit       the quick tests only
 #   make crash-long kill -9 a server at random for some minutes (ROUNDS=60 SEED=n)
+#   make histories  play seeded histories on a virtual clock (SEEDS=n FROM=k LEDGER=sqlite; SEED=n: one)
 #   make fuzz-verify  mutated files against the verifier (MINUTES=75 SEED=n)
 #   make lint       ruff, mypy --strict, import-linter
 #   make bench      measure; writes docs/benchmarks.md
+#   make bench-fairness  measure one dead destination of fifty; docs/benchmarks-fairness.md
 #   make bench-verify  measure verification beside the library alone; docs/benchmarks-verify.md
 #   make corpus     examine the sample files beside the project; writes docs/corpus.md
 #   make docs       write the generated pages again
+#   make bundle     one archive that installs without a network: dist/vanlien-VERSION-linux-x86_64.tar.gz
+#   make bundle-test  install that archive where there is no network, and run it
 #   make lock       choose versions again and pin them with hashes
 #   make clean      take away what make made
 
@@ -26,9 +30,11 @@ INSTALL := $(PIP) install --no-compile --require-hashes
 # Tests run in as many processes as there are cores; JOBS=0 runs them in one.
 JOBS ?= $(shell nproc)
 UV ?= $(shell command -v uv || echo $(BIN)/uv)
+# The date of everything in a bundle: that of the last commit, so that it can be made again.
+BUILT_AT = $(shell git log -1 --format=%ct 2> /dev/null || echo 0)
 LOCKING := pip compile --quiet --generate-hashes --no-emit-index-url --no-header --python-version 3.11
 
-.PHONY: help run test unit crash-long fuzz-verify lint format bench corpus bench-verify docs lock clean venv dev debian
+.PHONY: help run test unit crash-long histories fuzz-verify lint format bench corpus bench-fairness bench-verify docs bundle bundle-test lock clean venv dev debian
 
 help:
 	@sed -n 's/^#   \(make .*\)/\1/p' Makefile
@@ -45,6 +51,11 @@ unit: dev
 crash-long: dev
 	VANLIEN_CRASH_ROUNDS=$(or $(ROUNDS),60) VANLIEN_CRASH_SEED=$(or $(SEED),$$RANDOM) \
 	  $(BIN)/python -m pytest tests/crash -k at_any_time -o timeout=7200 $(ARGS)
+
+histories: dev
+	$(BIN)/python -m tests.simulation --seeds $(or $(SEEDS),1000) --from $(or $(FROM),0) \
+	  --ledger $(or $(LEDGER),memory) $(if $(SHAPE),--shape $(SHAPE)) \
+	  $(if $(SEED),--seed $(SEED)) $(ARGS)
 
 fuzz-verify: dev
 	nice -n 15 $(BIN)/python -m tests.fuzz --minutes $(or $(MINUTES),75) \
@@ -66,6 +77,9 @@ corpus: dev
 	$(BIN)/python -m tests.world.corpus docs/corpus.md
 	VANLIEN_CORPUS=all $(BIN)/python -m pytest tests/integration/test_differences_corpus.py
 
+bench-fairness: dev
+	$(BIN)/python -m tests.bench_fairness
+
 bench-verify: dev
 	$(BIN)/python -m tests.bench_verify $(ARGS)
 
@@ -73,6 +87,21 @@ docs: dev
 	$(BIN)/python -m gateway.config > docs/configuration.md
 	$(BIN)/python -m gateway.domain.diagrams > docs/states.md
 	$(BIN)/python -m gateway.reports.schema > schemas/verification-report.schema.json
+
+# ---------------------------------------------------------------- the offline bundle
+
+# The wheels are those of the lock, byte by byte; our own is built from a copy, so that what an
+# earlier build left behind does not get into it.
+bundle: dev
+	rm -rf build/wheels build/source && mkdir -p build/wheels build/source
+	cp -r gateway adapters schemas certs pyproject.toml README.md LICENSE build/source/
+	$(PIP) download --require-hashes --no-deps --only-binary :all: -d build/wheels -r requirements.lock
+	SOURCE_DATE_EPOCH=$(BUILT_AT) $(PIP) wheel --no-deps --no-build-isolation -w build/wheels ./build/source
+	SOURCE_DATE_EPOCH=$(BUILT_AT) $(BIN)/python packaging/bundle.py --wheels build/wheels --output dist
+
+bundle-test: dev
+	VANLIEN_BUNDLE=$$(ls -t dist/vanlien-*-linux-x86_64.tar.gz | head -1) \
+	  $(BIN)/python -m pytest tests/integration/test_bundle.py -k whole -o timeout=1800 $(ARGS)
 
 # ---------------------------------------------------------------- installing
 

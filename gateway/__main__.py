@@ -21,8 +21,12 @@ COMMANDS: Final = (
     "system",
     "agency",
     "counter",
+    "ledger",
     "queue",
+    "broker",
     "clock",
+    "maintenance",
+    "retention",
     "quarantine",
     "health",
     "edxml",
@@ -30,7 +34,10 @@ COMMANDS: Final = (
     "trust",
     "reverify",
     "seal",
+    "backup",
+    "restore",
     "receipts",
+    "secrets",
 )
 
 ABOUT: Final = """\

@@ -1,40 +1,50 @@
 """Composition: settings become a running gateway. The only module that knows every concrete class.
 
 `Gateway` starts in this order: lock, ledger, programs' first sweep, listeners; and stops the other
-way round: no new request, programs, ledger. Killing it at any point loses nothing that was answered
-as accepted.
+way round: no new request, work under way, programs, ledger. A node of several builds the programs
+of its roles only. Killing it at any point loses nothing that was answered as accepted.
 """
 
 import asyncio
 import contextlib
-import fcntl
 import functools
 import os
+import platform
 import random
-import ssl
-from collections.abc import AsyncIterator, Coroutine, Iterator
+import secrets
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import AsyncExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import uuid_utils
+from aiohttp import web
 
 from adapters.vxp import plugin as vxp
-from adapters.vxp.facade import only_from
-from gateway import observe
-from gateway.broker.lanes import Lanes
+from adapters.vxp.facade import busy, only_from
+from gateway import __version__, observe, stores
+from gateway.brokers import make_broker, outside
 from gateway.clock import SystemClock, ask_ntp
-from gateway.config import Settings, load
+from gateway.config import Settings
+from gateway.datafolder import take_lock
 from gateway.errors import ConfigurationError, Fault, GatewayError, UnavailableError
+from gateway.keys.expiry import ExpiryWatch, Term
+from gateway.keys.receiptkey import LiveReceiptKey
+from gateway.keys.tls import ServerTls
+from gateway.keys.watch import KeyWatch
 from gateway.policies import (
     adapter_of,
+    ages_of,
+    bounds_of,
     calendar_of,
     fetch_policy_of,
     peer_policy_of,
     policy_of,
+    receipt_keys_of,
     record_of,
 )
-from gateway.ports import AdminStore, Ids
+from gateway.ports import Ids
+from gateway.programs.admission import Admission, Room
+from gateway.programs.backupwatch import BackupWatch
 from gateway.programs.cataloguing import Cataloguer
 from gateway.programs.clockwatch import ClockWatch
 from gateway.programs.collector import Collector
@@ -42,25 +52,23 @@ from gateway.programs.context import Context
 from gateway.programs.desk import Desk
 from gateway.programs.dispatch import Dispatch
 from gateway.programs.door import Door
+from gateway.programs.duty import Duty
+from gateway.programs.forecast import Forecast
 from gateway.programs.intake import Intake
 from gateway.programs.issue import Issue
+from gateway.programs.janitor import LEASE as JANITOR_LEASE
 from gateway.programs.janitor import Janitor
+from gateway.programs.leases import Alone, LedgerLeases
 from gateway.programs.mailroom import Mailroom
+from gateway.programs.nodes import Nodes, Self
 from gateway.programs.receiver import Receiver
 from gateway.programs.recheck import Recheck
 from gateway.programs.relay import Relay
-from gateway.receipts.bundle import ReceiptSource
-from gateway.receipts.sign import load_private
+from gateway.programs.retention import Retention
+from gateway.programs.roles import Program, Role, programs_of, verifies
+from gateway.programs.turnstile import Turnstile
 from gateway.reports.build import contact_of
-from gateway.secrets import read_key_file
-from gateway.store import setup
-from gateway.store.admin import SqliteAdmin
-from gateway.store.callers import LedgerCallers
-from gateway.store.catalogue import LedgerCatalogue
-from gateway.store.ledger import SqliteLedger
-from gateway.store.operations import SqliteOperations
-from gateway.store.receipts import LedgerReceipts, sign_head_now
-from gateway.store.tiers import TieredBlobs
+from gateway.stores import UuidIds
 from gateway.verifier.fetch import Fetcher
 from gateway.verifier.pictures import PageRenderer
 from gateway.verifier.policywatch import PolicyWatch
@@ -70,7 +78,7 @@ from gateway.verifier.snapshot import Snapshots
 from gateway.verifier.watch import RevocationWatch, Watching
 from gateway.web import body as web_body
 from gateway.web.scratch import Scratch
-from gateway.web.server import Running, listen, make_app, make_facade_app
+from gateway.web.server import Running, listen, make_app, make_facade_app, make_ops_app
 from gateway.web.studio import Studio
 from gateway.web.verify_page import VerifyPage
 
@@ -80,78 +88,6 @@ if TYPE_CHECKING:
 API = "/api/v1"
 _LISTENERS_FIRST_S = 1.0
 """Verifier processes take a core to start; a restart answers sooner when they come second."""
-
-
-class UuidIds:
-    """Ids port: UUIDv7, ordered by time."""
-
-    def new(self) -> str:
-        """Return a fresh id."""
-        return str(uuid_utils.uuid7())
-
-
-def ledger_path(settings: Settings) -> Path:
-    """Return the file behind the ledger's address."""
-    return Path(settings.ledger.url.removeprefix("sqlite:///"))
-
-
-def create_ledger(settings: Settings) -> None:
-    """Make a new, empty ledger and its folder; refuses an existing ledger."""
-    path = ledger_path(settings)
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    setup.create(path)
-
-
-@contextmanager
-def open_admin(config: Path) -> Iterator[AdminStore]:
-    """Open the ledger behind a settings file for administration, beside a running server."""
-    settings = load(config)
-    path = usable_ledger(settings)
-    blobs = TieredBlobs(settings.blobs.dir)
-    admin = SqliteAdmin(path, blobs, SystemClock(), UuidIds())
-    try:
-        yield admin
-    finally:
-        admin.close()
-        blobs.close()
-
-
-@contextmanager
-def open_operations(config: Path) -> Iterator[SqliteOperations]:
-    """Open the ledger behind a settings file for operations, beside a running server."""
-    settings = load(config)
-    path = usable_ledger(settings)
-    blobs = TieredBlobs(settings.blobs.dir)
-    operations = SqliteOperations(path, blobs, SystemClock(), UuidIds())
-    try:
-        yield operations
-    finally:
-        operations.close()
-        blobs.close()
-
-
-@contextmanager
-def open_receipts(config: Path | None) -> Iterator[ReceiptSource]:
-    """Open the receipt log behind a settings file for an export."""
-    settings = load(config or Path("vanlien.toml"))
-    path = usable_ledger(settings)
-    key = load_private(settings.receipts.key_file)
-    # What was accepted a second ago must be in the export: it ends at the newest signed head.
-    sign_head_now(path, key, SystemClock().now())
-    source = LedgerReceipts(path, settings.gateway.name or settings.gateway.code, key)
-    try:
-        yield source
-    finally:
-        source.close()
-
-
-def usable_ledger(settings: Settings) -> Path:
-    """Return the ledger file behind settings; ConfigurationError when it cannot be used."""
-    path = ledger_path(settings)
-    wrong = setup.check(path)
-    if wrong is not None:
-        raise ConfigurationError(wrong)
-    return path
 
 
 # ---------------------------------------------------------------- one running gateway
@@ -177,7 +113,12 @@ class Gateway:
         self._tasks: list[asyncio.Task[None]] = []
         self._opened = AsyncExitStack()
         self.listeners: list[Running] = []
+        self.keys = KeyWatch()
         self.failed: asyncio.Future[None] | None = None
+        self._wanted = programs_of(Role(name) for name in settings.node.roles)
+        self._boot = secrets.token_hex(8)
+        self.duty: Duty | None = None
+        self.seal: SealOffice | None = None
 
     @property
     def url(self) -> str:
@@ -199,38 +140,54 @@ class Gateway:
 
     async def _start(self) -> None:
         settings, opened = self.settings, self._opened
-        opened.callback(os.close, _take_lock(settings.gateway.data_dir))
-        path = usable_ledger(settings)
+        opened.callback(os.close, take_lock(settings.gateway.data_dir))
+        stores.usable_ledger(settings)
         self.failed = asyncio.get_running_loop().create_future()
-        self.blobs = TieredBlobs(settings.blobs.dir)
+        self.blobs = stores.open_blobs(settings)
         opened.callback(self.blobs.close)
-        self.catalogue = LedgerCatalogue(path)
+        self.catalogue = stores.open_catalogue(settings)
         opened.callback(self.catalogue.close)
-        self.callers = LedgerCallers(path, read_key_file(settings.secrets.key_file), self.clock)
+        self.callers = stores.open_callers(settings, self.clock)
         opened.callback(self.callers.close)
-        self._seed(path)
-        self.ledger = SqliteLedger(path)
-        opened.push_async_callback(asyncio.to_thread, self.ledger.close)
+        self._seed()
+        self.ledger = await opened.enter_async_context(stores.open_ledger(settings))
         self.revocation = RevocationStore(settings.verify.revocation.dir, self.clock.now)
         opened.callback(self.revocation.close)
         self.verifier = self._make_verifier()
         opened.push_async_callback(self.verifier.close)
+        self.receipt_key = LiveReceiptKey(receipt_keys_of(settings), self.clock.now)
+        self.keys.watched.append(self.receipt_key)
         self.context = self._make_context()
+        opened.push_async_callback(self.turnstile.close)
         for adapter in self.context.adapters.values():
             opened.push_async_callback(adapter.close)
         self._make_programs()
+        self.duty = self._make_duty()
         self.ledger.on_outbox = self.dispatch.wake
         await self.clockwatch.once()
-        await self.janitor.at_start()
-        opened.push_async_callback(self._sign_last_head)
+        await self.nodes.enter()
+        if Program.JANITOR in self._wanted or self.context.node:
+            await self.janitor.at_start()
+        if Program.JANITOR in self._wanted:
+            opened.push_async_callback(self._sign_last_head)
+        opened.push_async_callback(self.duty.ended)
         opened.push_async_callback(self._end_tasks)
-        self._spawn("verifier", self._warm())
+        opened.push_async_callback(self.duty.rest)
+        if verifies(self._wanted):
+            self._spawn("verifier", self._warm())
         for name, work in self._programs():
             self._spawn(name, work)
         await self._listen()
 
+    async def drain(self) -> None:
+        """Say at /ready that we are leaving, and serve everybody until a proxy has seen it."""
+        if self.duty is not None:
+            await self.duty.leave("closing")
+
     async def stop(self) -> None:
         """Stop listening, then the programs, then close the ledger. Safe to repeat."""
+        if self.duty is not None:
+            await self.duty.close()
         await asyncio.gather(*(running.close() for running in self.listeners))
         await self._opened.aclose()
 
@@ -248,15 +205,12 @@ class Gateway:
 
     # ------------------------------------------------------------ pieces
 
-    def _seed(self, path: Path) -> None:
+    def _seed(self) -> None:
         """Put the agencies of the settings into the catalogue."""
         if self.settings.agencies:
-            admin = SqliteAdmin(path, self.blobs, self.clock, self._ids)
-            try:
+            with stores.administration(self.settings, self.blobs, self.clock) as admin:
                 for agency in self.settings.agencies:
                     admin.put_agency(record_of(agency), by="vanlien.toml")
-            finally:
-                admin.close()
 
     def _make_verifier(self) -> VerifierPool:
         verify = self.settings.verify
@@ -274,9 +228,31 @@ class Gateway:
         with suppress(UnavailableError):
             await self.verifier.warm()
 
+    def _node(self) -> str:
+        """Return this node's name, "" when it has its ledger to itself."""
+        if not stores.shared(self.settings):
+            return ""
+        return self.settings.node.name or platform.node() or "node"
+
     def _make_context(self) -> Context:
         settings = self.settings
+        node = self._node()
+        ttl_s = settings.node.lease.total_seconds()
+        self.leases: Alone | LedgerLeases = Alone()
+        if node:
+            self.leases = LedgerLeases(self.ledger, node, self._boot, self.clock.now, ttl_s=ttl_s)
+        self.turnstile = Turnstile(make_broker(settings))
         return Context(
+            node=node,
+            leases=self.leases,
+            shared_lanes=not node or outside(settings),
+            gatekeeper=Admission(
+                self.ledger,
+                self.clock,
+                bounds_of(settings),
+                room=functools.partial(_room, settings.gateway.data_dir, settings.blobs.dir),
+                random=random.random,
+            ),
             ledger=self.ledger,
             blobs=self.blobs,
             clock=self.clock,
@@ -287,8 +263,8 @@ class Gateway:
                 settings.verify.evidence_dir,
                 settings.verify.revocation.dir,
             ),
-            sealer=load_private(settings.receipts.key_file),
-            lanes=Lanes(),
+            sealer=self.receipt_key,
+            lanes=self.turnstile,
             directory=self.catalogue.directory,
             calendar=calendar_of(settings),
             random=random.random,
@@ -306,7 +282,16 @@ class Gateway:
         self.receiver = Receiver(context, self.mailroom)
         self.collector = Collector(context, self.receiver)
         self.dispatch = Dispatch(context)
-        self.janitor = Janitor(context)
+        self.nodes = self._make_nodes()
+        retention = Retention(
+            self.ledger,
+            self.blobs,
+            self.clock,
+            self._ids,
+            ages_of(self.settings),
+            guard=lambda: self.leases.guard(JANITOR_LEASE),
+        )
+        self.janitor = Janitor(context, self.nodes.dead, retention)
         self.recheck = Recheck(context, self.verifier.trust_state)
         self.watch = self._make_watch()
         self.verifier.on_report = self.watch.wanted
@@ -314,6 +299,32 @@ class Gateway:
         ask = None if clock.ntp_server is None else functools.partial(ask_ntp, clock.ntp_server)
         self.clockwatch = ClockWatch(
             context, self.clock, ask, every=clock.check_every, warn_over=clock.max_offset
+        )
+
+    def _make_nodes(self) -> Nodes:
+        name = self.context.node or self.settings.node.name or platform.node() or "node"
+        me = Self(name, self._boot, self.settings.node.roles, __version__)
+        return Nodes(self.ledger, me, self.clock.now, self._maintenance)
+
+    def _make_forecast(self) -> Forecast:
+        settings = self.settings
+        room = functools.partial(_room, settings.gateway.data_dir, settings.blobs.dir)
+        name = settings.node.name or platform.node() or "node"
+        return Forecast(self.context, name, room, settings.retention.disk_warn)
+
+    async def _maintenance(self, reason: str) -> None:
+        if self.duty is not None:
+            await self.duty.maintenance(reason)
+
+    def _make_duty(self) -> Duty:
+        node = self.settings.node
+        return Duty(
+            self.turnstile,
+            self.leases,
+            self.nodes,
+            lambda: self.listeners,
+            drain_s=node.drain.total_seconds(),
+            finish_s=node.finish.total_seconds(),
         )
 
     def _make_watch(self) -> RevocationWatch:
@@ -333,18 +344,36 @@ class Gateway:
 
     def _programs(self) -> list[tuple[str, Coroutine[Any, Any, None]]]:
         context = self.context
-        return [
-            ("dispatch", self.dispatch.run()),
-            ("relay", Relay(context).run()),
-            ("issue", Issue(context).run()),
-            ("receiver", self.receiver.run()),
-            ("collector", self.collector.run()),
-            ("janitor", self.janitor.run()),
-            ("recheck", self.recheck.run()),
-            ("cataloguer", Cataloguer(context).run()),
-            ("clock", self.clockwatch.run()),
-            ("revocation", self.watch.run()),
+        by_role: dict[Program, Callable[[], Coroutine[Any, Any, None]]] = {
+            Program.DISPATCH: self.dispatch.run,
+            Program.RELAY: Relay(context).run,
+            Program.ISSUE: Issue(context).run,
+            Program.RECEIVER: self.receiver.run,
+            Program.COLLECTOR: self.collector.run,
+            Program.JANITOR: self.janitor.run,
+            Program.BACKUP: self._make_backups().run,
+            Program.RECHECK: self.recheck.run,
+            Program.CATALOGUER: Cataloguer(context).run,
+            Program.CLOCK: self.clockwatch.run,
+            Program.REVOCATION: self.watch.run,
+        }
+        everywhere = [
+            ("leases", self.leases.run()),
+            ("nodes", self.nodes.run()),
+            ("forecast", self._make_forecast().run()),
+            ("keys", self.keys.run()),
         ]
+        return [*everywhere, *((p.value, by_role[p]()) for p in by_role if p in self._wanted)]
+
+    def _make_backups(self) -> BackupWatch:
+        """Return what watches backups; it makes them where the settings name a target."""
+        told = self.settings.backup
+        make = None
+        if told.to:
+            from gateway import keeping
+
+            make = functools.partial(keeping.back_up_beside, self.settings)
+        return BackupWatch(self.context, warn_after=told.warn_after, every=told.every, make=make)
 
     def _spawn(self, name: str, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work, name=name)
@@ -364,7 +393,6 @@ class Gateway:
         told, verify = settings.reports, settings.verify
         scratch = Scratch(settings.gateway.data_dir / "scratch")
         contact = contact_of(told.technician_name, told.technician_phone)
-        self.seal: SealOffice | None = None
         if told.seal.key_file is not None:
             # The signing library takes a second to load: only who seals waits for it.
             from gateway.reportseal import checker, seal_office
@@ -389,6 +417,19 @@ class Gateway:
         )
         return studio, page
 
+    def _watch_expiry(self, tls: ServerTls | None) -> None:
+        """Warn before a certificate of ours ends."""
+
+        def terms() -> Iterator[Term]:
+            if tls is not None:
+                yield Term("tls certificate", tls.expires_at)
+            if self.seal is not None:
+                ends = self.seal.identity.certificate.not_valid_after_utc
+                yield Term("report seal certificate", ends)
+
+        warn_before = self.settings.keys.warn_before
+        self.keys.watched.append(ExpiryWatch(terms, self.clock.now, warn_before))
+
     # ------------------------------------------------------------ listeners
 
     async def _listen(self) -> None:
@@ -398,9 +439,24 @@ class Gateway:
             in_flight=http.max_in_flight,
             in_flight_per_caller=max(8, http.max_in_flight * 3 // 4),
         )
-        max_bytes = int(http.max_packet_bytes)
+        if Program.LISTEN in self._wanted:
+            app = self._make_api(limits)
+        else:
+            app = make_ops_app(self.desk, self.clock, self._ids, limits=limits)
+        tls = _tls(self.settings, self.clock)
+        if tls is not None:
+            self.keys.watched.append(tls)
+        self._watch_expiry(tls)
+        context = None if tls is None else tls.context
+        with _bound("http", http.host, http.port):
+            self.listeners.append(await listen(app, http.host, http.port, context, limits=limits))
+        if Program.LISTEN in self._wanted:
+            await self._listen_plainly(limits)
+
+    def _make_api(self, limits: web_body.Limits) -> web.Application:
+        max_bytes = limits.max_packet_bytes
         studio, page = self._make_reporting(limits)
-        app = make_app(
+        return make_app(
             self.door,
             self.desk,
             self.callers,
@@ -410,11 +466,13 @@ class Gateway:
             extra_routes=vxp.routes(self.door, self.callers, self.clock, max_bytes=max_bytes),
             studio=studio,
             verify_page=page,
+            busy=busy,
         )
-        tls = _tls(self.settings)
-        with _bound("http", http.host, http.port):
-            self.listeners.append(await listen(app, http.host, http.port, tls, limits=limits))
-        for index, plain in enumerate(http.plain_facades):
+
+    async def _listen_plainly(self, limits: web_body.Limits) -> None:
+        """Open the listeners of old clients."""
+        max_bytes = limits.max_packet_bytes
+        for index, plain in enumerate(self.settings.http.plain_facades):
             # Old clients speak plain HTTP inside the VPN: only from listed ranges, and it is said.
             networks = tuple(plain.networks)
             routes = vxp.routes(
@@ -425,7 +483,7 @@ class Gateway:
                 plain_http_from=networks,
             )
             facade = make_facade_app(
-                self._ids, routes, limits=limits, middlewares=[only_from(networks)]
+                self._ids, routes, limits=limits, middlewares=[only_from(networks)], busy=busy
             )
             with _bound(f"http.plain_facade[{index}]", plain.host, plain.port):
                 running = await listen(facade, plain.host, plain.port, limits=limits)
@@ -446,35 +504,20 @@ def _bound(where: str, host: str, port: int) -> Iterator[None]:
         ) from exc
 
 
-def _take_lock(folder: Path) -> int:
-    """Return the descriptor that makes this process the only one on a data folder."""
-    try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        lock = os.open(folder / "vanlien.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    except OSError as exc:
-        raise ConfigurationError(f"{folder}: {exc.strerror}") from exc
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as exc:
-        os.close(lock)
-        told = "another vanlien serves this folder: stop it first, or use another data_dir"
-        vi = "một tiến trình vanlien khác đang dùng thư mục này: dừng nó, hoặc đổi data_dir"
-        fault = Fault("gateway.data_dir", f"{folder}: {vi}", f"{folder}: {told}")
-        raise ConfigurationError(f"{folder}: {told}", (fault,)) from exc
-    return lock
+def _room(*folders: Path) -> Room:
+    """Return what is free where our files are, the least of it."""
+    rooms = []
+    for folder in folders:
+        told = os.statvfs(folder)
+        rooms.append(Room(told.f_bavail * told.f_frsize, told.f_blocks * told.f_frsize))
+    return min(rooms, key=lambda room: room.free_bytes)
 
 
-def _tls(settings: Settings) -> ssl.SSLContext | None:
-    if settings.http.tls_cert is None:
+def _tls(settings: Settings, clock: SystemClock) -> ServerTls | None:
+    certificate, key = settings.http.tls_cert, settings.http.tls_key
+    if certificate is None or key is None:
         return None
-    # FMT-08, SEC-04: TLS 1.2 at least.
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    try:
-        context.load_cert_chain(settings.http.tls_cert, settings.http.tls_key)
-    except (OSError, ssl.SSLError) as exc:
-        raise ConfigurationError(f"http.tls_cert, http.tls_key: {exc}") from exc
-    return context
+    return ServerTls(certificate, key, now=clock.now)
 
 
 @contextlib.asynccontextmanager

@@ -36,6 +36,11 @@ POINTS: Final = (
     "desk.after-status",
     "recheck.before-commit",
     "revocation.after-object",
+    "backup.after-ledger",
+    "backup.before-rename",
+    "backup.after-rename",
+    "restore.after-blobs",
+    "restore.before-commit",
     "janitor.after-expire",
     "janitor.before-head",
 )

@@ -39,6 +39,7 @@ refused = _counter("documents_refused", "Documents refused", "via", "reason")
 numbered = _counter("documents_numbered", "Documents given their identifier")
 quarantined = _counter("quarantined", "Documents and arrivals quarantined", "reason")
 attempts = _counter("attempts", "Delivery attempts by outcome", "peer", "outcome")
+breaker_opened = _counter("breaker_opened", "Times a destination stopped answering", "peer")
 lane_wait = _histogram("lane_wait_seconds", "Wait in a lane before an attempt", _SLOW, "lane")
 transfer_s = _histogram("transfer_seconds", "Time an attempt took", _QUICK, "peer")
 arrivals = _counter("arrivals", "Arrivals by what became of them", "outcome")
@@ -51,6 +52,7 @@ verdict_changes = _counter("verdict_changes", "Verdicts that changed later", "be
 clock_warnings = _counter("clock_warnings", "Times the clock was doubted", "state")
 standing = Gauge("vanlien_standing_warning", "Standing warnings", ("what",), registry=REGISTRY)
 alarms = _counter("alarms", "Broken invariants and damage", "what")
+backup_age = Gauge("vanlien_backup_age_seconds", "Age of the last good backup", registry=REGISTRY)
 lists_taken = _counter("lists_taken", "Revocation lists and answers taken", "via")
 lists_refused = _counter("lists_refused", "Revocation lists and answers not taken", "via")
 reports_sealed = _counter("reports_sealed", "Printed reports sealed, by level", "level")
@@ -61,9 +63,20 @@ crl_expires_in = Gauge(
     ("issuer",),
     registry=REGISTRY,
 )
+keys_taken = _counter("keys_taken", "Keys and certificates replaced while running", "what")
+key_expires_in = Gauge(
+    "vanlien_key_expires_in_seconds",
+    "How long a certificate is still valid",
+    ("what",),
+    registry=REGISTRY,
+)
 requests = _counter("requests", "HTTP requests answered", "method", "route", "status")
 request_s = _histogram("request_seconds", "Time to answer a request", _QUICK, "route")
 in_flight = Gauge("vanlien_requests_in_flight", "Requests being handled", registry=REGISTRY)
+disk_days_left = Gauge(
+    "vanlien_disk_days_left", "Days until the disk is full, at the present pace", registry=REGISTRY
+)
+put_off = _counter("documents_put_off", "Documents put off because there was no room", "what")
 auth_failed = _counter("auth_failed", "Requests without valid credentials", "route")
 
 KNOWN_CODES: Final = frozenset({"01", "02", "03", "04", "05", "06", "13", "15", "16"})

@@ -214,6 +214,18 @@ def document_refused(
     _info("document_refused", facts | {"rules": sorted(set(rules))})
 
 
+def disk_forecast(*, days: float | None) -> None:
+    """In how many days the disk is full; infinity when it is not filling; no line."""
+    measures.disk_days_left.set(float("inf") if days is None else days)
+
+
+def put_off(*, what: str, system_id: str | None) -> None:
+    """A submission was asked to come again: what there was no room in, or whose share was used."""
+    facts = locals()
+    measures.of(measures.put_off, what).inc()
+    _info("put_off", facts)
+
+
 def document_numbered(*, consignment_id: str, waited_s: float) -> None:
     """A document got its identifier, so long after acceptance."""
     facts = locals()
@@ -290,6 +302,28 @@ def delivery_requeued(*, transfer_id: str, by: str, reason: str) -> None:
     """A failed one was put back (by an operator or the janitor)."""
     facts = locals()
     _info("delivery_requeued", facts)
+
+
+def breaker_opened(*, peer: str, retry_in_s: float) -> None:
+    """A destination stopped answering: its transfers wait, it is asked again later (SND-15)."""
+    facts = locals()
+    measures.of(measures.breaker_opened, peer).inc()
+    measures.of(measures.standing, f"breaker:{peer}").set(1)
+    _error("breaker_opened", facts)
+
+
+def breaker_closed(*, peer: str, open_s: float) -> None:
+    """A destination answers again: what waited for it goes."""
+    facts = locals()
+    measures.of(measures.standing, f"breaker:{peer}").set(0)
+    _info("breaker_closed", facts)
+
+
+def destination_held(*, peer: str, held: bool) -> None:
+    """An operator holds a whole destination, or let it go."""
+    facts = locals()
+    measures.of(measures.standing, f"held:{peer}").set(1 if held else 0)
+    (_warn if held else _info)("destination_held", facts)
 
 
 # ---------------------------------------------------------------- documents coming in
@@ -422,6 +456,44 @@ def standing_warning(*, what: str, active: bool) -> None:
     (_warn if active else _info)("standing_warning", facts)
 
 
+def backup_age(*, age_s: float) -> None:
+    """How old the last good backup is; no line of its own, the alarm is one (S004 art 10.2)."""
+    measures.backup_age.set(age_s)
+
+
+def broker_away(*, side: str, reason: str) -> None:
+    """The broker does not answer or refuses: said once. Ids wait in the ledger meanwhile."""
+    facts = locals()
+    measures.of(measures.alarms, "broker away").inc()
+    measures.of(measures.standing, "broker").set(1)
+    _error("broker_away", facts)
+
+
+def broker_back(*, away_s: float) -> None:
+    """The broker works again on every side; what waits in the ledger is handed on."""
+    facts = locals()
+    measures.of(measures.standing, "broker").set(0)
+    _info("broker_back", facts)
+
+
+def broker_let_go() -> None:
+    """We stop while the broker is away: nothing stands any more; no line."""
+    measures.of(measures.standing, "broker").set(0)
+
+
+def queue_made(*, queue: str) -> None:
+    """A queue was not there and has been made: the broker is new, or was emptied."""
+    facts = locals()
+    _info("queue_made", facts)
+
+
+def message_parked(*, queue: str, reason: str) -> None:
+    """A message that names no work was set aside; nothing of ours is lost with it."""
+    facts = locals()
+    measures.of(measures.alarms, "message parked").inc()
+    _error("message_parked", facts)
+
+
 def report_sealed(*, level: str) -> None:
     """A printed report was sealed, or completed later: `B-LT`, `B-T`, `B-B`."""
     facts = locals()
@@ -456,6 +528,18 @@ def list_age(*, issuer: str, age_s: float, expires_in_s: float) -> None:
     measures.of(measures.crl_expires_in, issuer).set(expires_in_s)
 
 
+def key_taken(*, what: str, name: str) -> None:
+    """A key or certificate was replaced while running; `name` is public: a kid, an end of term."""
+    facts = locals()
+    measures.of(measures.keys_taken, what).inc()
+    _info("key_taken", facts)
+
+
+def key_expires(*, what: str, in_s: float) -> None:
+    """How long a certificate is still valid; no line."""
+    measures.of(measures.key_expires_in, what).set(in_s)
+
+
 def alarm(*, what: str, subject: str | None = None, failure: BaseException | None = None) -> None:
     """Damage or a bug of ours: evidence is kept, somebody must look."""
     facts = locals()
@@ -480,6 +564,24 @@ def catalogue_refreshed(*, peer: str, agencies: int) -> None:
     """A peer's catalogue of agencies was read."""
     facts = locals()
     _info("catalogue_refreshed", facts)
+
+
+def lease_taken(*, name: str, token: int) -> None:
+    """This node does what only one may do."""
+    facts = locals()
+    _info("lease_taken", facts)
+
+
+def lease_lost(*, name: str, working: int) -> None:
+    """This node could not renew in time, or another took over; so many works were stopped."""
+    facts = locals()
+    _warn("lease_lost", facts)
+
+
+def node_state(*, node: str, state: str, reason: str = "") -> None:
+    """A node is `up`, in `maintenance`, `draining`, `down`, or was found `dead`."""
+    facts = locals()
+    (_warn if state == "dead" else _info)("node_state", facts)
 
 
 def server_started(*, listener: str, port: int, tls: bool) -> None:

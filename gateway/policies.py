@@ -5,19 +5,27 @@ here or in `gateway.app`, and nowhere else.
 """
 
 from collections.abc import Callable
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from adapters.vxp import plugin as vxp
 from gateway.codec.limits import Limits
 from gateway.config import Agency, Peer, Settings
+from gateway.domain.breaker import BreakerPolicy
 from gateway.domain.delivery import Lane, Schedule
 from gateway.domain.worktime import OfficeHours
+from gateway.keys.peersecret import PeerSecret
+from gateway.keys.receiptkey import KeyPlace
 from gateway.officehours import hours_of
 from gateway.ports import Adapter, AgencyRecord, Clock
+from gateway.programs.admission import Bounds
 from gateway.programs.context import PeerPolicy, Policy
+from gateway.programs.retention import Ages
 from gateway.rules.facts import Policy as RulePolicy
 from gateway.secrets import read_secret_file
 from gateway.verifier.fetch import FetchPolicy
+
+if TYPE_CHECKING:
+    from gateway.store.objects import Bucket
 
 _DIALECTS: Final = {"vxp": vxp}
 _ASKING: Final = 4
@@ -27,6 +35,27 @@ _ASKING: Final = 4
 def limits_of(settings: Settings) -> Limits:
     """Return the packet limits the settings ask for."""
     return Limits(packet_bytes=int(settings.http.max_packet_bytes))
+
+
+def bucket_of(settings: Settings) -> "Bucket | None":
+    """Return the object store the settings ask for, None where blobs lie in a folder."""
+    blobs = settings.blobs
+    if blobs.url is None:
+        return None
+    from gateway.store.objects import Bucket
+
+    name, _, prefix = blobs.url.removeprefix("s3://").partition("/")
+    return Bucket(
+        name,
+        prefix,
+        endpoint=blobs.endpoint or "",
+        region=blobs.region,
+        access_key=read_secret_file(blobs.access_key_file) if blobs.access_key_file else "",
+        secret_key=read_secret_file(blobs.secret_key_file) if blobs.secret_key_file else "",
+        timeout=blobs.timeout,
+        certificates=blobs.ca_file.read_text(encoding="utf-8") if blobs.ca_file else "",
+        plain=blobs.allow_http,
+    )
 
 
 def policy_of(settings: Settings) -> Policy:
@@ -50,6 +79,7 @@ def policy_of(settings: Settings) -> Policy:
         recheck_every=settings.verify.recheck_every,
         recheck_for=settings.verify.recheck_for,
         sent_ack=settings.policy.sent_ack,
+        keep_keys=settings.retention.idempotency_keys,
         max_clock_offset=settings.clock.hold_over,
         limits=limits_of(settings),
         rules=RulePolicy(
@@ -70,23 +100,57 @@ def policy_of(settings: Settings) -> Policy:
             )
             for lane, row in lanes.items()
         },
+        breaker=BreakerPolicy(
+            failures=settings.breaker.failures,
+            window=settings.breaker.window,
+            ratio=settings.breaker.ratio,
+            first=settings.breaker.first,
+            longest=settings.breaker.longest,
+            urgent_every=settings.breaker.urgent_every,
+        ),
+    )
+
+
+def ages_of(settings: Settings) -> Ages:
+    """Return how long each class of data is kept."""
+    kept = settings.retention
+    return Ages(packets=kept.packets, files=kept.files, parcels=kept.parcels, reports=kept.reports)
+
+
+def bounds_of(settings: Settings) -> Bounds:
+    """Return how much the settings let us take on."""
+    given = settings.admission
+    return Bounds(
+        backlog=given.max_backlog,
+        oldest=given.max_oldest,
+        outbox=given.max_outbox,
+        slow_commit=given.slow_commit,
+        disk_bytes=int(given.disk_floor),
+        disk_percent=given.disk_floor_percent,
+        urgent_share=given.urgent_share,
+        caller_share=given.caller_share,
     )
 
 
 def adapter_of(peer: Peer, clock: Clock) -> Adapter:
     """Return the adapter of a peer."""
-    secret = read_secret_file(peer.secret_file).encode()
     return _DIALECTS[peer.dialect].make_client(
         name=peer.id,
         endpoint=str(peer.endpoint),
         system_id=peer.system_id,
-        secret=secret,
+        secret=PeerSecret(peer.id, peer.secret_file, clock.now),
         clock=clock,
         hash_form=peer.hash_form,
         connections=peer.max_in_flight + _ASKING,
         max_packet_bytes=int(peer.max_bytes),
         silence_s=peer.timeout.total_seconds(),
     )
+
+
+def receipt_keys_of(settings: Settings) -> KeyPlace:
+    """Return where receipt keys are."""
+    told = settings.receipts
+    return KeyPlace(told.key or str(told.key_file), told.pin_file, told.ring_file)
 
 
 def peer_policy_of(peer: Peer) -> PeerPolicy:

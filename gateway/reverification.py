@@ -11,12 +11,11 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
 
-from gateway.app import usable_ledger
 from gateway.config import Settings, load
 from gateway.ports import Blobs
 from gateway.programs.evidence import NOW, Judge, StateError
 from gateway.store.readonly import ReadOnlyLedger
-from gateway.store.tiers import TieredBlobs
+from gateway.stores import open_blobs, open_readonly
 from gateway.trust.report import VerificationReport
 from gateway.verifier import snapshot
 from gateway.verifier.pool import VerifierPool
@@ -138,9 +137,9 @@ class Opened:
 def opened(config: Path) -> Iterator[Opened]:
     """Open what lies behind a settings file for reading, beside a running server."""
     settings = load(config)
-    ledger = ReadOnlyLedger(usable_ledger(settings))
+    ledger = open_readonly(settings)
     try:
-        blobs = TieredBlobs(settings.blobs.dir)
+        blobs = open_blobs(settings)
         try:
             yield Opened(ledger, StoredEvidence(settings, blobs), settings.verify.workers)
         finally:

@@ -14,6 +14,7 @@ import os
 import re
 import secrets
 import stat
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -124,6 +125,21 @@ def open_secret(key: bytes, sealed: bytes, *, system_id: str, credential_id: str
         raise closed from exc
 
 
+def open_with(keys: Iterable[bytes], sealed: bytes, *, system_id: str, credential_id: str) -> bytes:
+    """Decrypt under the first of several keys that opens it: a key change has an overlap.
+
+    Raises:
+        IntegrityError: None does.
+    """
+    failure = IntegrityError("there is no key for shared secrets")
+    for key in keys:
+        try:
+            return open_secret(key, sealed, system_id=system_id, credential_id=credential_id)
+        except IntegrityError as exc:
+            failure = exc
+    raise failure
+
+
 def _associated(system_id: str, credential_id: str) -> bytes:
     if "\0" in system_id or "\0" in credential_id:  # the separator must stay one
         raise ValueError("an identifier contains NUL")
@@ -179,6 +195,43 @@ def read_key_file(path: Path) -> bytes:
     if len(key) != KEY_BYTES:
         raise ConfigurationError(f"the key file {path} holds {len(key)} bytes, not {KEY_BYTES}")
     return key
+
+
+def next_key_file(path: Path) -> Path:
+    """Return where the key stands that is about to follow the one at `path`."""
+    return path.with_name(path.name + ".next")
+
+
+def earlier_key_file(path: Path) -> Path:
+    """Return where the key stands that was replaced last."""
+    return path.with_name(path.name + ".before")
+
+
+def read_key_files(path: Path) -> tuple[bytes, ...]:
+    """Return the keys that may open a secret: the present one, the next, the one before.
+
+    Raises:
+        ConfigurationError: The present one cannot be read; the others are there or not.
+    """
+    others = (next_key_file(path), earlier_key_file(path))
+    return tuple(read_key_file(key) for key in (path, *(o for o in others if o.exists())))
+
+
+def follow_key_file(path: Path) -> None:
+    """Put the next key in the place of the present one, which stays beside it; durable.
+
+    Safe to repeat: each step leaves every key readable under one of the three names.
+    """
+    before, part = earlier_key_file(path), path.with_name(path.name + ".part")
+    part.unlink(missing_ok=True)
+    part.hardlink_to(path)
+    part.replace(before)
+    next_key_file(path).replace(path)
+    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
 
 
 def read_secret_file(path: Path) -> str:

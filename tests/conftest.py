@@ -4,6 +4,17 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from gateway import measures
+from tests.world.servers.postgres import (  # noqa: F401 - fixtures, for every test
+    postgres_ledger_url,
+    postgres_server,
+    postgres_url,
+)
+from tests.world.servers.rabbitmq import (  # noqa: F401
+    rabbit,
+    rabbit_alone,
+    rabbit_place,
+)
+from tests.world.servers.s3 import s3_store  # noqa: F401
 
 # Two shared cores: an example may be slow to make or to try without being wrong.
 settings.register_profile(

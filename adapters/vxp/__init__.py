@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from adapters.vxp.client import VxpAdapter
     from adapters.vxp.facade import Network
-    from gateway.ports import Callers, Clock, FrontDoor
+    from gateway.ports import Callers, Clock, FrontDoor, SharedSecret
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class Plugin:
         name: str,
         endpoint: str,
         system_id: str,
-        secret: bytes,
+        secret: "bytes | SharedSecret",
         clock: "Clock",
         ssl_context: ssl.SSLContext | None = None,
         **options: Any,

@@ -9,6 +9,8 @@ import json
 import re
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import Any, Final
 
 import pybase64
@@ -262,3 +264,21 @@ def encoded_frame() -> tuple[bytes, bytes]:
     whole = encode(build(data="|"))
     before, after = whole.split(b'"|"')
     return before + b'"', b'"' + after
+
+
+def wait_s(header: str, now: datetime) -> float | None:
+    """Return the seconds a Retry-After header asks for; None for none, or one that cannot be read.
+
+    Args:
+        header: Seconds, or a date (RFC 9110 10.2.3).
+        now: Aware instant the answer came.
+    """
+    text = header.strip()
+    if text.isascii() and text.isdigit():
+        return float(text[:9])
+    try:
+        at = parsedate_to_datetime(text)
+    except (TypeError, ValueError):
+        return None
+    at = at if at.tzinfo is not None else at.replace(tzinfo=UTC)
+    return max(0.0, (at - now).total_seconds())

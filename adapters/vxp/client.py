@@ -13,7 +13,7 @@ import hashlib
 import ssl
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final, Literal, cast
 
 import aiohttp
@@ -30,11 +30,14 @@ from gateway.ports import (
     Outcome,
     Parcel,
     Refused,
+    SharedSecret,
     Taken,
 )
 
 # Answers of downloadEdoc after which getEdoc is tried: the peer does not offer the former.
 _NOT_OFFERED: Final = frozenset({404, 405, 500, 501})
+# The peer's clock may be ahead of ours: what it received just now belongs to the window.
+_AHEAD: Final = timedelta(days=1)
 _TROUBLE: Final = (aiohttp.ClientError, OSError, TimeoutError, asyncio.IncompleteReadError)
 
 
@@ -106,12 +109,28 @@ class _Upload:
         yield last + wire.CRLF
 
 
+class _Unchanging:
+    """A secret that stays what it is."""
+
+    def __init__(self, secret: bytes) -> None:
+        self._offered = (secret,)
+
+    def offered(self) -> Sequence[bytes]:
+        return self._offered
+
+    def refused(self, secret: bytes) -> None:
+        """Nothing else to try."""
+
+    def worked(self, secret: bytes) -> None:
+        """As expected."""
+
+
 class VxpAdapter:
     """The Adapter to one axis (trục liên thông văn bản).
 
     Args:
         settings: Where and how.
-        secret: Shared secret.
+        secret: Shared secret; where it may be replaced, what tells which to try.
         clock: Gives the time written into the headers.
         ssl_context: For an https endpoint with its own trust; None = the system's.
     """
@@ -119,14 +138,14 @@ class VxpAdapter:
     def __init__(
         self,
         settings: VxpSettings,
-        secret: bytes,
+        secret: bytes | SharedSecret,
         clock: Clock,
         *,
         ssl_context: ssl.SSLContext | None = None,
     ) -> None:
         self.name = settings.name
         self._settings = settings
-        self._secret = secret
+        self._secret = _Unchanging(secret) if isinstance(secret, bytes) else secret
         self._clock = clock
         self._ssl: ssl.SSLContext | Literal[True] = ssl_context or True
         self._session: aiohttp.ClientSession | None = None
@@ -155,16 +174,20 @@ class VxpAdapter:
         upload = _Upload(parcel)
         try:
             async with asyncio.timeout(left_s):
-                status, body = await self._send(parcel, upload)
+                for secret in self._secret.offered():
+                    upload = _Upload(parcel)
+                    status, wish, body = await self._send(parcel, upload, secret)
+                    if self._taken(secret, status):
+                        break
         except _TROUBLE as exc:
             if upload.failure is not None:
                 raise upload.failure from exc
             return Busy(f"mất liên lạc với trục / no answer from the axis ({_kind(exc)})")
         except UnavailableError as exc:
             return Busy(exc.public)
-        return _outcome(status, body)
+        return _outcome(status, body, answers.wait_s(wish, self._clock.now()))
 
-    async def _send(self, parcel: Parcel, upload: _Upload) -> tuple[int, bytes]:
+    async def _send(self, parcel: Parcel, upload: _Upload, secret: bytes) -> tuple[int, str, bytes]:
         parameters = {
             "servicetype": wire.SERVICE_TYPE,
             "messagetype": parcel.kind,
@@ -173,22 +196,27 @@ class VxpAdapter:
         }
         if self._settings.name_recipients and parcel.recipients:
             parameters["to"] = wire.compact(list(parcel.recipients))
-        headers = self._headers(parameters, wire.BINARY_TYPE)
+        headers = self._headers(parameters, wire.BINARY_TYPE, secret)
         headers["Content-Length"] = str(parcel.size_bytes + len(wire.CRLF))
         async with self._open("POST", "sendEdoc", headers, upload.chunks()) as response:
-            return response.status, await self._bounded(response)
+            wish = response.headers.get("Retry-After", "")
+            return response.status, wish, await self._bounded(response)
 
     # ------------------------------------------------------------ collecting
 
-    async def listing(self, kind: MessageKind) -> Sequence[Listed]:
-        """Return what waits for us there, each item once.
+    async def listing(
+        self, kind: MessageKind, *, since: datetime | None = None
+    ) -> Sequence[Listed]:
+        """Return what waits for us there, each item once; with `since`, by window of dates.
 
         Raises:
             UnavailableError: No answer, or none that can be read; never an empty list instead.
         """
-        answer = await self._ask(
-            "getReceivedEdocList", {"servicetype": wire.SERVICE_TYPE, "messagetype": kind}
-        )
+        parameters = {"servicetype": wire.SERVICE_TYPE, "messagetype": kind}
+        if since is not None:
+            window = {"fromDate": since, "toDate": self._clock.now() + _AHEAD}
+            parameters |= {name: wire.date_text(at) for name, at in window.items()}
+        answer = await self._ask("getReceivedEdocList", parameters)
         found: dict[str, Listed] = {}
         table = answers.rows(answer)
         for row in table:
@@ -267,13 +295,24 @@ class VxpAdapter:
 
     # ------------------------------------------------------------ one call
 
-    def _headers(self, parameters: Mapping[str, str], content_type: str) -> CIMultiDict[str]:
+    def _taken(self, secret: bytes, status: int) -> bool:
+        """Note what a peer says of a secret by its status; tell whether it is not refused."""
+        if status == 401:
+            self._secret.refused(secret)
+            return False
+        if status == 200:
+            self._secret.worked(secret)
+        return True
+
+    def _headers(
+        self, parameters: Mapping[str, str], content_type: str, secret: bytes
+    ) -> CIMultiDict[str]:
         """Return fresh signed headers."""
         try:
             return CIMultiDict(
                 wire.signed_headers(
                     self._settings.system_id,
-                    self._secret,
+                    secret,
                     self._clock.now(),
                     parameters,
                     content_type,
@@ -312,11 +351,14 @@ class VxpAdapter:
         self, operation: str, parameters: Mapping[str, str], data: bytes = b""
     ) -> answers.Answer:
         """Make one small call and read its JSON answer."""
-        headers = self._headers(parameters, wire.JSON_TYPE)
         try:
-            async with self._open("POST", operation, headers, data) as response:
-                body = await self._bounded(response)
-                status = response.status
+            for secret in self._secret.offered():
+                headers = self._headers(parameters, wire.JSON_TYPE, secret)
+                async with self._open("POST", operation, headers, data) as response:
+                    body = await self._bounded(response)
+                    status = response.status
+                if self._taken(secret, status):
+                    break
         except _TROUBLE as exc:
             raise UnavailableError(
                 Reason.UNAVAILABLE, f"{operation}: no answer from the axis ({_kind(exc)})"
@@ -337,7 +379,8 @@ class VxpAdapter:
         """Stream a packet by downloadEdoc, else by getEdoc."""
         parameters = {"docId": doc_id, "filePath": "xml"}
         try:
-            headers = self._headers(parameters, wire.JSON_TYPE)
+            # What was listed a moment ago has told which secret the peer wants.
+            headers = self._headers(parameters, wire.JSON_TYPE, self._secret.offered()[0])
             async with self._open("GET", "downloadEdoc", headers, None) as response:
                 if response.status == 200:
                     async with contextlib.aclosing(_raw(response)) as chunks:
@@ -357,7 +400,7 @@ class VxpAdapter:
                 yield chunk
 
     async def _base64_packet(self, parameters: Mapping[str, str]) -> AsyncGenerator[bytes, None]:
-        headers = self._headers(parameters, wire.JSON_TYPE)
+        headers = self._headers(parameters, wire.JSON_TYPE, self._secret.offered()[0])
         try:
             async with self._open("POST", "getEdoc", headers, b"{}") as response:
                 if response.status != 200:
@@ -390,12 +433,12 @@ async def _raw(response: aiohttp.ClientResponse) -> AsyncGenerator[bytes, None]:
         yield chunk
 
 
-def _outcome(status: int, body: bytes) -> Outcome:
-    """Turn an answer to sendEdoc into an outcome (ID-09, SND-15)."""
+def _outcome(status: int, body: bytes, wish_s: float | None = None) -> Outcome:
+    """Turn an answer to sendEdoc, and its Retry-After, into an outcome (ID-09, SND-15)."""
     if status == 413:
         return Refused("gói tin quá lớn với trục / the axis refuses its size", "10")
     if status != 200:
-        return Busy(f"trục trả lời HTTP {status} / the axis answers HTTP {status}")
+        return Busy(f"trục trả lời HTTP {status} / the axis answers HTTP {status}", wish_s)
     try:
         answer = answers.read(body)
     except UnavailableError as exc:

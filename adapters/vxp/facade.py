@@ -96,6 +96,20 @@ def routes(
     return found
 
 
+def busy(request: web.Request, error: GatewayError) -> web.StreamResponse | None:
+    """Answer one of our calls that found no room, in words the kit knows; None for others' calls.
+
+    The kit takes any status but 200 for "nothing there": a gateway at rest must not look like one.
+    """
+    name = request.path.removeprefix(f"{wire.BASE.rstrip('/')}/")
+    if name == request.path:
+        return None
+    answer = _refused(request, name, error)
+    if isinstance(error, UnavailableError):
+        answer.headers["Retry-After"] = str(max(1, round(error.retry_after_s or 1)))
+    return answer
+
+
 # ---------------------------------------------------------------- where calls may come from
 
 

@@ -88,6 +88,7 @@ class _Registers:
     owners: dict[str, str] = field(default_factory=dict)
     items: dict[str, AxisItem] = field(default_factory=dict)
     sendings: dict[str, str] = field(default_factory=dict)
+    window_shows_taken: bool = False
 
 
 class AxisSimulator:
@@ -151,6 +152,10 @@ class AxisSimulator:
     def items(self) -> Sequence[AxisItem]:
         """Every item there ever was, oldest first."""
         return tuple(self._registers.items.values())
+
+    def show_taken(self) -> None:
+        """List what was taken already too, when asked for a window of dates: some axes do."""
+        self._registers.window_shows_taken = True
 
     def fail(self, operation: str, *faults: Fault) -> None:
         """Plan faults for the next calls of an operation, one each."""
@@ -405,8 +410,10 @@ class _AxisDesk:
             for item in self._registers.items.values()
             if item.system_id == caller.system_id
             and item.kind == kind
-            and item.taken_at is None
-            and item.failed_note is None
+            and (
+                (item.taken_at is None and item.failed_note is None)
+                or (since is not None and self._registers.window_shows_taken)
+            )
             and (since is None or item.at >= since)
             and (until is None or item.at <= until)
         ]

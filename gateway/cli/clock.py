@@ -48,7 +48,7 @@ def override(
 
     Let stamping and relaying go on although the clock is off; without options: show what stands.
     """
-    from gateway.app import open_operations
+    from gateway.stores import open_operations
 
     if end and reason is not None:
         raise UsageFault(

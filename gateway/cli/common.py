@@ -36,7 +36,7 @@ _VIETNAM: Final = timezone(timedelta(hours=7))
 
 def opened(config: Path) -> AbstractContextManager["AdminStore"]:
     """Open the ledger behind a settings file for administration."""
-    from gateway.app import open_admin
+    from gateway.stores import open_admin
 
     return open_admin(config)
 

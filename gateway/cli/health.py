@@ -7,7 +7,7 @@ check cannot ask the wrong door.
 import http.client
 import json
 import ssl
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
@@ -39,6 +39,10 @@ def health(
     timeout_s: Annotated[
         float, typer.Option("--timeout", min=0.1, help="Giây chờ tối đa. / Seconds to wait.")
     ] = 3.0,
+    with_nodes: Annotated[
+        bool,
+        typer.Option("--nodes", help="Kèm mọi tiến trình của sổ cái. / With the ledger's nodes."),
+    ] = False,
     as_json: JsonOption = False,
 ) -> int:
     """Hỏi máy chủ còn chạy không. / Ask whether the server lives."""
@@ -51,21 +55,57 @@ def health(
         connection = _connection(settings, host, timeout_s)
         connection.request("GET", "/live")
         status = _drained(connection)
-        waiting = _waiting(connection) if status == http.client.OK else ""
+        checks = _checks(connection) if status == http.client.OK else {}
         connection.close()
         reason = f"HTTP {status}"
     except (OSError, http.client.HTTPException) as exc:
-        status, reason, waiting = 0, str(exc) or type(exc).__name__, ""
+        status, reason, checks = 0, str(exc) or type(exc).__name__, {}
+    waiting = checks.get("verdicts", "")
     alive = status == http.client.OK
     human = f"{shown}: {'đang chạy / alive' if alive else f'không ổn / not well: {reason}'}"
     if waiting not in {"", "ok"}:
         human += f"\nVăn bản chờ kết luận chữ ký / documents without a final verdict: {waiting}"
+    wrong = {name: said for name, said in checks.items() if not f"{said} ".startswith("ok ")}
+    for name, said in wrong.items():
+        human += f"\nChưa sẵn sàng / not ready: {name}: {said}"
+    nodes = _nodes(config) if with_nodes else None
+    if nodes is not None:
+        human += "".join(f"\n{n['name']}: {n['state']} ({','.join(n['roles'])})" for n in nodes)
+    human += _backup(checks.get("backup", ""), load(config).backup.warn_after)
     lists = _lists(config)
     if lists is not None:
         human += f"\n{lists.vi}\n{lists.en}"
+    ends = _ends(settings.tls_cert)
+    if ends is not None:
+        told = f"còn {ends[1]} ngày / {ends[1]} days left"
+        human += f"\nChứng thư TLS / TLS certificate: {ends[0]} ({told})"
     payload = {"alive": alive, "url": shown, "detail": reason, "verdicts": waiting or None}
-    emit({**payload, "revocation": _lists_json(lists)}, human, as_json)
+    payload |= {"checks": checks, "nodes": nodes}
+    tls = None if ends is None else {"expires_at": ends[0], "days_left": ends[1]}
+    emit({**payload, "revocation": _lists_json(lists), "tls": tls}, human, as_json)
     return OK if alive else FAILURE
+
+
+def _backup(said: str, warn_after: timedelta) -> str:
+    """Return what people are told of the last good backup (S004 art 10.2)."""
+    if not said:
+        return ""
+    try:
+        at = datetime.fromisoformat(said.removeprefix("ok (").rstrip(")"))
+    except ValueError:
+        return "\nChưa có bản sao lưu nào / no backup yet: vanlien backup --to …"
+    old = " — QUÁ CŨ / TOO OLD" if datetime.now(UTC) - at > warn_after else ""
+    return f"\nBản sao lưu tốt gần nhất / last good backup: {local_iso(at)}{old}"
+
+
+def _ends(certificate: Path | None) -> tuple[str, int] | None:
+    """Return until when the TLS certificate is valid, and the days left; None without one."""
+    if certificate is None:
+        return None
+    from gateway.keys.tls import expires_at
+
+    ends = expires_at(certificate.read_bytes())
+    return local_iso(ends) or "", (ends - datetime.now(UTC)).days
 
 
 def _drained(connection: http.client.HTTPConnection) -> int:
@@ -75,14 +115,24 @@ def _drained(connection: http.client.HTTPConnection) -> int:
     return answer.status
 
 
-def _waiting(connection: http.client.HTTPConnection) -> str:
-    """Return how many documents wait for a verdict for a cause of ours, "" when it does not say."""
+def _checks(connection: http.client.HTTPConnection) -> dict[str, str]:
+    """Return what /ready says of each thing an acceptance needs; nothing when it does not say."""
     try:
         connection.request("GET", "/ready")
         answer = connection.getresponse()
-        return str(json.loads(answer.read(_MAX_ANSWER))["checks"]["verdicts"])
-    except (OSError, http.client.HTTPException, ValueError, KeyError, TypeError):
-        return ""
+        told = json.loads(answer.read(_MAX_ANSWER))["checks"]
+        return {str(name): str(said) for name, said in told.items()}
+    except (OSError, http.client.HTTPException, ValueError, KeyError, TypeError, AttributeError):
+        return {}
+
+
+def _nodes(config: Path) -> list[dict[str, Any]]:
+    """Return the nodes of the ledger, as they last spoke of themselves."""
+    from gateway.cli.maintenance import node_json
+    from gateway.stores import open_operations
+
+    with open_operations(config) as ledger:
+        return [node_json(node, datetime.now(UTC)) for node in ledger.nodes()]
 
 
 def _lists(config: Path) -> "RevocationHealth | None":

@@ -31,6 +31,7 @@ def register(app: typer.Typer) -> None:
             "vanlien init /srv/vanlien",
             "vanlien init /srv/vanlien --code 00.37.W00 --name 'Trục liên thông tỉnh Lạng Sơn'",
             "vanlien init /srv/vanlien --with-vn-authorities",
+            "vanlien init /srv/vanlien --ledger postgresql://vanlien@127.0.0.1:5432/vanlien",
         ),
     )(init)
     app.command(
@@ -46,12 +47,30 @@ def init(
     directory: Annotated[
         Path, typer.Argument(metavar="DIR", help="Thư mục mới hoặc rỗng. / New or empty folder.")
     ],
+    *,
     code: Annotated[
         str, typer.Option("--code", help="Mã trung tâm liên thông. / Code of this hub.")
     ] = DEFAULT_CODE,
     name: Annotated[
         str, typer.Option("--name", help="Tên hiển thị. / Name shown.")
     ] = "Cổng liên thông văn bản",
+    ledger: Annotated[
+        str,
+        typer.Option(
+            "--ledger",
+            metavar="URL",
+            help="Sổ cái trên PostgreSQL, được tạo ở đó: postgresql://tài-khoản@máy:cổng/csdl. / A "
+            "ledger on PostgreSQL, made there: postgresql://user@host:port/database.",
+        ),
+    ] = "",
+    ledger_password_file: Annotated[
+        Path | None,
+        typer.Option("--ledger-password-file", help="Tệp mật khẩu của nó. / Its password's file."),
+    ] = None,
+    ledger_ca: Annotated[
+        Path | None,
+        typer.Option("--ledger-ca", help="Chứng thư CA của nó (PEM). / Its authority (PEM)."),
+    ] = None,
     with_vn_authorities: Annotated[
         bool,
         typer.Option(
@@ -71,7 +90,8 @@ def init(
         why = f"{directory}: {exc.strerror}"
         raise UsageFault(f"không tạo được thư mục {why}", f"cannot make {why}") from exc
     try:
-        created = _furnish(directory, code, name)
+        given = _ledger_settings(ledger, ledger_password_file, ledger_ca)
+        created = _furnish(directory, {"gateway.code": code, "gateway.name": name, **given})
         authorities = _vn_authorities(directory / "trust") if with_vn_authorities else []
     except BaseException:
         _clear(directory, keep=existed)  # all of it is ours: the folder was empty
@@ -104,9 +124,17 @@ def check_config(
     as_json: JsonOption = False,
 ) -> int:
     """Kiểm tra cấu hình, báo mọi lỗi một lần. / Check the settings; tell every fault at once."""
-    from gateway.config import check
+    from gateway.config import check, load
+    from gateway.errors import Fault
 
     faults = check(config)
+    if not faults:
+        from gateway.stores import ledger_fault
+
+        wrong = ledger_fault(load(config))
+        if wrong is not None:
+            vi, _, en = wrong.partition(" / ")
+            faults = [Fault("ledger.url", vi, en or vi)]
     payload = {
         "config": str(config),
         "ok": not faults,
@@ -138,20 +166,30 @@ def _refuse_unless_empty(directory: Path) -> None:
         )
 
 
-def _furnish(directory: Path, code: str, name: str) -> list[str]:
+def _ledger_settings(url: str, password_file: Path | None, ca_file: Path | None) -> dict[str, str]:
+    given = {"ledger.url": url} if url else {}
+    for key, path in (("ledger.password_file", password_file), ("ledger.ca_file", ca_file)):
+        if path is not None:
+            given[key] = str(path.absolute())
+    return given
+
+
+def _furnish(directory: Path, given: dict[str, str]) -> list[str]:
     """Write everything, the settings file last; return what there is now."""
-    from gateway.app import create_ledger
     from gateway.config import load, sample
     from gateway.secrets import write_private
+    from gateway.stores import create_ledger
 
     created = _make_folders_and_keys(directory)
     draft = directory / f".{CONFIG_NAME}.draft"
-    text = sample({"gateway.code": _toml_text(code), "gateway.name": _toml_text(name)})
+    text = sample({key: _toml_text(value) for key, value in given.items()})
     write_private(draft, text.encode())
-    create_ledger(load(draft, {}))
+    settings = load(draft, {})
+    create_ledger(settings)
     draft.rename(directory / CONFIG_NAME)
     _sync(directory)
-    return [*created, "data/ledger.sqlite", CONFIG_NAME]
+    made = "data/ledger.sqlite" if settings.ledger.is_file else settings.ledger.url
+    return [*created, made, CONFIG_NAME]
 
 
 def _vn_authorities(trust: Path) -> list[str]:

@@ -1,11 +1,11 @@
-"""`vanlien receipts`: export the receipt log, and check an export offline.
+"""`vanlien receipts`: export the receipt log, check an export offline, change the key.
 
 `verify` needs no gateway, network or database. `export` writes beside the target and renames it
 into place only when complete and durable: a crash leaves a `.part` file, never half an export.
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,21 +13,24 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from gateway.cli import receipts_key
 from gateway.cli.common import CONFIG_NAME, ConfigOption, JsonOption, local_iso
 from gateway.cli.frame import OK, UsageFault, emit, examples
 
 if TYPE_CHECKING:
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-
     from gateway.receipts.bundle import Exported, ReceiptSource
-    from gateway.receipts.proof import Head
+    from gateway.receipts.proof import Head, PublicKey
 
 _MAX_SMALL_FILE: Final = 1 << 20
 
 _File = Annotated[Path, typer.Argument(metavar="FILE", help="Tệp đã xuất / the exported file.")]
-_Key = Annotated[
-    Path | None,
-    typer.Option("--key", help="Khóa công khai PEM của trục / the gateway's public key, PEM."),
+_Keys = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--key",
+        help="Khóa công khai PEM của trục, nhiều lần được / the gateway's public keys, PEM; "
+        "may be repeated.",
+    ),
 ]
 _Head = Annotated[
     Path | None,
@@ -41,12 +44,12 @@ _Document = Annotated[
 
 
 def verify(
-    file: _File, key: _Key = None, head: _Head = None, *, as_json: JsonOption = False
+    file: _File, key: _Keys = None, head: _Head = None, *, as_json: JsonOption = False
 ) -> int:
     """Kiểm tra tệp hồi báo, không cần mạng / check exported receipts offline."""
     from gateway.receipts.proof import verify_file
 
-    report = verify_file(file, _keys(key), head)
+    report = verify_file(file, _keys(key or ()), head)
     emit(report.to_json(), report.to_text(), as_json)
     return report.exit_code
 
@@ -125,23 +128,24 @@ def write_export(
 
 
 def _open_receipts(config: Path) -> "AbstractContextManager[ReceiptSource]":
-    from gateway.app import open_receipts
+    from gateway.stores import open_receipts
 
     return open_receipts(config)
 
 
-def _keys(path: Path | None) -> "Mapping[str, Ed25519PublicKey]":
+def _keys(paths: Iterable[Path]) -> "Mapping[str, PublicKey]":
     from gateway.receipts.proof import load_keys
 
-    if path is None:
-        return {}
-    try:
-        return load_keys(_small_file(path))
-    except (OSError, ValueError) as exc:
-        raise UsageFault(
-            f"--key {path}: không phải khóa công khai Ed25519 dạng PEM",
-            f"--key {path}: not an Ed25519 public key in PEM ({exc})",
-        ) from exc
+    keys: dict[str, PublicKey] = {}
+    for path in paths:
+        try:
+            keys |= load_keys(_small_file(path))
+        except (OSError, ValueError) as exc:
+            raise UsageFault(
+                f"--key {path}: không phải khóa công khai Ed25519 hoặc P-256 dạng PEM",
+                f"--key {path}: not an Ed25519 or P-256 public key in PEM ({exc})",
+            ) from exc
+    return keys
 
 
 def _head(path: Path | None) -> "Head | None":
@@ -189,4 +193,5 @@ def register(app: typer.Typer) -> None:
             "vanlien receipts export --document H37.02,2026/03/02,15/UBND-VP -o mot.jsonl",
         ),
     )(export)
+    receipts_key.register(group)
     app.add_typer(group, name="receipts")

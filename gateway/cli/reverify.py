@@ -233,7 +233,7 @@ async def _trust_of(found: "Opened", report: str) -> str:
 
 
 def _queue(answers: "Answers", why: str, config: Path) -> int:
-    from gateway.app import open_operations
+    from gateway.stores import open_operations
 
     documents = [(c.kind, c.id) for c in answers.changes if c.would_be]
     with open_operations(config) as ledger:

@@ -17,17 +17,30 @@ def serve(
     port: Annotated[
         int | None, typer.Option("--port", help="Cổng, thay cấu hình. / Port, over the settings.")
     ] = None,
+    role: Annotated[
+        str | None,
+        typer.Option(
+            "--role",
+            help="Việc của tiến trình này, cách nhau bởi dấu phẩy, thay cấu hình: api, issue, "
+            "dispatch, relay, collect, receive, janitor, all. / What this process does, over the "
+            "settings.",
+        ),
+    ] = None,
 ) -> int:
     """Chạy cổng liên thông. / Run the gateway.
 
     Dừng bằng Ctrl-C hoặc SIGTERM: yêu cầu đang xử lý được trả lời xong. Stop with Ctrl-C or
-    SIGTERM: requests under way are answered first.
+    SIGTERM: requests under way are answered first. SIGHUP: xem lại khóa và chứng thư / look at
+    keys and certificates again.
 
     Ví dụ / Examples:
 
         vanlien serve --config /etc/vanlien/vanlien.toml
+
+        vanlien serve --role api,dispatch
     """
     import gc
+    import json
     import os
 
     import uvloop
@@ -38,6 +51,9 @@ def serve(
     environ = dict(os.environ)
     if port is not None:
         environ["VANLIEN__HTTP__PORT"] = str(port)
+    if role is not None:
+        wanted = [name.strip() for name in role.split(",") if name.strip()]
+        environ["VANLIEN__NODE__ROLES"] = json.dumps(wanted)
     settings = load(config, environ)
     observe.configure(settings.log.json_lines, level=settings.log.level)
     # What start-up made lives as long as the process; looking through it again and again for
@@ -69,7 +85,10 @@ async def _serve(settings: object) -> None:
 
     for name in signals:
         loop.add_signal_handler(name, ask_to_stop)
+    # Until there is something to look at again, SIGHUP must not be the end of us.
+    loop.add_signal_handler(signal.SIGHUP, lambda: None)
     async with running(settings) as gateway:
+        loop.add_signal_handler(signal.SIGHUP, gateway.keys.ask)
         for listener in gateway.listeners:
             typer.echo(f"vanlien: {listener.url}", err=True)
         waiting = asyncio.create_task(stop.wait())
@@ -79,6 +98,11 @@ async def _serve(settings: object) -> None:
         waiting.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await waiting
+        if not gateway.failed.done():
+            leaving = asyncio.create_task(gateway.drain())
+            await asyncio.wait({leaving, gateway.failed}, return_when=asyncio.FIRST_COMPLETED)
+            leaving.cancel()
+            await asyncio.gather(leaving, return_exceptions=True)
         if gateway.failed.done():
             # A program died: go down loudly. What was accepted is in the ledger, and whoever
             # starts us again finds every program at its work.

@@ -7,17 +7,17 @@ field descriptions. Nothing here writes: a crash leaves nothing behind.
 Only the composition root and the command line read settings (import-linter watches).
 """
 
+from gateway.config.keeping import Blobs
+from gateway.config.ledger import LedgerSection
 from gateway.config.load import ENV_PREFIX, check, load
 from gateway.config.page import reference, sample
 from gateway.config.partners import Agency, Peer
 from gateway.config.sections import (
-    Blobs,
     ClockCheck,
     Formats,
     GatewaySection,
     Http,
     LaneRetry,
-    LedgerSection,
     Log,
     Numbering,
     PlainFacade,

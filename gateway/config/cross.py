@@ -8,6 +8,7 @@ import ipaddress
 import ssl
 from collections.abc import Iterator, Mapping
 from typing import Any
+from urllib.parse import urlsplit
 
 from gateway.config.partners import Agency
 from gateway.config.sections import Settings
@@ -22,8 +23,10 @@ def cross_faults(settings: Settings, raw: Mapping[str, Any]) -> list[Fault]:
         raw: The tables as they were written, for names that faulty entries still declare.
     """
     faults: list[Fault] = []
-    for checker in (_listeners, _plain_listeners, _clock, _formats, _seals):
+    for checker in (_roles, _listeners, _plain_listeners, _ledger, _clock, _formats, _seals):
         faults += checker(settings)
+    faults += _blobs(settings, raw)
+    faults += _broker(settings, raw)
     faults += _peers(settings, raw)
     faults += _agencies(settings, raw)
     faults += _keys(settings)
@@ -66,6 +69,30 @@ def _listeners(settings: Settings) -> Iterator[Fault]:
             )
 
 
+def _roles(settings: Settings) -> Iterator[Fault]:
+    roles = settings.node.roles
+    for name in sorted({name for name in roles if roles.count(name) > 1}):
+        yield Fault("node.roles", f'"{name}" ghi nhiều lần', f'"{name}" stands there twice')
+    if "all" in roles and len(roles) > 1:
+        yield Fault(
+            "node.roles",
+            '"all" phải đứng một mình: nó đã gồm mọi việc',
+            '"all" stands alone: it is everything already',
+        )
+    elif "all" not in roles and settings.ledger.is_file:
+        yield Fault(
+            "node.roles",
+            'sổ cái SQLite chỉ có một tiến trình: dùng "all", hoặc đặt ledger.url là PostgreSQL',
+            'an SQLite ledger is served by one process: use "all", or a PostgreSQL ledger.url',
+        )
+    elif "all" not in roles and settings.broker.url is None:
+        yield Fault(
+            "node.roles",
+            'các việc tách rời cần hàng đợi chung: đặt broker.url, hoặc dùng "all"',
+            'roles apart need lanes that are shared: set broker.url, or use "all"',
+        )
+
+
 def _plain_listeners(settings: Settings) -> Iterator[Fault]:
     taken = {(settings.http.host, settings.http.port): "http.port"}
     for index, facade in enumerate(settings.http.plain_facades):
@@ -83,6 +110,52 @@ def _plain_listeners(settings: Settings) -> Iterator[Fault]:
         taken[facade.host, facade.port] = f"{where}.port"
 
 
+def _ledger(settings: Settings) -> Iterator[Fault]:
+    ledger = settings.ledger
+    if ledger.is_file:
+        for name, value in (("password_file", ledger.password_file), ("ca_file", ledger.ca_file)):
+            if value is not None:
+                yield Fault(
+                    f"ledger.{name}",
+                    "chỉ dùng với sổ cái postgresql://",
+                    "only with a ledger on postgresql://",
+                )
+    elif ledger.ca_file is None and not is_loopback(urlsplit(ledger.url).hostname or ""):
+        # SEC-04: documents never cross a network in the clear.
+        yield Fault(
+            "ledger.ca_file",
+            "máy chủ PostgreSQL ở máy khác phải có TLS: đặt ca_file",
+            "a PostgreSQL server on another machine needs TLS: set ca_file",
+        )
+
+
+def _broker(settings: Settings, raw: Mapping[str, Any]) -> Iterator[Fault]:
+    broker, written = settings.broker, raw.get("broker")
+    if broker.url is None:
+        if isinstance(written, Mapping) and "url" in written:
+            return  # it is faulty itself, and told
+        for name, value in (("password_file", broker.password_file), ("ca_file", broker.ca_file)):
+            if value is not None:
+                yield Fault(
+                    f"broker.{name}", "chỉ dùng cùng broker.url", "goes with broker.url only"
+                )
+        return
+    where = urlsplit(broker.url)
+    if where.scheme == "amqp" and not is_loopback(where.hostname or ""):
+        # SEC-04: who listens would learn the password, and could give ids of his own.
+        yield Fault(
+            "broker.url",
+            "RabbitMQ ở máy khác phải có TLS: dùng amqps://",
+            "RabbitMQ on another machine needs TLS: use amqps://",
+        )
+    if broker.password_file is None:
+        yield Fault(
+            "broker.password_file",
+            "phải có khi dùng broker.url",
+            "is required with broker.url",
+        )
+
+
 def _clock(settings: Settings) -> Iterator[Fault]:
     if settings.clock.hold_over < settings.clock.max_offset:
         yield Fault(
@@ -98,6 +171,42 @@ def _formats(settings: Settings) -> Iterator[Fault]:
             "formats.allow",
             f'"{extension}" vừa được phép vừa bị từ chối',
             f'"{extension}" is both allowed and denied',
+        )
+
+
+def _blobs(settings: Settings, raw: Mapping[str, Any]) -> Iterator[Fault]:
+    blobs = settings.blobs
+    away = {
+        "endpoint": blobs.endpoint is not None,
+        "access_key_file": blobs.access_key_file is not None,
+        "secret_key_file": blobs.secret_key_file is not None,
+        "ca_file": blobs.ca_file is not None,
+        "allow_http": blobs.allow_http,
+    }
+    written = raw.get("blobs")
+    if blobs.url is None:
+        if isinstance(written, Mapping) and "url" in written:
+            return  # it is faulty itself, and told
+        for name in (name for name, given in away.items() if given):
+            yield Fault(f"blobs.{name}", "chỉ dùng cùng blobs.url", "goes with blobs.url only")
+        return
+    if blobs.shared:
+        yield Fault(
+            "blobs.shared",
+            "chỉ dùng cho thư mục, không cùng blobs.url",
+            "is for a folder, not together with blobs.url",
+        )
+    for name in ("access_key_file", "secret_key_file"):
+        if not away[name]:
+            yield Fault(f"blobs.{name}", "phải có khi dùng blobs.url", "is required with blobs.url")
+    endpoint = blobs.endpoint or ""
+    # SEC-04: documents never cross a network in the clear.
+    near = blobs.allow_http and is_loopback(urlsplit(endpoint).hostname or "")
+    if endpoint.startswith("http://") and not near:
+        yield Fault(
+            "blobs.endpoint",
+            "phải là https://; http:// chỉ trên chính máy này, với allow_http = true",
+            "must be https://; http:// only on this very machine, with allow_http = true",
         )
 
 
@@ -212,8 +321,33 @@ def _keys(settings: Settings) -> Iterator[Fault]:
                     f"phải là một dòng chữ: {exc.public}",
                     f"must be one line of text: {exc.public}",
                 )
+    yield from _broker_keys(settings)
     yield from _receipt_key(settings)
     yield from _seal_key(settings)
+
+
+def _broker_keys(settings: Settings) -> Iterator[Fault]:
+    from gateway.secrets import read_secret_file
+
+    password, authority = settings.broker.password_file, settings.broker.ca_file
+    if password is not None and password.is_file():
+        try:
+            read_secret_file(password)
+        except ConfigurationError as exc:
+            yield Fault(
+                "broker.password_file",
+                f"phải là một dòng chữ: {exc.public}",
+                f"must be one line of text: {exc.public}",
+            )
+    if authority is not None and authority.is_file():
+        try:
+            ssl.create_default_context(cafile=authority)
+        except OSError as exc:  # ssl.SSLError is one
+            yield Fault(
+                "broker.ca_file",
+                f"không phải chứng thư CA dạng PEM: {exc}",
+                f"is no authority's certificate in PEM: {exc}",
+            )
 
 
 def _seal_key(settings: Settings) -> Iterator[Fault]:
@@ -235,13 +369,31 @@ def _seal_key(settings: Settings) -> Iterator[Fault]:
             yield from exc.faults or (Fault("reports.seal", exc.public, exc.public),)
 
 
+def _token(settings: Settings) -> Iterator[Fault]:
+    from gateway.keys.tokenuri import read_uri
+
+    receipts = settings.receipts
+    if receipts.key is None:
+        if receipts.key_file is None:
+            told = ("đặt key_file hoặc key", "set key_file or key")
+            yield Fault("receipts.key_file", *told)
+        return
+    if receipts.key_file is not None:
+        yield Fault("receipts.key", "đã có key_file: chỉ đặt một", "key_file is set: give one")
+    try:
+        read_uri(receipts.key)
+    except ValueError as exc:
+        yield Fault("receipts.key", f"không phải URI PKCS#11: {exc}", f"no PKCS#11 URI: {exc}")
+
+
 def _receipt_key(settings: Settings) -> Iterator[Fault]:
     from cryptography.exceptions import UnsupportedAlgorithm
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
     from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
     path = settings.receipts.key_file
-    if not path.is_file():
+    yield from _token(settings)
+    if path is None or not path.is_file():
         return
     try:
         key = load_pem_private_key(path.read_bytes(), password=None)

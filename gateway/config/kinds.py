@@ -144,6 +144,10 @@ def _resolve(value: Path, info: ValidationInfo) -> Path:
     return value if base is None else Path(os.path.normpath(Path(base) / value.expanduser()))
 
 
+resolved = _resolve
+"""Start a relative path at the folder of the settings file; nothing need be there."""
+
+
 def _resolve_data(value: Path, info: ValidationInfo) -> Path:
     data = _context(info).get("data")
     return value if data is None else Path(os.path.normpath(Path(data) / value.expanduser()))
@@ -214,6 +218,7 @@ HostMapping = Annotated[str, AfterValidator(_host_mapping)]
 Endpoint = Annotated[str, AfterValidator(_endpoint)]
 Extension = Annotated[str, AfterValidator(_extension)]
 ReadableFile = Annotated[Path, AfterValidator(_resolve), AfterValidator(_is_file)]
+LaterFile = Annotated[Path, AfterValidator(_resolve)]
 SecretFile = Annotated[ReadableFile, AfterValidator(_is_private)]
 ReadableFolder = Annotated[Path, AfterValidator(_resolve), AfterValidator(_is_folder)]
 DataFolder = Annotated[Path, AfterValidator(_resolve), AfterValidator(_is_writable)]

@@ -82,7 +82,7 @@ def _context(path: Path, values: Mapping[str, Any]) -> dict[str, Any]:
     section = values.get("gateway")
     data = section.get("data_dir", "data") if isinstance(section, dict) else "data"
     folder = base / Path(data).expanduser() if isinstance(data, str) else base / "data"
-    return {"base": base, "data": folder, "look": True}
+    return {"base": base, "data": folder, "look": True, "file": path.absolute()}
 
 
 # ---------------------------------------------------------------- file and environment

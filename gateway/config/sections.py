@@ -9,9 +9,11 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import AfterValidator, Field, IPvAnyNetwork, model_validator
+from pydantic import Field, IPvAnyNetwork, PrivateAttr, model_validator
 
 from gateway.config.base import REQUIRED, Section, duration, field
+from gateway.config.broker import BrokerSection
+from gateway.config.keeping import Backup, Blobs
 from gateway.config.kinds import (
     Code,
     DataFolder,
@@ -21,15 +23,17 @@ from gateway.config.kinds import (
     FolderInData,
     HostMapping,
     HostPort,
+    LaterFile,
     ReadableFile,
     ReadableFolder,
     SecretFile,
     Size,
     parse_size,
-    sqlite_path,
 )
+from gateway.config.ledger import LedgerSection
 from gateway.config.partners import Agency, Peer
 from gateway.config.reporting import Reports
+from gateway.config.running import Admission, Node, Retention
 from gateway.config.times import Times
 
 Port = Annotated[int, Field(ge=0, le=65535)]
@@ -112,31 +116,6 @@ class Http(Section):
         alias="plain_facade",
         description="Plain listeners for old clients.",
         json_schema_extra={"vi": "Cổng không mã hóa cho phần mềm cũ.", "sample": ""},
-    )
-
-
-class LedgerSection(Section):
-    """Sổ cái: sự thật duy nhất. / The ledger: the only truth."""
-
-    url: Annotated[str, AfterValidator(sqlite_path)] = field(
-        "sqlite:///ledger.sqlite",
-        "Địa chỉ sổ cái; đường dẫn tương đối tính từ thư mục dữ liệu.",
-        "Address of the ledger; a relative path starts at the data folder.",
-    )
-
-    @property
-    def path(self) -> Path:
-        """The SQLite file."""
-        return Path(self.url.removeprefix("sqlite:///"))
-
-
-class Blobs(Section):
-    """Kho tệp, đặt tên theo nội dung. / Files, named by content."""
-
-    dir: FolderInData = field(
-        Path("blobs"),
-        "Thư mục kho tệp; đường dẫn tương đối tính từ thư mục dữ liệu.",
-        "Folder of the blobs; a relative path starts at the data folder.",
     )
 
 
@@ -288,11 +267,37 @@ class Verify(Section):
 class Receipts(Section):
     """Nhật ký hồi báo. / The receipt log."""
 
-    key_file: SecretFile = field(
+    key_file: SecretFile | None = field(
         Path("keys/receipts.pem"),
-        "Khóa riêng Ed25519 (PEM) ký hồi báo và đầu cây.",
-        "Ed25519 private key (PEM) that signs receipts and tree heads.",
+        "Khóa riêng Ed25519 (PEM) ký hồi báo và đầu cây; đã đổi khóa thì theo ring_file.",
+        "Ed25519 private key (PEM) that signs receipts and tree heads; after a change of keys, "
+        "ring_file says which one signs.",
     )
+    key: str | None = field(
+        None,
+        "Khóa nằm trong thiết bị PKCS#11 thay cho key_file; PIN để trong pin_file.",
+        "A key in a PKCS#11 token instead of key_file; its PIN is in pin_file.",
+        sample='"pkcs11:token=vanlien;object=receipts?module-path=/usr/lib/softhsm/libsofthsm2.so"',
+    )
+    pin_file: SecretFile | None = field(
+        None,
+        "Tệp chứa PIN của thiết bị, một dòng.",
+        "File with the token's PIN, one line.",
+        sample='"keys/token.pin"',
+    )
+    ring_file: LaterFile = field(
+        Path("keys/receipts.ring.json"),
+        "Danh sách mọi khóa hồi báo và ngày bắt đầu ký; lệnh vanlien receipts key ghi tệp này.",
+        "All receipt keys and from when each signs; written by vanlien receipts key.",
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _token_instead(cls, value: Any) -> Any:
+        """A key in a token stands in for the file that would be there by default."""
+        if isinstance(value, Mapping) and value.get("key"):
+            return {"key_file": None, **value}
+        return value
 
 
 class Secrets(Section):
@@ -302,6 +307,17 @@ class Secrets(Section):
         Path("keys/secrets.key"),
         "Khóa 32 byte (base64) mã hóa khóa HMAC trong sổ cái.",
         "32-byte key (base64) that encrypts HMAC secrets in the ledger.",
+    )
+
+
+class Keys(Section):
+    """Khóa và chứng thư của cổng. / Keys and certificates of the gateway."""
+
+    warn_before: Duration = field(
+        duration("30 d"),
+        "Cảnh báo khi chứng thư TLS hoặc chứng thư niêm phong còn hạn ít hơn mức này.",
+        "Alarm when the TLS or the seal certificate is valid for less than this.",
+        ge=_ZERO,
     )
 
 
@@ -420,7 +436,11 @@ class LaneRetry(Section):
     factor: float = field(2.0, "Hệ số tăng.", "Growth of the wait.", ge=1, le=10)
     longest: Duration = field(duration("30 m"), "Chờ lâu nhất.", "Longest wait.", gt=_ZERO)
     jitter: float = field(
-        0.2, "Dao động ngẫu nhiên, phần của thời gian chờ.", "Random part of the wait.", ge=0, le=1
+        1.0,
+        "Phần ngẫu nhiên của thời gian chờ; 1: ngẫu nhiên từ 0 đến hết thời gian chờ.",
+        "Random part of the wait; 1: full jitter, anywhere from nought to the whole wait.",
+        ge=0,
+        le=1,
     )
     give_up_after: Duration = field(
         duration("7 d"),
@@ -461,6 +481,46 @@ class Retry(Section):
         return lanes
 
 
+class BreakerSection(Section):
+    """Cầu dao của từng đích: ngừng gửi khi đích không phản hồi. / Circuit breaker of each peer."""
+
+    failures: int = field(
+        5,
+        "Số lần liên tiếp không tới được hoặc bận thì ngừng gửi tới đích.",
+        "So many tries in a row that find the peer away or busy stop sending to it.",
+        ge=1,
+        le=1000,
+    )
+    window: int = field(
+        20, "Số kết quả gần nhất được xét tỷ lệ.", "Newest results looked at.", ge=2, le=1000
+    )
+    ratio: float = field(
+        0.8,
+        "Tỷ lệ không tới được trong số đó cũng làm ngừng gửi.",
+        "Share of failures among them that stops sending too.",
+        gt=0,
+        le=1,
+    )
+    first: Duration = field(
+        duration("15 s"),
+        "Chờ nhiều nhất bấy nhiêu trước lần thử lại đầu tiên; ngẫu nhiên từ 0.",
+        "Longest wait before the first probe; anywhere from nought to it.",
+        gt=_ZERO,
+    )
+    longest: Duration = field(
+        duration("5 m"),
+        "Thời gian chờ tăng gấp đôi mỗi lần, nhiều nhất bấy nhiêu.",
+        "The wait doubles each time, up to this.",
+        gt=_ZERO,
+    )
+    urgent_every: Duration = field(
+        duration("5 s"),
+        "Khi có văn bản hỏa tốc chờ gửi: thử lại ít nhất mỗi khoảng này (SND-03).",
+        "With an express document waiting: a probe at least so often (SND-03).",
+        gt=_ZERO,
+    )
+
+
 class Log(Section):
     """Nhật ký vận hành. / Operations log."""
 
@@ -471,23 +531,41 @@ class Log(Section):
 class Settings(Section):
     """All settings of a gateway process."""
 
+    _file: Path | None = PrivateAttr(None)
+
     gateway: GatewaySection
+    node: Node
     http: Http
+    admission: Admission
     ledger: LedgerSection
     blobs: Blobs
+    backup: Backup
+    broker: BrokerSection
     verify: Verify
     reports: Reports
     receipts: Receipts
     secrets: Secrets
+    keys: Keys
     clock: ClockCheck
     numbering: Numbering
     policy: Policy
     times: Times
     formats: Formats
     retry: Retry
+    breaker: BreakerSection
+    retention: Retention
     log: Log
     peers: tuple[Peer, ...] = Field((), alias="peer")
     agencies: tuple[Agency, ...] = Field((), alias="agency")
+
+    @property
+    def file(self) -> Path | None:
+        """The file they were read from, None when they were not read from one."""
+        return self._file
+
+    def model_post_init(self, context: Any, /) -> None:
+        """Remember the file."""
+        self._file = (context or {}).get("file")
 
     @model_validator(mode="before")
     @classmethod

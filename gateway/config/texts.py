@@ -64,9 +64,29 @@ TEXTS: Final[Mapping[str, tuple[str, str]]] = {
         "các buổi phải theo thứ tự thời gian và không chồng nhau",
         "sessions must be in order and not overlap",
     ),
+    "broker_url": (
+        'phải có dạng "amqps://tài-khoản@máy:cổng/vhost"',
+        'must look like "amqps://user@host:port/vhost"',
+    ),
+    "broker_password": (
+        "không ghi mật khẩu trong địa chỉ: đặt password_file",
+        "no password in the address: set password_file",
+    ),
     "ledger_url": (
-        'phải có dạng "sqlite:///tệp.sqlite"',
-        'must look like "sqlite:///file.sqlite"',
+        'phải có dạng "sqlite:///tệp.sqlite" hoặc "postgresql://tài-khoản@máy:cổng/cơ-sở-dữ-liệu"',
+        'must look like "sqlite:///file.sqlite" or "postgresql://user@host:port/database"',
+    ),
+    "ledger_password": (
+        "không ghi mật khẩu trong địa chỉ: đặt password_file",
+        "no password in the address: set password_file",
+    ),
+    "schema_name": (
+        'phải gồm chữ thường, chữ số, gạch dưới, như "vanlien"',
+        'must be lower-case letters, digits, underscores, such as "vanlien"',
+    ),
+    "bucket_url": (
+        'phải có dạng "s3://bucket" hoặc "s3://bucket/tiền-tố"',
+        'must look like "s3://bucket" or "s3://bucket/prefix"',
     ),
     "ip_any_network": (
         'phải là dải địa chỉ như "10.20.0.0/16"',
@@ -126,7 +146,9 @@ def _unknown_key(key: str, known: Sequence[str]) -> tuple[str, str]:
 
 def _shown(kind: str, given: object) -> str:
     quiet = kind == "missing" or kind.startswith(("file_", "folder_"))
-    if quiet or isinstance(given, dict | list | tuple):
+    # What may hold a password is not said again, whatever else is wrong with it.
+    secret = isinstance(given, str) and "@" in given
+    if quiet or secret or isinstance(given, dict | list | tuple):
         return ""
     text = repr(given) if isinstance(given, str) else str(given)
     return text if len(text) <= 60 else text[:57] + "…"

@@ -18,7 +18,7 @@ import aiohttp
 from adapters.vxp import plugin as vxp
 from adapters.vxp.autoagency import AutoAgency
 from adapters.vxp.simulator import AxisSimulator
-from gateway import app
+from gateway import app, stores
 from gateway.clock import SystemClock
 from gateway.config import Settings, load
 from gateway.demo.pki import DevPki, Person, make_pki
@@ -159,14 +159,14 @@ codes_behind = "*"
         encoding="utf-8",
     )
     settings = load(config)
-    app.create_ledger(settings)
+    stores.create_ledger(settings)
     return settings
 
 
 def _register(config: Path, settings: Settings) -> dict[str, str]:
     """Register one system an agency; return their API keys."""
     keys: dict[str, str] = {}
-    with app.open_admin(config) as admin:
+    with stores.open_admin(config) as admin:
         for agency in settings.agencies:
             admin.put_agency(record_of(agency), by="demo")
         for code, _, _ in INSIDE:

@@ -19,6 +19,9 @@ from gateway.domain.lifecycle import DeliveryEvent, TransferEvent
 TELL_CLERK_AFTER: Final = 5
 """Failed tries after which the clerk is told while we go on (SND-15)."""
 
+LONGEST_WISH: Final = timedelta(hours=1)
+"""A peer's Retry-After is obeyed up to this: a mistaken year must not keep a document here."""
+
 
 class Lane(IntEnum):
     """Queue class (rules C1); the higher number goes first and equals the edXML Priority."""
@@ -40,17 +43,18 @@ class Schedule:
     """How one lane tries again.
 
     Args:
-        first: Wait after the first failed try.
-        longest: No wait is nominally longer.
+        first: Longest wait after the first failed try.
+        longest: No wait is longer.
         factor: Growth from one wait to the next.
-        jitter: Random part of a wait, 0…1: 0.2 scatters by ±20 %.
+        jitter: Random part of a wait, 0…1. 1 is full jitter: anywhere between nought and the
+            nominal wait; 0.2 between 80 % of it and the whole; 0 always the whole.
         give_up_after: Time since the first try after which the transfer is a dead letter.
     """
 
     first: timedelta
     longest: timedelta
     factor: float = 2.0
-    jitter: float = 0.2
+    jitter: float = 1.0
     give_up_after: timedelta = timedelta(days=7)
 
     def nominal(self, attempt: int) -> timedelta:
@@ -121,7 +125,7 @@ def back_off(
         lane: Lane number, 0 (normal) to 4.
         random: 0 ≤ random < 1, from a port.
         waited: Time since the first try; None takes what the tries nominally took.
-        retry_after: The peer's own wish; never answered sooner.
+        retry_after: The peer's own wish; never answered sooner, up to `LONGEST_WISH`.
         schedules: By lane; a lane without one goes by the normal one.
     Source: SND-15 (back-off with jitter, then a dead letter), SND-03 (urgent first).
     """
@@ -130,9 +134,14 @@ def back_off(
     past = schedule.nominal_total(attempt) if waited is None else waited
     if past >= schedule.give_up_after:
         return Decision(None, tell_clerk=True)
-    spread = 1 + schedule.jitter * (2 * random - 1)
-    wait = schedule.nominal(attempt) * spread
-    return Decision(max(wait, retry_after or timedelta(0)), tell_clerk)
+    # Full jitter scatters best what failed together; a wait is never longer than nominal, so that
+    # the settings say what an operator may count on.
+    wait = schedule.nominal(attempt) * (1 - schedule.jitter + schedule.jitter * random)
+    if retry_after is not None:
+        wish = min(max(retry_after, timedelta(0)), LONGEST_WISH)
+        # All who heard the same wish must not come back at the same instant.
+        wait = max(wait, wish + schedule.first * schedule.jitter * random)
+    return Decision(wait, tell_clerk)
 
 
 class AttemptEnd(StrEnum):

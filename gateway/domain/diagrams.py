@@ -19,7 +19,8 @@ _HEAD: Final = """\
 Every thing that lives longer than one request has a state, and every state moves only along these
 tables (`gateway/domain/lifecycle.py`). What is real but moves nothing, such as a late or repeated
 status (STS-07), is kept as an event and listed under *stays*. Anything else is refused as an
-illegal transition. `hold` is a flag beside the state; a recall is a record of its own.
+illegal transition. `hold` is a flag beside the state; a recall is a record of its own, and so is an
+operator's hold. The last table lives in memory: `gateway/domain/breaker.py`.
 """
 
 _ABOUT: Final = {
@@ -28,6 +29,7 @@ _ABOUT: Final = {
     "transfer": "A consignment on its way to one next hop; covers one or more deliveries.",
     "arrival": "A document that came in for one agency (văn bản đến).",
     "recall": "The sender's wish to take a document back from one agency (thu hồi).",
+    "breaker": "The circuit breaker of one destination, in the memory of one node (cầu dao).",
 }
 
 

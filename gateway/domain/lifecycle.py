@@ -12,6 +12,7 @@ need a way back to "the state before".
 from collections.abc import Mapping
 from typing import Any, Final
 
+from gateway.domain.breaker import BREAKER
 from gateway.domain.machine import (
     IllegalTransitionError,
     Table,
@@ -436,7 +437,14 @@ RECALL: Final = Table(
     },
 )
 
-TABLES: Final[tuple[Table[Any, Any], ...]] = (CONSIGNMENT, DELIVERY, TRANSFER, ARRIVAL, RECALL)
+TABLES: Final[tuple[Table[Any, Any], ...]] = (
+    CONSIGNMENT,
+    DELIVERY,
+    TRANSFER,
+    ARRIVAL,
+    RECALL,
+    BREAKER,
+)
 """Every table, for the drawn documentation and the tests."""
 
 # ---------------------------------------------------------------- rank

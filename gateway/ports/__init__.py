@@ -54,7 +54,16 @@ from gateway.ports.machine import (
     Wanted,
     Work,
 )
-from gateway.ports.peers import Adapter, Busy, Listed, Outcome, Parcel, Refused, Taken
+from gateway.ports.peers import (
+    Adapter,
+    Busy,
+    Listed,
+    Outcome,
+    Parcel,
+    Refused,
+    SharedSecret,
+    Taken,
+)
 from gateway.ports.revocation import ListHealth, RevocationHealth
 
 __all__ = [
@@ -102,6 +111,7 @@ __all__ = [
     "RevocationHealth",
     "Row",
     "SentItem",
+    "SharedSecret",
     "SubmitOptions",
     "SystemRow",
     "Taken",

@@ -3,7 +3,7 @@
 Protocols and the frozen values crossing them; nothing here does anything.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal, Protocol
@@ -199,6 +199,25 @@ class AdminStore(Protocol):
 
     def quarantined(self) -> Sequence[QuarantineRow]:
         """Return what is or was in quarantine, oldest first."""
+        ...
+
+    def reseal(self, anew: Callable[[str, str, bytes], bytes], *, by: str, reason: str) -> int:
+        """Seal every shared secret anew, all in one transaction; return how many there are.
+
+        Args:
+            anew: Gives the new sealed bytes of a system's credential (system id, credential id,
+                sealed bytes); what it raises ends the call and changes nothing.
+            by: The acting person.
+            reason: Why.
+        """
+        ...
+
+    def record(self, action: str, target: str, *, by: str, reason: str) -> None:
+        """Record what was done outside the ledger, such as `receipt-key-made`: event and entry."""
+        ...
+
+    def change_receipt_key(self, facts: Mapping[str, str], *, by: str, reason: str) -> None:
+        """Record that another key signs receipts (`gateway.receipts.sign.key_change`)."""
         ...
 
     def purge(self, item_id: str, *, by: str) -> QuarantineRow:

@@ -63,6 +63,7 @@ class SubmitOptions:
         check_sha256: Called with the hex SHA-256 of the received bytes before anything is
             decided; raises RejectedError to refuse.
         secrecy: Level the form declares, 0 for none; anything else is quarantined (SEC-01).
+        urgent: Whether the caller says that the document is urgent; None when it says nothing.
     """
 
     via: str = "api"
@@ -71,6 +72,7 @@ class SubmitOptions:
     declared_from: str | None = None
     check_sha256: Callable[[str], None] | None = None
     secrecy: int = 0
+    urgent: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)

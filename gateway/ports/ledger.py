@@ -79,7 +79,7 @@ class ChangeSet:
 
     Guards are checked inside the transaction, in order, before any row; then the numbers are
     taken; then `rows`; then the rows `then(numbers)` returns. A refused set leaves no trace and
-    consumes no number. `then` only builds rows: it runs on the writer's thread, and again when
+    consumes no number. `then` only builds rows: it runs on a thread beside the loop, and again when
     the set is tried again. Inserts between two other changes may be written in another order.
     """
 

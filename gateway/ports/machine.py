@@ -80,8 +80,19 @@ class Blobs(Protocol):
         """Lend the blob as a local read-only file."""
         ...
 
+    def near(self, names: Sequence[str]) -> AbstractAsyncContextManager[None]:
+        """Bring blobs near: within the block `chunks` of them never waits for a network.
+
+        IntegrityError when one is damaged, RejectedError(NOT_FOUND) when one is absent.
+        """
+        ...
+
     def size(self, sha256: str) -> int | None:
-        """Return the size in bytes, None when absent."""
+        """Return the size in bytes, None when absent, blocking."""
+        ...
+
+    async def has(self, sha256: str) -> bool:
+        """Tell whether a blob is there, without blocking the loop."""
         ...
 
     def names(self) -> Iterable[str]:
@@ -102,13 +113,15 @@ class Wanted:
     """An id for one lane of a topic.
 
     `stamp` tells one wish from the next for the same id, such as the time it became due: the
-    janitor repeats a wish until it is fulfilled, and a broker may forget a repeated one.
+    janitor repeats a wish until it is fulfilled, and a broker may forget a repeated one. `flow`
+    names whose turn it takes: a broker that can serves the flows of a lane in turn.
     """
 
     topic: str
     ref: str
     lane: int = 0
     stamp: str = ""
+    flow: str = ""
 
 
 class Work(Protocol):

@@ -64,6 +64,22 @@ class Listed:
     created_at: datetime | None = None
 
 
+class SharedSecret(Protocol):
+    """A secret that may be replaced while it is used, old and new side by side for a while."""
+
+    def offered(self) -> Sequence[bytes]:
+        """Return the secrets to try, in this order; at least one."""
+        ...
+
+    def refused(self, secret: bytes) -> None:
+        """Note that the peer does not know it."""
+        ...
+
+    def worked(self, secret: bytes) -> None:
+        """Note that the peer took it."""
+        ...
+
+
 class Adapter(Protocol):
     """A door to one peer.
 
@@ -77,8 +93,13 @@ class Adapter(Protocol):
         """Hand one parcel over."""
         ...
 
-    async def listing(self, kind: MessageKind) -> Sequence[Listed]:
-        """Return what waits for us there."""
+    async def listing(
+        self, kind: MessageKind, *, since: datetime | None = None
+    ) -> Sequence[Listed]:
+        """Return what waits for us there.
+
+        With `since`, what came there from then on, taken or not, as far as the peer says so.
+        """
         ...
 
     def fetch(self, item: Listed) -> AsyncIterator[bytes]:

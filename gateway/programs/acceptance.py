@@ -217,7 +217,7 @@ def _rows(
     if not document_id and number is not None:
         document_id = render_ordinal_id(wanted.sender, *number)
         envelope = replace(envelope, header=replace(envelope.header, document_id=document_id))
-    held = clockwatch.HOLD if clockwatch.is_off(context) else ""
+    held = clockwatch.hold_of(context) if clockwatch.is_off(context) else ""
     released = wanted.verdicts is not None and not held and bool(document_id)
     routed = route(
         context,

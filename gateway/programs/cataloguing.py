@@ -2,7 +2,7 @@
 
 Only agencies the settings place behind that peer, only additions, their names and old codes;
 nothing of our own agencies is changed, hubs are left out. Chunks of 500 rows a transaction; running
-again adds nothing twice.
+again adds nothing twice. Of several nodes one asks, under the lease `catalogue`.
 """
 
 import asyncio
@@ -30,14 +30,28 @@ class Cataloguer:
     async def run(self) -> None:
         """Work until cancelled."""
         while self._context.adapters:
-            wait_s = _EVERY_S
-            for adapter in self._context.adapters.values():
-                try:
-                    await self.once(adapter)
-                except (GatewayError, OSError) as exc:
-                    wait_s = _RETRY_S
-                    observe.collect_failed(peer=adapter.name, reason=type(exc).__name__)
+            wait_s = _RETRY_S
+            try:
+                async with self._context.leases.holding("catalogue") as mine:
+                    if mine:
+                        wait_s = await self._round()
+            except GatewayError as exc:
+                observe.program_failed(program="cataloguer", failure=exc, retry_in_s=wait_s)
             await asyncio.sleep(wait_s)
+
+    async def _round(self) -> float:
+        """Ask every peer; return how long until the next round."""
+        wait_s = _EVERY_S
+        for adapter in self._context.adapters.values():
+            try:
+                await self.once(adapter)
+            except (GatewayError, OSError) as exc:
+                wait_s = _RETRY_S
+                observe.collect_failed(peer=adapter.name, reason=type(exc).__name__)
+            except Exception as exc:  # noqa: BLE001 - one peer's odd list must not end the program
+                wait_s = _RETRY_S
+                observe.alarm(what="cataloguer", subject=adapter.name, failure=exc)
+        return wait_s
 
     async def once(self, adapter: Adapter) -> int:
         """Take over what is new; return how many agencies were added or renamed."""

@@ -4,7 +4,7 @@ For every listed item: bytes to a blob, then one transaction with the row (peer,
 time, and only then the peer's acknowledgement. A crash before the commit leaves the item listed
 there; a crash after it leaves an item we know, acknowledged at the next round. An answer we cannot
 read is an alert, never an empty list. An item nobody can read is fetched again a few times, then
-answered `fail` and kept.
+answered `fail` and kept. Of several nodes one at a time asks a peer, under a lease of that peer's.
 """
 
 import asyncio
@@ -37,6 +37,8 @@ KINDS: Final[tuple[MessageKind, ...]] = ("edoc", "status")
 _AGAIN: Final = "unreadable-yet"
 _NOTE_MAX: Final = 250
 _TELL_AFTER: Final = 5
+_OTHERS_S: Final = 1.0
+"""How often a node looks whether the one that asks a peer is still there."""
 
 
 class Collector:
@@ -62,9 +64,14 @@ class Collector:
         nudged = self._nudged[adapter.name]
         failures = 0
         while True:
+            wait_s = every
             try:
-                await self.once(adapter)
-                failures = 0
+                async with self._context.leases.holding(f"collect:{adapter.name}") as mine:
+                    if mine:
+                        await self.once(adapter)
+                        failures = 0
+                    else:
+                        wait_s = min(every, _OTHERS_S)
             except (GatewayError, OSError, TimeoutError) as exc:
                 failures += 1
                 observe.collect_failed(peer=adapter.name, reason=type(exc).__name__)
@@ -74,7 +81,7 @@ class Collector:
                 observe.alarm(what="collector", subject=adapter.name, failure=exc)
             nudged.clear()
             try:
-                async with asyncio.timeout(every):
+                async with asyncio.timeout(wait_s):
                     await nudged.wait()
             except TimeoutError:
                 continue
@@ -91,7 +98,7 @@ class Collector:
         trouble: UnavailableError | None = None
         for kind in KINDS:
             try:
-                items = await adapter.listing(kind)
+                items = await self._listed(adapter, kind)
             except UnavailableError as exc:
                 trouble = exc
                 continue
@@ -101,6 +108,16 @@ class Collector:
         if trouble is not None:
             raise trouble
         return count
+
+    async def _listed(self, adapter: Adapter, kind: MessageKind) -> Sequence[Listed]:
+        """Ask for a list; a restored gateway asks by dates as well, for what it forgot it took."""
+        items = await adapter.listing(kind)
+        since = self._context.restored_since
+        if since is None:
+            return items
+        known = {item.peer_doc_id for item in items}
+        older = await adapter.listing(kind, since=since)
+        return [*items, *(item for item in older if item.peer_doc_id not in known)]
 
     async def _items(self, adapter: Adapter, items: Sequence[Listed]) -> int:
         """Take a list, a few at a time: what is slow or bad does not stop what is behind it."""

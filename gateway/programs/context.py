@@ -2,14 +2,17 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from gateway.codec.limits import Limits
+from gateway.domain.breaker import Breaker, BreakerPolicy
 from gateway.domain.delivery import SCHEDULES, Schedule
 from gateway.domain.directory import Directory
 from gateway.domain.worktime import OfficeHours
 from gateway.ports import Adapter, Blobs, Broker, Clock, Evidence, Ids, Ledger, Verifier
-from gateway.receipts.sign import ReceiptKey
+from gateway.programs.admission import Gatekeeper, OpenHouse
+from gateway.programs.leases import Alone, Leases
+from gateway.receipts.sign import Signer
 from gateway.rules.facts import Policy as RulePolicy
 from gateway.trust.policy import BUILT_IN
 from gateway.trust.policy import Policy as SigningPolicy
@@ -67,6 +70,7 @@ class Policy:
         limits: Bounds on one packet.
         rules: What an administrator set about formats and codes.
         schedules: When to try again, by lane.
+        breaker: When a destination that does not answer is left alone, and for how long.
     """
 
     hub_code: str
@@ -89,6 +93,7 @@ class Policy:
     limits: Limits = field(default_factory=Limits)
     rules: RulePolicy = field(default_factory=RulePolicy)
     schedules: Mapping[int, Schedule] = field(default_factory=lambda: SCHEDULES)
+    breaker: BreakerPolicy = field(default_factory=BreakerPolicy)
 
 
 @dataclass(slots=True)
@@ -96,6 +101,14 @@ class Context:
     """Ports and policy of one running gateway.
 
     `signing` answers with the trust folder's policy as it is now: who must sign, who is refused.
+    `node` is this node's name among those of one ledger, "" for a process that has it to itself;
+    `shared_lanes` says that the broker's lanes are everybody's, so that one janitor fills them.
+    `disk_days` is the forecast of the disk, None while there is none.
+
+    What `gateway.programs.breakers` keeps true in this process: `breakers` of the destinations,
+    `halted` destinations and `shelved` documents by an operator's word. `restored` from a backup
+    and not released yet: no number is given, nothing is relayed, and peers are asked again for
+    what came since `restored_since`.
     """
 
     ledger: Ledger
@@ -103,7 +116,7 @@ class Context:
     clock: Clock
     ids: Ids
     verifier: Verifier
-    sealer: ReceiptKey
+    sealer: Signer
     lanes: Broker
     directory: Callable[[], Directory]
     calendar: Callable[[str], OfficeHours]
@@ -113,7 +126,22 @@ class Context:
     signing: Callable[[], SigningPolicy] = built_in_signing
     adapters: dict[str, Adapter] = field(default_factory=dict)
     peers: dict[str, PeerPolicy] = field(default_factory=dict)
+    node: str = ""
+    leases: Leases = field(default_factory=Alone)
+    shared_lanes: bool = True
+    gatekeeper: Gatekeeper = field(default_factory=OpenHouse)
+    disk_days: float | None = None
+    breakers: dict[str, Breaker] = field(default_factory=dict)
+    halted: frozenset[str] = frozenset()
+    shelved: frozenset[str] = frozenset()
+    restored: bool = False
+    restored_since: datetime | None = None
 
     def peer(self, hop: str) -> PeerPolicy:
         """Return the policy of a hop; defaults for one without its own."""
         return self.peers.get(hop, PeerPolicy())
+
+    def flows(self, hop: str) -> bool:
+        """Return whether transfers to a hop are tried now, as far as this process knows."""
+        breaker = self.breakers.get(hop)
+        return hop not in self.halted and (breaker is None or breaker.flows)

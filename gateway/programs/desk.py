@@ -21,7 +21,7 @@ from gateway.domain.lifecycle import (
 from gateway.domain.moments import from_text, local_text
 from gateway.errors import Reason, RejectedError
 from gateway.ports import Caller, Json, Packet, Row
-from gateway.programs import packets, prooftree, undetermined
+from gateway.programs import holding, packets, prooftree, undetermined
 from gateway.programs.context import Context
 from gateway.programs.mailroom import Mailroom
 from gateway.programs.readiness import Readiness
@@ -63,7 +63,10 @@ class Desk:
         """Return its events and those of its transfers, in order."""
         row = await self._own(caller, consignment_id)
         transfers = await self._context.ledger.all("transfers_of", consignment_id=row["id"])
-        return await self._events([row["id"], *(t["id"] for t in transfers)])
+        around = await holding.of_destinations(
+            self._context.ledger, transfers, self._context.clock.now()
+        )
+        return await self._events([row["id"], *(t["id"] for t in transfers)], around)
 
     async def document_receipts(self, caller: Caller, consignment_id: str) -> Json:
         """Return the receipts of a document sent."""
@@ -154,15 +157,20 @@ class Desk:
         """Return the deliveries of each consignment."""
         ledger = self._context.ledger
         ids = json.dumps([row["id"] for row in rows])
+        # Deliveries first: an attempt that ends between the two questions is then shown ended,
+        # never a delivery handed over by an attempt that still runs.
+        deliveries = await ledger.all("deliveries_of_many", ids=ids)
         attempts: dict[str, list[Json]] = {}
         for a in await ledger.all("attempts_of_many", ids=ids):
             attempts.setdefault(a["transfer_id"], []).append(_attempt(a))
         by_id = {row["id"]: row for row in rows}
         found: dict[str, list[Json]] = {row["id"]: [] for row in rows}
-        for d in await ledger.all("deliveries_of_many", ids=ids):
+        holds = await holding.standing(ledger, deliveries, self._context.clock.now())
+        for d in deliveries:
             row = by_id[d["consignment_id"]]
             tried = attempts.get(d["transfer_id"] or "", [])
-            found[row["id"]].append(self._delivery(row, d, tried))
+            shown = self._delivery(row, d, tried)
+            found[row["id"]].append(shown | {"holds": holds.get(d["id"], [])})
         return found
 
     def _delivery(self, row: Row, delivery: Row, attempts: list[Json]) -> Json:
@@ -303,8 +311,10 @@ class Desk:
             "files": files,
         }
 
-    async def _events(self, subjects: Sequence[str]) -> list[Json]:
+    async def _events(self, subjects: Sequence[str], around: Sequence[Row] = ()) -> list[Json]:
         rows = await self._context.ledger.all("events_of_many", ids=json.dumps(list(subjects)))
+        if around:
+            rows = sorted([*rows, *around], key=lambda r: str(r["at"]))
         return [
             {
                 "at": local_text(r["at"]),
@@ -342,6 +352,10 @@ class Desk:
             if row["state"] != TransferState.FAILED:
                 oldest = max(oldest, (now - from_text(row["oldest"])).total_seconds())
         gauges["oldest_wait_seconds"] = oldest
+        for row in await context.ledger.all("hold_counts"):
+            gauges[f'holds{{kind="{row["kind"]}",scope="{row["scope"]}"}}'] = row["n"]
+        for hop, known in context.breakers.items():
+            gauges[f'breaker_open{{peer="{hop}"}}'] = float(not known.flows)
         gauges["transfers_held"] = len(await context.ledger.all("transfers_held"))
         gauges["documents_without_verdict"] = len(await context.ledger.all("consignments_pending"))
         size = await context.ledger.one("log_size")
@@ -353,6 +367,8 @@ class Desk:
             gauges[f'documents_undetermined{{cause="{waits.cause}"}}'] = waits.count
         oldest_at = min((w.since for w in now_waiting), default=now)
         gauges["undetermined_oldest_seconds"] = (now - oldest_at).total_seconds()
+        for what, part in (await context.gatekeeper.parts()).items():
+            gauges[f'load{{what="{what}"}}'] = part
         offset = context.clock.offset()
         if offset is not None:
             gauges["clock_offset_seconds"] = offset.total_seconds()

@@ -32,6 +32,7 @@ from gateway.programs.mailroom import Mailroom
 from gateway.programs.rows import loads
 
 _STATUS_BYTES = 4 * 1024 * 1024
+_URGENT = 1
 
 
 class Door:
@@ -46,6 +47,7 @@ class Door:
         self, caller: Caller, packet: AsyncIterator[bytes], options: SubmitOptions
     ) -> Accepted:
         """Take an edXML document."""
+        await self._context.gatekeeper.admit(caller.system_id, options.urgent)
         return await self._intake.submit(caller, packet, options)
 
     async def submit_form(
@@ -56,6 +58,7 @@ class Door:
         options: SubmitOptions,
     ) -> Accepted:
         """Take a document as fields and files."""
+        await self._context.gatekeeper.admit(caller.system_id, header.urgency >= _URGENT)
         return await self._intake.submit_form(caller, header, files, options)
 
     async def report(

@@ -41,6 +41,7 @@ from gateway.programs.verifying import Verdicts, signed_packet, verify_files
 from gateway.rules.facts import MESSAGE_HEADER
 
 _RACES = 20
+_URGENT = 1  # khẩn and above
 
 
 class Intake:
@@ -224,6 +225,7 @@ class Intake:
             return await self._same(work, known.earlier)
         # (4) rules, (5) verdict
         if work.findings is None:
+            context.gatekeeper.known(urgent=work.read.envelope.header.urgency >= _URGENT)
             work.verdicts = await self._verdicts(work.read, context.clock.now())
             work.findings = await self._judged(work, known)
         chosen = tuple(p for p in work.planned if p.agency in known.judgement.agencies)

@@ -17,12 +17,14 @@ from gateway.domain.envelope import Envelope
 from gateway.domain.finding import Finding, errors, finding_json
 from gateway.domain.lifecycle import ConsignmentState, DeliveryState, TransferState
 from gateway.domain.moments import from_text, to_text
+from gateway.errors import UnavailableError
 from gateway.ports import BlobInfo, Change, ChangeSet, Conflict, Row, Update
 from gateway.programs import clockwatch, quarantine, undetermined
 from gateway.programs.acceptance import Ordinal, ordinal_request
 from gateway.programs.context import Context
 from gateway.programs.judging import findings_from_json, judge_signatures, legal_class_of
-from gateway.programs.routing import topic_of
+from gateway.programs.patience import Patience
+from gateway.programs.routing import owed_to
 from gateway.programs.rows import dumps, entry, event, loads, wake
 from gateway.programs.verifying import Verdicts, signed_packet, verify_files
 
@@ -35,6 +37,7 @@ class Issue:
 
     def __init__(self, context: Context) -> None:
         self._context = context
+        self._patience = Patience("issue", context.random)
 
     async def run(self) -> None:
         """Work until cancelled."""
@@ -47,6 +50,10 @@ class Issue:
             work = await self._context.lanes.take("issue")
             try:
                 await self.once(work.ref)
+                self._patience.good()
+            except UnavailableError as exc:
+                # Ledger, blobs or verifier are away: the janitor brings it again.
+                await self._patience.wait(exc)
             except Exception as exc:  # noqa: BLE001 - the janitor brings it again
                 observe.alarm(what="issue", subject=work.ref, failure=exc)
             await work.done()
@@ -153,7 +160,7 @@ class Issue:
             if transfer["state"] == TransferState.WAITING:
                 free = {"hold": "", "document_id": document_id}
                 changes.append(Update("transfer", {"id": transfer["id"]}, free))
-                changes.append(wake(topic_of(transfer["hop"]), transfer["id"], transfer["lane"]))
+                changes.append(wake(owed_to(transfer["hop"]), transfer["id"], transfer["lane"]))
         return changes
 
     def _proof(  # noqa: PLR0917

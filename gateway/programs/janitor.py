@@ -3,32 +3,59 @@
 Expired leases, due retries, consignments without a verdict, inbound bytes nobody read, held letters
 when the clock is right again, tree heads, old idempotency keys, orphan blobs. Every step is safe to
 repeat; nothing is deleted because tries ran out.
+
+Of several nodes one does it, under the lease `janitor`. The others only fill their own lanes, where
+lanes are not shared. What a dead node had begun goes on at once, not when its attempt's lease ends.
 """
 
 import asyncio
-import json
-from datetime import timedelta
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from datetime import datetime, timedelta
 
 from gateway import faults, observe
 from gateway.domain.lifecycle import DeliveryState, TransferState
 from gateway.domain.moments import iso, to_text
+from gateway.errors import UnavailableError
 from gateway.ports import Blobs, Change, ChangeSet, Conflict, Delete, Insert, Row, Update, Wanted
 from gateway.programs import clockwatch, prooftree, tracking
 from gateway.programs.context import Context
-from gateway.programs.routing import topic_of
+from gateway.programs.patience import Patience
+from gateway.programs.retention import Retention
+from gateway.programs.routing import LOCAL, topic_of
 from gateway.programs.rows import event
 from gateway.receipts.sign import tree_head
 
 _LIMIT = 1000
 _PERIOD_S = 1.0
 _NOWHERE = timedelta(minutes=10)
+LEASE = "janitor"
+
+
+def _nobody() -> Sequence[str]:
+    return ()
 
 
 class Janitor:
-    """Sweeps at start, then every second; the slow sweeps every hour."""
+    """Sweeps at start, then every second; the slow sweeps every hour.
 
-    def __init__(self, context: Context) -> None:
+    Args:
+        context: Ports and policy.
+        dead: Which nodes are dead now.
+        retention: What purges settled letters that are old enough; None keeps all.
+    """
+
+    def __init__(
+        self,
+        context: Context,
+        dead: Callable[[], Sequence[str]] = _nobody,
+        retention: Retention | None = None,
+    ) -> None:
         self._context = context
+        self._dead = dead
+        self._retention = retention
+        self._last_purge: datetime | None = None
+        self._patience = Patience("janitor", context.random)
         self._last_head = context.clock.now() - timedelta(days=1)
         self._last_slow = context.clock.now()
 
@@ -36,20 +63,45 @@ class Janitor:
         """Work until cancelled."""
         while True:
             try:
-                await self.once()
+                await self._turn()
+                self._patience.good()
+            except UnavailableError as exc:
+                await self._patience.wait(exc)
             except Exception as exc:  # noqa: BLE001 - the next sweep may find the trouble gone
                 observe.alarm(what="janitor", failure=exc)
             await asyncio.sleep(_PERIOD_S)
 
+    async def _turn(self) -> None:
+        context = self._context
+        async with context.leases.holding(LEASE) as mine:
+            if mine:
+                for name in self._dead():
+                    await self.take_back(name)
+                await self.once()
+            elif not context.shared_lanes:
+                await self._hand_on(to_text(context.clock.now()))
+
     async def at_start(self) -> None:
-        """Take back every lease: this process is the only one on this ledger."""
-        far = to_text(self._context.clock.now() + timedelta(days=3650))
-        for row in await self._context.ledger.all("transfers_expired", now=far, limit=_LIMIT * 100):
-            await self._expire(row)
+        """Take back what this node had begun before: of a ledger of its own, everything."""
+        context = self._context
+        if context.node:
+            await self.take_back(context.node)
+        else:
+            far = to_text(context.clock.now() + timedelta(days=3650))
+            for row in await context.ledger.all("transfers_expired", now=far, limit=_LIMIT * 100):
+                await self._expire(row)
         # A crash between a last status and the closing of its consignment.
-        for row in await self._context.ledger.all("consignments_touched_last"):
-            await tracking.close_if_settled(self._context, row["id"])
-        await self.once()
+        for row in await context.ledger.all("consignments_touched_last"):
+            await tracking.close_if_settled(context, row["id"])
+        if not context.node:
+            await self.once()
+
+    async def take_back(self, node: str) -> None:
+        """End the attempts of a process that is no more."""
+        for row in await self._context.ledger.all(
+            "transfers_of_node", node=node, limit=_LIMIT * 100
+        ):
+            await self._expire(row)
 
     async def once(self) -> None:
         """Make one sweep."""
@@ -60,15 +112,7 @@ class Janitor:
             await self._expire(row)
         if not clockwatch.is_off(context):
             await self._release_held()
-        await self._due(at)
-        pending = await context.ledger.all("consignments_pending")
-        unread = await context.ledger.all("inbound_open", now=at, limit=_LIMIT)
-        await context.lanes.publish(
-            [
-                *(Wanted("issue", row["id"], row["urgency"]) for row in pending),
-                *(Wanted("receive", row["id"]) for row in unread),
-            ]
-        )
+        await self._hand_on(at)
         if now - self._last_head >= context.policy.head_every:
             self._last_head = now
             await self.sign_head()
@@ -76,22 +120,48 @@ class Janitor:
             self._last_slow = now
             await self.slow()
 
+    async def _hand_on(self, at: str) -> None:
+        """Put into the lanes what is due, without a verdict, or unread."""
+        context = self._context
+        await self._due(at)
+        pending = await context.ledger.all("consignments_pending")
+        unread = await context.ledger.all("inbound_open", now=at, limit=_LIMIT)
+        await self._wish(
+            [
+                *(Wanted("issue", row["id"], row["urgency"]) for row in pending),
+                *(Wanted("receive", row["id"]) for row in unread),
+            ]
+        )
+
+    async def _wish(self, wanted: Sequence[Wanted]) -> None:
+        """Put ids into the lanes; a broker that is away says so itself, and gets them next time."""
+        with suppress(UnavailableError):
+            await self._context.lanes.publish(wanted)
+
     # ------------------------------------------------------------ transfers
 
     async def _due(self, at: str) -> None:
-        """Hand on what is due, hop by hop: a peer's long queue must not hide another's."""
-        ledger, lanes = self._context.ledger, self._context.lanes
-        hops = list(self._context.adapters)
-        rows = [*await ledger.all("transfers_due_local", now=at, limit=_LIMIT)]
-        for hop in hops:
-            rows += await ledger.all("transfers_due_at", now=at, hop=hop, limit=_LIMIT)
-        await lanes.publish(
-            [Wanted(topic_of(row["hop"]), row["id"], row["lane"], row["due_at"]) for row in rows]
-        )
-        for row in await ledger.all(
-            "transfers_due_nowhere", now=at, hops=json.dumps(hops), limit=_LIMIT
-        ):
-            await self._nowhere(row)
+        """Hand on what is due, hop by hop: a hop's long queue must not hide another's.
+
+        What waits for a hop that is held, or does not answer, is not even looked at.
+        """
+        context = self._context
+        ledger = context.ledger
+        halted = {row["subject"] for row in await ledger.all("hops_halted")}
+        for found in await ledger.all("hops_waiting"):
+            hop = found["hop"]
+            if hop in halted or not context.flows(hop):
+                continue
+            if not hop.startswith(LOCAL) and hop not in context.adapters:
+                for row in await ledger.all("transfers_due_nowhere", now=at, hop=hop, limit=_LIMIT):
+                    await self._nowhere(row)
+                continue
+            rows = await ledger.all("transfers_due_at", now=at, hop=hop, limit=_LIMIT)
+            if rows:
+                topic = topic_of(hop)
+                await self._wish(
+                    [Wanted(topic, row["id"], row["lane"], row["due_at"], hop) for row in rows]
+                )
 
     async def _nowhere(self, row: Row) -> None:
         """Say aloud that a transfer's peer is not configured, and look again later."""
@@ -150,10 +220,11 @@ class Janitor:
         if not held and not transfers:
             return
         now = context.clock.now()
-        where, free = {"hold": clockwatch.HOLD}, {"hold": ""}
+        free = {"hold": ""}
         changes: list[Change] = [
-            Update("transfer", where, free, expect=None),
-            Update("consignment", where, free, expect=None),
+            Update(table, {"hold": hold}, free, expect=None)
+            for hold in (clockwatch.HOLD, clockwatch.RESTORED)
+            for table in ("transfer", "consignment")
         ]
         changes += [event(r["id"], "hold_ended", now) for r in (*held, *transfers)]
         await context.ledger.commit(ChangeSet(rows=tuple(changes)))
@@ -170,7 +241,11 @@ class Janitor:
             return
         root = (await prooftree.nodes_for(context.ledger, size["size"])).root()
         at = iso(context.clock.now())
-        jws = tree_head(context.sealer, size["size"], root.hex(), at)
+        try:
+            # In a thread: the key may be in a token, which takes its time.
+            jws = await asyncio.to_thread(tree_head, context.sealer, size["size"], root.hex(), at)
+        except UnavailableError:
+            return  # the token's own alarm says why; what was not signed is signed later
         faults.reach("janitor.before-head")
         values = {"size": size["size"], "root": root.hex(), "at": at, "jws": jws}
         await context.ledger.commit(ChangeSet(rows=(Insert("tree_head", values, ignore=True),)))
@@ -188,7 +263,20 @@ class Janitor:
             )
             await context.ledger.commit(ChangeSet(rows=changes))
             observe.janitor_swept(what="idempotency keys", count=len(keys))
+        await self._purge()
         await self._orphans(context.blobs)
+
+    async def _purge(self) -> None:
+        """Once a day, let go of bytes that need not be kept any longer."""
+        now = self._context.clock.now()
+        if self._retention is None or (
+            self._last_purge is not None and now - self._last_purge < timedelta(days=1)
+        ):
+            return
+        self._last_purge = now
+        for kind, tally in (await self._retention.run()).items():
+            if tally.items:
+                observe.janitor_swept(what=f"retention of {kind}", count=tally.items)
 
     async def _orphans(self, blobs: Blobs) -> None:
         age_s = self._context.policy.orphan_age.total_seconds()

@@ -67,7 +67,9 @@ async def deliver_locally(context: Context, transfer: Row) -> None:
 async def _look_again_later(context: Context, transfer: Row, now: datetime) -> None:
     """Another program was faster, or the facts do not fit: say so if it is still waiting."""
     fresh = await context.ledger.one("transfer", id=transfer["id"])
-    if fresh is None or any(fresh[k] != transfer[k] for k in ("state", "attempts", "hold")):
+    if fresh is None or any(
+        fresh[k] != transfer[k] for k in ("state", "attempts", "hold", "stopped")
+    ):
         return
     observe.alarm(what="local delivery", subject=transfer["id"])
     later = {"due_at": to_text(now + _LATER)}
@@ -121,7 +123,11 @@ def _transfer_done(transfer: Row, now: datetime) -> list[Change]:
     at = to_text(now)
     done = {"state": TransferState.DONE.value, "attempts": attempt, "done_at": at, "reason": ""}
     return [
-        Update("transfer", {"id": transfer["id"], "state": transfer["state"], "hold": ""}, done),
+        Update(
+            "transfer",
+            {"id": transfer["id"], "state": transfer["state"], "hold": "", "stopped": 0},
+            done,
+        ),
         Insert(
             "attempt",
             {

@@ -14,7 +14,7 @@ EDXML = "application/edxml+xml"
 async def strict(context: Context, arrival: Row) -> Packet:
     """Return our strict packet of an arrival; the same bytes every time."""
     sha256, size = arrival["strict_sha256"], arrival["strict_size"]
-    if not sha256 or context.blobs.size(sha256) is None:
+    if not sha256 or not await context.blobs.has(sha256):
         # MD-11: our own hop in the trace; its time is the arrival's, so the bytes stay the same.
         info: BlobInfo = await parcels.document_packet(
             context,

@@ -25,7 +25,7 @@ from gateway.programs.rows import keep, loads
 async def ensure(context: Context, transfer: Row) -> dict[str, Any]:
     """Return the transfer row with its parcel built and recorded."""
     row = dict(transfer)
-    if row["parcel_sha256"] and context.blobs.size(row["parcel_sha256"]) is not None:
+    if row["parcel_sha256"] and await context.blobs.has(row["parcel_sha256"]):
         return row
     info = await _build(context, row)
     values = {"parcel_sha256": info.sha256, "parcel_size": info.size_bytes}
@@ -95,8 +95,9 @@ async def document_packet(
 
     writer = context.blobs.writer()
     try:
-        for data in emit_document(header, envelope.attachments, open_file):
-            writer.write(data)
+        async with context.blobs.near([a.sha256 for a in envelope.attachments]):
+            for data in emit_document(header, envelope.attachments, open_file):
+                writer.write(data)
         return await writer.finish()
     except BaseException:
         writer.abort()

@@ -11,7 +11,7 @@ from typing import Any, Final
 from gateway.domain.moments import iso
 from gateway.errors import GatewayError
 from gateway.ports import ChangeSet, Insert, Update
-from gateway.programs import clockwatch, undetermined
+from gateway.programs import backupwatch, clockwatch, undetermined
 from gateway.programs.context import Context
 
 _EVERY_S: Final = 1.0
@@ -31,10 +31,24 @@ class Readiness:
         """Return each check's `ok`, with what must be said beside it, or what is wrong."""
         checks = dict(await self._tried())
         checks["clock"] = "ok"
-        if clockwatch.is_off(self._context):
+        if self._context.restored:
+            checks["restored"] = "ok (standing still: reconcile and release)"
+        if clockwatch.clock_is_off(self._context):
             # TIM-01: we still accept; stamping and relaying are held, so it is said, not failed.
             checks["clock"] = "ok (off: stamping held)"
+        parts = await self._context.gatekeeper.parts()
+        if "disk" in parts:
+            checks["disk"] = "ok" if parts["disk"] < 1 else "less is free than the floor"
+            days = self._context.disk_days
+            if checks["disk"] == "ok" and days is not None:
+                checks["disk"] = f"ok (full in {days:.0f} days)"
+        # Said, not failed: what is full for one node is for all, and asking them helps nobody.
+        full = sorted(what for what, part in parts.items() if part >= 1 and what != "disk")
+        checks["load"] = f"ok (full: {', '.join(full)})" if full else "ok"
         try:
+            # S004 art 10.2: said, not failed; `backupwatch` alarms when it is too old.
+            good = await backupwatch.last_good(self._context)
+            checks["backup"] = f"ok ({good})" if good else "ok (none yet)"
             waits = await undetermined.waiting(self._context.ledger, self._context.clock.now())
         except GatewayError:
             return checks  # the ledger's own check says why

@@ -19,6 +19,7 @@ from gateway.programs.catalogue import today
 from gateway.programs.context import Context
 from gateway.programs.judging import judge
 from gateway.programs.mailroom import Mailroom
+from gateway.programs.patience import Patience
 from gateway.programs.reading import read_document
 from gateway.programs.rows import entry, event
 from gateway.programs.verifying import signed_packet, verify_files
@@ -35,6 +36,7 @@ class Receiver:
         self._context = context
         self._mailroom = mailroom
         self._busy: dict[str, asyncio.Event] = {}
+        self._patience = Patience("receiver", context.random)
 
     async def run(self) -> None:
         """Work until cancelled."""
@@ -47,6 +49,9 @@ class Receiver:
             work = await self._context.lanes.take("receive")
             try:
                 await self.once(work.ref)
+                self._patience.good()
+            except UnavailableError as exc:
+                await self._patience.wait(exc)
             except Exception as exc:  # noqa: BLE001 - the janitor brings it again
                 observe.alarm(what="receiver", subject=work.ref, failure=exc)
             await work.done()

@@ -19,11 +19,12 @@ from gateway.domain.envelope import Attachment
 from gateway.domain.finding import errors, finding_json
 from gateway.domain.lifecycle import ArrivalState, ConsignmentState
 from gateway.domain.moments import from_text, iso, to_text
-from gateway.errors import GatewayError
+from gateway.errors import GatewayError, UnavailableError
 from gateway.ports import BlobInfo, Change, ChangeSet, Conflict, Delete, Row, Update
 from gateway.programs import clockwatch, undetermined
 from gateway.programs.context import Context
 from gateway.programs.judging import findings_from_json, judge_signatures, legal_class_of
+from gateway.programs.patience import Patience
 from gateway.programs.rows import dumps, entry, event, loads
 from gateway.programs.shutaway import shut_away
 from gateway.programs.undetermined import ASKED
@@ -85,6 +86,7 @@ class Recheck:
         self._acted: str | None = None
         self._told = 0
         self._told_at: datetime | None = None
+        self._patience = Patience("recheck", context.random)
 
     def on_fresh(self, issuer: str = ANY_ISSUER) -> None:
         """Say that revocation data of an authority came in; called on the loop.
@@ -99,7 +101,12 @@ class Recheck:
         """Work until cancelled."""
         while True:
             try:
-                await self.once()
+                async with self._context.leases.holding("recheck") as mine:
+                    if mine:
+                        await self.once()
+                self._patience.good()
+            except UnavailableError as exc:
+                await self._patience.wait(exc)
             except Exception as exc:  # noqa: BLE001 - the next look may find the trouble gone
                 observe.alarm(what="recheck", failure=exc)
             self._nudged.clear()

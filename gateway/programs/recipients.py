@@ -12,7 +12,7 @@ from gateway.domain.moments import to_text
 from gateway.errors import CATALOGUE, Reason
 from gateway.ports import Change, Insert
 from gateway.programs.context import Context
-from gateway.programs.routing import LOCAL, local_hop, topic_of
+from gateway.programs.routing import LOCAL, local_hop, owed_to
 from gateway.programs.rows import dumps, wake
 from gateway.rules.facts import MESSAGE_HEADER
 
@@ -153,5 +153,5 @@ def _transfer(  # noqa: PLR0917
         )
     ]
     if open_gate:
-        rows.append(wake(topic_of(hop), transfer_id, lane))
+        rows.append(wake(owed_to(hop), transfer_id, lane))
     return rows

@@ -2,7 +2,7 @@
 
 1. claim the transfer: its attempt row, lease and next due time are committed before dialling;
 2. hand the parcel over;
-3. commit what came of it.
+3. commit what came of it, and tell the destination's circuit breaker.
 
 A crash after 1 leaves an expired lease: the janitor defers it and it is sent again, because doubt
 means send again; the receiver drops the repeat. A crash between 2 and 3 is the same.
@@ -16,11 +16,14 @@ from datetime import datetime, timedelta
 from typing import Any, Final, assert_never
 
 from gateway import faults, observe
-from gateway.domain.delivery import TELL_CLERK_AFTER, back_off
+from gateway.domain.breaker import BreakerEvent
+from gateway.domain.delivery import TELL_CLERK_AFTER, Decision, back_off
+from gateway.domain.holds import Span, held_within, hold_span
 from gateway.domain.lifecycle import DeliveryEvent, DeliveryState, TransferState
 from gateway.domain.moments import from_text, to_text
-from gateway.errors import GatewayError, IntegrityError, RejectedError
+from gateway.errors import GatewayError, IntegrityError, RejectedError, UnavailableError
 from gateway.ports import (
+    Absent,
     Adapter,
     Busy,
     Change,
@@ -29,14 +32,17 @@ from gateway.ports import (
     Insert,
     Outcome,
     Parcel,
+    Present,
     Refused,
     Row,
     Taken,
     Update,
 )
 from gateway.programs import clockwatch, parcels, settle, tracking
+from gateway.programs.breakers import Breakers
 from gateway.programs.context import Context
 from gateway.programs.local import deliver_locally
+from gateway.programs.patience import Patience
 from gateway.programs.routing import LOCAL, topic_of
 from gateway.programs.rows import event, loads
 
@@ -54,15 +60,24 @@ class _Damaged:
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class _AtHome(Busy):
+    """Not now, for a reason of ours: it says nothing of the destination."""
+
+
 class Relay:
     """Workers that empty the relay topics, some reserved for urgent lanes."""
 
     def __init__(self, context: Context) -> None:
         self._context = context
+        self.breakers = Breakers(context, self._try)
+        self._patience = Patience("relay", context.random)
 
     async def run(self) -> None:
         """Work until cancelled; attempts under way get a few seconds to finish."""
+        await self.breakers.start()
         async with asyncio.TaskGroup() as group:
+            group.create_task(self.breakers.run(tuple(self._context.adapters)))
             self._workers(group, LOCAL, _LOCAL_WORKERS)
             for hop in self._context.adapters:
                 self._workers(group, hop, self._context.peer(hop).concurrency)
@@ -72,46 +87,88 @@ class Relay:
         # the workers, at least one of two, takes nothing below khẩn.
         reserved = 0 if count < 2 else max(1, count // 4)
         for n in range(count):
-            group.create_task(self._work(topic_of(hop), _URGENT if n < reserved else 0))
+            group.create_task(self._work(hop, _URGENT if n < reserved else 0))
 
-    async def _work(self, topic: str, lowest: int) -> None:
+    async def _work(self, hop: str, lowest: int) -> None:
+        topic = topic_of(hop)
         while True:
+            await self.breakers.flowing(hop)
             work = await self._context.lanes.take(topic, lowest=lowest)
-            attempt = asyncio.ensure_future(self._safely(work.ref))
-            try:
-                await asyncio.shield(attempt)
-            except asyncio.CancelledError:
-                await asyncio.wait({attempt}, timeout=_FINISH_S)
-                attempt.cancel()
-                with contextlib.suppress(asyncio.CancelledError):
-                    await attempt
-                raise
+            await self._carefully(work.ref)
             await work.done()
 
-    async def _safely(self, transfer_id: str) -> None:
+    async def _carefully(self, transfer_id: str, *, asking: bool = False) -> None:
+        """Make one attempt; when we are told to stop, give it a few seconds to finish."""
+        attempt = asyncio.ensure_future(self._safely(transfer_id, asking=asking))
         try:
-            await self.once(transfer_id)
+            await asyncio.shield(attempt)
+        except asyncio.CancelledError:
+            await asyncio.wait({attempt}, timeout=_FINISH_S)
+            attempt.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await attempt
+            raise
+
+    async def _safely(self, transfer_id: str, *, asking: bool = False) -> None:
+        try:
+            await self.once(transfer_id, asking=asking)
+            self._patience.good()
+        except UnavailableError as exc:
+            await self._patience.wait(exc)
         except Exception as exc:  # noqa: BLE001 - one bad letter must not stop the post
             observe.alarm(what="relay", subject=transfer_id, failure=exc)
 
-    async def once(self, transfer_id: str) -> None:
-        """Make one attempt; do nothing when there is nothing to claim."""
+    async def _try(self, transfer_id: str) -> None:
+        await self._carefully(transfer_id, asking=True)
+
+    async def once(self, transfer_id: str, *, asking: bool = False) -> None:
+        """Make one attempt; do nothing when there is nothing to claim.
+
+        Args:
+            transfer_id: What to try.
+            asking: It is the one attempt that asks whether a destination takes parcels again.
+        """
         context = self._context
         row = await context.ledger.one("transfer", id=transfer_id)
         now = context.clock.now()
         if (
             row is None
             or row["hold"]
+            or row["stopped"]
             or row["state"] not in {TransferState.WAITING, TransferState.DEFERRED}
             or row["due_at"] > to_text(now)
         ):
             return
-        if clockwatch.is_off(context):
+        if row["consignment_id"] in context.shelved:
+            await self._shelve(row, now)
+        elif row["hop"] in context.halted or not (asking or context.flows(row["hop"])):
+            await self._put_off(row, now)
+        elif clockwatch.is_off(context):
             await clockwatch.hold_transfer(context, row)
         elif row["hop"].startswith(LOCAL):
             await deliver_locally(context, row)
         elif (adapter := context.adapters.get(row["hop"])) is not None:
             await self._dial(adapter, row)
+
+    async def _shelve(self, row: Row, now: datetime) -> None:
+        """Stop a transfer made after an operator held its document; not if it was released since.
+
+        What we know of holds is a second old: stopped on old news it would never go on.
+        """
+        held = Present("hold", _by_hand("document", row["consignment_id"]))
+        where = {"id": row["id"], "state": row["state"], "stopped": 0}
+        stop = Update("transfer", where, {"stopped": 1})
+        told = event(row["id"], "queue_held", now, scope="document")
+        await self._context.ledger.commit(ChangeSet(rows=(stop, told), guards=(held,)))
+
+    async def _put_off(self, row: Row, now: datetime) -> None:
+        """Give back what was taken just before its destination was closed: no attempt is made.
+
+        It stays due; the new time makes it a new wish, which no broker takes for a repeated one.
+        """
+        where = {"id": row["id"], "state": row["state"], "due_at": row["due_at"]}
+        later = Update("transfer", where, {"due_at": to_text(now)}, expect=None)
+        await self._context.ledger.commit(ChangeSet(rows=(later,)))
 
     async def _dial(self, adapter: Adapter, row: Row) -> None:
         claimed = await self._claim(row)  # (1)
@@ -120,8 +177,26 @@ class Relay:
         faults.reach("relay.after-attempt")
         outcome = await self._deliver(adapter, claimed)  # (2)
         faults.reach("relay.after-delivery")
-        await self._settle(claimed, outcome, self._context.clock.now())  # (3)
+        now = self._context.clock.now()
+        self._tell(claimed, outcome, now)
+        await self._settle(claimed, outcome, now)  # (3)
+        await self.breakers.record(row["hop"])
         faults.reach("relay.after-outcome")
+
+    def _tell(self, row: Row, outcome: Outcome | _Damaged, now: datetime) -> None:
+        """Tell the breaker what the attempt's end says of the destination."""
+        hop, began_at = row["hop"], row["began_at"]
+        match outcome:
+            case Taken():
+                self.breakers.note(hop, BreakerEvent.SUCCEEDED, began_at, now)
+            case Refused():
+                self.breakers.note(hop, BreakerEvent.REFUSED, began_at, now)
+            case _Damaged() | _AtHome():
+                self.breakers.note(hop, BreakerEvent.UNDECIDED, began_at, now)
+            case Busy(reason, wish):
+                self.breakers.note(hop, BreakerEvent.FAILED, began_at, now, reason, wish)
+            case _:
+                assert_never(outcome)
 
     # ------------------------------------------------------------ (1) claim
 
@@ -135,14 +210,16 @@ class Relay:
         known = tries["n"] if tries else 0
         first_at = from_text(tries["first_at"]) if tries and tries["first_at"] else now
         facts = {"tries": known + 1, "first_at": first_at, "began_at": now}
-        due = self._next({**row, **facts}, now, None)
+        due = await self._next({**row, **facts}, now, None)
         values = {
             "state": TransferState.SENDING.value,
             "attempts": attempt,
             "lease_until": to_text(now + context.policy.lease),
             "due_at": to_text(due or now + context.policy.lease),
+            "node": context.node,
         }
         mine = {"id": row["id"], "state": row["state"], "attempts": row["attempts"], "hold": ""}
+        mine |= {"stopped": 0}
         covered = {"transfer_id": row["id"]}
         claim: tuple[Change, ...] = (
             Update("transfer", mine, values),
@@ -156,32 +233,73 @@ class Relay:
             Update("delivery", covered | {"left_at": None}, {"left_at": at}, expect=None),
             event(row["id"], "attempt_began", now, n=attempt, hop=row["hop"]),
         )
-        result = await context.ledger.commit(ChangeSet(rows=claim))
-        return None if isinstance(result, Conflict) else {**row, **values, **facts}
+        result = await context.ledger.commit(ChangeSet(rows=claim, guards=_not_held(row)))
+        if isinstance(result, Conflict):
+            if isinstance(result.failed, Absent):
+                await self._put_off(row, now)
+            return None
+        return {**row, **values, **facts}
 
-    def _next(self, row: Row, now: datetime, retry_after_s: float | None) -> datetime | None:
+    async def _next(self, row: Row, now: datetime, retry_after_s: float | None) -> datetime | None:
         """Return when to try again, None to give up; tries count from the last requeue."""
+        tried_for = now - row["first_at"]
+        decision = self._decide(row, tried_for, retry_after_s)
+        if decision.wait is None:
+            # SND-15: it is given up after so long a time of trying. What an operator, the clock or
+            # a breaker held was not tried: nothing fails because a line was down.
+            held = held_within(await self._spans(row, now), row["first_at"], now)
+            decision = self._decide(row, tried_for - held, retry_after_s)
+        return None if decision.wait is None else now + decision.wait
+
+    def _decide(self, row: Row, waited: timedelta, retry_after_s: float | None) -> Decision:
         context = self._context
-        decision = back_off(
+        return back_off(
             row["tries"],
             row["lane"],
             context.random(),
-            waited=now - row["first_at"],
+            waited=waited,
             retry_after=None if retry_after_s is None else timedelta(seconds=retry_after_s),
             schedules=context.policy.schedules,
         )
-        return None if decision.wait is None else now + decision.wait
+
+    async def _spans(self, row: Row, now: datetime) -> list[Span]:
+        """Return when this transfer was held, by whatever."""
+        ledger = self._context.ledger
+        held = await ledger.all(
+            "holds_of",
+            transfer_id=row["id"],
+            consignment_id=row["consignment_id"] or "",
+            hop=row["hop"],
+            after=to_text(row["first_at"]),
+        )
+        spans = []
+        for h in held:
+            # What this node's breaker holds stands as long as the node does, asked lately or not.
+            until = None if h["held_by"] == self._context.node else h["until"]
+            spans.append(hold_span(h["since"], until, h["released_at"], now))
+        since: datetime | None = None
+        for told in await ledger.all("clock_holds_of", transfer_id=row["id"]):
+            if told["type"] == "held":
+                since = since or from_text(told["at"])
+            elif since is not None:
+                spans.append(Span(since, from_text(told["at"])))
+                since = None
+        return spans
 
     # ------------------------------------------------------------ (2) hand over
 
     async def _deliver(self, adapter: Adapter, row: dict[str, Any]) -> Outcome | _Damaged:
         try:
             row.update(await parcels.ensure(self._context, row))
-            faults.reach("relay.after-parcel")
+        except (IntegrityError, RejectedError) as exc:
+            return _damaged(row, exc)
+        except GatewayError as exc:
+            return _AtHome(exc.public)
+        faults.reach("relay.after-parcel")
+        try:
             return await self._hand_over(adapter, row)
         except (IntegrityError, RejectedError) as exc:
-            observe.alarm(what="parcel", subject=row["id"], failure=exc)
-            return _Damaged(f"kho lưu thiếu hoặc hỏng / missing or damaged here: {exc.public}")
+            return _damaged(row, exc)
         except GatewayError as exc:
             return Busy(exc.public)
         except Exception as exc:  # noqa: BLE001 - unknown trouble is Busy plus an alert
@@ -225,19 +343,22 @@ class Relay:
     async def _settle(self, row: Row, outcome: Outcome | _Damaged, now: datetime) -> None:
         context = self._context
         due: datetime | None = None
+        may_close = True
         match outcome:
             case Taken(_, detail):
                 covered = await context.ledger.all("deliveries_of_transfer", transfer_id=row["id"])
                 changes = settle.taken(context, row, covered, outcome, now)
+                may_close = settle.revives(covered)  # a receipt may have ended it meanwhile
                 ended = settle.attempt_ended(row, "taken", detail, now)
             case Busy(reason, retry_after_s):
-                due = self._next(row, now, retry_after_s)
+                due = await self._next(row, now, retry_after_s)
                 gave_up = f"hết hạn gửi lại / gave up: {reason}"
                 changes = (
                     settle.failed(context, row, "gave_up", gave_up, "", now)
                     if due is None
                     else settle.deferred(row, reason, due, now)
                 )
+                may_close = due is None
                 ended = settle.attempt_ended(row, "busy", reason, now)
             case Refused(reason, code):
                 changes = settle.failed(context, row, "peer_refused", reason, code, now)
@@ -250,7 +371,7 @@ class Relay:
         result = await context.ledger.commit(ChangeSet(rows=(*changes, ended)))
         if isinstance(result, Conflict):  # a receipt was faster: it has settled the transfer
             await context.ledger.commit(ChangeSet(rows=(ended,)))
-        elif due is None and not isinstance(outcome, Taken):
+        elif may_close:
             await tracking.close_if_settled(context, row["consignment_id"])
         self._say(row, outcome, due, now)
 
@@ -292,3 +413,21 @@ class Relay:
                 assert_never(outcome)
         if row["tries"] == TELL_CLERK_AFTER and not isinstance(outcome, Taken):
             observe.alarm(what="transfer does not get through", subject=row["id"])
+
+
+def _not_held(row: Row) -> tuple[Absent, ...]:
+    """Return the guards that no operator holds the destination or the document at this instant."""
+    subjects = [("hop", row["hop"])]
+    if row["consignment_id"]:
+        subjects.append(("document", row["consignment_id"]))
+    return tuple(Absent("hold", _by_hand(scope, subject)) for scope, subject in subjects)
+
+
+def _by_hand(scope: str, subject: str) -> dict[str, str | None]:
+    """Return what a standing hold of an operator looks like."""
+    return {"kind": "operator", "scope": scope, "subject": subject, "released_at": None}
+
+
+def _damaged(row: Row, exc: GatewayError) -> _Damaged:
+    observe.alarm(what="parcel", subject=row["id"], failure=exc)
+    return _Damaged(f"kho lưu thiếu hoặc hỏng / missing or damaged here: {exc.public}")

@@ -266,8 +266,8 @@ async def answers(context: Context, row: Row) -> list[Given]:
         if event["type"] == ADDED:
             data = loads(event["data"])
             # After a purge (SEC-01) only the stub of the first answer is left.
-            if context.blobs.size(data["answer"]) is not None:
-                text = b"".join(context.blobs.chunks(data["answer"])).decode()
+            if await context.blobs.has(data["answer"]):
+                text = b"".join([c async for c in context.blobs.stream(data["answer"])]).decode()
                 found.append(Given(text, data.get("key", "")))
     return found
 

@@ -62,9 +62,20 @@ def taken(
         event(row["id"], "handed_over", now, hop=row["hop"], peer_doc_id=outcome.peer_doc_id),
         _receipt(context, row, deliveries, outcome, now),
     ]
-    if any(settled(DELIVERY, DeliveryState(d["state"])) for d in deliveries):
+    if revives(deliveries):
         changes.append(reopened(row["consignment_id"]))
     return changes
+
+
+def revives(deliveries: Sequence[Row]) -> bool:
+    """Tell whether the peer's late word opens a delivery that was given up.
+
+    One that was answered stays answered: its consignment is closed for good.
+    """
+    return any(
+        settled(DELIVERY, state) and (state, DeliveryEvent.PEER_TOOK) in DELIVERY.rows
+        for state in (DeliveryState(d["state"]) for d in deliveries)
+    )
 
 
 def _receipt(

@@ -19,7 +19,7 @@ from gateway.errors import Reason
 from gateway.ports import Change, Insert, Row, Update
 from gateway.programs.catalogue import whois
 from gateway.programs.context import Context
-from gateway.programs.routing import LOCAL, topic_of
+from gateway.programs.routing import LOCAL, owed_to
 from gateway.programs.rows import dumps, entry, event, loads, wake
 
 _STATUS_LANE: Final = 1
@@ -231,7 +231,7 @@ def status_transfer(context: Context, report: Row, hop: str, now: datetime) -> l
                 "created_at": to_text(now),
             },
         ),
-        wake(topic_of(hop), transfer_id, _STATUS_LANE),
+        wake(owed_to(hop), transfer_id, _STATUS_LANE),
         status_entry(context, report, now),
     ]
 

@@ -144,6 +144,8 @@ async def _no_doubt(context: Context, delivery: Row, now: datetime) -> list[Chan
         Update("transfer", {"id": transfer["id"], "state": transfer["state"]}, done),
         event(transfer["id"], "receipt_came", now, agency=delivery["agency"]),
     ]
+    if transfer["state"] == TransferState.SENDING:
+        changes.append(_answered_otherwise(transfer, at))
     for other in covered:
         if other["id"] == delivery["id"] or other["state"] not in _NOT_THERE:
             continue
@@ -157,6 +159,18 @@ async def _no_doubt(context: Context, delivery: Row, now: datetime) -> list[Chan
         if settled(DELIVERY, DeliveryState(other["state"])):
             changes += _reopened(delivery, now)
     return changes
+
+
+def _answered_otherwise(transfer: Row, at: str) -> Change:
+    """Return the row that ends the attempt under way.
+
+    Nobody else may be left to do it: who dialled can have died, and without a lease the janitor
+    does not look. If it lives, what it learns replaces this.
+    """
+    detail = "biên nhận đến trước câu trả lời / a receipt came before the answer"
+    under_way = {"transfer_id": transfer["id"], "n": transfer["attempts"], "ended_at": None}
+    ended = {"ended_at": at, "outcome": "taken", "detail": detail}
+    return Update("attempt", under_way, ended, expect=None)
 
 
 def _reopened(delivery: Row, now: datetime) -> list[Change]:

@@ -126,7 +126,7 @@ async def _examined(
     context: Context, attachment: Attachment | BlobInfo, at: datetime, lane: int
 ) -> VerificationReport:
     if attachment.size_bytes <= _IN_HAND:
-        data = b"".join(context.blobs.chunks(attachment.sha256))
+        data = b"".join([c async for c in context.blobs.stream(attachment.sha256)])
         report = context.verifier.quick(data, sha256=attachment.sha256, at=at)
         if report is not None:
             return report

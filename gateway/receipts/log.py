@@ -16,8 +16,12 @@ Kinds: `accepted` (a submission was committed; carries `packet_sha256`, `content
 `received_at_legal`), `status` (`code`, `direction`), `refused` (`reason`: a catalogue code),
 `failed`, `cancelled`, `returned`, `recalled`, `quarantined`, `released`, `purged` (`actors`: two),
 `resent`, `verified` (a verdict changed later: `verdict_before`, `verdict`, `reports_before`,
-`reports`), `audit` (`action`, `actor`, `target`). `reports` is a list of `sha256` (a file) and
-`report_sha256`: what was said of it, so that no report is changed or dropped unseen.
+`reports`), `audit` (`action`, `actor`, `target`),
+`restored` (the log was put back from the backup `target`, made at `from_time`: `value` entries with
+the tree's root `sha256`; what came after them is lost), `key_changed` (`key_before`, `key`: kids;
+`public_key`; `from_time`; `signed_before`, `signed`: tokens of both keys over these). `reports` is
+a list of `sha256` (a file) and `report_sha256`: what was said of it, so that no report is changed
+or dropped unseen.
 """
 
 import re
@@ -72,6 +76,8 @@ class Kind(StrEnum):
     RELEASED = "released"
     PURGED = "purged"
     AUDIT = "audit"
+    KEY_CHANGED = "key_changed"
+    RESTORED = "restored"
 
 
 REQUIRED: Final = ("entry_id", "kind", "at")
@@ -142,6 +148,13 @@ KEYS: Final = frozenset(
         "actor",
         "actors",
         "target",
+        # the receipt key
+        "key",
+        "key_before",
+        "public_key",
+        "from_time",
+        "signed",
+        "signed_before",
     }
 )
 

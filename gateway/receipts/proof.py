@@ -1,8 +1,9 @@
 """Stand-alone verifier of exported receipts (kiểm tra hồi báo); the one definition of the format.
 
 Needs the standard library and `cryptography`, nothing else: copy this file anywhere and run
-`python proof.py FILE --key PEM [--head FILE] [--json]`. No network, no database, no gateway. That
-is why it is one long file: an auditor reads and copies one file, and the gateway imports from it.
+`python proof.py FILE --key PEM [--key PEM …] [--head FILE] [--json]`. No network, no database, no
+gateway. That is why it is one long file: an auditor reads and copies one file, and the gateway
+imports from it.
 
 Promises: one pass, memory bounded whatever the file's size; every byte of the file is checked, so
 that no change goes unseen; a changed, dropped, swapped, inserted or duplicated entry is named by
@@ -36,7 +37,10 @@ from pathlib import Path
 from typing import Any, BinaryIO, Final, NoReturn
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
+from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
 FORMAT: Final = "vanlien-receipts"
@@ -46,7 +50,11 @@ DOCUMENT_SCOPE: Final = "document"
 TYP_RECEIPT: Final = "vanlien-receipt+jwt"
 TYP_HEAD: Final = "vanlien-tree-head+jwt"
 TYP_EXPORT: Final = "vanlien-export+jwt"
+TYP_KEY: Final = "vanlien-key-change+jwt"
 ALG: Final = "Ed25519"  # RFC 9864, which retires the name EdDSA
+ALG_P256: Final = "ES256"  # RFC 7518: for tokens and modules that know no Ed25519
+KEY_CHANGED: Final = "key_changed"  # the kind of entry that hands over from one key to the next
+RESTORED: Final = "restored"  # the kind of entry that says: what followed the backup is lost
 MAX_LINE: Final = 1 << 20
 MAX_INT: Final = (1 << 53) - 1  # RFC 8785: beyond, JSON readers disagree
 MAX_FAULTS: Final = 100
@@ -174,6 +182,9 @@ def verify_consistency(
 # ---------------------------------------------------------------- the format: keys and signatures
 
 
+PublicKey = Ed25519PublicKey | ec.EllipticCurvePublicKey
+
+
 class UnknownSignerError(ValueError):
     """The token names a key we do not have."""
 
@@ -183,30 +194,59 @@ def b64url(data: bytes) -> str:
     return base64.urlsafe_b64encode(data).rstrip(b"=").decode("ascii")
 
 
-def thumbprint(key: Ed25519PublicKey) -> str:
+def algorithm(key: PublicKey) -> str:
+    """Return the one JWS algorithm a key signs with: a token that names another is refused."""
+    return ALG if isinstance(key, Ed25519PublicKey) else ALG_P256
+
+
+def thumbprint(key: PublicKey) -> str:
     """Return the RFC 7638 thumbprint, our `kid`."""
-    jwk = {"crv": "Ed25519", "kty": "OKP", "x": b64url(key.public_bytes_raw())}
+    if isinstance(key, Ed25519PublicKey):
+        jwk = {"crv": "Ed25519", "kty": "OKP", "x": b64url(key.public_bytes_raw())}
+    else:
+        point = key.public_numbers()
+        x, y = (b64url(n.to_bytes(32, "big")) for n in (point.x, point.y))
+        jwk = {"crv": "P-256", "kty": "EC", "x": x, "y": y}
     return b64url(hashlib.sha256(compact(jwk).encode()).digest())
 
 
-def load_keys(pem: bytes) -> dict[str, Ed25519PublicKey]:
-    """Return the Ed25519 public keys of a PEM file by kid; several after a key change.
+def load_keys(pem: bytes) -> dict[str, PublicKey]:
+    """Return the public keys of a PEM file by kid; several after a key change.
 
     Raises:
-        ValueError: There is none, or one is no Ed25519 public key.
+        ValueError: There is none, or one is neither Ed25519 nor P-256.
     """
-    keys: dict[str, Ed25519PublicKey] = {}
+    keys: dict[str, PublicKey] = {}
     for block in _PEM.findall(pem):
         try:
             key = load_pem_public_key(block)
         except UnsupportedAlgorithm as exc:
             raise ValueError("unknown kind of public key") from exc
-        if not isinstance(key, Ed25519PublicKey):
-            raise ValueError("not an Ed25519 public key")  # noqa: TRY004 — hostile is one family
+        if isinstance(key, ec.EllipticCurvePublicKey):
+            good = isinstance(key.curve, ec.SECP256R1)
+        else:
+            good = isinstance(key, Ed25519PublicKey)
+        if not good:
+            raise ValueError("not an Ed25519 or P-256 public key")
+        assert isinstance(key, (Ed25519PublicKey, ec.EllipticCurvePublicKey))
         keys[thumbprint(key)] = key
     if not keys:
         raise ValueError("no PUBLIC KEY block")
     return keys
+
+
+def _signed_by(key: PublicKey, signature: bytes, signed: bytes) -> bool:
+    try:
+        if isinstance(key, Ed25519PublicKey):
+            key.verify(signature, signed)
+            return True
+        if len(signature) != 64:  # RFC 7518 section 3.4: r and s, 32 bytes each
+            return False
+        r, s = (int.from_bytes(part, "big") for part in (signature[:32], signature[32:]))
+        key.verify(encode_dss_signature(r, s), signed, ec.ECDSA(SHA256()))
+    except InvalidSignature:
+        return False
+    return True
 
 
 def read_json(text: str) -> dict[str, Any]:
@@ -233,35 +273,78 @@ def _part(text: str) -> bytes:
 
 def peek_jws(token: str, typ: str) -> tuple[str, dict[str, Any]]:
     """Return kid and claims of one of our tokens, its signature unchecked; ValueError if none."""
+    _, kid, claims = _read_jws(token, typ)
+    return kid, claims
+
+
+def _read_jws(token: str, typ: str) -> tuple[str, str, dict[str, Any]]:
     parts = token.split(".")
     if len(parts) != 3 or len(token) > MAX_LINE:
         raise ValueError("not a compact JWS")
     header = read_json(_part(parts[0]).decode("utf-8"))
-    if set(header) != {"alg", "kid", "typ"} or header["alg"] != ALG or header["typ"] != typ:
+    if set(header) != {"alg", "kid", "typ"} or header["typ"] != typ:
         raise ValueError(f"not a {typ} token")
-    if not isinstance(header["kid"], str):
-        raise ValueError("kid is no text")  # noqa: TRY004 — hostile is one family
-    return header["kid"], read_json(_part(parts[1]).decode("utf-8"))
+    if header["alg"] not in {ALG, ALG_P256} or not isinstance(header["kid"], str):
+        raise ValueError("neither algorithm nor kid of ours")
+    return header["alg"], header["kid"], read_json(_part(parts[1]).decode("utf-8"))
 
 
-def open_jws(
-    token: str, typ: str, keys: Mapping[str, Ed25519PublicKey]
-) -> tuple[str, dict[str, Any]]:
+def open_jws(token: str, typ: str, keys: Mapping[str, PublicKey]) -> tuple[str, dict[str, Any]]:
     """Return kid and claims of a token signed by one of `keys`.
 
     Raises:
         UnknownSignerError: The token's kid is not among the keys.
         ValueError: Malformed, of another kind, or the signature is wrong.
     """
-    kid, claims = peek_jws(token, typ)
+    alg, kid, claims = _read_jws(token, typ)
     if kid not in keys:
         raise UnknownSignerError(f"no key {kid[:64]}")
     signed, _, signature = token.rpartition(".")
-    try:
-        keys[kid].verify(_part(signature), signed.encode("ascii"))
-    except InvalidSignature as exc:
-        raise ValueError("signature is wrong") from exc
+    if alg != algorithm(keys[kid]) or not _signed_by(
+        keys[kid], _part(signature), signed.encode("ascii")
+    ):
+        raise ValueError("signature is wrong")
     return kid, claims
+
+
+@dataclass(frozen=True, slots=True)
+class KeyChange:
+    """A hand-over in the log: entry by which one key names the next, signed by both."""
+
+    before: str
+    after: str
+    public: str
+    from_time: str
+    vouched: bool
+
+    @classmethod
+    def of(cls, body: Mapping[str, Any], keys: Mapping[str, PublicKey]) -> "KeyChange":
+        """Return the change an entry's body tells of.
+
+        Args:
+            body: Facts of an entry of the kind `key_changed`.
+            keys: What the file names; the new key stands in the entry itself.
+
+        `vouched` is False when the earlier key did not sign: it was lost, and the log says so.
+
+        Raises:
+            ValueError: What is signed is not signed by the keys named, or says something else.
+        """
+        names = ("key_before", "key", "public_key", "from_time")
+        before, after, public, from_time = (_text(body.get(name)) for name in names)
+        vouched = "signed_before" in body
+        change = cls(before, after, public, from_time, vouched)
+        new = load_keys(change.public.encode())
+        if set(new) != {change.after} or change.before == change.after:
+            raise ValueError("the new key is not the one named")
+        facts = {"key_before": change.before, "key": change.after, "from_time": change.from_time}
+        known = {**keys, **new}
+        signed = [("signed", change.after), *([("signed_before", change.before)] * vouched)]
+        for name, kid in signed:
+            signer, claims = open_jws(_text(body.get(name)), TYP_KEY, known)
+            if signer != kid or claims != facts:
+                raise ValueError("the hand-over is signed by another key, or says something else")
+        return change
 
 
 @dataclass(frozen=True, slots=True)
@@ -362,6 +445,14 @@ _FAULTS: Final[Mapping[str, tuple[str, str]]] = {
         "hồi báo tiếp nhận không khớp mục {index}",
         "the acceptance receipt does not match entry {index}",
     ),
+    "key-change": (
+        "mục {index} đổi khóa nhưng chữ ký của khóa cũ hoặc khóa mới sai",
+        "entry {index} changes the key, but the signature of the old or the new key is wrong",
+    ),
+    "unknown-key": (
+        "chữ ký cạnh mục {index} là của khóa lạ, tệp không nêu khóa này",
+        "a signature near entry {index} is of an unknown key, which the file does not name",
+    ),
     "head": (
         "đầu cây cạnh mục {index} sai, sai chữ ký hoặc sai chỗ",
         "the tree head near entry {index} is wrong, wrongly signed or out of place",
@@ -373,6 +464,10 @@ _FAULTS: Final[Mapping[str, tuple[str, str]]] = {
     ),
 }
 _NOTES: Final[Mapping[str, tuple[str, str]]] = {
+    "restored": (
+        "sổ đã phục hồi từ bản sao lưu: mục ghi sau bản sao lưu đó, nếu có, không còn trong sổ",
+        "the log was restored from a backup: entries after that backup, if any, are not in it",
+    ),
     "no-head": (
         "không có --head: không thể thấy nếu đuôi sổ bị cắt hoặc sổ bị viết lại bằng chính khóa đó",
         "without --head a cut tail, or a log rewritten with the same key, can't be seen",
@@ -381,7 +476,14 @@ _NOTES: Final[Mapping[str, tuple[str, str]]] = {
         "không có --key: không biết ai đã ký; lấy khóa công khai qua kênh khác rồi kiểm tra lại",
         "without --key nobody knows who signed; get the public key another way and check again",
     ),
-    "other-key": ("chữ ký của khóa khác với --key", "signed by a key other than --key"),
+    "other-key": (
+        "khóa lạ: có chữ ký của khóa không nằm trong --key",
+        "unknown key: something is signed by a key that is not in --key",
+    ),
+    "key-break": (
+        "có lần đổi khóa mà khóa cũ không ký xác nhận: kiểm tra khóa mới qua kênh khác",
+        "the key was changed once without the old key's signature: check the new key another way",
+    ),
     "unsigned": ("không có đầu cây nào được ký", "there is no signed tree head"),
     "partial": (
         "tệp chỉ gồm các mục của một văn bản; đủ hay thiếu là theo xác nhận của bên xuất",
@@ -426,6 +528,19 @@ def _fault(code: str, index: int | None, last: int | None, line: int) -> Fault:
 
 
 @dataclass(slots=True)
+class KeyUse:
+    """What one key signed in a file, and how it came to (index of the entry that named it)."""
+
+    algorithm: str
+    tree_heads: int = 0
+    acceptance_receipts: int = 0
+    exports: int = 0
+    pinned: bool = False
+    named_at: int | None = None
+    vouched_by: str = ""
+
+
+@dataclass(slots=True)
 class Report:
     """What the check saw. `faults` come in the order of the file, at most MAX_FAULTS."""
 
@@ -438,10 +553,12 @@ class Report:
     tree_size: int = 0
     root: str = ""
     signers: set[str] = field(default_factory=set)
+    keys: dict[str, KeyUse] = field(default_factory=dict)
     pinned: bool = False
     earlier_size: int | None = None
     faults: list[Fault] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    restored: list[dict[str, Any]] = field(default_factory=list)
 
     @property
     def exit_code(self) -> int:
@@ -476,10 +593,28 @@ class Report:
                 f"hồi báo tiếp nhận / acceptance receipts: {self.acceptance_receipts}"
             )
             lines.append(f"  cây / tree: {self.tree_size} · {self.root}")
-            lines += [f"  khóa ký / signer: {kid}" for kid in sorted(self.signers)]
+            lines += [_key_line(kid, self.keys[kid]) for kid in sorted(self.keys)]
+        lines += [
+            f"  phục hồi ở mục / restored at entry {r['index']}: {r['backup']}, "
+            f"cây / tree {r['tree_size']} · {r['root']}"
+            for r in self.restored
+        ]
         lines += [f"  ✗ dòng/line {f.line}: {f.vi} / {f.en}" for f in self.faults]
         lines += [f"  ! {_NOTES[c][0]} / {_NOTES[c][1]}" for c in self.notes]
         return "\n".join(lines) + "\n"
+
+
+def _key_line(kid: str, use: KeyUse) -> str:
+    whose = "--key" if use.pinned else "khóa lạ / unknown key"
+    words = [
+        f"  khóa ký / signer: {kid} {use.algorithm} ({whose})",
+        f"đầu cây / tree heads: {use.tree_heads}",
+        f"hồi báo / receipts: {use.acceptance_receipts}",
+        f"xác nhận xuất / exports: {use.exports}",
+    ]
+    if use.named_at is not None:
+        words.append(f"nêu ở mục / named by entry {use.named_at}")
+    return " · ".join(words)
 
 
 # ---------------------------------------------------------------- the check
@@ -492,11 +627,11 @@ class _EnoughError(Exception):
 class _Check:
     """One pass over one file."""
 
-    def __init__(self, pinned: Mapping[str, Ed25519PublicKey], earlier: Head | None) -> None:
+    def __init__(self, pinned: Mapping[str, PublicKey], earlier: Head | None) -> None:
         self.report = Report(earlier_size=earlier.size if earlier else None)
         self.pinned = pinned
         self.earlier = earlier
-        self.keys: dict[str, Ed25519PublicKey] = {}
+        self.keys: dict[str, PublicKey] = {}
         self.digest = hashlib.sha256()  # of all lines before this one
         self.order: Sequence[int] = range(MAX_INT)  # the index due at each position
         self.position = 0
@@ -563,7 +698,43 @@ class _Check:
     def _token(self, token: object, typ: str) -> dict[str, Any]:
         kid, claims = open_jws(_text(token), typ, self.keys)
         self.report.signers.add(kid)
+        use = self._use(kid)
+        use.tree_heads += typ == TYP_HEAD
+        use.acceptance_receipts += typ == TYP_RECEIPT
+        use.exports += typ == TYP_EXPORT
         return claims
+
+    def _use(self, kid: str) -> KeyUse:
+        known = self.report.keys.get(kid)
+        if known is None:
+            known = KeyUse(algorithm(self.keys[kid]), pinned=kid in self.pinned)
+            self.report.keys[kid] = known
+        return known
+
+    def _key_change(self, index: int, facts: Mapping[str, Any]) -> None:
+        try:
+            change = KeyChange.of(facts, self.keys)
+        except ValueError:
+            self._fault("key-change", index)
+            return
+        self.keys = {**load_keys(change.public.encode()), **self.keys}
+        use = self._use(change.after)
+        use.named_at = index
+        use.vouched_by = change.before if change.vouched else ""
+        if not change.vouched and "key-break" not in self.report.notes:
+            self.report.notes.append("key-break")
+
+    def _restored(self, index: int, facts: Mapping[str, Any]) -> None:
+        told = {
+            "index": index,
+            "backup": str(facts.get("target", "")),
+            "tree_size": facts.get("value", 0),
+            "root": str(facts.get("sha256", "")),
+        }
+        if len(self.report.restored) < MAX_FAULTS:
+            self.report.restored.append(told)
+        if "restored" not in self.report.notes:
+            self.report.notes.append("restored")
 
     def _entry(self, record: dict[str, Any]) -> None:
         log = self.report.scope == LOG_SCOPE
@@ -645,11 +816,18 @@ class _Check:
         except ValueError:
             self._fault("changed", index)
             return
+        if facts.get("kind") == KEY_CHANGED:
+            self._key_change(index, facts)
+        if facts.get("kind") == RESTORED:
+            self._restored(index, facts)
         if token is None:
             return
         self.report.acceptance_receipts += 1
         try:
             claims = self._token(token, TYP_RECEIPT)
+        except UnknownSignerError:
+            self._fault("unknown-key", index)
+            return
         except ValueError:
             claims = {}
         # Accepted before a number was given: neither has a document_id yet.
@@ -662,6 +840,9 @@ class _Check:
         due = max(self.position - 1, 0) if self.report.scope == LOG_SCOPE else None
         try:
             head = Head.of(_text(record["jws"]), self._token(record["jws"], TYP_HEAD))
+        except UnknownSignerError:
+            self._fault("unknown-key", due or 0)
+            return
         except ValueError:
             self._fault("head", due)
             return
@@ -792,7 +973,7 @@ def _lines(stream: BinaryIO) -> Iterator[bytes | None]:
 
 def verify(
     stream: BinaryIO,
-    keys: Mapping[str, Ed25519PublicKey] | None = None,
+    keys: Mapping[str, PublicKey] | None = None,
     head: Head | None = None,
 ) -> Report:
     """Check one exported file in one pass; raises only what reading the stream raises.
@@ -823,12 +1004,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
     parser = _Parser(prog="proof.py", description="Kiểm tra hồi báo / verify exported receipts")
     parser.add_argument("file", type=Path, help="tệp đã xuất / the exported file")
-    parser.add_argument("--key", type=Path, help="khóa công khai PEM / public key of the gateway")
+    parser.add_argument(
+        "--key",
+        type=Path,
+        action="append",
+        default=[],
+        help="khóa công khai PEM, nhiều lần được / public keys of the gateway; may be repeated",
+    )
     parser.add_argument("--head", type=Path, help="đầu cây giữ từ trước / a tree head got earlier")
     parser.add_argument("--json", action="store_true", help="in JSON / print JSON")
     args = parser.parse_args(argv)
     try:
-        keys = load_keys(_small(args.key)) if args.key else {}
+        keys = {kid: key for path in args.key for kid, key in load_keys(_small(path)).items()}
     except (OSError, ValueError) as exc:
         parser.error(f"--key: {exc}")
     report = verify_file(args.file, keys, args.head)
@@ -844,7 +1031,7 @@ def _small(path: Path) -> bytes:
         return stream.read(MAX_LINE)
 
 
-def verify_file(path: Path, keys: Mapping[str, Ed25519PublicKey], head_path: Path | None) -> Report:
+def verify_file(path: Path, keys: Mapping[str, PublicKey], head_path: Path | None) -> Report:
     """Check the file at `path` against the head at `head_path`; never raises for their content."""
     try:
         head = read_head(_small(head_path)) if head_path else None

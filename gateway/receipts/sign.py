@@ -1,10 +1,10 @@
-"""The gateway's own Ed25519 signature: acceptance receipts, tree heads, export statements.
+"""The gateway's own signature: acceptance receipts, tree heads, export statements.
 
 The key signs what the gateway says happened; it never signs an agency's document (SIG-03). Tokens
 are compact JWS with header `{alg, kid, typ}` and canonical JSON claims: the same facts under the
-same key give the same bytes, so a step repeated after a crash hands out the same receipt. `kid` is
-the RFC 7638 thumbprint. `generate` writes the key beside its name and links it there only when it
-is complete and durable; a crash leaves at most a `.part` file.
+same Ed25519 key give the same bytes (a P-256 key in a token does not: the receipt handed out is the
+one that was committed). `kid` is the RFC 7638 thumbprint. `generate` writes the key beside its name
+and links it there only when it is complete and durable; a crash leaves at most a `.part` file.
 """
 
 import os
@@ -14,9 +14,9 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
     NoEncryption,
@@ -28,24 +28,51 @@ from cryptography.hazmat.primitives.serialization import (
 from gateway.errors import ConfigurationError
 from gateway.receipts.log import Value, check_local_time, check_value
 from gateway.receipts.proof import (
-    ALG,
     TYP_EXPORT,
     TYP_HEAD,
+    TYP_KEY,
     TYP_RECEIPT,
     Head,
+    PublicKey,
+    algorithm,
     compact,
     open_jws,
     thumbprint,
 )
 
 
+class RawSigner(Protocol):
+    """Signs bytes: an Ed25519 key in memory, or a key in a token."""
+
+    def public_key(self) -> PublicKey:
+        """Return the public half."""
+        ...
+
+    def sign(self, data: bytes, /) -> bytes:
+        """Return the 64 bytes JWS wants (Ed25519; for P-256: r and s).
+
+        Raises:
+            UnavailableError: The token does not answer now.
+        """
+        ...
+
+
+class Signer(Protocol):
+    """What signs for the gateway; which key it is may change from one call to the next."""
+
+    def sign(self, typ: str, claims: Mapping[str, Value]) -> str:
+        """Return a compact JWS; UnavailableError when the key cannot be used now."""
+        ...
+
+
 class ReceiptKey:
     """The private receipt key, ready to sign; safe to share between threads."""
 
-    def __init__(self, private: Ed25519PrivateKey) -> None:
+    def __init__(self, private: RawSigner) -> None:
         self.private = private
-        self.public: Ed25519PublicKey = private.public_key()
+        self.public: PublicKey = private.public_key()
         self.kid = thumbprint(self.public)
+        self._alg = algorithm(self.public)
         self._headers: dict[str, bytes] = {}
 
     def sign(self, typ: str, claims: Mapping[str, Value]) -> str:
@@ -56,7 +83,7 @@ class ReceiptKey:
         """
         header = self._headers.get(typ)
         if header is None:
-            text = compact({"alg": ALG, "kid": self.kid, "typ": typ})
+            text = compact({"alg": self._alg, "kid": self.kid, "typ": typ})
             header = self._headers[typ] = _base64url(text.encode("utf-8"))
         signed = header + b"." + _base64url(compact(claims).encode("utf-8"))
         return (signed + b"." + _base64url(self.private.sign(signed))).decode("ascii")
@@ -179,7 +206,7 @@ class Acceptance:
     entry_hash: str
 
 
-def acceptance_receipt(key: ReceiptKey, claims: Acceptance) -> str:
+def acceptance_receipt(key: Signer, claims: Acceptance) -> str:
     """Return the signed acceptance receipt; ValueError when a claim has no canonical form."""
     check_local_time(claims.accepted_at)
     # Written out: dataclasses.asdict copies deeply, and this is the hot path of every acceptance.
@@ -202,7 +229,7 @@ def acceptance_receipt(key: ReceiptKey, claims: Acceptance) -> str:
     return key.sign(TYP_RECEIPT, facts)
 
 
-def tree_head(key: ReceiptKey, size: int, root_hex: str, at: str) -> str:
+def tree_head(key: Signer, size: int, root_hex: str, at: str) -> str:
     """Return the signed tree head of the first `size` entries.
 
     Args:
@@ -217,17 +244,33 @@ def tree_head(key: ReceiptKey, size: int, root_hex: str, at: str) -> str:
     return key.sign(TYP_HEAD, claims)
 
 
-def export_statement(key: ReceiptKey, claims: Mapping[str, Value]) -> str:
+def export_statement(key: Signer, claims: Mapping[str, Value]) -> str:
     """Return the signed last line of an export; `gateway.receipts.bundle` makes the claims."""
     check_value(claims)
     return key.sign(TYP_EXPORT, claims)
 
 
-def verify_acceptance(token: str, public: Ed25519PublicKey) -> dict[str, Any]:
+def key_change(before: ReceiptKey | None, after: ReceiptKey, kid: str, at: str) -> dict[str, str]:
+    """Return the facts of a `key_changed` entry: the hand-over, signed by both keys.
+
+    Args:
+        before: The key that signed until now; None when it is lost, which the log then shows.
+        after: The key that signs from `at` on.
+        kid: Of the key before.
+        at: ISO 8601 `+07:00`.
+    """
+    claims = {"key_before": kid, "key": after.kid, "from_time": check_local_time(at)}
+    facts = {**claims, "public_key": public_pem(after), "signed": after.sign(TYP_KEY, claims)}
+    if before is not None:
+        facts["signed_before"] = before.sign(TYP_KEY, claims)
+    return facts
+
+
+def verify_acceptance(token: str, public: PublicKey) -> dict[str, Any]:
     """Return the claims of an acceptance receipt; ValueError unless `public` signed it."""
     return open_jws(token, TYP_RECEIPT, {thumbprint(public): public})[1]
 
 
-def verify_tree_head(token: str, public: Ed25519PublicKey) -> Head:
+def verify_tree_head(token: str, public: PublicKey) -> Head:
     """Return the tree head; ValueError unless `public` signed it."""
     return Head.of(token, open_jws(token, TYP_HEAD, {thumbprint(public): public})[1])

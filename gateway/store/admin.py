@@ -1,23 +1,24 @@
 """Administration beside a running server: systems, counters, agencies, quarantine.
 
-Each call is one write transaction on a connection of its own, with an event, an entry of the
-receipt log and a new registry version; it waits its turn behind the server's writer. A refused call
+Each call is one write transaction on a session of its own, with an event, an entry of the receipt
+log and a new registry version; it waits its turn behind the servers' writers. A refused call
 leaves no trace. A crash leaves the whole call or nothing of it.
 """
 
+import base64
 import contextlib
-import sqlite3
-from collections.abc import Iterator, Sequence
+import hashlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any, Final, Literal
 
 from gateway.domain.identifiers import fold
 from gateway.domain.moments import VIETNAM, from_text, to_text
 from gateway.domain.numbering import ISSUE_SERIES, CounterState
 from gateway.domain.persons import same_person
-from gateway.errors import Reason, RejectedError, UnavailableError
+from gateway.errors import Reason, RejectedError
 from gateway.ports import (
     AgencyRecord,
     Blobs,
@@ -30,6 +31,7 @@ from gateway.ports import (
     Insert,
     NewCredential,
     QuarantineRow,
+    Row,
     SystemRow,
     Update,
 )
@@ -37,38 +39,36 @@ from gateway.receipts.log import Kind, Value
 from gateway.store import admin_rows as rows_of
 from gateway.store import purge
 from gateway.store.audit import audit, entry, event
-from gateway.store.ledger import SetRefused, apply, connect
 from gateway.store.names import Names
+from gateway.store.places import Place
 from gateway.store.queries import QUERIES
-from gateway.store.sequencer import sequence
+from gateway.store.session import open_session
+from gateway.store.steps import SetRefused
 
 _IN_FLIGHT_S: Final = 900.0
 """No submission takes longer between storing its bytes and committing."""
 
 
-class SqliteAdmin:
-    """AdminStore port over the ledger file.
+class LedgerAdmin:
+    """AdminStore port over the ledger.
 
     Args:
-        path: The ledger file.
+        place: Where the ledger is.
         blobs: Where purged bytes are deleted.
         clock: Stamps what is done.
         ids: Names receipt entries and registry versions.
     """
 
-    def __init__(self, path: Path, blobs: Blobs, clock: Clock, ids: Ids) -> None:
+    def __init__(self, place: Place, blobs: Blobs, clock: Clock, ids: Ids) -> None:
         self._blobs = blobs
         self._clock = clock
         self._ids = ids
-        self._connection = connect(path)
-        # SEC-01: what is purged is overwritten in the file, not only unlinked from its tables.
-        self._connection.execute("PRAGMA secure_delete=ON")
-        self._cursor = self._connection.cursor()
+        self._session = open_session(place, purpose="administration", patient=True)
         self._names: tuple[str, Names] | None = None
 
     def close(self) -> None:
-        """Let go of the file."""
-        self._connection.close()
+        """Let go of the ledger."""
+        self._session.close()
 
     # ------------------------------------------------------------ systems
 
@@ -182,7 +182,7 @@ class SqliteAdmin:
             if own is not None and series == ISSUE_SERIES and own["numbered_by"] != "gateway":
                 raise RejectedError(Reason.CONFLICT, f"{code} counts in its own system")
             key: dict[str, Any] = {"agency": code, "year": year, "series": series}
-            stands = self._connection.execute(QUERIES["counter"], key).fetchone()
+            stands = self._session.row(QUERIES["counter"], key)
             # DID-01 (S003 art 8.3): a number is never given twice, so a counter never goes back.
             CounterState(stands["last"] if stands else 0).advanced_to(last)
             row = CounterRow(code, year, series, last)
@@ -326,6 +326,41 @@ class SqliteAdmin:
                 rows_of.item(row) for row in self._all("SELECT * FROM quarantine ORDER BY at, id")
             ]
 
+    # ------------------------------------------------------------ keys
+
+    def reseal(self, anew: Callable[[str, str, bytes], bytes], *, by: str, reason: str) -> int:
+        """Seal every shared secret anew, all or none; return how many there are."""
+        with self._changing() as now:
+            found = [r for r in self._all(QUERIES["credentials"]) if r["sealed"]]
+            rows: list[Change] = []
+            for row in found:
+                sealed = anew(row["system_id"], row["id"], base64.b64decode(row["sealed"]))
+                text = base64.b64encode(sealed).decode("ascii")
+                rows.append(Update("credential", {"id": row["id"]}, {"sealed": text}))
+            why = rows_of.stated(reason, "a reason")
+            rows += self._audit(now, "secrets-resealed", by, "secrets:all", why, value=len(found))
+            self._apply(rows, registry=True)
+            return len(found)
+
+    def record(self, action: str, target: str, *, by: str, reason: str) -> None:
+        """Record what was done outside the ledger."""
+        with self._changing() as now:
+            self._apply(self._audit(now, action, by, target, rows_of.stated(reason, "a reason")))
+
+    def change_receipt_key(self, facts: Mapping[str, str], *, by: str, reason: str) -> None:
+        """Record the hand-over from one receipt key to the next."""
+        why, actor = rows_of.stated(reason, "a reason"), rows_of.stated(by, "who acts")
+        target = f"receipt-key:{facts['key']}"
+        hashed = hashlib.sha256(why.encode()).hexdigest()
+        body: dict[str, Value] = {"actor": actor, "target": target, "reason_sha256": hashed}
+        told: dict[str, Value] = {"actor": actor, "reason": why, "key_before": facts["key_before"]}
+        with self._changing() as now:
+            rows = (
+                event(target, Kind.KEY_CHANGED.value, now, told),
+                entry(self._ids, now, Kind.KEY_CHANGED, target, body | dict(facts)),
+            )
+            self._apply(rows)
+
     def purge(self, item_id: str, *, by: str) -> QuarantineRow:
         """First person: record the request. Second, different person: delete the bytes.
 
@@ -334,8 +369,8 @@ class SqliteAdmin:
         """
         person = rows_of.stated(by, "a person")
         with self._reading():
-            owned_by = purge.owners(self._connection, item_id)
-            names = purge.names(self._connection, owned_by)
+            owned_by = purge.owners(self._session, item_id)
+            names = purge.names(self._session, owned_by)
         gone: list[str] = []
         with self._changing() as now:
             item = self._purgeable(item_id)
@@ -345,14 +380,14 @@ class SqliteAdmin:
                 raise RejectedError(Reason.CONFLICT, "a second, different person must agree")
             else:
                 self._apply(purge.references(names, owned_by))
-                gone = purge.unreferenced(self._connection, names)
+                gone = purge.unreferenced(self._session, names)
                 self._purge(item, person, now, gone)
             row = rows_of.item(self._purgeable(item_id, done=True))
         if row.purged_at is not None:
             self._delete(gone, (now - row.since).total_seconds())
         return row
 
-    def _purgeable(self, item_id: str, *, done: bool = False) -> sqlite3.Row:
+    def _purgeable(self, item_id: str, *, done: bool = False) -> Row:
         item = self._row("SELECT * FROM quarantine WHERE id = ?", item_id)
         if item is None:
             raise RejectedError(Reason.NOT_FOUND, f"nothing in quarantine is called {item_id}")
@@ -368,7 +403,7 @@ class SqliteAdmin:
         ]
         self._apply(rows)
 
-    def _purge(self, item: sqlite3.Row, person: str, now: datetime, gone: Sequence[str]) -> None:
+    def _purge(self, item: Row, person: str, now: datetime, gone: Sequence[str]) -> None:
         item_id = item["id"]
         actors: list[Value] = [item["first_by"], person]
         columns = {"second_by": person, "purged_at": to_text(now)}
@@ -380,7 +415,7 @@ class SqliteAdmin:
         }
         rows = [
             Update("quarantine", {"id": item_id, "purged_at": None}, columns),
-            *purge.content(self._connection, item_id),
+            *purge.content(self._session, item_id),
             *purge.reports(gone),
             event(item_id, "purged", now, {"actors": actors}),
             entry(self._ids, now, Kind.PURGED, item_id, facts),
@@ -393,55 +428,36 @@ class SqliteAdmin:
         age_s = min(max(kept_s, 0.0), _IN_FLIGHT_S)
         for name in gone:
             self._blobs.delete_if_older(name, age_s)
-        with contextlib.suppress(sqlite3.Error):  # the log of pages holds the old content too
-            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        self._session.forget()
 
     # ------------------------------------------------------------ transactions
 
     @contextlib.contextmanager
     def _changing(self) -> Iterator[datetime]:
         """Run one write transaction; everything in the block is committed, or nothing is."""
-        with self._engine_troubles():
-            self._connection.execute("BEGIN IMMEDIATE")
-            try:
-                yield self._clock.now()
-                sequence(self._connection)
-                self._connection.execute("COMMIT")
-            except BaseException:
-                self._names = None
-                with contextlib.suppress(sqlite3.Error):
-                    self._connection.execute("ROLLBACK")
-                raise
-
-    @contextlib.contextmanager
-    def _reading(self) -> Iterator[None]:
-        """Run one read transaction: every query sees the same moment."""
-        with self._engine_troubles():
-            self._connection.execute("BEGIN")
-            try:
-                yield
-            finally:
-                self._connection.execute("ROLLBACK")
-
-    @contextlib.contextmanager
-    def _engine_troubles(self) -> Iterator[None]:
         try:
-            yield
+            with self._session.writing():
+                yield self._clock.now()
         except SetRefused as refused:
+            self._names = None
             raise RejectedError(
                 Reason.CONFLICT, f"already there: a row of {refused.conflict.failed.table}"
             ) from refused
-        except sqlite3.Error as exc:
-            raise UnavailableError(public=f"the ledger cannot be changed: {exc}") from exc
+        except BaseException:
+            self._names = None
+            raise
+
+    def _reading(self) -> AbstractContextManager[None]:
+        """Run one read transaction: every query sees the same moment."""
+        return self._session.reading()
 
     def _apply(self, rows: Sequence[Change], *, registry: bool = False) -> None:
-        apply(self._cursor, ChangeSet(rows=tuple(rows)))
+        self._session.apply(ChangeSet(rows=tuple(rows)))
         if registry:
             version = self._ids.new()
             key = {"key": "registry_version"}
-            apply(
-                self._cursor,
-                ChangeSet(rows=(Delete("meta", key), Insert("meta", {**key, "value": version}))),
+            self._session.apply(
+                ChangeSet(rows=(Delete("meta", key), Insert("meta", {**key, "value": version})))
             )
             if self._names is not None:
                 self._names = (version, self._names[1])
@@ -471,12 +487,11 @@ class SqliteAdmin:
         version = row["value"] if row is not None else ""
         if self._names is None or self._names[0] != version:
             today = self._clock.now().astimezone(VIETNAM).date()
-            self._names = (version, Names(self._connection, today))
+            self._names = (version, Names(self._session, today))
         return self._names[1]
 
-    def _row(self, sql: str, *params: str) -> sqlite3.Row | None:
-        row: sqlite3.Row | None = self._connection.execute(sql, params).fetchone()
-        return row
+    def _row(self, sql: str, *params: str) -> Row | None:
+        return self._session.row(sql, params)
 
-    def _all(self, sql: str, *params: str) -> list[sqlite3.Row]:
-        return self._connection.execute(sql, params).fetchall()
+    def _all(self, sql: str, *params: str) -> Sequence[Row]:
+        return self._session.rows(sql, params)

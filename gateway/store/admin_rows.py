@@ -1,7 +1,6 @@
 """Between what operations type and the rows of the ledger. Pure; a row is a fact once committed."""
 
 import base64
-import sqlite3
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -18,6 +17,7 @@ from gateway.ports import (
     Insert,
     NewCredential,
     QuarantineRow,
+    Row,
     Update,
 )
 
@@ -91,7 +91,7 @@ def ended(old: Sequence[CredentialRow], now: datetime, overlap: timedelta) -> li
     return rows
 
 
-def credential_row(row: sqlite3.Row) -> CredentialRow:
+def credential_row(row: Row) -> CredentialRow:
     """Return a credential as it is listed."""
     return CredentialRow(
         row["id"], row["kind"], from_text(row["created_at"]), at(row["expires_at"])
@@ -168,7 +168,7 @@ def alias(name: str, code: str) -> Insert:
     return Insert("agency_alias", {"alias": name, "code": code}, ignore=True)
 
 
-def record(row: sqlite3.Row, aliases: Iterable[str]) -> AgencyRecord:
+def record(row: Row, aliases: Iterable[str]) -> AgencyRecord:
     """Return an agency as operations keep it."""
     return AgencyRecord(
         code=row["code"],
@@ -188,7 +188,7 @@ def record(row: sqlite3.Row, aliases: Iterable[str]) -> AgencyRecord:
 # ---------------------------------------------------------------- quarantine
 
 
-def item(row: sqlite3.Row) -> QuarantineRow:
+def item(row: Row) -> QuarantineRow:
     """Return something in quarantine as it is listed."""
     return QuarantineRow(
         id=row["id"],

@@ -8,14 +8,15 @@ files in `tmp/` and blobs no row names; the janitor removes both after a day.
 
 import asyncio
 import contextlib
+import fcntl
 import hashlib
 import os
 import secrets
 import threading
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -116,21 +117,50 @@ class FolderBlobWriter:
 
 
 class FolderBlobs:
-    """Blobs port over a folder. One process writes; any number may read."""
+    """Blobs port over a folder.
 
-    def __init__(self, root: Path, *, threads: int = 8) -> None:
+    Args:
+        root: The folder.
+        threads: Threads that flush blobs.
+        shared: Other machines write to it too: renewing and deleting exclude each other through a
+            lock file, which takes a file system whose locks reach all of them (NFSv4). Otherwise
+            one process writes and any number may read.
+    """
+
+    def __init__(self, root: Path, *, threads: int = 8, shared: bool = False) -> None:
         self._root = root
         self._tmp = root / "tmp"
         root.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._tmp.mkdir(mode=0o700, exist_ok=True)
         self.pool = ThreadPoolExecutor(threads, thread_name_prefix="blobs")
         self._lock = threading.Lock()
+        self._shared = (
+            os.open(root / "collect.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            if shared
+            else -1
+        )
         self._syncs: dict[Path, _FolderSync] = {}
         self._ready: set[Path] = set()
 
     def close(self) -> None:
         """Wait for writers and stop the threads."""
         self.pool.shutdown()
+        if self._shared >= 0:
+            os.close(self._shared)
+            self._shared = -1
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Keep renewing and deleting apart, in this process and, if shared, in all."""
+        with self._lock:
+            if self._shared < 0:
+                yield
+                return
+            fcntl.flock(self._shared, fcntl.LOCK_EX)
+            try:
+                yield
+            finally:
+                fcntl.flock(self._shared, fcntl.LOCK_UN)
 
     def writer(self) -> FolderBlobWriter:
         """Begin a blob."""
@@ -162,7 +192,7 @@ class FolderBlobs:
     def renew(self, sha256: str) -> bool:
         """Touch an existing blob and make it durable again; False when there is none."""
         path = self.path(sha256)
-        with self._lock:
+        with self._alone():
             try:
                 os.utime(path)
             except FileNotFoundError:
@@ -174,7 +204,7 @@ class FolderBlobs:
         """Give fsynced bytes their name, durably."""
         path = self.path(sha256)
         self._make_ready(path.parent)
-        with self._lock:
+        with self._alone():
             temporary.replace(path)
         faults.reach("blobs.after-rename")
         self._sync_folder(path.parent)
@@ -226,10 +256,22 @@ class FolderBlobs:
             raise RejectedError(Reason.NOT_FOUND)
         yield path
 
+    async def has(self, sha256: str) -> bool:
+        """Tell whether it is there."""
+        return self.size(sha256) is not None
+
+    @asynccontextmanager
+    async def near(self, names: Sequence[str]) -> AsyncIterator[None]:
+        """Do nothing but look: a file is near already."""
+        for sha256 in names:
+            if self.size(sha256) is None:
+                raise RejectedError(Reason.NOT_FOUND)
+        yield
+
     def delete_if_older(self, sha256: str, age_s: float) -> bool:
         """Delete a blob not renewed for `age_s` seconds; False when it is younger or gone."""
         path = self.path(sha256)
-        with self._lock, contextlib.suppress(FileNotFoundError):
+        with self._alone(), contextlib.suppress(FileNotFoundError):
             if path.stat().st_mtime + age_s < time.time():
                 path.unlink()
                 return True

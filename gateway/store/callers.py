@@ -6,21 +6,21 @@ Shared secrets are opened when first asked for and stay in memory only. A crash 
 """
 
 import base64
-import sqlite3
 import time
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from pathlib import Path
 from typing import Final
 
 from gateway.domain.moments import from_text
 from gateway.errors import IntegrityError
 from gateway.ports import Caller, Clock
-from gateway.secrets import api_key_id, api_key_matches, hash_api_key, open_secret
+from gateway.secrets import api_key_id, api_key_matches, hash_api_key, open_with
+from gateway.store.places import Place, PostgresDatabase
 from gateway.store.queries import QUERIES
-from gateway.store.registry import RegistryWatch
+from gateway.store.registry import Follower, RegistryWatch
+from gateway.store.session import Session
 
 _NOBODY: Final = hash_api_key("a key nobody has")
 
@@ -52,27 +52,35 @@ class LedgerCallers:
     """Callers port over the ledger.
 
     Args:
-        path: The ledger file.
-        key: The 32 bytes that protect shared secrets (`gateway.secrets.read_key_file`).
+        place: Where the ledger is.
+        key: The 32 bytes that protect shared secrets (`gateway.secrets.read_key_file`), or what
+            reads those that may (`read_key_files`): a change of keys has an overlap.
         clock: Tells what has expired.
         monotonic: Seconds that never go back.
+        follow: Whether a thread of its own keeps it current; None: behind a network only.
     """
 
     def __init__(
         self,
-        path: Path,
-        key: bytes,
+        place: Place,
+        key: bytes | Callable[[], Sequence[bytes]],
         clock: Clock,
         *,
         monotonic: Callable[[], float] = time.monotonic,
+        follow: bool | None = None,
     ) -> None:
-        self._key = key
+        self._keys = (lambda: (key,)) if isinstance(key, bytes) else key
         self._clock = clock
-        self._watch = RegistryWatch(path, monotonic)
+        self._watch = RegistryWatch(place, monotonic)
         self._snapshot = _Snapshot()
+        self._follower: Follower[_Snapshot] | None = None
+        if isinstance(place, PostgresDatabase) if follow is None else follow:
+            self._follower = Follower(self._watch, _load, monotonic)
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Let go of the ledger."""
+        if self._follower is not None:
+            self._follower.close()
         self._watch.close()
 
     def by_api_key(self, api_key: str) -> Caller | None:
@@ -89,7 +97,7 @@ class LedgerCallers:
         """Return the caller and its valid HMAC secrets, newest first; None when it has none.
 
         Raises:
-            IntegrityError: A stored secret does not open under the key file.
+            IntegrityError: A stored secret does not open under any key file.
         """
         snapshot = self._fresh()
         caller = snapshot.callers.get(system_id)
@@ -105,27 +113,29 @@ class LedgerCallers:
                 sealed = base64.b64decode(credential.stored, validate=True)
             except ValueError as exc:
                 raise IntegrityError(f"the shared secret {credential.id} is damaged") from exc
-            snapshot.opened[credential.id] = open_secret(
-                self._key, sealed, system_id=credential.system_id, credential_id=credential.id
+            snapshot.opened[credential.id] = open_with(
+                self._keys(), sealed, system_id=credential.system_id, credential_id=credential.id
             )
         return snapshot.opened[credential.id]
 
     def _fresh(self) -> _Snapshot:
+        if self._follower is not None:
+            return self._follower.value()
         if self._watch.changed():
-            with self._watch.reading() as connection:
-                self._snapshot = _load(connection)
+            with self._watch.reading() as session:
+                self._snapshot = _load(session)
         return self._snapshot
 
 
-def _load(connection: sqlite3.Connection) -> _Snapshot:
+def _load(session: Session) -> _Snapshot:
     spoken_for: dict[str, set[str]] = defaultdict(set)
-    for row in connection.execute(QUERIES["system_agencies"]):
+    for row in session.rows(QUERIES["system_agencies"]):
         spoken_for[row["system_id"]].add(row["agency"])
     snapshot = _Snapshot()
-    for row in connection.execute(QUERIES["systems"]):
+    for row in session.rows(QUERIES["systems"]):
         if row["status"] == "active":
             snapshot.callers[row["id"]] = Caller(row["id"], frozenset(spoken_for[row["id"]]))
-    for row in connection.execute(QUERIES["credentials"]):
+    for row in session.rows(QUERIES["credentials"]):
         if row["system_id"] not in snapshot.callers:
             continue
         expires = from_text(row["expires_at"]) if row["expires_at"] else None

@@ -14,7 +14,7 @@ import contextlib
 import queue
 import sqlite3
 import threading
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,22 +23,16 @@ from typing import Any, Final
 from gateway import faults
 from gateway.errors import GatewayError, IntegrityError, UnavailableError
 from gateway.ports import (
-    Absent,
-    Change,
     ChangeSet,
     Committed,
     Conflict,
     Delete,
     Insert,
-    NextNumber,
-    Present,
     Row,
-    Update,
 )
-from gateway.store import statements
 from gateway.store.queries import QUERIES
-from gateway.store.schema import RANK
 from gateway.store.sequencer import sequence
+from gateway.store.steps import Purpose, SetRefused, Taken, steps
 
 _BATCH: Final = 256
 _PRAGMAS: Final = (
@@ -52,15 +46,6 @@ _PRAGMAS: Final = (
 )
 
 
-class SetRefused(Exception):  # noqa: N818 - control flow inside the store only
-    """A change set says no to itself; the caller rolls it back, unless nothing was written yet."""
-
-    def __init__(self, conflict: Conflict, *, wrote: bool = True) -> None:
-        self.conflict = conflict
-        self.wrote = wrote
-        super().__init__(repr(conflict.failed))
-
-
 class _Again(Exception):  # noqa: N818 - control flow inside this module only
     """A set wrote before it failed: the batch must be applied again with savepoints."""
 
@@ -72,10 +57,6 @@ class _Job:
     future: asyncio.Future[Committed | Conflict]
 
 
-_Shape = tuple[str, tuple[str, ...], bool]
-"""What makes inserts one statement: table, columns in order, whether to ignore what is there."""
-
-_ROWS: Final = 16
 _TAKEN: Final = frozenset({sqlite3.SQLITE_CONSTRAINT_UNIQUE, sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY})
 _Result = Committed | Conflict | BaseException
 
@@ -141,103 +122,24 @@ def apply(cursor: sqlite3.Cursor, change: ChangeSet) -> Committed:
     Raises:
         SetRefused: A guard, an expected update or a unique key says no.
     """
-    for guard in change.guards:
-        _check(cursor, guard)
-    numbers = {n.name: _take(cursor, n) for n in change.numbers}
-    _write(cursor, change.rows)
-    if change.then is not None:
-        _write(cursor, change.then(numbers))
-    return Committed(numbers)
-
-
-def _find(cursor: sqlite3.Cursor, table: str, where: Mapping[str, Any]) -> Row | None:
-    sql = statements.select_sql(table, statements.where_shape(where))
-    found = cursor.execute(sql, statements.where_params(where)).fetchone()
-    return dict(found) if found is not None else None
-
-
-def _check(cursor: sqlite3.Cursor, guard: Absent | Present) -> None:
-    found = _find(cursor, guard.table, guard.where)
-    if (found is None) is not isinstance(guard, Absent):
-        raise SetRefused(Conflict(guard, found), wrote=False)
-
-
-def _take(cursor: sqlite3.Cursor, number: NextNumber) -> int:
-    # DID-01 (S003 art 8.3): one counter per agency and year; inside the transaction, so that a
-    # refused set gives its number back and two sets never see the same one.
-    row = cursor.execute(
-        "INSERT INTO counter (agency, year, series, last) VALUES (?, ?, ?, 1) "
-        "ON CONFLICT (agency, year, series) DO UPDATE SET last = last + 1 RETURNING last",
-        (number.agency, number.year, number.series),
-    ).fetchone()
-    return int(row[0])
-
-
-def _write(cursor: sqlite3.Cursor, rows: Sequence[Change]) -> None:
-    """Write rows in order; inserts between two other changes go together, table by table.
-
-    Each call of the engine lets go of the interpreter and must win it back from a busy loop: many
-    rows in one statement are what keeps a batch quick beside it.
-    """
-    waiting: dict[_Shape, list[Insert]] = {}
-    for change in rows:
-        if isinstance(change, Insert):
-            shape = (change.table, tuple(change.values), change.ignore)
-            waiting.setdefault(shape, []).append(change)
-            continue
-        _insert(cursor, waiting)
-        waiting.clear()
-        if isinstance(change, Update):
-            _update(cursor, change)
-        else:
-            where = change.where
-            sql = statements.delete_sql(change.table, statements.where_shape(where))
-            _run(cursor, change, sql, statements.where_params(where))
-    _insert(cursor, waiting)
-
-
-def _insert(cursor: sqlite3.Cursor, waiting: Mapping[_Shape, list[Insert]]) -> None:
-    # Parents before children, whatever the order they were written in: foreign keys hold at once.
-    for shape in sorted(waiting, key=_rank) if len(waiting) > 1 else waiting:
-        table, columns, ignore = shape
-        inserts = waiting[shape]
-        for first in range(0, len(inserts), _ROWS):
-            some = inserts[first : first + _ROWS]
-            sql = statements.insert_sql(table, columns, ignore, len(some))
-            try:
-                _run(cursor, some[0], sql, [v for one in some for v in one.values.values()])
-            except SetRefused:
-                # The statement left nothing: one by one says which row is in the way.
-                for one in some:
-                    single = statements.insert_sql(table, columns, ignore)
-                    _run(cursor, one, single, list(one.values.values()))
-
-
-def _rank(shape: _Shape) -> int:
-    return RANK[shape[0]]
-
-
-def _run(
-    cursor: sqlite3.Cursor, change: Change, sql: str, params: Sequence[Any] | Mapping[str, Any]
-) -> None:
-    """Run one statement; a broken unique key is a refusal."""
+    asked = steps(change)
     try:
-        cursor.execute(sql, params)
-    except sqlite3.IntegrityError as exc:
-        if exc.sqlite_errorcode not in _TAKEN:
-            raise
-        raise SetRefused(Conflict(change, None)) from exc
-
-
-def _update(cursor: sqlite3.Cursor, change: Update) -> None:
-    where = change.where
-    shape = statements.where_shape(where)
-    sql = statements.update_sql(change.table, tuple(change.values), shape)
-    params = {f"v_{k}": v for k, v in change.values.items()}
-    _run(cursor, change, sql, params | statements.where_params(where))
-    if change.expect is not None and cursor.rowcount != change.expect:
-        key = {"id": where["id"]} if "id" in where else where
-        raise SetRefused(Conflict(change, _find(cursor, change.table, key)))
+        ask = next(asked)
+        while True:
+            try:
+                cursor.execute(ask.sql, ask.params)
+            except sqlite3.IntegrityError as exc:
+                if exc.sqlite_errorcode not in _TAKEN:
+                    raise
+                taken = Taken()
+                taken.__cause__ = exc
+                ask = asked.throw(taken)
+                continue
+            writes = ask.purpose is Purpose.WRITE or ask.purpose is Purpose.MANY
+            ask = asked.send(cursor.rowcount if writes else cursor.fetchone())
+    except StopIteration as end:
+        done: Committed = end.value
+        return done
 
 
 class SqliteLedger:

@@ -4,27 +4,27 @@ The same order as `Directory.resolve`: an alias in force, the code, the old code
 Kept in memory between transactions and dropped when another process changed the registry.
 """
 
-import sqlite3
 from collections.abc import Iterable
 from datetime import date
 
 from gateway.domain.identifiers import fold
 from gateway.errors import Reason, RejectedError
 from gateway.store.queries import QUERIES
+from gateway.store.session import Session
 
 
 class Names:
     """Name to canonical code, read at one registry version.
 
     Args:
-        connection: Inside a transaction.
+        session: Inside a transaction.
         today: Day in Vietnam, for aliases with dates.
     """
 
-    def __init__(self, connection: sqlite3.Connection, today: date) -> None:
+    def __init__(self, session: Session, today: date) -> None:
         self._codes: dict[str, str] = {}
-        agencies = connection.execute("SELECT code, legacy_code FROM agency").fetchall()
-        aliases = connection.execute(QUERIES["aliases"]).fetchall()
+        agencies = session.rows("SELECT code, legacy_code FROM agency")
+        aliases = session.rows(QUERIES["aliases"])
         day = today.isoformat()
         for row in aliases:
             self._codes[fold(row["alias"])] = row["code"]

@@ -7,50 +7,48 @@ janitor collects.
 """
 
 import json
-import sqlite3
 from collections.abc import Sequence
 from typing import Any, Final
 
 from gateway.ports import Change, Delete, Row, Update
+from gateway.store.queries import QUERIES
+from gateway.store.session import Session
 
 _OWNED: Final = (
-    "SELECT DISTINCT sha256 FROM blob_ref WHERE owner IN (SELECT value FROM json_each(?))"
+    "SELECT DISTINCT sha256 FROM blob_ref "
+    "WHERE owner IN (SELECT value FROM json_each(:owners)) ORDER BY sha256"
 )
 
 
-def owners(connection: sqlite3.Connection, item_id: str) -> tuple[str, ...]:
+def owners(session: Session, item_id: str) -> tuple[str, ...]:
     """Return the ids under which the bytes of a quarantined item are kept.
 
     One packet may have brought arrivals for several agencies: its bytes stay until the last of
     them is purged.
     """
-    found = [item_id]
-    for row in connection.execute("SELECT id FROM transfer WHERE consignment_id = ?", (item_id,)):
-        found.append(row["id"])  # noqa: PERF401 - two queries, one list
-    arrival = connection.execute(
-        "SELECT inbound_id FROM arrival WHERE id = ?", (item_id,)
-    ).fetchone()
+    transfers = session.rows("SELECT id FROM transfer WHERE consignment_id = ?", (item_id,))
+    found = [item_id, *(row["id"] for row in transfers)]
+    arrival = session.row("SELECT inbound_id FROM arrival WHERE id = ?", (item_id,))
     if arrival is not None and arrival["inbound_id"] is not None:
-        others = connection.execute(
-            "SELECT 1 FROM arrival a LEFT JOIN quarantine q ON q.id = a.id "
+        others = session.row(
+            "SELECT a.id FROM arrival a LEFT JOIN quarantine q ON q.id = a.id "
             "WHERE a.inbound_id = ? AND a.id != ? AND q.purged_at IS NULL LIMIT 1",
             (arrival["inbound_id"], item_id),
-        ).fetchone()
+        )
         if others is None:
             found.append(arrival["inbound_id"])
     return tuple(found)
 
 
-def names(connection: sqlite3.Connection, owned_by: Sequence[str]) -> list[str]:
+def names(session: Session, owned_by: Sequence[str]) -> list[str]:
     """Return the blobs kept for these owners. Reads the whole table: not inside a transaction."""
-    rows = connection.execute(_OWNED, (json.dumps(list(owned_by)),))
-    return sorted(row["sha256"] for row in rows)
+    rows = session.rows(_OWNED, {"owners": json.dumps(list(owned_by))})
+    return [row["sha256"] for row in rows]
 
 
-def unreferenced(connection: sqlite3.Connection, blobs: Sequence[str]) -> list[str]:
+def unreferenced(session: Session, blobs: Sequence[str]) -> list[str]:
     """Return those blobs that nothing keeps any more."""
-    query = "SELECT 1 FROM blob_ref WHERE sha256 = ? LIMIT 1"
-    return [name for name in blobs if connection.execute(query, (name,)).fetchone() is None]
+    return [name for name in blobs if session.row(QUERIES["blob_ref"], {"sha256": name}) is None]
 
 
 def references(blobs: Sequence[str], owned_by: tuple[str, ...]) -> list[Change]:
@@ -63,21 +61,19 @@ def reports(blobs: Sequence[str]) -> list[Change]:
     return [Delete("verification", {"sha256": name}) for name in blobs]
 
 
-def content(connection: sqlite3.Connection, item_id: str) -> list[Change]:
+def content(session: Session, item_id: str) -> list[Change]:
     """Return the changes that empty the content columns of an item, whichever kind it is."""
     changes: list[Change] = [Delete("recheck", {"subject": item_id})]
-    consignment = connection.execute(
-        "SELECT * FROM consignment WHERE id = ?", (item_id,)
-    ).fetchone()
+    consignment = session.row("SELECT * FROM consignment WHERE id = ?", (item_id,))
     if consignment is not None:
         changes.append(Update("consignment", {"id": item_id}, _consignment(consignment)))
-    arrival = connection.execute("SELECT * FROM arrival WHERE id = ?", (item_id,)).fetchone()
+    arrival = session.row("SELECT * FROM arrival WHERE id = ?", (item_id,))
     if arrival is not None:
         changes.append(Update("arrival", {"id": item_id}, _arrival(arrival)))
     return changes
 
 
-def _consignment(row: sqlite3.Row) -> Row:
+def _consignment(row: Row) -> Row:
     answer = _object(row["answer"])
     kept: dict[str, Any] = {
         k: answer[k] for k in ("id", "document_id", "version", "receipt") if k in answer
@@ -95,7 +91,7 @@ def _consignment(row: sqlite3.Row) -> Row:
     }
 
 
-def _arrival(row: sqlite3.Row) -> Row:
+def _arrival(row: Row) -> Row:
     return {
         "envelope": _stub(row),
         "findings": "[]",
@@ -106,7 +102,7 @@ def _arrival(row: sqlite3.Row) -> Row:
     }
 
 
-def _stub(row: sqlite3.Row) -> str:
+def _stub(row: Row) -> str:
     """Return an envelope that still reads as one and says nothing but ids."""
     header: dict[str, Any] = {
         "sender": {"organ_id": row["sender_written"]},

@@ -2,7 +2,28 @@
 
 from typing import Final
 
-_DUE: Final = "state IN ('waiting', 'deferred') AND hold = '' AND due_at <= :now"
+# Waiting or deferred, said the other way round: the terms of ix_transfer_open, and none of them one
+# that another index could be searched by.
+_OPEN: Final = (
+    "state NOT IN ('sending', 'done', 'failed', 'cancelled') AND hold = '' AND stopped = 0"
+)
+_DUE: Final = f"{_OPEN} AND due_at <= :now"
+# Lane by lane, each a range of ix_transfer_open: rows that are not due are never looked at.
+_DUE_LANES: Final = " UNION ALL ".join(
+    f"SELECT * FROM (SELECT id, hop, lane, due_at FROM transfer WHERE {_DUE} "  # noqa: S608
+    f"AND hop = :hop AND lane = {lane} ORDER BY due_at LIMIT :limit) AS lane_{lane}"
+    for lane in (4, 3, 2, 1, 0)
+)
+_LATER_LANES: Final = " UNION ALL ".join(
+    f"SELECT * FROM (SELECT id, lane, due_at FROM transfer WHERE {_OPEN} "  # noqa: S608
+    "AND hop = :hop AND due_at > :now "
+    f"AND lane = {lane} ORDER BY due_at LIMIT :limit) AS lane_{lane}"
+    for lane in (4, 3, 2, 1, 0)
+)
+_HOLD_OF: Final = (
+    "(scope = 'transfer' AND subject = :transfer_id) "
+    "OR (scope = 'document' AND subject = :consignment_id) OR (scope = 'hop' AND subject = :hop)"
+)
 
 _DELIVERY: Final = (
     "SELECT d.*, c.document_id, c.sender, c.sender_written, c.system_id, c.version, "
@@ -45,7 +66,8 @@ QUERIES: Final[dict[str, str]] = {
         "SELECT id, urgency FROM consignment WHERE state = 'accepted' AND hold = '' ORDER BY id"
     ),
     "consignments_held": (
-        "SELECT id, urgency FROM consignment WHERE hold != '' AND hold = 'clock' ORDER BY id"
+        "SELECT id, urgency FROM consignment WHERE hold != '' "
+        "AND hold IN ('clock', 'restored') ORDER BY id"
     ),
     "consignments_by_system": (
         "SELECT * FROM consignment WHERE system_id = :system_id AND state != 'quarantined' "
@@ -53,10 +75,11 @@ QUERIES: Final[dict[str, str]] = {
         "ORDER BY id DESC LIMIT :limit"
     ),
     "consignments_touched_last": (
-        "SELECT DISTINCT c.id FROM event e LEFT JOIN transfer t ON t.id = e.subject "
+        "SELECT DISTINCT c.id FROM (SELECT subject FROM event ORDER BY id DESC LIMIT 1000) AS e "
+        "LEFT JOIN transfer t ON t.id = e.subject "
         "LEFT JOIN arrival a ON a.id = e.subject "
         "JOIN consignment c ON c.id = COALESCE(t.consignment_id, a.consignment_id, e.subject) "
-        "WHERE e.id > (SELECT MAX(id) FROM event) - 1000 AND c.state = 'released'"
+        "WHERE c.state = 'released'"
     ),
     "idempotency": "SELECT * FROM idempotency WHERE system_id = :system_id AND key = :key",
     # -------------------------------------------------------------- deliveries, transfers
@@ -90,28 +113,64 @@ QUERIES: Final[dict[str, str]] = {
         "SELECT * FROM transfer WHERE state = 'sending' AND lease_until <= :now LIMIT :limit"
     ),
     "transfers_due_at": (
-        f"SELECT id, hop, lane, due_at FROM transfer WHERE {_DUE} AND hop = :hop "  # noqa: S608
-        "ORDER BY lane DESC, due_at LIMIT :limit"
+        f"SELECT * FROM ({_DUE_LANES}) AS due ORDER BY lane DESC, due_at LIMIT :limit"  # noqa: S608
     ),
-    "transfers_due_local": (
-        f"SELECT id, hop, lane, due_at FROM transfer WHERE {_DUE} "  # noqa: S608
-        "AND hop >= 'local:' AND hop < 'local;' "
-        "ORDER BY lane DESC, due_at LIMIT :limit"
+    # Each hop once, by a jump in ix_transfer_open, however long its queue is. The order makes
+    # SQLite take that index: MIN(hop) reads every row that waits.
+    "hops_waiting": (
+        "WITH RECURSIVE hops(hop) AS (SELECT * FROM (SELECT hop FROM transfer "  # noqa: S608
+        f"WHERE {_OPEN} AND hop > '' ORDER BY hop LIMIT 1) AS first_hop UNION ALL "
+        f"SELECT (SELECT hop FROM transfer WHERE {_OPEN} AND transfer.hop > hops.hop "
+        "ORDER BY hop LIMIT 1) FROM hops WHERE hops.hop IS NOT NULL) "
+        "SELECT hop FROM hops WHERE hop IS NOT NULL"
     ),
     "transfers_due_nowhere": (
-        f"SELECT * FROM transfer WHERE {_DUE} "  # noqa: S608
-        "AND NOT (hop >= 'local:' AND hop < 'local;') "
-        "AND hop NOT IN (SELECT value FROM json_each(:hops)) ORDER BY due_at LIMIT :limit"
+        f"SELECT * FROM transfer WHERE {_DUE} AND hop = :hop "  # noqa: S608
+        "ORDER BY due_at LIMIT :limit"
+    ),
+    "urgent_due": (
+        f"SELECT 1 AS one FROM transfer WHERE {_DUE} "  # noqa: S608
+        "AND hop = :hop AND lane >= :lane LIMIT 1"
+    ),
+    "transfers_later": (
+        f"SELECT * FROM ({_LATER_LANES}) AS later "  # noqa: S608
+        "ORDER BY lane DESC, due_at LIMIT :limit"
+    ),
+    # -------------------------------------------------------------- holds
+    "holds_wide": (
+        "SELECT scope, subject FROM hold WHERE released_at IS NULL "
+        "AND kind = 'operator' AND scope IN ('hop', 'document')"
+    ),
+    "hops_halted": (
+        "SELECT subject FROM hold WHERE released_at IS NULL AND kind = 'operator' AND scope = 'hop'"
+    ),
+    "hold_counts": (
+        "SELECT kind, scope, COUNT(*) AS n, MIN(since) AS oldest FROM hold "
+        "WHERE released_at IS NULL GROUP BY kind, scope ORDER BY kind, scope"
+    ),
+    "holds_of_many": (
+        "SELECT * FROM hold WHERE released_at IS NULL "
+        "AND subject IN (SELECT value FROM json_each(:subjects)) ORDER BY since, id"
+    ),
+    "holds_standing": "SELECT * FROM hold WHERE released_at IS NULL ORDER BY since, id",
+    "holds_of": (
+        f"SELECT * FROM hold WHERE ({_HOLD_OF}) "  # noqa: S608
+        "AND (released_at IS NULL OR released_at > :after) ORDER BY since, id"
+    ),
+    "holds_of_breaker": (
+        "SELECT * FROM hold WHERE kind = 'breaker' AND held_by = :node AND released_at IS NULL "
+        "ORDER BY since, id"
+    ),
+    "clock_holds_of": (
+        "SELECT type, at FROM event WHERE subject = :transfer_id "
+        "AND type IN ('held', 'hold_ended') ORDER BY id"
     ),
     "tries_of": (
         "SELECT COUNT(*) AS n, MIN(at) AS first_at FROM event WHERE subject = :transfer_id "
         "AND type = 'attempt_began' AND id > COALESCE((SELECT MAX(id) FROM event "
         "WHERE subject = :transfer_id AND type = 'requeued'), 0)"
     ),
-    "transfers_next_due": (
-        "SELECT MIN(due_at) AS due_at FROM transfer "
-        "WHERE state IN ('waiting', 'deferred') AND hold = ''"
-    ),
+    "transfers_next_due": f"SELECT MIN(due_at) AS due_at FROM transfer WHERE {_OPEN}",  # noqa: S608
     "transfer_counts": (
         "SELECT state, lane, COUNT(*) AS n, MIN(created_at) AS oldest FROM transfer "
         "WHERE state IN ('waiting', 'sending', 'deferred', 'failed') GROUP BY state, lane"
@@ -129,7 +188,6 @@ QUERIES: Final[dict[str, str]] = {
         "SELECT id FROM inbound WHERE state = 'received' AND due_at <= :now "
         "ORDER BY id LIMIT :limit"
     ),
-    "inbound_unacked": "SELECT * FROM inbound WHERE peer = :peer AND acked_at IS NULL ORDER BY id",
     "arrival": "SELECT * FROM arrival WHERE id = :id",
     "arrivals_of": (
         "SELECT * FROM arrival WHERE agency = :agency AND document_id = :document_id "
@@ -193,11 +251,15 @@ QUERIES: Final[dict[str, str]] = {
         "ORDER BY idx"
     ),
     "entries": ("SELECT * FROM receipt_entry WHERE idx >= :first AND idx < :last ORDER BY idx"),
-    "transfers_held": "SELECT id, hop, lane FROM transfer WHERE hold != '' AND hold = 'clock'",
+    "transfers_held": (
+        "SELECT id, hop, lane FROM transfer WHERE hold != '' AND hold IN ('clock', 'restored')"
+    ),
+    "entry_first": "SELECT at FROM receipt_entry ORDER BY ord LIMIT 1",
     "log_size": "SELECT COALESCE(MAX(idx) + 1, 0) AS size FROM receipt_entry",
     "merkle_nodes": (
         "SELECT level, idx, hash FROM merkle_node WHERE (level, idx) IN "
-        "(SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]') FROM json_each(:nodes))"
+        "(SELECT CAST(json_extract(value, '$[0]') AS BIGINT), "
+        "CAST(json_extract(value, '$[1]') AS BIGINT) FROM json_each(:nodes))"
     ),
     "merkle_node": "SELECT hash FROM merkle_node WHERE level = :level AND idx = :idx",
     "tree_heads": "SELECT * FROM tree_head ORDER BY size",
@@ -243,7 +305,8 @@ QUERIES: Final[dict[str, str]] = {
         "SELECT COUNT(*) AS n, MIN(at) AS since FROM ("
         "SELECT accepted_at AS at FROM consignment WHERE state = 'accepted' AND hold = '' "
         "AND accepted_at <= :before UNION ALL "
-        "SELECT received_at AS at FROM inbound WHERE state = 'received' AND received_at <= :before)"
+        "SELECT received_at AS at FROM inbound "
+        "WHERE state = 'received' AND received_at <= :before) AS late"
     ),
     "evidence_count": "SELECT COUNT(*) AS n FROM verification",
     "evidence_states": (
@@ -291,4 +354,89 @@ QUERIES: Final[dict[str, str]] = {
     "idempotency_old": (
         "SELECT system_id, key FROM idempotency WHERE created_at < :before LIMIT :limit"
     ),
+    # -------------------------------------------------------------- nodes, leases
+    "lease": "SELECT * FROM lease WHERE name = :name",
+    "leases": "SELECT * FROM lease ORDER BY name",
+    "nodes": "SELECT * FROM node ORDER BY name",
+    "maintenance": (
+        "SELECT key, value FROM meta WHERE value != '' "
+        "AND (key = 'maintenance' OR key LIKE 'maintenance:%') ORDER BY key"
+    ),
+    "transfers_of_node": (
+        "SELECT * FROM transfer WHERE state = 'sending' AND node = :node LIMIT :limit"
+    ),
+    # -------------------------------------------------------------- retention, a page of ids a time
+    "page_consignments": (
+        "SELECT MAX(id) AS last FROM (SELECT id FROM consignment WHERE id > :after "
+        "ORDER BY id LIMIT :limit) AS page"
+    ),
+    "page_arrivals": (
+        "SELECT MAX(id) AS last FROM (SELECT id FROM arrival WHERE id > :after "
+        "ORDER BY id LIMIT :limit) AS page"
+    ),
+    "page_inbound": (
+        "SELECT MAX(id) AS last FROM (SELECT id FROM inbound WHERE id > :after "
+        "ORDER BY id LIMIT :limit) AS page"
+    ),
+    # Nothing of it is undelivered, failed, held, asked back, set apart, or still to be judged.
+    "settled_consignments": (
+        "SELECT c.id, c.document_id, c.received_sha256, c.envelope, c.closed_at AS at "
+        "FROM consignment c "
+        "WHERE c.id > :after AND c.id <= :last AND c.state = 'closed' AND c.hold = '' "
+        "AND c.closed_at <= :before AND c.verdict != 'pending' "
+        "AND NOT EXISTS (SELECT 1 FROM transfer t WHERE t.consignment_id = c.id "
+        "AND (t.state NOT IN ('done', 'cancelled') OR t.hold != '')) "
+        "AND NOT EXISTS (SELECT 1 FROM delivery d WHERE d.consignment_id = c.id AND (d.hold != '' "
+        "OR d.state IN ('pending', 'sending', 'deferred', 'failed', 'not_connected'))) "
+        "AND NOT EXISTS (SELECT 1 FROM delivery d JOIN recall r ON r.delivery_id = d.id "
+        "WHERE d.consignment_id = c.id AND r.state = 'asked') "
+        # A local reader's files are those of the sending.
+        "AND NOT EXISTS (SELECT 1 FROM delivery d JOIN arrival a ON a.delivery_id = d.id "
+        "WHERE d.consignment_id = c.id AND a.state NOT IN ('done', 'returned', 'recalled')) "
+        "AND NOT EXISTS (SELECT 1 FROM recheck k WHERE k.subject = c.id) "
+        "AND NOT EXISTS (SELECT 1 FROM quarantine q WHERE q.id = c.id) ORDER BY c.id"
+    ),
+    "settled_arrivals": (
+        "SELECT a.id, a.document_id, a.received_sha256, a.envelope, "
+        "COALESCE(a.entered_system_at, a.at_gateway_at) AS at FROM arrival a "
+        "WHERE a.id > :after AND a.id <= :last AND a.state IN ('done', 'returned', 'recalled') "
+        "AND COALESCE(a.entered_system_at, a.at_gateway_at) <= :before "
+        "AND NOT EXISTS (SELECT 1 FROM recheck k WHERE k.subject = a.id) "
+        "AND NOT EXISTS (SELECT 1 FROM recall r WHERE r.delivery_id = a.delivery_id "
+        "AND r.state = 'asked') "
+        "AND NOT EXISTS (SELECT 1 FROM quarantine q WHERE q.id = a.id) ORDER BY a.id"
+    ),
+    "settled_inbound": (
+        "SELECT i.id, '' AS document_id, i.sha256 AS received_sha256, '' AS envelope, "
+        "i.received_at AS at "
+        "FROM inbound i WHERE i.id > :after AND i.id <= :last AND i.acked_at IS NOT NULL "
+        "AND i.state NOT IN ('received', 'unreadable', 'unreadable-yet') "
+        "AND i.received_at <= :before AND NOT EXISTS (SELECT 1 FROM arrival a "
+        "WHERE a.inbound_id = i.id AND a.state NOT IN ('done', 'returned', 'recalled')) "
+        "AND NOT EXISTS (SELECT 1 FROM quarantine q WHERE q.id = i.id) ORDER BY i.id"
+    ),
+    "refs_named": (
+        "SELECT owner, sha256 FROM blob_ref WHERE sha256 IN (SELECT value FROM json_each(:names)) "
+        "ORDER BY owner, sha256"
+    ),
+    "parcels_of_many": (
+        "SELECT t.id, t.consignment_id, t.parcel_sha256 FROM transfer t WHERE t.consignment_id IN "
+        "(SELECT value FROM json_each(:ids)) AND t.parcel_sha256 != '' ORDER BY t.id"
+    ),
+    # Reports on files that nobody keeps any more; the receipt log names them by their hash.
+    "reports_unowned": (
+        "SELECT v.id FROM verification v WHERE v.id > :after AND v.at <= :before "
+        "AND NOT EXISTS (SELECT 1 FROM blob_ref b WHERE b.sha256 = v.sha256) "
+        "ORDER BY v.id LIMIT :limit"
+    ),
+    # -------------------------------------------------------------- load (counted up to a limit)
+    "backlog": (
+        "SELECT COUNT(*) AS n, MIN(accepted_at) AS oldest FROM (SELECT accepted_at FROM "
+        "consignment WHERE state = 'accepted' AND hold = '' LIMIT :limit) AS open"
+    ),
+    "backlog_of": (
+        "SELECT COUNT(*) AS n FROM (SELECT 1 AS one FROM consignment WHERE state = 'accepted' "
+        "AND system_id = :system_id LIMIT :limit) AS open"
+    ),
+    "outbox_depth": "SELECT COUNT(*) AS n FROM (SELECT 1 AS one FROM outbox LIMIT :limit) AS owed",
 }

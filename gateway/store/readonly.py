@@ -3,29 +3,28 @@
 Promises: no lock is taken beyond one query, nothing is ever written. A crash leaves nothing behind.
 """
 
-import sqlite3
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
-from pathlib import Path
 
 from gateway.errors import UnavailableError
 from gateway.ports import ChangeSet, Committed, Conflict, Row
-from gateway.store.ledger import connect
+from gateway.store.places import Place
 from gateway.store.queries import QUERIES
+from gateway.store.session import open_session
 
 
 class ReadOnlyLedger:
     """The reading half of the Ledger port; `commit` refuses.
 
     Args:
-        path: An existing ledger file.
+        place: Where the ledger is.
 
     Raises:
         UnavailableError: It cannot be opened.
     """
 
-    def __init__(self, path: Path) -> None:
-        self._connection = connect(path, read_only=True)
+    def __init__(self, place: Place) -> None:
+        self._session = open_session(place, purpose="reading", read_only=True, patient=True)
 
     async def commit(self, change: ChangeSet) -> Committed | Conflict:
         """Refuse: this ledger is for reading."""
@@ -37,16 +36,12 @@ class ReadOnlyLedger:
 
     async def one(self, query: str, **params: object) -> Row | None:
         """Return the first row of a named query."""
-        rows = await self.all(query, **params)
-        return rows[0] if rows else None
+        return self._session.row(QUERIES[query], params)
 
     async def all(self, query: str, **params: object) -> Sequence[Row]:
         """Return all rows of a named query."""
-        try:
-            return [dict(row) for row in self._connection.execute(QUERIES[query], params)]
-        except sqlite3.OperationalError as exc:
-            raise UnavailableError(public="the ledger cannot be read") from exc
+        return self._session.rows(QUERIES[query], params)
 
     def close(self) -> None:
-        """Let go of the file."""
-        self._connection.close()
+        """Let go of the ledger."""
+        self._session.close()

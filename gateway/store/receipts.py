@@ -5,21 +5,22 @@ takes and whatever is committed meanwhile; memory does not grow with the log. A 
 behind.
 """
 
-import sqlite3
+import contextlib
 from collections.abc import Iterator, Sequence
 from datetime import datetime
-from pathlib import Path
 from typing import Final
 
 from gateway.domain.moments import iso
-from gateway.errors import IntegrityError, UnavailableError
+from gateway.errors import IntegrityError
+from gateway.ports import ChangeSet, Insert, Row
 from gateway.receipts import merkle
 from gateway.receipts.bundle import LoggedEntry
 from gateway.receipts.log import Value
 from gateway.receipts.proof import TYP_RECEIPT, Head, peek_jws, read_head
 from gateway.receipts.sign import ReceiptKey, export_statement, public_pem, tree_head
-from gateway.store.ledger import connect
-from gateway.store.sequencer import node_reader
+from gateway.store.places import Place
+from gateway.store.queries import QUERIES
+from gateway.store.session import Session, session
 
 _COLUMNS: Final = (
     "SELECT e.idx, e.id, e.body, e.prev_hash, e.chain_hash, c.receipt FROM receipt_entry e "
@@ -40,62 +41,71 @@ _ABOUT: Final = _COLUMNS + (  # noqa: S608 - constants of this module
     ") AND e.idx < :size ORDER BY e.idx"
 )
 
+_COVERED: Final = (
+    "SELECT (SELECT COALESCE(MAX(idx) + 1, 0) FROM receipt_entry) AS size, "
+    "(SELECT COALESCE(MAX(size), 0) FROM tree_head) AS covered"
+)
 
-def sign_head_now(path: Path, key: ReceiptKey, at: datetime) -> None:
-    """Sign a tree head over the whole log, beside a running server; nothing when one covers it.
+
+def sign_head_now(place: Place, key: ReceiptKey, at: datetime) -> None:
+    """Sign a tree head over the whole log, beside running servers; nothing when one covers it.
 
     Raises:
         UnavailableError: The ledger cannot be written now.
     """
-    connection = connect(path)
-    try:
-        connection.execute("BEGIN IMMEDIATE")
-        row = connection.execute(
-            "SELECT (SELECT COALESCE(MAX(idx) + 1, 0) FROM receipt_entry) AS size, "
-            "(SELECT COALESCE(MAX(size), 0) FROM tree_head) AS covered"
-        ).fetchone()
-        if row["size"] > row["covered"]:
-            root = merkle.root(row["size"], node_reader(connection)).hex()
-            jws = tree_head(key, row["size"], root, iso(at))
-            connection.execute(
-                "INSERT INTO tree_head (size, root, at, jws) VALUES (?, ?, ?, ?)",
-                (row["size"], root, iso(at), jws),
-            )
-        connection.execute("COMMIT")
-    except sqlite3.Error as exc:
-        raise UnavailableError(public="the ledger cannot be written now") from exc
-    finally:
-        connection.close()
+    with session(place, purpose="tree head") as opened, opened.writing():
+        opened.sequence()
+        found = opened.row(_COVERED)
+        assert found is not None  # an aggregate
+        size = found["size"]
+        if size > found["covered"]:
+            root = merkle.root(size, node_reader(opened)).hex()
+            jws = tree_head(key, size, root, iso(at))
+            row = {"size": size, "root": root, "at": iso(at), "jws": jws}
+            opened.apply(ChangeSet(rows=(Insert("tree_head", row),)))
+
+
+def node_reader(opened: Session) -> merkle.Get:
+    """Return a reader of complete Merkle nodes."""
+
+    def get(level: int, index: int) -> bytes:
+        row = opened.row(QUERIES["merkle_node"], {"level": level, "idx": index})
+        if row is None:
+            raise IntegrityError(f"the Merkle node {level}/{index} is gone")
+        return bytes.fromhex(row["hash"])
+
+    return get
 
 
 class LedgerReceipts:
-    """ReceiptSource over the ledger file.
+    """ReceiptSource over the ledger.
 
     Args:
-        path: The ledger file.
+        place: Where the ledger is.
         name: The gateway's name, written into exports.
         key: Signs the export statement.
         earlier_keys: PEM of receipt keys the log was signed with before, newest first.
     """
 
     def __init__(
-        self, path: Path, name: str, key: ReceiptKey, *, earlier_keys: Sequence[str] = ()
+        self, place: Place, name: str, key: ReceiptKey, *, earlier_keys: Sequence[str] = ()
     ) -> None:
         self._name = name
         self._key = key
         self._earlier = tuple(earlier_keys)
-        self._connection = connect(path, read_only=True)
-        try:
-            self._connection.execute("BEGIN")
-            self._connection.execute("SELECT 1 FROM meta LIMIT 1").fetchone()  # the moment begins
-        except sqlite3.Error as exc:
-            self._connection.close()
-            raise UnavailableError(public="the ledger cannot be read") from exc
-        self._get = node_reader(self._connection)
+        self._opened = contextlib.ExitStack()
+        with contextlib.ExitStack() as stack:
+            self._session = stack.enter_context(
+                session(place, purpose="export", read_only=True, patient=True)
+            )
+            stack.enter_context(self._session.reading())
+            self._session.row("SELECT key FROM meta LIMIT 1")  # the moment begins
+            self._opened = stack.pop_all()
+        self._get = node_reader(self._session)
 
     def close(self) -> None:
-        """Let go of the file."""
-        self._connection.close()
+        """Let go of the ledger."""
+        self._opened.close()
 
     def gateway(self) -> str:
         """Return the gateway's name."""
@@ -107,14 +117,13 @@ class LedgerReceipts:
 
     def tree_heads(self) -> Iterator[Head]:
         """Yield signed tree heads by rising size."""
-        for row in self._rows("SELECT size, jws FROM tree_head ORDER BY size"):
+        for row in self._session.stream("SELECT size, jws FROM tree_head ORDER BY size"):
             yield _head(row)
 
     def latest_head(self) -> Head | None:
         """Return the head with the largest size, None while nothing is signed."""
-        for row in self._rows("SELECT size, jws FROM tree_head ORDER BY size DESC LIMIT 1"):
-            return _head(row)
-        return None
+        row = self._session.row("SELECT size, jws FROM tree_head ORDER BY size DESC LIMIT 1")
+        return _head(row) if row is not None else None
 
     def entries(self, document: str | None, size: int) -> Iterator[LoggedEntry]:
         """Yield entries below index `size` in index order.
@@ -126,7 +135,7 @@ class LedgerReceipts:
         if document == "":  # the column's default: entries about no document at all
             return
         query = _ALL if document is None else _ABOUT
-        for row in self._rows(query, size=size, document=document):
+        for row in self._session.stream(query, {"size": size, "document": document}):
             yield LoggedEntry(
                 index=row["idx"],
                 body=row["body"].encode(),
@@ -147,21 +156,15 @@ class LedgerReceipts:
         """Return the signed statement of an export."""
         return export_statement(self._key, claims)
 
-    def _rows(self, sql: str, **params: object) -> Iterator[sqlite3.Row]:
-        try:
-            yield from self._connection.execute(sql, params)
-        except sqlite3.Error as exc:
-            raise UnavailableError(public="the ledger cannot be read") from exc
 
-
-def _head(row: sqlite3.Row) -> Head:
+def _head(row: Row) -> Head:
     try:
         return read_head(row["jws"].encode())
     except ValueError as exc:
         raise IntegrityError(f"the tree head of size {row['size']} is damaged") from exc
 
 
-def _receipt_of(row: sqlite3.Row) -> str | None:
+def _receipt_of(row: Row) -> str | None:
     """Return the acceptance receipt, if this entry is the one it was given for.
 
     Recipients added later make further `accepted` entries of the same consignment.

@@ -7,18 +7,24 @@ unsequenced and only the sequencer fills `seq`/`idx` and the hashes, once.
 
 from typing import Final
 
+import sqlalchemy
 from sqlalchemy import (
+    BigInteger,
     Column,
     ForeignKey,
     Index,
-    Integer,
     MetaData,
     PrimaryKeyConstraint,
     Table,
-    Text,
     UniqueConstraint,
     text,
 )
+from sqlalchemy.dialects import postgresql
+
+# Text sorts by bytes and numbers have 64 bits on both engines, whatever the database's own rules:
+# cursors, lanes and ranges of hops lean on that order.
+Text: Final = sqlalchemy.Text().with_variant(postgresql.TEXT(collation="C"), "postgresql")
+Integer: Final = BigInteger().with_variant(sqlalchemy.Integer(), "sqlite")
 
 metadata = MetaData(
     naming_convention={
@@ -191,6 +197,9 @@ delivery = Table(
     UniqueConstraint("consignment_id", "agency"),
     Index("ix_delivery_transfer", "transfer_id"),
 )
+_OPEN: Final = (
+    "state NOT IN ('sending', 'done', 'failed', 'cancelled') AND hold = '' AND stopped = 0"
+)
 transfer = Table(
     "transfer",
     metadata,
@@ -201,6 +210,7 @@ transfer = Table(
     _text("hop"),
     _text("state"),
     _text("hold", default=""),
+    _int("stopped", default=0),
     _int("lane", default=0),
     _int("attempts", default=0),
     _text("due_at"),
@@ -214,8 +224,18 @@ transfer = Table(
     _text("created_at"),
     _text("done_at", null=True),
     _text("reason", default=""),
+    _text("node", default=""),
     Index("ix_transfer_due", "state", "due_at"),
     Index("ix_transfer_consignment", "consignment_id"),
+    # What the janitor looks for, hop by hop: the long queue of one hop costs the others nothing.
+    Index(
+        "ix_transfer_open",
+        "hop",
+        "lane",
+        "due_at",
+        sqlite_where=text(_OPEN),
+        postgresql_where=text(_OPEN),
+    ),
     Index(
         "ix_transfer_held",
         "id",
@@ -233,6 +253,36 @@ attempt = Table(
     _text("outcome", default=""),
     _text("detail", default=""),
     PrimaryKeyConstraint("transfer_id", "n"),
+)
+
+# SND-15: why something was not tried, on purpose, and for how long: an operator's word (`operator`)
+# about a transfer, a document or a hop, or a circuit breaker (`breaker`) about a hop, `until` its
+# next probe. Rows end, they are never removed: what was held does not count as tried for.
+_STANDS: Final = "released_at IS NULL"
+hold = Table(
+    "hold",
+    metadata,
+    _id(),
+    _text("kind"),
+    _text("scope"),
+    _text("subject"),
+    _text("held_by"),
+    _text("reason", default=""),
+    _text("since"),
+    _text("until", null=True),
+    _text("released_at", null=True),
+    _text("released_by", default=""),
+    Index("ix_hold_subject", "subject", "since"),
+    Index(
+        "uq_hold_standing",
+        "kind",
+        "scope",
+        "subject",
+        "held_by",
+        unique=True,
+        sqlite_where=text(_STANDS),
+        postgresql_where=text(_STANDS),
+    ),
 )
 
 # What a peer gave us, before anyone read it: bytes and time, once per (peer, docId).
@@ -471,6 +521,30 @@ quarantine = Table(
     _text("first_at", null=True),
     _text("second_by", null=True),
     _text("purged_at", null=True),
+)
+# Who does what only one may do. `beat` moves as long as the holder lives; `token` grows with each
+# new holder, so that a change set of the one before can be refused.
+lease = Table(
+    "lease",
+    metadata,
+    Column("name", Text, primary_key=True),
+    _text("holder", default=""),
+    _int("token", default=0),
+    _int("beat", default=0),
+    _text("taken_at"),
+    _text("seen_at"),
+)
+node = Table(
+    "node",
+    metadata,
+    Column("name", Text, primary_key=True),
+    _text("boot"),
+    _text("roles"),
+    _text("version"),
+    _text("state"),
+    _int("beat", default=0),
+    _text("started_at"),
+    _text("seen_at"),
 )
 meta = Table("meta", metadata, Column("key", Text, primary_key=True), _text("value"))
 

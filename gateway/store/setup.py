@@ -10,21 +10,14 @@ import os
 import secrets
 import sqlite3
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from gateway.errors import ConfigurationError, UnavailableError
+from gateway.store import revisions
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
-
-REVISIONS: Final = ("0001",)
-"""Every revision this program knows, oldest first; the last one is what it works with."""
-
-HEAD: Final = REVISIONS[-1]
-
-_MIGRATIONS: Final = Path(__file__).parent / "migrations"
 
 
 def create(path: Path) -> None:
@@ -64,55 +57,35 @@ def upgrade(path: Path) -> None:
         ConfigurationError: Missing, not a ledger, or newer than this program.
         UnavailableError: The engine cannot write it; the ledger is as it was.
     """
-    found = _look(path)
-    if found.revision not in REVISIONS:
-        raise ConfigurationError(found.wrong)
-    if found.revision != HEAD:
+    found = look(path)
+    if isinstance(found, str):
+        raise ConfigurationError(found)
+    if wrong := revisions.too_new(str(path), found):
+        raise ConfigurationError(wrong)
+    if found.revision < revisions.HEAD or (found.works_since or "") < revisions.HEAD:
         _migrate(path)
 
 
 def check(path: Path) -> str | None:
     """Return what is wrong with the ledger at `path` (Vietnamese / English), None when usable."""
-    return _look(path).wrong or None
+    found = look(path)
+    return found if isinstance(found, str) else revisions.judged(str(path), found) or None
 
 
-@dataclass(frozen=True, slots=True)
-class _Found:
-    """What lies at a path: the revision, "" when it is no ledger; what is wrong, "" when usable."""
-
-    revision: str
-    wrong: str
-
-
-def _look(path: Path) -> _Found:
-    """Look at a ledger, for reading only."""
+def look(path: Path) -> revisions.State | str:
+    """Look at a ledger, for reading only; a text says why it is none."""
     if not path.is_file():
         text = "chưa có sổ cái, hãy chạy `vanlien init` / there is no ledger; run `vanlien init`"
-        return _Found("", f"{path}: {text}")
+        return f"{path}: {text}"
     not_one = f"{path}: không phải sổ cái của vanlien / not a ledger of vanlien"
     try:
         uri = f"{path.resolve().as_uri()}?mode=ro"
         with contextlib.closing(sqlite3.connect(uri, uri=True, timeout=15)) as connection:
             row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
+            since = connection.execute(revisions.WORKS_SINCE_SQL).fetchone()
     except sqlite3.Error as exc:
-        return _Found("", f"{not_one} ({exc})")
-    return _judged(path, str(row[0])) if row else _Found("", not_one)
-
-
-def _judged(path: Path, revision: str) -> _Found:
-    if revision == HEAD:
-        return _Found(revision, "")
-    if revision in REVISIONS:
-        return _Found(
-            revision,
-            f"{path}: sổ cái ở phiên bản cũ {revision}, sao lưu rồi nâng cấp lên {HEAD} / the "
-            f"ledger is at the older revision {revision}: back it up, then upgrade it to {HEAD}",
-        )
-    return _Found(
-        revision,
-        f"{path}: sổ cái ở phiên bản {revision}, mới hơn chương trình này; dùng bản vanlien mới "
-        f"hơn / the ledger is at revision {revision}, newer than this program; use a newer vanlien",
-    )
+        return f"{not_one} ({exc})"
+    return revisions.State(str(row[0]), str(since[0]) if since else None) if row else not_one
 
 
 def _taken(path: Path) -> ConfigurationError:
@@ -122,16 +95,11 @@ def _taken(path: Path) -> ConfigurationError:
 
 
 def _migrate(path: Path) -> None:
-    from alembic import command
-    from alembic.config import Config
     from sqlalchemy.exc import SQLAlchemyError
 
-    config = Config()
-    config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
     try:
         with _transaction(path) as connection:
-            config.attributes["connection"] = connection
-            command.upgrade(config, HEAD)
+            revisions.migrate(connection)
     except (SQLAlchemyError, sqlite3.Error) as exc:
         raise UnavailableError(public=f"the ledger {path} cannot be upgraded: {exc}") from exc
 

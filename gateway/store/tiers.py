@@ -6,7 +6,7 @@ Promises and crash behaviour are those of `gateway.store.small` and `gateway.sto
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Awaitable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from itertools import chain
 from pathlib import Path
@@ -121,6 +121,18 @@ class TieredBlobs:
             yield copy
         finally:
             await asyncio.to_thread(copy.unlink, missing_ok=True)
+
+    async def has(self, sha256: str) -> bool:
+        """Tell whether it is there."""
+        return self.size(sha256) is not None
+
+    @asynccontextmanager
+    async def near(self, names: Sequence[str]) -> AsyncIterator[None]:
+        """Do nothing but look: both tiers are near already."""
+        for sha256 in names:
+            if self.size(sha256) is None:
+                raise RejectedError(Reason.NOT_FOUND)
+        yield
 
     def names(self) -> Iterator[str]:
         """Yield the names of all blobs, in no order."""

@@ -38,6 +38,8 @@ PACKET_TYPES: Final = (
 )
 _FORM: Final = "multipart/form-data"
 _KEY: Final = re.compile(r"[\x21-\x7e]{1,200}")
+_PRIORITY: Final = re.compile(r"(?:^|[,\s])u=([0-7])(?=$|[,;\s])")
+_NORMAL: Final = 3
 _ALL_OR_NOTHING: Final = Query(
     "all_or_nothing",
     {"type": "boolean", "default": False},
@@ -75,6 +77,15 @@ def idempotency_key(request: web.Request) -> str | None:
     return given[0]
 
 
+def declared_urgency(request: web.Request) -> bool | None:
+    """Return whether the caller calls it urgent: `Priority: u=0` to `u=2` (RFC 9218); None: silent.
+
+    It only decides at the door when there is little room; the document says what it is.
+    """
+    found = _PRIORITY.search(request.headers.get("Priority", ""))
+    return None if found is None else int(found[1]) < _NORMAL
+
+
 class Documents:
     """Handlers of what a system sends."""
 
@@ -89,7 +100,9 @@ class Documents:
         key = idempotency_key(request)
         kind = request.content_type
         if kind in PACKET_TYPES:
-            options = SubmitOptions(idempotency_key=key, all_or_nothing=whole)
+            options = SubmitOptions(
+                idempotency_key=key, all_or_nothing=whole, urgent=declared_urgency(request)
+            )
             body = Body(request, self._limits, self._limits.max_packet_bytes)
             return _accepted(await self._front.submit(caller, body.chunks(), options))
         if kind == _FORM:

@@ -64,6 +64,17 @@ class AttemptOut(_Answer):
     detail: str | None
 
 
+class HoldOut(_Answer):
+    """Lý do đang giữ lại: an operator's hold, or a destination that does not answer."""
+
+    kind: Literal["operator", "breaker"]
+    scope: Literal["transfer", "document", "hop"]
+    since: AwareDatetime
+    reason: str
+    by: str
+    text: str = Field(description="In Vietnamese, for the clerk")
+
+
 class DeliveryOut(_Answer):
     """Phần gửi cho một cơ quan: what happened for one recipient."""
 
@@ -81,6 +92,7 @@ class DeliveryOut(_Answer):
     at_gateway_at: AwareDatetime | None
     entered_system_at: AwareDatetime | None
     last_status: str | None
+    holds: list[HoldOut] = Field(description="Why it waits on purpose, oldest first")
     attempts: list[AttemptOut]
 
 

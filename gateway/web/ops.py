@@ -24,7 +24,7 @@ class Ops:
         self._render: Callable[[], bytes] = bytes
         self._document = b""
         self._etag = ""
-        self.draining = False
+        self.leaving = ""
 
     def publish(self, render: Callable[[], bytes]) -> None:
         """Set what makes the OpenAPI document; it is made when first asked for."""
@@ -42,8 +42,8 @@ class Ops:
         except Exception as failure:  # noqa: BLE001  a broken check is an answer, not an error
             observe.alarm(what="readiness", failure=failure)
             checks = {"checks": "failed"}
-        if self.draining:
-            checks = {**checks, "server": "closing"}
+        if self.leaving:
+            checks = {**checks, "server": self.leaving}
         # "ok (off: stamping held)": said, not failed; documents can be taken (TIM-01).
         good = all(f"{outcome} ".startswith("ok ") for outcome in checks.values())
         return json_response({"ready": good, "checks": dict(checks)}, 200 if good else 503)

@@ -14,7 +14,7 @@ import functools
 import ssl
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, cast
 
@@ -35,7 +35,7 @@ from gateway.web.studio import Studio
 from gateway.web.verifications import Verifications
 from gateway.web.verify_page import VerifyPage
 
-__all__ = ["Limits", "Running", "listen", "make_app", "make_facade_app"]
+__all__ = ["Limits", "Running", "listen", "make_app", "make_facade_app", "make_ops_app"]
 
 _SERVER: Final = "vanlien"
 _SECURITY: Final = {
@@ -48,6 +48,7 @@ _SECURITY: Final = {
 _HSTS: Final = "max-age=31536000"
 _ROUTE_UNKNOWN: Final = "(unknown)"
 _CLIENT_GONE: Final = 499
+_AFTER_REST_S: Final = 30.0
 _SLOW: Final = 408
 
 REQUEST_ID: Final = web.RequestKey("request_id", str)
@@ -62,12 +63,18 @@ class Gate:
     inside: int = 0
     callers: Counter[str] = field(default_factory=Counter)
     closing: bool = False
+    leaving: bool = False
+    resting: bool = False
     emptied: asyncio.Event = field(default_factory=asyncio.Event)
 
     def enter(self) -> None:
         """Take a place; UnavailableError when there is none."""
         if self.closing:
             raise UnavailableError(public="The server is closing; repeat the request")
+        if self.resting:
+            raise UnavailableError(
+                public="Maintenance; repeat the request later", retry_after_s=_AFTER_REST_S
+            )
         if self.inside >= self.limits.in_flight:
             raise UnavailableError(public="Too many requests at one time", retry_after_s=1)
         self.inside += 1
@@ -104,6 +111,10 @@ class Gate:
             del self.callers[system_id]
 
 
+Busy = Callable[[web.Request, GatewayError], web.StreamResponse | None]
+"""How a façade says that there is no room, in its own dialect; None for requests not its own."""
+
+
 @dataclass(frozen=True, slots=True)
 class House:
     """What belongs to one application."""
@@ -112,6 +123,7 @@ class House:
     ops: Ops | None
     ids: Ids
     endpoints: tuple[Endpoint, ...]
+    busy: Busy | None = None
 
 
 HOUSE: Final = web.AppKey("house", House)
@@ -128,6 +140,7 @@ def make_app(
     extra_routes: Sequence[web.AbstractRouteDef] = (),
     studio: Studio | None = None,
     verify_page: VerifyPage | None = None,
+    busy: Busy | None = None,
 ) -> web.Application:
     """Return the application.
 
@@ -142,6 +155,7 @@ def make_app(
             problem+json for what they raise) but authenticate by themselves.
         studio: Makes verification reports; one without names and pictures when None.
         verify_page: The page for any file, None for none.
+        busy: How the façades say that there is no room.
     """
     limits = limits or Limits()
     gate, ops = Gate(limits), Ops(desk, clock)
@@ -153,7 +167,7 @@ def make_app(
         *(verify_page.endpoints() if verify_page is not None else ()),
     )
     ops.publish(functools.partial(openapi.render, endpoints, API_VERSION))
-    app = _framed(House(gate, ops, ids, endpoints), ())
+    app = _framed(House(gate, ops, ids, endpoints, busy), ())
     for endpoint in endpoints:
         handler = _open(endpoint) if endpoint.open else _guarded(endpoint, callers, gate)
         app.router.add_route(endpoint.method, endpoint.path, handler, expect_handler=_expect_later)
@@ -163,12 +177,30 @@ def make_app(
     return app
 
 
+def make_ops_app(
+    desk: Desk, clock: Clock, ids: Ids, *, limits: Limits | None = None
+) -> web.Application:
+    """Return an application that answers operations and nobody else.
+
+    For a node that takes no documents, so that its health can be asked for all the same.
+    """
+    ops = Ops(desk, clock)
+    endpoints = ops.endpoints()
+    ops.publish(functools.partial(openapi.render, endpoints, API_VERSION))
+    app = _framed(House(Gate(limits or Limits()), ops, ids, endpoints), ())
+    for endpoint in endpoints:
+        app.router.add_route(endpoint.method, endpoint.path, _open(endpoint))
+        app.router.add_route("HEAD", endpoint.path, _open(endpoint))
+    return app
+
+
 def make_facade_app(
     ids: Ids,
     routes: Sequence[web.AbstractRouteDef],
     *,
     limits: Limits | None = None,
     middlewares: Sequence[Any] = (),
+    busy: Busy | None = None,
 ) -> web.Application:
     """Return an application of a façade's routes alone, for a listener of its own.
 
@@ -177,8 +209,9 @@ def make_facade_app(
         routes: The façade's; they authenticate by themselves.
         limits: Room and times; the defaults when None.
         middlewares: Run inside the frame (who may connect).
+        busy: How the façade says that there is no room.
     """
-    house = House(Gate(limits or Limits()), None, ids, ())
+    house = House(Gate(limits or Limits()), None, ids, (), busy)
     app = _framed(house, middlewares)
     app.router.add_routes(routes)
     return app
@@ -256,6 +289,8 @@ async def _frame(request: web.Request, handler: Any) -> web.StreamResponse:
             system_id=request.get(SYSTEM_ID),
             reason=reason,
         )
+    if house.gate.leaving and not response.prepared:
+        response.force_close()  # a proxy's kept connections end here, not under a request
     return response
 
 
@@ -276,6 +311,11 @@ def _refuse(
         ConnectionError: An answer had begun: it is cut, so that its length betrays it.
     """
     begun = request.writer.output_size > 0
+    house = request.app[HOUSE]
+    if isinstance(failure, UnavailableError) and house.busy is not None and not begun:
+        told = house.busy(request, failure)
+        if told is not None:
+            return told, str(failure.reason)
     match failure:
         case WebRefusalError():
             response, reason = problems.of_web(failure, request_id), str(failure.reason)
@@ -363,6 +403,20 @@ class Running:
     _app: web.Application
     _shutdown_s: float
 
+    def leave(self, why: str) -> None:
+        """Say at /ready why nothing more should come, "" to take it back; everybody is served."""
+        house = self._app.get(HOUSE)
+        if house is not None:
+            house.gate.leaving = bool(why)
+            if house.ops is not None:
+                house.ops.leaving = why
+
+    def rest(self, resting: bool) -> None:
+        """Put new requests off with 503 and Retry-After, or take them again."""
+        house = self._app.get(HOUSE)
+        if house is not None:
+            house.gate.resting = resting
+
     async def close(self) -> None:
         """Take no more, let running requests finish (`shutdown_s`), then cut. Safe to repeat."""
         if self._runner.server is None:
@@ -371,7 +425,7 @@ class Running:
         house = self._app.get(HOUSE)
         if house is not None:
             if house.ops is not None:
-                house.ops.draining = True
+                house.ops.leaving = "closing"
             # Before the library's own end, which stops reading bodies that are still coming.
             await house.gate.drained(self._shutdown_s)
         await self._runner.cleanup()

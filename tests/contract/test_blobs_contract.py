@@ -1,8 +1,14 @@
-"""Blobs: one suite for the folder and for the fake the programs are tested with."""
+"""Blobs: one suite for every store, and for the fake the programs are tested with.
+
+The object store is moto's server, which stands in for a real S3 store (`tests/world/servers/s3.py`).
+"""
 
 import asyncio
+import contextlib
+import fcntl
 import hashlib
 import os
+import sqlite3
 import threading
 
 import pytest
@@ -10,6 +16,7 @@ import pytest
 from gateway.errors import Reason, RejectedError
 from gateway.ports import BlobInfo
 from gateway.store.blobs import FolderBlobs
+from gateway.store.tiers import TieredBlobs
 from tests.world.memory_blobs import MemoryBlobs
 
 KIB = 1024
@@ -35,30 +42,82 @@ HOSTILE = (
 class Store:
     """A Blobs with hands to make one of its blobs older."""
 
-    def __init__(self, blobs, age):
+    def __init__(self, blobs, age, reopen=None, *, many=200):
         self.blobs = blobs
         self.age = age
+        self.many = many  # puts that make a crowd here
+        self._reopen = reopen
+
+    def reopen(self):
+        """Close it, and look at what the next process would find."""
+        self.blobs.close()
+        if self._reopen is not None:
+            self.blobs = self._reopen()
+        return self.blobs
 
 
-@pytest.fixture(params=["folder", "memory"])
+@pytest.fixture(params=["folder", "tiers", "objects", "memory"])
 def store(request, tmp_path):
-    if request.param == "folder":
-        blobs = FolderBlobs(tmp_path / "blobs")
+    made = MAKERS[request.param](request, tmp_path)
+    yield made
+    made.blobs.close()
 
-        def age(sha256, seconds):
-            path = blobs.path(sha256)
+
+def _folder(_request, tmp_path):
+    blobs = FolderBlobs(tmp_path / "blobs")
+
+    def age(sha256, seconds):
+        path = blobs.path(sha256)
+        then = path.stat().st_mtime - seconds
+        os.utime(path, (then, then))
+
+    return Store(blobs, age)
+
+
+def _tiers(_request, tmp_path):
+    root = tmp_path / "blobs"
+    blobs = TieredBlobs(root)
+
+    def age(sha256, seconds):
+        sql = "UPDATE blob SET put_at = put_at - ? WHERE sha256 = ?"
+        with contextlib.closing(sqlite3.connect(root / "small.sqlite", timeout=60)) as small:
+            small.execute("PRAGMA synchronous=OFF")
+            found = small.execute(sql, (seconds, sha256)).rowcount
+            small.commit()
+        if not found:
+            path = root / sha256[:2] / sha256
             then = path.stat().st_mtime - seconds
             os.utime(path, (then, then))
 
-    else:
-        blobs = MemoryBlobs()
+    return Store(blobs, age, lambda: TieredBlobs(root))
 
-        def age(sha256, seconds):
-            data, at = blobs.kept[sha256]
-            blobs.kept[sha256] = (data, at - seconds)
 
-    yield Store(blobs, age)
-    blobs.close()
+def _objects(request, tmp_path):
+    from gateway.store.objects import Bucket, ObjectBlobs
+
+    server = request.getfixturevalue("s3_store")
+    name = server.bucket()
+    bucket = Bucket(name, "here/it/is", server.url, access_key="a", secret_key="b", plain=True)
+
+    def age(sha256, seconds):
+        key = f"here/it/is/{sha256[:2]}/{sha256}"
+        if not server.order("age", bucket=name, key=key, seconds=seconds):
+            raise FileNotFoundError(key)
+
+    return Store(ObjectBlobs(bucket, tmp_path / "work", threads=8), age, many=15)
+
+
+def _memory(_request, _tmp_path):
+    blobs = MemoryBlobs()
+
+    def age(sha256, seconds):
+        data, at = blobs.kept[sha256]
+        blobs.kept[sha256] = (data, at - seconds)
+
+    return Store(blobs, age)
+
+
+MAKERS = {"folder": _folder, "tiers": _tiers, "objects": _objects, "memory": _memory}
 
 
 @pytest.fixture
@@ -85,6 +144,9 @@ async def test_what_is_put_is_read(blobs, size):
     assert await read(blobs, name) == data
     assert b"".join(blobs.chunks(name)) == data
     assert blobs.size(name) == size
+    assert await blobs.has(name)
+    async with blobs.near([name, name]):
+        assert b"".join(blobs.chunks(name)) == data
     async with blobs.local(name) as path:
         assert path.read_bytes() == data
     assert list(blobs.names()) == [name]
@@ -125,8 +187,9 @@ async def test_the_same_bytes_are_one_blob(blobs, size):
     assert await read(blobs, info(data).sha256) == data
 
 
-async def test_a_thousand_small_puts_at_once(blobs):
-    datas = [i.to_bytes(4, "big") * 50 for i in range(1000)]
+async def test_very_many_small_puts_at_once(store):
+    blobs = store.blobs
+    datas = [i.to_bytes(4, "big") * 50 for i in range(5 * store.many)]
     done = await asyncio.gather(*(blobs.put(data) for data in datas))
     assert done == [info(data) for data in datas]
     assert sorted(blobs.names()) == sorted(i.sha256 for i in done)
@@ -152,7 +215,8 @@ async def test_aborting_after_finishing_changes_nothing(blobs, size):
 
 
 @pytest.mark.parametrize("size", [10, 400_000])
-async def test_a_caller_that_goes_away_leaves_all_or_nothing(blobs, size):
+async def test_a_caller_that_goes_away_leaves_all_or_nothing(store, size):
+    blobs = store.blobs
     datas = [os.urandom(size) for _ in range(40)]
     tasks = [asyncio.create_task(blobs.put(data)) for data in datas]
     await asyncio.sleep(0)
@@ -160,7 +224,7 @@ async def test_a_caller_that_goes_away_leaves_all_or_nothing(blobs, size):
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
     last = await blobs.put(b"last")
-    blobs.close()
+    blobs = store.reopen()
     for name in blobs.names():
         assert info(b"".join(blobs.chunks(name))).sha256 == name
     assert last.sha256 in set(blobs.names())
@@ -172,6 +236,10 @@ async def test_a_caller_that_goes_away_leaves_all_or_nothing(blobs, size):
 
 async def test_an_absent_blob(blobs):
     assert blobs.size(ABSENT) is None
+    assert not await blobs.has(ABSENT)
+    with pytest.raises(RejectedError):
+        async with blobs.near([ABSENT]):
+            pass
     assert blobs.delete_if_older(ABSENT, 0) is False
     with pytest.raises(RejectedError) as caught:
         list(blobs.chunks(ABSENT))
@@ -255,7 +323,7 @@ async def test_a_blob_just_put_is_never_collected(store):
     # The collector makes the blob old before it looks: what it deletes was put before that.
     collector = asyncio.create_task(asyncio.to_thread(collect))
     puts = 0
-    while puts < 200 or (len(deleted) < 5 and puts < 20_000):
+    while puts < store.many or (len(deleted) < 3 and puts < 20_000):
         assert (await blobs.put(b"again")).sha256 == name
         puts += 1
     stop.set()
@@ -274,3 +342,28 @@ async def test_half_made_blobs_are_swept_when_old(blobs):
     assert blobs.sweep_temporary(-1) == 0
     assert list(blobs.names()) == []
     writer.abort()
+
+
+# ---------------------------------------------------------------- a folder several machines share
+
+
+async def test_a_shared_folder_keeps_its_promise_between_stores(tmp_path):
+    """Two nodes on one folder: while one collects, the other's put waits for it."""
+    one, other = (FolderBlobs(tmp_path, shared=True) for _ in range(2))
+    name = (await one.put(b"again")).sha256
+    os.utime(one.path(name), (1, 1))
+    assert not list(tmp_path.glob("*.sqlite"))
+    with one._alone():
+        renewing = asyncio.create_task(asyncio.to_thread(other.renew, name))
+        collecting = asyncio.create_task(asyncio.to_thread(other.delete_if_older, name, 3600))
+        lock = os.open(tmp_path / "collect.lock", os.O_RDWR)
+        with pytest.raises(BlockingIOError):
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        os.close(lock)
+        assert not renewing.done()
+        assert not collecting.done()
+    renewed, deleted = await asyncio.gather(renewing, collecting)
+    assert renewed or deleted
+    assert (one.size(name) is None) == deleted
+    one.close()
+    other.close()

@@ -1,4 +1,4 @@
-"""Ledger: one suite for SQLite on disk and for the fake the programs are tested with."""
+"""Ledger: one suite for SQLite, PostgreSQL and the fake the programs are tested with."""
 
 import asyncio
 import json
@@ -21,21 +21,42 @@ from gateway.ports import (
 from gateway.receipts import log, merkle
 from gateway.store import setup
 from gateway.store.ledger import SqliteLedger
+from gateway.store.places import place_of
+from gateway.store.postgres.ledger import PostgresLedger
+from tests.simulation.ledgers import InlineSqliteLedger, QuickMemoryLedger
 from tests.world import ledger_rows as rows
 from tests.world.memory_ledger import MemoryLedger
 
 NUMBER = NextNumber("n", "H37.02", 2026, "issue")
 
 
-@pytest.fixture(params=["sqlite", "memory"])
-def ledger(request, tmp_path):
+_FAKES = {
+    "memory": MemoryLedger,
+    "simulated": QuickMemoryLedger,
+    "simulated-file": InlineSqliteLedger,
+}
+
+
+@pytest.fixture(params=["sqlite", "memory", "postgres", "simulated", "simulated-file"])
+async def ledger(request, tmp_path):
     if request.param == "sqlite":
         setup.create(tmp_path / "ledger.sqlite")
         made = SqliteLedger(tmp_path / "ledger.sqlite")
+    elif request.param == "postgres":
+        made = PostgresLedger(
+            place_of(request.getfixturevalue("postgres_ledger_url")), poll_s=3600.0
+        )
+        await made.open()
     else:
-        made = MemoryLedger()
+        made = _FAKES[request.param]()
     yield made
-    made.close()
+    await shut(made)
+
+
+async def shut(ledger):
+    closing = ledger.close()
+    if closing is not None:
+        await closing
 
 
 async def ok(ledger, *changes, **more):
@@ -408,8 +429,8 @@ async def test_a_caller_that_goes_away_loses_nothing(ledger):
 
 async def test_after_close_nothing_is_taken(ledger):
     await ok(ledger, rows.meta("k"))
-    ledger.close()
-    ledger.close()
+    await shut(ledger)
+    await shut(ledger)
     with pytest.raises(UnavailableError):
         await ledger.commit(ChangeSet(rows=(rows.meta("l"),)))
     with pytest.raises(UnavailableError):

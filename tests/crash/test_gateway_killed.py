@@ -43,8 +43,17 @@ RECEIVING = (
     "relay.after-delivery:2",
 )
 ISSUING = ("issue.before-commit", "issue.after-commit", "issue.after-commit:2")
-# Reached elsewhere: test_recheck_killed.py, tests/unit/verifier/test_revocation_store.py.
-ELSEWHERE = ("recheck.before-commit", "revocation.after-object")
+# Reached elsewhere: test_recheck_killed.py, test_backup_killed.py,
+# tests/unit/verifier/test_revocation_store.py.
+ELSEWHERE = (
+    "recheck.before-commit",
+    "revocation.after-object",
+    "backup.after-ledger",
+    "backup.before-rename",
+    "backup.after-rename",
+    "restore.after-blobs",
+    "restore.before-commit",
+)
 
 
 def test_every_point_is_tried_and_reached_somewhere():

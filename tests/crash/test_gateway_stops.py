@@ -76,6 +76,31 @@ async def test_a_request_under_way_is_answered_before_the_end(tmp_path, name):
         assert house.rows("SELECT MAX(size) FROM tree_head")[0][0] > 0
 
 
+async def test_asked_to_stop_it_says_so_first_and_serves_on_and_asked_twice_it_ends(tmp_path):
+    async with crashhouse(tmp_path) as house:
+        settings = house.config.read_text()
+        house.config.write_text(settings + '\n[node]\ndrain = "10 m"\n')
+        await house.start()
+        house.child.signal(signal.SIGTERM)
+
+        async def leaving():
+            async with house.session.get(f"{house.url}/ready") as answer:
+                return answer.status == 503 and (await answer.json())["checks"]["server"]
+
+        assert await house.until(leaving, "it does not say that it leaves") == "closing"
+        house.send("H37.04")
+        await house.until(lambda: len(house.accepted) == 1, "it serves nobody any more")
+        assert house.child.code is None
+        house.child.signal(signal.SIGTERM)
+        assert await house.child.ended() == -signal.SIGTERM
+        house.check()
+        house.config.write_text(settings)
+        await house.start()
+        await house.calm()
+        await house.stop()
+        house.check_end()
+
+
 async def in_flight(house):
     async with house.session.get(f"{house.url}/metrics") as answer:
         text = await answer.text()

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from adapters.vxp import plugin as vxp
-from gateway import app
+from gateway import app, stores
 from gateway.config import load
 from gateway.errors import ConfigurationError, UnavailableError
 from tests.world.gatehouse import gatehouse, packet, write_config
@@ -252,7 +252,7 @@ async def test_a_seeded_agency_can_be_sent_to(tmp_path):
 async def test_a_system_that_is_disabled_is_refused_by_the_running_server(tmp_path):
     async with gatehouse(tmp_path) as house:
         assert (await house.call("GET", "/documents"))[0] == 200
-        with app.open_admin(house.folder / "vanlien.toml") as admin:
+        with stores.open_admin(house.folder / "vanlien.toml") as admin:
             admin.disable_system("snv", by="test")
 
         async def refused():

@@ -6,7 +6,7 @@ import pytest
 import uvloop
 from pydantic import BaseModel
 
-from gateway import app, observe
+from gateway import app, observe, stores
 from gateway.__main__ import main
 from gateway.config import load
 from gateway.config.base import Section
@@ -34,6 +34,18 @@ name = "Xã Yên Bình"
 key_file = "tls.key"
 certificate_file = "tls.pem"
 tsa_url = "http://127.0.0.1:9/tsa"
+[broker]
+url = "amqp://vanlien@127.0.0.1:9/lien-thong"
+password_file = "truc.secret"
+ca_file = "tls.pem"
+[blobs]
+url = "s3://van-ban/kho"
+endpoint = "https://127.0.0.1:9"
+access_key_file = "truc.secret"
+secret_key_file = "truc.secret"
+ca_file = "tls.pem"
+[backup]
+to = ["not-there"]
 """
 
 
@@ -93,6 +105,7 @@ async def test_every_setting_is_read_by_a_running_gateway(tmp_path, read):
         used = set(found)
     elsewhere = {
         ("Http", "public_url"),  # what `vanlien system add` prints as the callers' endpoint
+        ("Backup", "keep"),  # `vanlien backup`, which a server starts as a process of its own
         ("Log", "level"),  # `vanlien serve`, below
         ("Log", "json_lines"),
     }
@@ -114,7 +127,7 @@ def test_public_url_is_what_callers_are_told(tmp_path, capsys):
     text = config.read_text(encoding="utf-8")
     text = text.replace("[http]\n", '[http]\npublic_url = "https://lienthong.example.vn"\n')
     config.write_text(text, encoding="utf-8")
-    with app.open_admin(config) as admin:
+    with stores.open_admin(config) as admin:
         for agency in load(config).agencies:
             admin.put_agency(record_of(agency), by="test")
     told = ["system", "add", "xa", "--speaks-for", "H37.71", "--json", "--config", str(config)]
@@ -161,6 +174,12 @@ POLICY = [
         lambda p: p.schedules[Lane.VERY_URGENT].give_up_after,
         timedelta(days=3),
     ),
+    ("breaker", "failures = 9", lambda p: p.breaker.failures, 9),
+    ("breaker", "window = 40", lambda p: p.breaker.window, 40),
+    ("breaker", "ratio = 0.5", lambda p: p.breaker.ratio, 0.5),
+    ("breaker", 'first = "3 s"', lambda p: p.breaker.first, timedelta(seconds=3)),
+    ("breaker", 'longest = "9 m"', lambda p: p.breaker.longest, timedelta(minutes=9)),
+    ("breaker", 'urgent_every = "2 s"', lambda p: p.breaker.urgent_every, timedelta(seconds=2)),
 ]
 
 

@@ -11,7 +11,7 @@ import pytest
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from pydantic import TypeAdapter
 
-from gateway import app
+from gateway import stores
 from gateway.ports import AgencyRecord, ChangeSet, Update
 from gateway.receipts.log import canonical, chain_hash, entry_hash, leaf_hash
 from gateway.receipts.proof import verify_inclusion
@@ -52,7 +52,7 @@ async def _world(tmp_path):
 
 
 def public_key(house):
-    key = load_private(house.gateway.settings.receipts.key_file)
+    key = load_private(house.folder / "keys" / "receipts.pem")
     return load_pem_public_key(public_pem(key).encode())
 
 
@@ -374,7 +374,7 @@ async def test_the_queue_is_seen_in_the_gauges(tmp_path):
         'secret_file = "keys-axis/axis.secret"\ncodes_behind = ["H98"]\npoll_every = "1 h"\n'
     )
     async with gatehouse(tmp_path, axis=True, extra=dead) as house:
-        with app.open_admin(house.folder / "vanlien.toml") as admin:
+        with stores.open_admin(house.folder / "vanlien.toml") as admin:
             admin.put_agency(AgencyRecord("H98.01", "Xa", connected="chet"), by="test")
 
         async def known():

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from adapters.vxp import packets
-from gateway import app
+from gateway import stores
 from gateway.ports import NewCredential
 from gateway.secrets import new_credential_id, new_shared_secret, read_key_file, seal_secret
 from tests.world.gatehouse import gatehouse, packet
@@ -446,7 +446,7 @@ def registered(house, *, system, codes):
     key = read_key_file(house.gateway.settings.secrets.key_file)
     secret, name = new_shared_secret(), new_credential_id()
     sealed = seal_secret(key, secret.encode(), system_id=system, credential_id=name)
-    with app.open_admin(house.folder / "vanlien.toml") as admin:
+    with stores.open_admin(house.folder / "vanlien.toml") as admin:
         credential = NewCredential(id=name, kind="shared-secret", sealed=sealed)
         admin.add_system(system, codes, [credential], by="test")
     return secret
@@ -481,7 +481,7 @@ async def _answers(client):
 async def test_a_disabled_system_is_out_within_a_second(house):
     client = kit(house, "snv")
     assert await _answers(client)
-    with app.open_admin(house.folder / "vanlien.toml") as admin:
+    with stores.open_admin(house.folder / "vanlien.toml") as admin:
         admin.disable_system("snv", by="test")
 
     async def refused():
@@ -497,7 +497,7 @@ async def test_two_secrets_are_good_while_they_overlap(house):
     old, new = kit(house, "snv"), new_shared_secret()
     name = new_credential_id()
     sealed = seal_secret(key, new.encode(), system_id="snv", credential_id=name)
-    with app.open_admin(house.folder / "vanlien.toml") as admin:
+    with stores.open_admin(house.folder / "vanlien.toml") as admin:
         credential = NewCredential(id=name, kind="shared-secret", sealed=sealed)
         admin.rotate("snv", [credential], overlap=timedelta(hours=2), by="test")
     fresh = kit(house, "snv", new)

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from gateway import app
+from gateway import stores
 from gateway.errors import UnavailableError
 from gateway.programs import relay
 from tests.world.gatehouse import packet
@@ -426,7 +426,7 @@ async def test_a_secret_is_kept_apart_and_answered_with_r11(out):
     again = await out.bring(document(files=SECRET, subject="Nội dung mật"))
     assert len(await out.house.gateway.ledger.all("quarantined")) == 1
     assert await out.flush() == []
-    with app.open_admin(out.house.folder / "vanlien.toml") as admin:
+    with stores.open_admin(out.house.folder / "vanlien.toml") as admin:
         admin.purge(stub["id"], by="nguoi-1")
         admin.purge(stub["id"], by="nguoi-2")
     for one in (doc_id, again):
@@ -613,7 +613,7 @@ async def test_a_secret_for_nobody_here_can_be_purged_too(out):
     row = await out.inbound(doc_id)
     assert (stub["id"], row["state"]) == (row["id"], "stray")
     assert await out.flush() == []
-    with app.open_admin(out.house.folder / "vanlien.toml") as admin:
+    with stores.open_admin(out.house.folder / "vanlien.toml") as admin:
         admin.purge(stub["id"], by="nguoi-1")
         admin.purge(stub["id"], by="nguoi-2")
     assert await out.house.row("blob_ref", sha256=row["sha256"]) is None

@@ -1,12 +1,12 @@
 """Deliveries inside the province, and what stopping or starting does to work half done."""
 
 import asyncio
-import sqlite3
 
 from adapters.vxp.simulator import Fault
-from gateway import app
+from gateway import app, stores
 from gateway.programs import relay
 from tests.world.gatehouse import gatehouse, packet
+from tests.world.ledgers import ask
 
 
 async def sent(house, number, *to, **options):
@@ -155,20 +155,12 @@ async def is_closed(house, document):
 
 
 def rows(house, sql):
-    connection = sqlite3.connect(house.gateway.settings.ledger.path)
-    try:
-        return connection.execute(sql).fetchall()
-    finally:
-        connection.close()
+    found = ask(stores.ledger_place(house.gateway.settings), sql)
+    return [tuple(row.values()) for row in found]
 
 
 def change(house, sql):
-    connection = sqlite3.connect(house.gateway.settings.ledger.path)
-    try:
-        connection.execute(sql)
-        connection.commit()
-    finally:
-        connection.close()
+    ask(stores.ledger_place(house.gateway.settings), sql)
 
 
 async def test_a_local_delivery_that_cannot_be_made_is_an_alarm_not_a_loop(tmp_path, monkeypatch):

@@ -7,7 +7,7 @@ import pytest
 
 from adapters.vxp.autoagency import RETURNS
 from adapters.vxp.simulator import Fault
-from gateway import app
+from gateway import stores
 from gateway.__main__ import main
 from gateway.ports import AgencyRecord
 from tests.world.gatehouse import gatehouse, packet
@@ -60,7 +60,7 @@ async def test_a_dead_letter_is_listed_shown_and_put_back(tmp_path, vanlien, cap
         assert (code, row["state"]) == (0, "waiting")
         delivery = await house.state(document, "G09", "handed_over")  # nobody restarted anything
         assert [a["outcome"] for a in delivery["attempts"]] == ["refused", "taken"]
-        assert (await vanlien(house, "list"))[1] == {"transfers": []}
+        assert (await vanlien(house, "list"))[1] == {"transfers": [], "matching": 0, "holds": []}
         (audit,) = await house.gateway.ledger.all("entries_of", subject=f"transfer:{dead['id']}")
         body = json.loads(audit["body"])
         assert (body["action"], body["transfer_id"]) == ("transfer-requeued", dead["id"])
@@ -141,7 +141,7 @@ async def test_a_recipient_connected_later_gets_what_waited_for_it(tmp_path, van
         code, answer = await vanlien(house, "requeue", delivery["id"], "--reason", "thử")
         assert code == 64
         assert "not connected" in answer["error"]["message_en"]
-        with app.open_admin(house.folder / "vanlien.toml") as admin:
+        with stores.open_admin(house.folder / "vanlien.toml") as admin:
             admin.put_agency(AgencyRecord("H37.99", "Nay đã nối", connected="local"), by="test")
         code, row = await vanlien(house, "requeue", delivery["id"], "--reason", "đã nối")
         assert code == 0, row

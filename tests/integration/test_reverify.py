@@ -7,18 +7,18 @@ added behind the gateway's back is named.
 import asyncio
 import json
 import shutil
-import sqlite3
 from datetime import timedelta
 from hashlib import sha256
 
 import pytest
 
-from gateway import app, reverification
+from gateway import reverification, stores
 from gateway.__main__ import main
 from gateway.demo.pki import Revocation, publish_crls
 from gateway.programs.rows import dumps, loads
 from gateway.trust.anchors import TrustStore
 from tests.world.gatehouse import gatehouse, packet
+from tests.world.ledgers import ask
 from tests.world.outside import cold
 from tests.world.rechecking import HandPool, lay, lists_come, look, send_signed, still, undecided
 from tests.world.signed_files import LONG_AGO, NOW, flipped, letter, once, pki, twice
@@ -36,10 +36,7 @@ async def reverify(house, capfd, *args):
 
 def harm(house, sql, *params):
     """Change the ledger behind everybody's back."""
-    connection = sqlite3.connect(app.ledger_path(house.gateway.settings), timeout=10)
-    with connection:
-        connection.execute(sql, params)
-    connection.close()
+    ask(stores.ledger_place(house.gateway.settings), sql, *params)
 
 
 def reports(house):

@@ -128,6 +128,34 @@ async def test_anothers_report_does_not_exist(offered):
     problem(await offered.get(f"{URL}?format=pdf", key=None), 401, "unauthenticated")
 
 
+async def test_traffic_never_stops_for_an_authority_that_is_away(tmp_path, service):
+    _, source = service
+    extra = seal_settings(tmp_path, source, "http://127.0.0.1:9/tsa")  # nobody is there
+    async with gatehouse(tmp_path, extra=extra) as gate:
+        trust = gate.gateway.settings.verify.trust_dir
+        for file in (*pki().trust_dir.iterdir(), *source.trust_dir.iterdir()):
+            (trust / f"{file.parent.parent.name}-{file.name}").write_bytes(file.read_bytes())
+        for number in ("12", "13"):
+            files = [("cong-van.pdf", twice())]
+            status, sent, _ = await gate.send(packet(number, files=files))
+            assert status == 202, sent
+            path = f"/documents/{sent['id']}/verification?format=pdf"
+
+            async def sealed(path=path):
+                # On a busy machine the verdict itself may come after the 202.
+                status, data, headers = await gate.call("GET", path)
+                assert status == 200
+                return headers["X-Report-Seal"] != "none" and (data, headers["X-Report-Seal"])
+
+            data, told = await gate.until(sealed)
+            assert told == "B-B; waiting"
+            (seal,) = PdfFileReader(io.BytesIO(data)).embedded_signatures
+            assert "chưa đóng dấu thời gian" in seal.sig_object["/Reason"]
+        assert len(await gate.inbox("stc", 2)) == 2
+        async with gate.session.get(f"{gate.url}/ready") as answer:
+            assert answer.status == 200, await answer.text()
+
+
 # ---------------------------------------------------------------- the command line
 
 

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from gateway import app
+from gateway import stores
 from gateway.domain.moments import VIETNAM
 from gateway.domain.receipt import MAX_REASON_LENGTH
 from gateway.ports import SubmitOptions
@@ -448,7 +448,7 @@ async def test_15_to_an_update_is_about_the_document_it_updates(out):
 async def test_a_status_for_an_agency_that_was_merged_reaches_its_heir(out):
     answer = await letter(out)
     item = await newest(out)
-    with app.open_admin(out.house.folder / "vanlien.toml") as admin:
+    with stores.open_admin(out.house.folder / "vanlien.toml") as admin:
         admin.set_agency_status(
             "H37.02", "closed", successor="H37.61", reason="sáp nhập", by="test"
         )

@@ -195,7 +195,7 @@ def parse(words, *, whole):
     if arguments:
         raise LookupError(f"too many words: {' '.join(words)}")
     if whole:
-        if getattr(command, "commands", None):
+        if getattr(command, "commands", None) and not command.invoke_without_command:
             raise LookupError(f"a command is missing: {' '.join(words)}")
         lacking = [p.name for p in command.params if p.required and options.get(p.name) is None]
         if lacking:

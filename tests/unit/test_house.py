@@ -1,7 +1,9 @@
 """The house files say the same thing: locks, make targets, container, compose, licence."""
 
 import re
+import shutil
 import stat
+import subprocess
 import tomllib
 from pathlib import Path
 
@@ -73,7 +75,8 @@ def test_licence():
 
 def test_one_version_everywhere():
     assert PROJECT["project"]["version"] == __version__
-    assert f"image: vanlien:{__version__}" in text("compose.yaml")
+    for compose in ("compose.yaml", "compose.embedded.yaml"):
+        assert f"image: vanlien:{__version__}" in text(compose)
     assert f"vanlien:{__version__}" in text("Dockerfile")
 
 
@@ -94,7 +97,8 @@ def test_the_readme_shows_only_commands_that_exist():
 def test_the_makefile_lists_its_targets():
     listed = set(re.findall(r"^#   make ([a-z-]+)", text("Makefile"), re.MULTILINE))
     commands = {"run", "test", "unit", "crash-long", "lint", "bench", "docs", "lock", "clean"}
-    commands |= {"bench-verify", "corpus", "fuzz-verify"}
+    commands |= {"bundle", "bundle-test", "bench-fairness", "bench-verify", "corpus"}
+    commands |= {"fuzz-verify", "histories"}
     assert commands == listed
     assert listed <= targets()
     assert listed <= set(re.search(r"^\.PHONY: (.*)$", text("Makefile"), re.MULTILINE)[1].split())
@@ -136,7 +140,7 @@ def test_the_container_gets_every_package_of_ours():
 
 
 def test_ports_paths_and_user_agree():
-    dockerfile, compose = text("Dockerfile"), text("compose.yaml")
+    dockerfile, compose = text("Dockerfile"), text("compose.embedded.yaml")
     port = SETTINGS.http.port
     assert f"EXPOSE {port}" in dockerfile
     assert f'"{port}:{port}"' in compose
@@ -150,11 +154,55 @@ def test_ports_paths_and_user_agree():
     assert f"command: {command}" in compose
 
 
-def test_compose_sets_only_keys_that_exist():
-    for name in re.findall(r"VANLIEN__(\w+)", text("compose.yaml")):
+@pytest.mark.parametrize("compose", ["compose.yaml", "compose.embedded.yaml"])
+def test_compose_sets_only_keys_that_exist(compose):
+    for name in re.findall(r"VANLIEN__(\w+)", text(compose)):
         section, _, key = name.lower().partition("__")
         model = Settings.model_fields[section].annotation
         assert key in model.model_fields, name
+
+
+def test_the_cluster_is_two_gateways_and_three_servers_with_nothing_by_default():
+    yaml = pytest.importorskip("yaml")
+    made = yaml.safe_load(text("compose.yaml"))
+    services = made["services"]
+    assert {"gateway-1", "gateway-2", "postgres", "rabbitmq", "s3"} <= set(services)
+    for name, service in services.items():
+        version = service["image"].partition(":")[2]
+        assert re.search(r"\d", version), name
+        assert name.startswith(("gateway", "s3-bucket")) or "healthcheck" in service
+        for secret in service["secrets"]:
+            given = secret if isinstance(secret, str) else secret["source"]
+            assert made["secrets"][given]["file"] == f"secrets/{given}"
+        for volume in service.get("volumes", ()):
+            assert volume.partition(":")[0] in made["volumes"]
+        for key, value in service.get("environment", {}).items():
+            if re.search("PASSWORD|SECRET|ACCESS", key):
+                assert str(value).startswith("/run/secrets/"), key
+    first, second = (services[f"gateway-{n}"]["environment"] for n in (1, 2))
+    assert first["VANLIEN__NODE__NAME"] != second["VANLIEN__NODE__NAME"]
+    script = text("packaging/compose-secrets.sh")
+    for name in made["secrets"]:
+        stem, _, kind = name.rpartition(".")
+        assert name in script or (kind in {"pem", "key"} and f"pair {stem} " in script), name
+
+
+def test_secrets_of_the_cluster_are_made_whole_and_never_overwritten(tmp_path):
+    yaml = pytest.importorskip("yaml")
+    if shutil.which("openssl") is None:
+        pytest.skip("openssl is not installed")
+    script = [str(ROOT / "packaging/compose-secrets.sh"), str(tmp_path / "secrets")]
+    subprocess.run(script, check=True, capture_output=True, timeout=120)
+    wanted = set(yaml.safe_load(text("compose.yaml"))["secrets"])
+    made = {p.name: p for p in (tmp_path / "secrets").iterdir()}
+    assert wanted | {"ca.key"} == set(made)
+    for name, path in made.items():
+        if not name.endswith(".pem"):
+            assert path.stat().st_mode & 0o077 == 0, name
+    before = made["postgres.password"].read_bytes()
+    assert len(before) > 60
+    assert subprocess.run(script, check=False, capture_output=True, timeout=60).returncode == 64
+    assert made["postgres.password"].read_bytes() == before
 
 
 # ---------------------------------------------------------------- what must not be here

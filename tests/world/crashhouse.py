@@ -25,7 +25,6 @@ import aiohttp
 
 from adapters.vxp.autoagency import FINISHES, AutoAgency
 from adapters.vxp.simulator import AxisSimulator
-from gateway.app import open_admin
 from gateway.config import load
 from gateway.ports import Adapter, AgencyRecord, Parcel, Taken
 from gateway.receipts import bundle, merkle
@@ -33,7 +32,9 @@ from gateway.receipts.log import EMPTY, sequence
 from gateway.receipts.proof import Frontier, load_keys, verify_file
 from gateway.receipts.sign import load_private, public_pem
 from gateway.secrets import read_key_file
+from gateway.store.places import SqliteFile
 from gateway.store.receipts import LedgerReceipts
+from gateway.stores import open_admin
 from tests.world.gatehouse import (
     HUB,
     MINISTRY,
@@ -447,8 +448,8 @@ class CrashHouse:
 
     def _check_export(self) -> None:
         """An outsider with the public key alone finds the log whole."""
-        key = load_private(load(self.config).receipts.key_file)
-        source = LedgerReceipts(self.ledger, "test", key)
+        key = load_private(self.config.parent / "keys" / "receipts.pem")
+        source = LedgerReceipts(SqliteFile(self.ledger), "test", key)
         path = self.folder / "receipts.jsonl"
         try:
             with path.open("wb") as out:

@@ -1,9 +1,9 @@
 """FakeAdminStore: `AdminStore` in memory, as strict as the ledger's, with a clock that is moved.
 
-Kept equal to the real one by tests/contract/test_admin_store.py, which runs on both.
+Kept equal to the real one by tests/contract/test_admin_contract.py, which runs on both.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Literal
@@ -197,6 +197,23 @@ class FakeAdminStore:
 
     def quarantined(self) -> Sequence[QuarantineRow]:
         return sorted(self._quarantine.values(), key=lambda item: item.since)
+
+    def reseal(self, anew: Callable[[str, str, bytes], bytes], *, by: str, reason: str) -> int:
+        shared = [c for c in self.credentials.values() if c.sealed]
+        owner = {row.id: s.id for s in self._systems.values() for row in s.credentials}
+        made = {c.id: anew(owner[c.id], c.id, c.sealed) for c in shared}
+        self.record("secrets-resealed", "secrets:all", by=by, reason=reason)
+        for name, sealed in made.items():
+            self.credentials[name] = replace(self.credentials[name], sealed=sealed)
+        return len(made)
+
+    def record(self, action: str, target: str, *, by: str, reason: str) -> None:
+        if not by.strip() or not reason.strip():
+            raise RejectedError(Reason.BAD_REQUEST, "who and why must be said")
+        self.audit.append((action, target, by))
+
+    def change_receipt_key(self, facts: Mapping[str, str], *, by: str, reason: str) -> None:
+        self.record("key_changed", f"receipt-key:{facts['key']}", by=by, reason=reason)
 
     def purge(self, item_id: str, *, by: str) -> QuarantineRow:
         item = self._quarantine.get(item_id)

@@ -461,6 +461,7 @@ class FakeDesk:
             "at_gateway_at": None,
             "entered_system_at": None,
             "last_status": None,
+            "holds": [],
             "attempts": [attempt],
         }
 

@@ -22,7 +22,7 @@ import aiohttp
 from adapters.vxp import plugin as vxp
 from adapters.vxp.autoagency import AutoAgency
 from adapters.vxp.simulator import AxisSimulator
-from gateway import app
+from gateway import app, stores
 from gateway.clock import SystemClock
 from gateway.config import load
 from gateway.ports import AgencyRecord, AgencyRow, NewCredential
@@ -167,7 +167,7 @@ class House:
 def register(config: Path, key: bytes, systems: dict[str, Sequence[str]]) -> dict[str, System]:
     """Register systems with both kinds of credentials."""
     made = {}
-    with app.open_admin(config) as admin:
+    with stores.open_admin(config) as admin:
         for agency in LOCAL:
             admin.put_agency(agency, by="test")
         for system_id, codes in systems.items():
@@ -198,8 +198,9 @@ def write_config(folder: Path, extra: str = "", peer: str = "") -> Path:
         encoding="utf-8",
     )
     settings = load(config)
-    settings.ledger.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    settings.ledger.path.write_bytes(_empty_ledger())
+    if settings.ledger.is_file:
+        settings.ledger.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        settings.ledger.path.write_bytes(_empty_ledger())
     return config
 
 
@@ -213,10 +214,20 @@ def _empty_ledger() -> bytes:
 
 @asynccontextmanager
 async def gatehouse(
-    folder: Path, *, axis: bool = False, extra: str = "", **axis_options: Any
+    folder: Path, *, axis: bool = False, extra: str = "", ledger: str = "", **axis_options: Any
 ) -> AsyncIterator[House]:
-    """Run a gateway with two agencies' systems (`snv`, `stc`) and one more (`other`)."""
+    """Run a gateway with two agencies' systems (`snv`, `stc`) and one more (`other`).
+
+    Args:
+        folder: For everything it keeps.
+        axis: With the simulated national axis.
+        extra: More settings.
+        ledger: URL of an empty ledger on a server; "" for a file of its own.
+        axis_options: For the axis.
+    """
     clock = MovedClock()
+    if ledger:
+        extra = f'[ledger]\nurl = "{ledger}"\n{extra}'
     async with AsyncExitStack() as stack:
         simulator, ministry, peer = None, None, ""
         if axis:

@@ -7,7 +7,7 @@ import asyncio
 import hashlib
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -88,6 +88,15 @@ class MemoryBlobs:
     def size(self, sha256: str) -> int | None:
         _checked(sha256)
         return len(self.kept[sha256][0]) if sha256 in self.kept else None
+
+    async def has(self, sha256: str) -> bool:
+        return self.size(sha256) is not None
+
+    @asynccontextmanager
+    async def near(self, names: Sequence[str]) -> AsyncIterator[None]:
+        for sha256 in names:
+            self._data(sha256)
+        yield
 
     def names(self) -> Iterator[str]:
         return iter(list(self.kept))

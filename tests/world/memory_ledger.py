@@ -14,10 +14,11 @@ from sqlalchemy.schema import CreateIndex, CreateTable
 
 from gateway.errors import GatewayError, IntegrityError, UnavailableError
 from gateway.ports import ChangeSet, Committed, Conflict, Delete, Insert, Row
-from gateway.store.ledger import SetRefused, apply
+from gateway.store.ledger import apply
 from gateway.store.queries import QUERIES
 from gateway.store.schema import metadata
 from gateway.store.sequencer import sequence
+from gateway.store.steps import SetRefused
 
 
 @cache

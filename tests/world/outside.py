@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from adapters.vxp import packets
-from gateway import app, observe
+from gateway import observe, stores
 from gateway.ports import AgencyRecord, Listed
 from gateway.programs.collector import Collector
 from gateway.programs.context import PeerPolicy
@@ -210,7 +210,7 @@ async def outside(
 
 
 async def _beside(house: House, policy: PeerPolicy | None) -> Outside:
-    with app.open_admin(house.folder / "vanlien.toml") as admin:
+    with stores.open_admin(house.folder / "vanlien.toml") as admin:
         for agency in THERE:
             admin.put_agency(agency, by="test")
     peer = FakeAdapter(

@@ -2,32 +2,27 @@
 
 import asyncio
 import json
-import sqlite3
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from gateway import app
+from gateway import stores
 from gateway.cli.receipts import write_export
 from gateway.ports import AgencyRecord
 from gateway.receipts.proof import Report, load_keys, verify_file
 from gateway.receipts.sign import public_pem
-from gateway.store.admin import SqliteAdmin
+from gateway.store.admin import LedgerAdmin
 from gateway.trust.report import Verdict, VerificationReport
 from tests.world.gatehouse import House
+from tests.world.ledgers import ask
 
 WORK_TABLES = ("consignment", "delivery", "transfer", "arrival", "idempotency", "quarantine")
 
 
 def rows(house: House, sql: str, *params: Any) -> list[dict[str, Any]]:
-    """Ask the ledger file itself."""
-    connection = sqlite3.connect(app.ledger_path(house.gateway.settings))
-    connection.row_factory = sqlite3.Row
-    try:
-        return [dict(row) for row in connection.execute(sql, params)]
-    finally:
-        connection.close()
+    """Ask the ledger itself, as another process would."""
+    return ask(stores.ledger_place(house.gateway.settings), sql, *params)
 
 
 def count(house: House, table: str) -> int:
@@ -65,11 +60,11 @@ def faults(problem: Any, severity: str = "error") -> set[tuple[str, str]]:
     return {(f["rule"], f["where"]) for f in problem["findings"] if f["severity"] == severity}
 
 
-def admin(house: House) -> SqliteAdmin:
+def admin(house: House) -> LedgerAdmin:
     """Open administration beside the running gateway; the caller closes it."""
     gateway = house.gateway
-    path = app.ledger_path(gateway.settings)
-    return SqliteAdmin(path, gateway.blobs, gateway.clock, gateway.context.ids)
+    place = stores.ledger_place(gateway.settings)
+    return LedgerAdmin(place, gateway.blobs, gateway.clock, gateway.context.ids)
 
 
 async def put_agency(house: House, *agencies: AgencyRecord) -> None:
@@ -127,7 +122,7 @@ async def check_receipts(house: House) -> Report:
     """Export the whole receipt log and check it as a stranger would."""
     await house.gateway.janitor.sign_head()
     target = house.folder / "receipts.jsonl"
-    with app.open_receipts(house.folder / "vanlien.toml") as source:
+    with stores.open_receipts(house.folder / "vanlien.toml") as source:
         write_export(target, source)
     pem = public_pem(house.gateway.context.sealer).encode()
     return verify_file(target, load_keys(pem), None)

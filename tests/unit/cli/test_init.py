@@ -14,14 +14,15 @@ from gateway.__main__ import main
 @pytest.fixture(autouse=True)
 def ledger(monkeypatch):
     """A composition root whose ledger is one empty file."""
-    app = types.ModuleType("gateway.app")
+    stores = types.ModuleType("gateway.stores")
 
     def create_ledger(settings):
         settings.ledger.path.write_bytes(b"")
 
-    app.create_ledger = create_ledger
-    monkeypatch.setitem(sys.modules, "gateway.app", app)
-    return app
+    stores.create_ledger = create_ledger
+    stores.ledger_fault = lambda _settings: None
+    monkeypatch.setitem(sys.modules, "gateway.stores", stores)
+    return stores
 
 
 def run(capsys, *args):

@@ -273,9 +273,15 @@ def test_a_key_file_with_something_else_inside_is_a_fault(folder, name, says):
 
 
 @pytest.mark.parametrize(
-    "url", ["postgresql://x/y", "sqlite://", "sqlite:///", "sqlite:///a?mode=ro", "ledger.sqlite"]
+    "url",
+    [
+        *("sqlite://", "sqlite:///", "sqlite:///a?mode=ro", "ledger.sqlite"),
+        *("postgresql://x/y", "postgresql://u@/y", "postgresql://u@x", "postgresql://u@x/a/b"),
+        *("postgresql://u@x/y?sslmode=disable", "postgresql://u@x:port/y", "postgresql://u@x:0/y"),
+        *("postgresql://u:p@x/y", "postgres://u@x/y", "postgresql://u@[::1/y"),
+    ],
 )
-def test_only_a_sqlite_file_is_a_ledger_for_now(folder, url):
+def test_what_is_no_address_of_a_ledger(folder, url):
     assert where(check(write(folder, GOOD + f'[ledger]\nurl = "{url}"\n'), {})) == {"ledger.url"}
 
 
@@ -338,7 +344,9 @@ def test_the_sample_passes_as_it_is(folder):
 
 def test_the_sample_with_every_comment_taken_away_passes_too(folder):
     seal = ("seal.key", "seal.pem", "seal.password")
-    for name in ("tls.pem", "tls.key", "truc-qg.secret", *seal):
+    store = ("s3-access.key", "s3-secret.key", "s3-ca.pem", "broker.password", "broker-ca.pem")
+    ledger = ("ledger.password", "ledger-ca.pem")
+    for name in ("tls.pem", "tls.key", "truc-qg.secret", "token.pin", *seal, *store, *ledger):
         (folder / "keys" / name).write_text("secret\n")
         (folder / "keys" / name).chmod(0o600)
     bare = "\n".join(
@@ -346,7 +354,51 @@ def test_the_sample_with_every_comment_taken_away_passes_too(folder):
     )
     faults = check(write(folder, bare), {})
     # The sample's TLS pair and seal are none, and its agency shows a successor without being closed.
-    assert where(faults) == {"http.tls_cert", "agency[0].successor", "reports.seal.key_file"}
+    # A receipt key is in a file or in a token, and the sample shows both; its ledger is a file.
+    assert where(faults) == {
+        "http.tls_cert",
+        "agency[0].successor",
+        "receipts.key",
+        "broker.ca_file",
+        "reports.seal.key_file",
+        "ledger.password_file",
+        "ledger.ca_file",
+    }
+
+
+S3 = """
+[blobs]
+url = "s3://van-ban/kho"
+endpoint = "https://s3.example.vn"
+access_key_file = "keys/access"
+secret_key_file = "keys/secret"
+"""
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "faults"),
+    [
+        ("", "", set()),
+        ("https://s3.example.vn", "http://127.0.0.1:9000", {"blobs.endpoint"}),
+        ('endpoint = "https://s3.example.vn"', 'endpoint = "http://127.0.0.1:9"\nallow_http = true', set()),
+        (
+            'endpoint = "https://s3.example.vn"',
+            'endpoint = "http://10.0.0.9:9000"\nallow_http = true',
+            {"blobs.endpoint"},
+        ),
+        ("s3://van-ban/kho", "s3://van-ban/../kho", {"blobs.url"}),
+        ("s3://van-ban/kho", "https://van-ban/kho", {"blobs.url"}),
+        ('url = "s3://van-ban/kho"\n', "", {"blobs.endpoint", "blobs.access_key_file", "blobs.secret_key_file"}),
+        ('secret_key_file = "keys/secret"\n', "", {"blobs.secret_key_file"}),
+        ('url = "s3', 'shared = true\nurl = "s3', {"blobs.shared"}),
+    ],
+)  # fmt: skip
+def test_an_object_store_needs_all_of_its_settings(folder, before, after, faults):
+    for name in ("access", "secret"):
+        (folder / "keys" / name).write_text("khoa\n")
+        (folder / "keys" / name).chmod(0o600)
+    text = GOOD + S3.replace(before, after) if before else GOOD + S3
+    assert where(check(write(folder, text), {})) == faults
 
 
 def _is_setting(line):
@@ -399,3 +451,42 @@ def test_bounds_of_a_seal_stand_in_order(folder, name):
     assert where(check(write(folder, GOOD + text), {})) == {f"policy.{name}_least"}
     text = f"[policy]\n{name}_least = 0.8\n{name}_most = 0.9\n"
     assert check(write(folder, GOOD + text), {}) == []
+
+
+BROKER = """
+[broker]
+url = "amqps://vanlien@mq.example.vn/vanlien"
+password_file = "keys/broker.password"
+"""
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "faults"),
+    [
+        ("", "", set()),
+        ("amqps://vanlien@mq.example.vn", "amqp://vanlien@127.0.0.1:5672", set()),
+        ("amqps://vanlien@mq.example.vn", "amqp://vanlien@[::1]", set()),
+        # Who listens would learn the password.
+        ("amqps://", "amqp://", {"broker.url"}),
+        ("vanlien@mq", "vanlien:mat-khau@mq", {"broker.url"}),
+        ("vanlien@mq", "mq", {"broker.url"}),
+        ("amqps://", "https://", {"broker.url"}),
+        ("/vanlien", "/vanlien?heartbeat=0", {"broker.url"}),
+        ("/vanlien", "/a/b", {"broker.url"}),
+        (".vn/", ".vn:0/", {"broker.url"}),
+        (".vn/", ".vn:a/", {"broker.url"}),
+        ('password_file = "keys/broker.password"', "", {"broker.password_file"}),
+        ("broker.password", "no.password", {"broker.password_file"}),
+        ("[broker]", '[broker]\nca_file = "keys/broker.password"', {"broker.ca_file"}),
+        ("[broker]", '[broker]\nprefix = "Cổng"', {"broker.prefix"}),
+        ("[broker]", '[broker]\nheartbeat = "0 s"', {"broker.heartbeat"}),
+        ('url = "amqps://vanlien@mq.example.vn/vanlien"', "", {"broker.password_file"}),
+    ],
+)
+def test_how_the_broker_is_reached(folder, before, after, faults):
+    (folder / "keys" / "broker.password").write_text("mat-khau\n")
+    (folder / "keys" / "broker.password").chmod(0o600)
+    text = BROKER.replace(before, after) if before else BROKER
+    found = check(write(folder, GOOD + text), {})
+    assert where(found) == faults
+    assert not any("mat-khau" in fault.vi + fault.en for fault in found)

@@ -36,9 +36,9 @@ def test_lanes_are_the_urgencies():
 
 def test_waits_grow_and_stop_growing():
     waits = [back_off(n, Lane.NORMAL, 0.5).wait for n in range(1, 12)]
-    assert waits[:3] == [timedelta(seconds=s) for s in (30, 60, 120)]
+    assert waits[:3] == [timedelta(seconds=s) for s in (15, 30, 60)]
     assert waits == sorted(waits)
-    assert waits[-1] == timedelta(minutes=30)
+    assert waits[-1] == timedelta(minutes=15)
 
 
 def test_urgent_lanes_try_sooner_at_every_try():
@@ -48,17 +48,33 @@ def test_urgent_lanes_try_sooner_at_every_try():
         assert waits[0] > waits[-1]
 
 
-@pytest.mark.parametrize("random", [0.0, 0.25, 0.999])
-def test_scatter_stays_in_its_bounds(random):
-    wait = back_off(3, Lane.NORMAL, random).wait
-    assert timedelta(seconds=96) <= wait <= timedelta(seconds=144)
+@pytest.mark.parametrize(
+    ("jitter", "random", "wait_s"),
+    [(1, 0.0, 0), (1, 0.25, 30), (1, 0.5, 60), (0.2, 0.0, 96), (0.2, 0.5, 108), (0, 0.9, 120)],
+)
+def test_full_jitter_scatters_over_the_whole_wait_and_never_beyond(jitter, random, wait_s):
+    own = {Lane.NORMAL: Schedule(timedelta(seconds=30), timedelta(minutes=30), jitter=jitter)}
+    wait = back_off(3, Lane.NORMAL, random, schedules=own).wait
+    assert wait == timedelta(seconds=wait_s)
+    assert back_off(3, Lane.NORMAL, 0.999999, schedules=own).wait <= timedelta(minutes=2)
 
 
 def test_a_peers_wish_is_never_answered_sooner():
     asked = timedelta(minutes=10)
-    assert back_off(1, Lane.NORMAL, 0.5, retry_after=asked).wait == asked
-    assert back_off(9, Lane.NORMAL, 0.5, retry_after=timedelta(1, 0, 0, 0)).wait == timedelta(1)
-    assert back_off(9, Lane.NORMAL, 0.5, retry_after=timedelta(seconds=1)).wait > asked
+    assert back_off(1, Lane.NORMAL, 0.0, retry_after=asked).wait == asked
+    assert back_off(9, Lane.NORMAL, 0.9, retry_after=timedelta(seconds=1)).wait > asked
+    assert back_off(1, Lane.NORMAL, 0.5, retry_after=-asked).wait <= timedelta(seconds=30)
+
+
+def test_those_who_heard_the_same_wish_do_not_come_back_together():
+    waits = {back_off(1, 0, r / 10, retry_after=timedelta(minutes=5)).wait for r in range(10)}
+    assert len(waits) == 10
+    assert min(waits) == timedelta(minutes=5)
+    assert max(waits) < timedelta(minutes=5, seconds=30)
+
+
+def test_a_mistaken_wish_does_not_keep_a_document_here_for_years():
+    assert back_off(1, 0, 0.0, retry_after=timedelta(days=3650)).wait == timedelta(hours=1)
 
 
 def test_giving_up_by_the_clock_or_by_the_tries():

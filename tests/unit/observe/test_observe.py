@@ -182,14 +182,17 @@ PLAIN = {
     "BaseException": ValueError(CLERK),
     "collections.abc.Iterable[str]": ("MD-01",),
 }
-FACTS = [
+TOLD = [
     function
     for name, function in vars(observe).items()
     if inspect.isfunction(function)
     and function.__module__ == observe.__name__
     and not name.startswith("_")
-    and name not in {"configure", "silence", "bind_request", "request_began", "list_age"}
+    and name not in {"configure", "silence", "bind_request", "request_began"}
 ]
+# A fact that is only measured says so where it is described.
+MEASURED = [function for function in TOLD if "no line" in (function.__doc__ or "")]
+FACTS = [function for function in TOLD if function not in MEASURED]
 
 
 def test_the_age_of_a_list_is_a_measure_and_no_line(lines):
@@ -202,6 +205,14 @@ def test_the_age_of_a_list_is_a_measure_and_no_line(lines):
         if sample.labels == {"issuer": "CA thử"}
     }
     assert told == {"vanlien_crl_age_seconds": 7.0, "vanlien_crl_expires_in_seconds": -2.0}
+
+
+@pytest.mark.parametrize("fact", MEASURED, ids=lambda fact: fact.__name__)
+def test_what_is_only_measured_writes_no_line(fact, lines):
+    parameters = inspect.signature(fact).parameters.values()
+    fact(**{p.name: PLAIN[inspect.formatannotation(p.annotation)] for p in parameters})
+    assert lines() == []
+    assert all(p.kind is p.KEYWORD_ONLY for p in parameters)
 
 
 @pytest.mark.parametrize("fact", FACTS, ids=lambda fact: fact.__name__)

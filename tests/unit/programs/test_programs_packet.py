@@ -33,6 +33,9 @@ class _Blobs:
     def chunks(self, sha256):
         return [self.contents[sha256]]
 
+    async def stream(self, sha256):
+        yield self.contents[sha256]
+
     @asynccontextmanager
     async def local(self, sha256):
         path = self.folder / sha256

@@ -1,13 +1,14 @@
 """A ledger with its clock, ids, blobs and administration."""
 
+import asyncio
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import pytest
 
-from gateway.store import setup
-from gateway.store.admin import SqliteAdmin
-from gateway.store.ledger import connect
+from gateway.store.admin import LedgerAdmin
+from gateway.store.session import session
+from tests.world.ledgers import ENGINES, commit_rows, new_ledger
 from tests.world.memory_blobs import MemoryBlobs
 
 START = datetime(2026, 11, 23, 1, 0, tzinfo=UTC)
@@ -53,10 +54,16 @@ def ticks():
     return Ticks()
 
 
+@pytest.fixture(params=ENGINES)
+def place(request, tmp_path):
+    """A new ledger: on each engine, but where a test is of one only."""
+    return new_ledger(request, tmp_path)
+
+
 @pytest.fixture
-def path(tmp_path):
-    setup.create(tmp_path / "ledger.sqlite")
-    return tmp_path / "ledger.sqlite"
+def path(place):
+    """The file of a ledger that is one."""
+    return place.path
 
 
 @pytest.fixture
@@ -65,19 +72,28 @@ def blobs():
 
 
 @pytest.fixture
-def admin(path, blobs, clock):
-    made = SqliteAdmin(path, blobs, clock, CountedIds())
+def admin(place, blobs, clock):
+    made = LedgerAdmin(place, blobs, clock, CountedIds())
     yield made
     made.close()
 
 
 @pytest.fixture
-def sql(path):
+def sql(place):
     """Look into the ledger, or change it, as another process would."""
-    connection = connect(path)
+    with session(place, purpose="test") as opened:
 
-    def run(text, *params):
-        return [tuple(row) for row in connection.execute(text, params)]
+        def run(text, *params):
+            return [tuple(row.values()) for row in opened.rows(text, params)]
 
-    yield run
-    connection.close()
+        yield run
+
+
+@pytest.fixture
+def write(place):
+    """Commit rows as a server would."""
+
+    def run(*changes):
+        asyncio.run(commit_rows(place, *changes))
+
+    return run

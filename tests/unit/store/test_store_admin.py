@@ -1,12 +1,11 @@
-"""SqliteAdmin beside a running ledger: audit, versions, purging for good."""
+"""LedgerAdmin beside a running ledger: audit, versions, purging for good."""
 
 import asyncio
 import hashlib
 import io
 import json
 import os
-import sqlite3
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -14,13 +13,15 @@ from gateway.codec.edxml import envelope_from_json
 from gateway.errors import Reason, RejectedError, UnavailableError
 from gateway.ports import AgencyRecord, ChangeSet, Committed, Insert, NewCredential, NextNumber
 from gateway.receipts import bundle, log, merkle, proof, sign
-from gateway.store.admin import SqliteAdmin
+from gateway.store.admin import LedgerAdmin
 from gateway.store.blobs import FolderBlobs
-from gateway.store.ledger import SqliteLedger, connect
-from gateway.store.receipts import LedgerReceipts
-from gateway.store.sequencer import node_reader
+from gateway.store.ledger import connect
+from gateway.store.receipts import LedgerReceipts, node_reader, sign_head_now
+from gateway.store.session import session
+from gateway.stores import ledger_at
 from tests.unit.store.conftest import CountedIds
 from tests.world import ledger_rows as rows
+from tests.world.ledgers import only_sqlite
 from tests.world.receipt_log import AT, key
 
 ONE = AgencyRecord("H37.02", "Sở Nội vụ", legacy_code="000.00.02.H37", connected="local")
@@ -137,10 +138,10 @@ def test_codes_are_kept_in_one_spelling(admin):
     assert admin.add_system("qlvb", ["02.h37"], [], by="t").speaks_for == ("H37.02",)
 
 
-def test_a_registry_changed_by_others_is_seen(admin, path, blobs, clock):
+def test_a_registry_changed_by_others_is_seen(admin, place, blobs, clock):
     other_ids = CountedIds()
     other_ids.count = 1000
-    other = SqliteAdmin(path, blobs, clock, other_ids)
+    other = LedgerAdmin(place, blobs, clock, other_ids)
     admin.put_agency(ONE, by="t")
     other.put_alias("2.H37", "H37.02", by="t")
     assert admin.add_system("qlvb", ["2.H37"], [], by="t").speaks_for == ("H37.02",)
@@ -154,48 +155,48 @@ def test_an_old_code_that_is_given_up_is_free(admin):
     assert admin.put_agency(other, by="t") == "added"
 
 
-def test_a_ledger_that_cannot_be_written_is_said(admin, sql):
-    admin._connection.execute("PRAGMA busy_timeout=50")
-    sql("BEGIN IMMEDIATE")
+@only_sqlite
+def test_a_ledger_that_cannot_be_written_is_said(admin, path):
+    admin._session.run("PRAGMA busy_timeout=50")
+    other = connect(path)
+    other.execute("BEGIN IMMEDIATE")
     with pytest.raises(UnavailableError):
         admin.put_agency(ONE, by="t")
-    sql("ROLLBACK")
+    other.close()
     assert admin.put_agency(ONE, by="t") == "added"
 
 
 # ---------------------------------------------------------------- beside a running server
 
 
-async def test_it_works_while_a_server_commits(admin, path):
-    ledger = SqliteLedger(path)
+async def test_it_works_while_a_server_commits(admin, place, sql):
     done, stop = [], False
+    async with ledger_at(place) as ledger:
 
-    async def serve():
-        while not stop:
-            number = NextNumber("n", "H37.02", 2026, "issue")
-            change = ChangeSet(rows=(rows.entry("served"), rows.event("served")), numbers=(number,))
-            done.append(await ledger.commit(change))
+        async def serve():
+            while not stop:
+                number = NextNumber("n", "H37.02", 2026, "issue")
+                rows_of_it = (rows.entry("served"), rows.event("served"))
+                done.append(await ledger.commit(ChangeSet(rows=rows_of_it, numbers=(number,))))
 
-    server = asyncio.create_task(serve())
-    await asyncio.to_thread(admin.put_agency, ONE, by="t")
-    for i in range(20):
-        await asyncio.to_thread(admin.put_alias, f"{i:02}.H37", "H37.02", by="t")
-    set_to = 10**6
-    await asyncio.to_thread(admin.set_counter, "H37.02", 2026, "issue", set_to, reason="r", by="t")
-    stop = True
-    await server
-    last = await ledger.commit(ChangeSet(numbers=(NextNumber("n", "H37.02", 2026, "issue"),)))
-    ledger.close()
+        server = asyncio.create_task(serve())
+        await asyncio.to_thread(admin.put_agency, ONE, by="t")
+        for i in range(20):
+            await asyncio.to_thread(admin.put_alias, f"{i:02}.H37", "H37.02", by="t")
+        far = 10**6
+        await asyncio.to_thread(admin.set_counter, "H37.02", 2026, "issue", far, reason="r", by="t")
+        stop = True
+        await server
+        last = await ledger.commit(ChangeSet(numbers=(NextNumber("n", "H37.02", 2026, "issue"),)))
     assert all(isinstance(d, Committed) for d in done)
-    assert last.numbers["n"] > set_to
-    connection = connect(path)
-    bodies = [r["body"] for r in connection.execute("SELECT body FROM receipt_entry ORDER BY idx")]
+    assert last.numbers["n"] > far
+    bodies = [body for (body,) in sql("SELECT body FROM receipt_entry ORDER BY idx")]
     assert len(bodies) == len(done) + 22
     tree = merkle.Frontier()
-    for place in log.sequence(log.EMPTY, [b.encode() for b in bodies]):
-        tree.add(place.leaf_hash)
-    assert merkle.root(len(bodies), node_reader(connection)) == tree.root()
-    connection.close()
+    for entry in log.sequence(log.EMPTY, [b.encode() for b in bodies]):
+        tree.add(entry.leaf_hash)
+    with session(place, purpose="test", read_only=True) as opened:
+        assert merkle.root(len(bodies), node_reader(opened)) == tree.root()
 
 
 # ---------------------------------------------------------------- purging for good
@@ -203,15 +204,6 @@ async def test_it_works_while_a_server_commits(admin, path):
 
 def put(blobs, text):
     return asyncio.run(blobs.put(text.encode())).sha256
-
-
-def write(path, *changes):
-    async def commit():
-        ledger = SqliteLedger(path)
-        assert isinstance(await ledger.commit(ChangeSet(rows=changes)), Committed)
-        ledger.close()
-
-    asyncio.run(commit())
 
 
 def stub(item_id, kind, sha256, at="2026-11-23T01:00:00.000000Z"):
@@ -239,12 +231,11 @@ def purge(admin, item_id):
     return admin.purge(item_id, by=BINH)
 
 
-def test_a_purged_consignment_is_an_empty_shell(admin, blobs, path, sql):
+def test_a_purged_consignment_is_an_empty_shell(admin, blobs, write, sql):
     packet, page, shared = put(blobs, SECRET), put(blobs, SECRET + "!"), put(blobs, "biểu mẫu")
     receipt = sign.export_statement(key(), {"x": "1"})
     answer = json.dumps({"id": "c1", "findings": [{"vi": SECRET}], "receipt": receipt})
     write(
-        path,
         rows.consignment(
             "c1",
             state="quarantined",
@@ -304,9 +295,9 @@ def test_a_purged_consignment_is_an_empty_shell(admin, blobs, path, sql):
     assert (purged["consignment_id"], purged["packet_sha256"]) == ("c1", packet)
 
 
-def test_nothing_of_it_is_left_in_the_file(admin, blobs, path, sql):
+@only_sqlite
+def test_nothing_of_it_is_left_in_the_file(admin, blobs, path, write, sql):
     write(
-        path,
         rows.consignment("c1", envelope=ENVELOPE + " " * 9000 + SECRET, subject=SECRET),
         stub("c1", "consignment", put(blobs, "x")),
     )
@@ -317,19 +308,13 @@ def test_nothing_of_it_is_left_in_the_file(admin, blobs, path, sql):
         assert SECRET.encode() not in file.read_bytes(), file.name
 
 
-def test_the_chain_still_verifies(admin, blobs, path):
+def test_the_chain_still_verifies(admin, blobs, place, write):
     packet = put(blobs, SECRET)
-    write(path, rows.entry("before"), stub("q1", "consignment", packet), rows.keep(packet, "q1"))
+    write(rows.entry("before"), stub("q1", "consignment", packet), rows.keep(packet, "q1"))
     purge(admin, "q1")
     signer = key()
-    connection = connect(path, read_only=True)
-    size = connection.execute("SELECT COUNT(*) FROM receipt_entry").fetchone()[0]
-    root = merkle.root(size, node_reader(connection))
-    connection.close()
-    head = sign.tree_head(signer, size, root.hex(), AT)
-    values = {"size": size, "root": root.hex(), "at": AT, "jws": head}
-    write(path, Insert("tree_head", values))
-    source, out = LedgerReceipts(path, "truc", signer), io.BytesIO()
+    sign_head_now(place, signer, datetime.fromisoformat(AT))
+    source, out = LedgerReceipts(place, "truc", signer), io.BytesIO()
     bundle.write_bundle(out, source, at=AT)
     source.close()
     report = proof.verify(io.BytesIO(out.getvalue()), {signer.kid: signer.public}, None)
@@ -349,9 +334,9 @@ def arrivals(packet, *agencies):
     return made
 
 
-def test_a_purged_arrival_keeps_its_ids(admin, blobs, path, sql):
+def test_a_purged_arrival_keeps_its_ids(admin, blobs, write, sql):
     packet = put(blobs, SECRET)
-    write(path, *arrivals(packet, "H37.02"))
+    write(*arrivals(packet, "H37.02"))
     purge(admin, "a0")
     assert list(blobs.names()) == []
     assert sql("SELECT * FROM blob_ref") == []
@@ -363,20 +348,20 @@ def test_a_purged_arrival_keeps_its_ids(admin, blobs, path, sql):
     assert audits(sql)[-1][1]["arrival_id"] == "a0"
 
 
-def test_a_packet_of_two_arrivals_goes_with_the_last(admin, blobs, path, sql):
+def test_a_packet_of_two_arrivals_goes_with_the_last(admin, blobs, write, sql):
     packet = put(blobs, SECRET)
-    write(path, *arrivals(packet, "H37.02", "H37.05"))
+    write(*arrivals(packet, "H37.02", "H37.05"))
     purge(admin, "a0")
     assert list(blobs.names()) == [packet]
     purge(admin, "a1")
     assert list(blobs.names()) == []
 
 
-def test_bytes_just_put_again_are_left_to_the_janitor(admin, blobs, path, clock, sql):
+def test_bytes_just_put_again_are_left_to_the_janitor(admin, blobs, write, clock, sql):
     """Somebody sends the same bytes while they are purged; the reference is not committed yet."""
     old, again = put(blobs, SECRET), put(blobs, SECRET + "!")
     now = blobs.now()
-    write(path, stub("q1", "consignment", old), *(rows.keep(n, "q1") for n in (old, again)))
+    write(stub("q1", "consignment", old), *(rows.keep(n, "q1") for n in (old, again)))
     clock.at += timedelta(days=1)
     blobs.kept[old] = (blobs.kept[old][0], now - 86_400)
     blobs.kept[again] = (blobs.kept[again][0], now - 60)
@@ -385,9 +370,9 @@ def test_bytes_just_put_again_are_left_to_the_janitor(admin, blobs, path, clock,
     assert sql("SELECT * FROM blob_ref") == []
 
 
-def test_a_purge_that_dies_leaves_bytes_nobody_refers_to(admin, blobs, path, sql, monkeypatch):
+def test_a_purge_that_dies_leaves_bytes_nobody_refers_to(admin, blobs, write, sql, monkeypatch):
     packet = put(blobs, SECRET)
-    write(path, stub("q1", "consignment", packet), rows.keep(packet, "q1"))
+    write(stub("q1", "consignment", packet), rows.keep(packet, "q1"))
     admin.purge("q1", by=AN)
 
     def die(*_):
@@ -400,31 +385,29 @@ def test_a_purge_that_dies_leaves_bytes_nobody_refers_to(admin, blobs, path, sql
     assert admin.quarantined()[0].purged_at is not None
 
 
-def test_on_real_files(path, tmp_path, clock):
+def test_on_real_files(place, write, tmp_path, clock):
     folder = FolderBlobs(tmp_path / "blobs")
     packet = put(folder, SECRET)
     at = folder.path(packet).stat().st_mtime - 1
     os.utime(folder.path(packet), (at, at))
-    write(path, stub("q1", "consignment", packet, clock.at.isoformat()), rows.keep(packet, "q1"))
-    admin = SqliteAdmin(path, folder, clock, CountedIds())
+    write(stub("q1", "consignment", packet, clock.at.isoformat()), rows.keep(packet, "q1"))
+    admin = LedgerAdmin(place, folder, clock, CountedIds())
     purge(admin, "q1")
     assert list(folder.names()) == []
     admin.close()
     folder.close()
 
 
-def test_the_second_person_decides_once(admin, path, blobs, clock):
+def test_the_second_person_decides_once(admin, place, write, sql, blobs, clock):
     """Two seconds at the same time: one purges, the other hears that it is done."""
-    write(path, stub("q1", "consignment", put(blobs, "x")))
+    write(stub("q1", "consignment", put(blobs, "x")))
     ids = CountedIds()
     ids.count = 5000
-    other = SqliteAdmin(path, blobs, clock, ids)
+    other = LedgerAdmin(place, blobs, clock, ids)
     admin.purge("q1", by=AN)
     other.purge("q1", by=BINH)
     with pytest.raises(RejectedError) as caught:
         admin.purge("q1", by="Lê Chi")
     assert caught.value.reason is Reason.CONFLICT
     other.close()
-    with sqlite3.connect(path) as connection:
-        assert connection.execute("SELECT second_by FROM quarantine").fetchone() == (BINH,)
-    connection.close()
+    assert sql("SELECT second_by FROM quarantine") == [(BINH,)]

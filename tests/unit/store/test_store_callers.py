@@ -1,15 +1,19 @@
 """LedgerCallers: who opens the door, when, and how soon a change is seen."""
 
 import base64
+import contextlib
+import threading
+import time
 from datetime import timedelta
 
 import pytest
 
 from gateway import secrets
-from gateway.errors import IntegrityError
+from gateway.errors import IntegrityError, UnavailableError
 from gateway.ports import AgencyRecord, Caller, NewCredential
 from gateway.store import callers as callers_module
 from gateway.store.callers import LedgerCallers
+from gateway.store.registry import STALE_S, Follower
 
 KEY = bytes(range(32))
 HOUR = timedelta(hours=1)
@@ -33,8 +37,8 @@ def known(admin):
 
 
 @pytest.fixture
-def callers(path, clock, ticks):
-    made = LedgerCallers(path, KEY, clock, monotonic=ticks)
+def callers(place, clock, ticks):
+    made = LedgerCallers(place, KEY, clock, monotonic=ticks, follow=False)
     yield made
     made.close()
 
@@ -171,7 +175,8 @@ def test_a_change_is_seen_after_half_a_second_and_not_looked_for_before(known, c
 def test_nothing_is_read_while_nothing_changes(known, callers, ticks):
     callers.by_api_key("")
     said = []
-    callers._watch._connection.set_trace_callback(said.append)
+    asked = callers._watch._session.row
+    callers._watch._session.row = lambda sql: said.append(sql) or asked(sql)
     snapshot = callers._snapshot
     for _ in range(100):
         callers.by_api_key("")
@@ -179,3 +184,57 @@ def test_nothing_is_read_while_nothing_changes(known, callers, ticks):
     assert callers._snapshot is snapshot
     assert 14 <= len(said) <= 21
     assert set(said) == {"SELECT value FROM meta WHERE key = 'registry_version'"}
+
+
+# ---------------------------------------------------------------- kept current beside the readers
+
+
+def test_a_follower_sees_a_change_by_itself(known, place, clock):
+    text, stored = api_key()
+    followed = LedgerCallers(place, KEY, clock, follow=True)
+    try:
+        assert followed.by_api_key(text) is None
+        known.add_system("qlvb", ["H37.02"], [stored], by="t")
+        until(lambda: followed.by_api_key(text) is not None)
+        known.disable_system("qlvb", by="t")
+        until(lambda: followed.by_api_key(text) is None)
+    finally:
+        followed.close()
+
+
+def until(ready):
+    """Wait for another thread."""
+    end = time.monotonic() + 60
+    while not ready():
+        assert time.monotonic() < end
+        threading.Event().wait(0.02)
+
+
+class Away:
+    """A watch whose ledger is out of reach after the first look."""
+
+    def __init__(self):
+        self.asked = threading.Event()
+
+    @contextlib.contextmanager
+    def reading(self):
+        yield None
+
+    def changed(self):
+        self.asked.set()
+        raise UnavailableError
+
+
+def test_what_was_known_too_long_ago_opens_nothing(ticks):
+    """A caller disabled meanwhile would still come in: better nobody for a while."""
+    watch = Away()
+    follower = Follower(watch, lambda _opened: "known", ticks)
+    try:
+        assert watch.asked.wait(60)
+        ticks.seconds += STALE_S
+        assert follower.value() == "known"
+        ticks.seconds += 0.1
+        with pytest.raises(UnavailableError):
+            follower.value()
+    finally:
+        follower.close()

@@ -11,9 +11,17 @@ import pytest
 from gateway.errors import IntegrityError, UnavailableError
 from gateway.ports import Absent, ChangeSet, Committed, Conflict, Update
 from gateway.store import ledger as ledger_module
+from gateway.store import setup
 from gateway.store.ledger import SqliteLedger, connect
 from gateway.store.sequencer import sequence
 from tests.world import ledger_rows as rows
+
+
+@pytest.fixture
+def path(tmp_path):
+    """A ledger file: nothing here is about the other engine."""
+    setup.create(tmp_path / "ledger.sqlite")
+    return tmp_path / "ledger.sqlite"
 
 
 @pytest.fixture

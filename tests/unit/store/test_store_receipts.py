@@ -1,42 +1,26 @@
 """LedgerReceipts: what an export reads is what the log holds, streamed, at one moment."""
 
-import asyncio
 import io
 import tracemalloc
+from datetime import datetime
 
 import pytest
 
 from gateway.errors import IntegrityError, Reason, RejectedError
-from gateway.ports import ChangeSet, Committed, Insert
-from gateway.receipts import bundle, log, merkle, proof, sign
-from gateway.store.ledger import SqliteLedger, connect
-from gateway.store.receipts import LedgerReceipts
-from gateway.store.sequencer import node_reader
+from gateway.receipts import bundle, log, proof, sign
+from gateway.store.places import SqliteFile
+from gateway.store.receipts import LedgerReceipts, sign_head_now
 from tests.world import ledger_rows as rows
+from tests.world.ledgers import ask
 from tests.world.receipt_log import AT, key
 
 KEY = key()
 
 
-def write(path, *changes):
-    async def commit():
-        ledger = SqliteLedger(path)
-        for first in range(0, len(changes), 500):
-            done = await ledger.commit(ChangeSet(rows=tuple(changes[first : first + 500])))
-            assert isinstance(done, Committed)
-        ledger.close()
-
-    asyncio.run(commit())
-
-
-def sign_head(path):
-    connection = connect(path, read_only=True)
-    size = connection.execute("SELECT COUNT(*) FROM receipt_entry").fetchone()[0]
-    root = merkle.root(size, node_reader(connection)).hex()
-    connection.close()
-    token = sign.tree_head(KEY, size, root, AT)
-    write(path, Insert("tree_head", {"size": size, "root": root, "at": AT, "jws": token}))
-    return proof.read_head(token.encode())
+def sign_head(place):
+    sign_head_now(place, KEY, datetime.fromisoformat(AT))
+    (newest,) = ask(place, "SELECT jws FROM tree_head ORDER BY size DESC LIMIT 1")
+    return proof.read_head(newest["jws"].encode())
 
 
 def accepted(row_id, document_id):
@@ -62,11 +46,11 @@ def accepted(row_id, document_id):
 
 
 @pytest.fixture
-def opened(path):
+def opened(place):
     made = []
 
     def opening(**more):
-        made.append(LedgerReceipts(path, "truc-thu-nghiem", KEY, **more))
+        made.append(LedgerReceipts(place, "truc-thu-nghiem", KEY, **more))
         return made[-1]
 
     yield opening
@@ -93,11 +77,11 @@ def test_an_empty_log_has_nothing_to_export(opened):
     assert caught.value.reason is Reason.NOT_FOUND
 
 
-def test_a_whole_log_verifies(path, opened):
-    write(path, *accepted("c1", "d1"), rows.entry("a1"))
-    first = sign_head(path)
-    write(path, *accepted("c2", "d2"), *(rows.entry(f"s{i}") for i in range(10)))
-    last = sign_head(path)
+def test_a_whole_log_verifies(place, write, opened):
+    write(*accepted("c1", "d1"), rows.entry("a1"))
+    first = sign_head(place)
+    write(*accepted("c2", "d2"), *(rows.entry(f"s{i}") for i in range(10)))
+    last = sign_head(place)
     done, data = export(opened())
     assert (done.entries, done.tree_heads, done.acceptance_receipts) == (13, 2, 2)
     assert done.root == last.root.hex()
@@ -106,34 +90,34 @@ def test_a_whole_log_verifies(path, opened):
         assert (report.exit_code, report.acceptance_receipts) == (0, 2)
 
 
-def test_entries_after_the_last_head_wait_for_the_next(path, opened):
-    write(path, rows.entry("s1"))
-    sign_head(path)
-    write(path, rows.entry("s2"))
+def test_entries_after_the_last_head_wait_for_the_next(place, write, opened):
+    write(rows.entry("s1"))
+    sign_head(place)
+    write(rows.entry("s2"))
     done, data = export(opened())
     assert done.entries == 1
     assert verify(data).exit_code == 0
 
 
-def test_a_change_of_one_row_is_found(path, opened, sql):
-    write(path, *accepted("c1", "d1"), *(rows.entry(f"s{i}") for i in range(5)))
-    sign_head(path)
+def test_a_change_of_one_row_is_found(place, write, opened, sql):
+    write(*accepted("c1", "d1"), *(rows.entry(f"s{i}") for i in range(5)))
+    sign_head(place)
     sql("UPDATE receipt_entry SET body = replace(body, 'accepted', 'returned') WHERE idx = 3")
     report = verify(export(opened())[1])
     assert (report.exit_code, report.index) == (1, 3)
 
 
-def test_a_missing_row_is_never_exported_as_a_whole_log(path, opened, sql):
-    write(path, *(rows.entry(f"s{i}") for i in range(5)))
-    sign_head(path)
+def test_a_missing_row_is_never_exported_as_a_whole_log(place, write, opened, sql):
+    write(*(rows.entry(f"s{i}") for i in range(5)))
+    sign_head(place)
     sql("DELETE FROM receipt_entry WHERE idx = 2")
     with pytest.raises(IntegrityError):
         export(opened())
 
 
-def test_a_damaged_tree_head_is_said(path, opened, sql):
-    write(path, rows.entry("s1"))
-    sign_head(path)
+def test_a_damaged_tree_head_is_said(place, write, opened, sql):
+    write(rows.entry("s1"))
+    sign_head(place)
     sql("UPDATE tree_head SET jws = 'x.y.z'")
     with pytest.raises(IntegrityError, match="size 1"):
         opened().latest_head()
@@ -143,10 +127,9 @@ def test_a_damaged_tree_head_is_said(path, opened, sql):
 
 
 @pytest.fixture
-def documents(path):
+def documents(place, write):
     """Two documents with everything that can stand in the log about them."""
     write(
-        path,
         *accepted("c1", "d1"),
         *accepted("c2", "d2"),
         rows.delivery("v1", "c1"),
@@ -157,7 +140,7 @@ def documents(path):
         rows.entry("v9", kind="status"),
         rows.entry("c1", kind="quarantined"),
     )
-    return sign_head(path)
+    return sign_head(place)
 
 
 def indexes(source, document):
@@ -183,9 +166,9 @@ def test_entries_about_a_document(documents, opened, document, expected):
 
 
 @pytest.mark.parametrize("document", ["c1", "d1", "a1"])
-def test_one_document_verifies_with_its_proofs(path, documents, opened, document):
-    write(path, *(rows.entry(f"later{i}") for i in range(20)))
-    later = sign_head(path)
+def test_one_document_verifies_with_its_proofs(place, write, documents, opened, document):
+    write(*(rows.entry(f"later{i}") for i in range(20)))
+    later = sign_head(place)
     done, data = export(opened(), document=document, earlier=documents)
     assert done.tree_size == later.size
     report = verify(data, documents)
@@ -200,12 +183,12 @@ def test_the_receipt_stands_beside_the_entry_it_was_given_for(documents, opened)
 # ---------------------------------------------------------------- one moment, streamed
 
 
-def test_an_export_sees_one_moment(path, opened):
-    write(path, rows.entry("s1"), rows.entry("s2"))
-    sign_head(path)
+def test_an_export_sees_one_moment(place, write, opened):
+    write(rows.entry("s1"), rows.entry("s2"))
+    sign_head(place)
     source = opened()
-    write(path, *(rows.entry(f"late{i}") for i in range(5)))
-    sign_head(path)
+    write(*(rows.entry(f"late{i}") for i in range(5)))
+    sign_head(place)
     assert source.latest_head().size == 2
     assert [e.index for e in source.entries(None, 100)] == [0, 1]
     assert opened().latest_head().size == 7
@@ -217,9 +200,9 @@ def test_earlier_keys_come_after_the_present_one(opened):
     assert opened().gateway() == "truc-thu-nghiem"
 
 
-def test_memory_does_not_grow_with_the_log(path, opened):
-    write(path, *(rows.entry(f"s{i}", sha256=rows.sha(i)) for i in range(4000)))
-    sign_head(path)
+def test_memory_does_not_grow_with_the_log(place, write, opened):
+    write(*(rows.entry(f"s{i}", sha256=rows.sha(i)) for i in range(4000)))
+    sign_head(place)
 
     class Nowhere(io.RawIOBase):
         def write(self, data):
@@ -232,7 +215,8 @@ def test_memory_does_not_grow_with_the_log(path, opened):
     tracemalloc.stop()
     assert done.entries == 4000
     assert done.size_bytes > 1_500_000
-    assert peak < 300_000
+    # A server sends a hundred rows at a time; the log itself would take five million bytes.
+    assert peak < (300_000 if isinstance(place, SqliteFile) else 1_200_000)
 
 
 def test_what_the_log_holds_is_canonical(documents, opened):

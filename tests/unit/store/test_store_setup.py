@@ -11,7 +11,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine, inspect
 
 from gateway.errors import ConfigurationError, UnavailableError
-from gateway.store import setup
+from gateway.store import revisions, setup
 from gateway.store.schema import metadata
 
 
@@ -102,10 +102,10 @@ def test_the_comparison_sees_a_difference(engines):
 
 def test_the_known_revisions_are_those_of_the_folder():
     config = Config()
-    config.set_main_option("script_location", str(setup._MIGRATIONS))
+    config.set_main_option("script_location", str(revisions.FOLDER))
     scripts = ScriptDirectory.from_config(config)
-    assert tuple(s.revision for s in scripts.walk_revisions())[::-1] == setup.REVISIONS
-    assert scripts.get_heads() == [setup.HEAD]
+    assert tuple(s.revision for s in scripts.walk_revisions())[::-1] == revisions.REVISIONS
+    assert scripts.get_heads() == [revisions.HEAD]
 
 
 def test_a_new_ledger_is_private_complete_and_alone(path, tmp_path):
@@ -180,14 +180,15 @@ def test_check_names_a_stranger(tmp_path, content):
 
 def test_a_newer_ledger_is_left_alone(path):
     sqlite(path, "UPDATE alembic_version SET version_num = '9999'")
+    sqlite(path, "UPDATE meta SET value = '9999' WHERE key = 'works_since'")
     assert "newer than this program" in setup.check(path)
     with pytest.raises(ConfigurationError, match="newer than this program"):
         setup.upgrade(path)
 
 
 def test_an_older_ledger_needs_an_upgrade(path, monkeypatch):
-    monkeypatch.setattr(setup, "REVISIONS", ("0001", "0002"))
-    monkeypatch.setattr(setup, "HEAD", "0002")
+    monkeypatch.setattr(revisions, "REVISIONS", ("0001", "0002"))
+    monkeypatch.setattr(revisions, "HEAD", "0002")
     assert "then upgrade it to 0002" in setup.check(path)
 
 

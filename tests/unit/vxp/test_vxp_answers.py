@@ -2,6 +2,7 @@
 
 import base64
 import json
+from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given
@@ -162,3 +163,23 @@ async def test_broken_packet_answers(body):
         chunks = [body[i : i + step] for i in range(0, len(body), step)]
         with pytest.raises(UnavailableError):
             await joined(answers.decoded(feed(*chunks)))
+
+
+@pytest.mark.parametrize(
+    ("header", "seconds"),
+    [
+        ("120", 120),
+        (" 0 ", 0),
+        ("Sun, 22 Nov 2026 08:01:00 GMT", 60),
+        ("Sun, 22 Nov 2026 07:00:00 GMT", 0),
+        ("9" * 400, 999_999_999),
+        ("", None),
+        ("soon", None),
+        ("-5", None),
+        ("1.5", None),
+        ("٣", None),
+        ("Sun, 99 Nov 2026 08:01:00 GMT", None),
+    ],
+)
+def test_a_wish_to_wait_is_read_or_left_alone(header, seconds):
+    assert answers.wait_s(header, datetime(2026, 11, 22, 8, tzinfo=UTC)) == seconds

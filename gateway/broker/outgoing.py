@@ -1,0 +1,189 @@
+"""Publishing to RabbitMQ: persistent, mandatory, confirmed, a whole batch at a time.
+
+Promises that `publish` returns only when the broker has said of every message that it keeps it, and
+that a message for a queue that is not there is an error, not silence. What it cannot do now is an
+UnavailableError; whoever asked still has his rows.
+"""
+
+import asyncio
+from collections.abc import Callable, Collection, Sequence
+from typing import Final
+
+from aio_pika import DeliveryMode, Message
+from aio_pika.abc import AbstractChannel, AbstractConnection
+from aio_pika.exceptions import PublishError
+
+from gateway import observe
+from gateway.broker import wire
+from gateway.broker.declaring import Declared
+from gateway.broker.link import CALL_S, Address, Link, Outage, away, speaking
+from gateway.broker.queues import lanes_of
+from gateway.broker.repeats import Repeats
+from gateway.errors import UnavailableError
+from gateway.ports import Wanted
+
+_BLOCKED_S: Final = 1.0
+"""How long a publish waits for a broker that has said it takes nothing."""
+_SILENCES: Final = 3
+"""Publishes to one queue left without a word, others confirmed meanwhile, before it is named."""
+
+
+class Outgoing:
+    """The publishing side, on a connection of its own: the broker may stop reading from it.
+
+    Args:
+        address: Where the broker is.
+        outage: Told when it is away, and back.
+        declared: Makes queues that are missing.
+        repeats: Knows what was sent already.
+        crowded: Whether a lane of a topic holds plenty.
+    """
+
+    def __init__(
+        self,
+        address: Address,
+        outage: Outage,
+        declared: Declared,
+        repeats: Repeats,
+        crowded: Callable[[str, int], bool],
+    ) -> None:
+        self._address, self._outage, self._declared = address, outage, declared
+        self._repeats, self._crowded = repeats, crowded
+        self._link = Link(address, "publish", outage)
+        self._connection: AbstractConnection | None = None
+        self._channel: AbstractChannel | None = None
+        self._lock = asyncio.Lock()
+        self._silent: dict[str, int] = {}
+
+    async def publish(self, wanted: Sequence[Wanted]) -> None:
+        """Queue what was not queued lately; UnavailableError when any of it is not kept."""
+        batch: list[Wanted] = []
+        kept: set[Wanted] = set()
+        try:
+            # First: a queue that has to be made has lost what was sent to it.
+            await self._ready({one.topic for one in wanted})
+            batch += (
+                one
+                for one in wanted
+                if self._repeats.wants(one, crowded=self._crowded(one.topic, one.lane))
+            )
+            if batch:
+                await self._send(batch, kept)
+        except UnavailableError as exc:
+            self._outage.lost(self._link.side, exc.public)
+            raise
+        finally:
+            for one in batch:
+                if one not in kept:
+                    self._repeats.failed(one)
+        self._outage.back(self._link.side)
+
+    async def probe(self) -> None:
+        """See whether the broker would take something now."""
+        try:
+            await self._ready(())
+        except UnavailableError as exc:
+            self._outage.lost(self._link.side, exc.public)
+        else:
+            self._outage.back(self._link.side)
+
+    async def close(self) -> None:
+        """Let go of the connection."""
+        await self._link.close()
+
+    # ------------------------------------------------------------ sending
+
+    async def _send(self, batch: Collection[Wanted], kept: set[Wanted]) -> None:
+        unkept = await self._confirmed(batch, kept)
+        homeless = [one for one, why in unkept.items() if isinstance(why, PublishError)]
+        if homeless and len(homeless) == len(unkept):
+            # Somebody deleted queues under us: make them, and try once more.
+            for one in homeless:
+                self._declared.forget(one.topic)
+            unkept = await self._confirmed(homeless, kept)
+        if unkept:
+            why = next(iter(unkept.values()))
+            raise away(f"did not keep {len(unkept)} of {len(batch)}") from why
+
+    async def _confirmed(
+        self, batch: Collection[Wanted], kept: set[Wanted]
+    ) -> dict[Wanted, BaseException]:
+        """Publish all at once; note what the broker keeps, return the others and why."""
+        channel = await self._ready({one.topic for one in batch})
+        tasks = {asyncio.ensure_future(self._one(channel, one)): one for one in batch}
+        try:
+            _, late = await asyncio.wait(tasks, timeout=self._address.confirm_s)
+        finally:
+            for task in tasks:
+                task.cancel()
+            ended = await asyncio.gather(*tasks, return_exceptions=True)
+        unkept: dict[Wanted, BaseException] = {}
+        for one, result in zip(tasks.values(), ended, strict=True):
+            if isinstance(result, BaseException):
+                unkept[one] = result
+            else:
+                kept.add(one)
+        self._notice({tasks[task] for task in late}, kept)
+        if late and not kept.intersection(batch):
+            await self._stuck()
+        return unkept
+
+    def _notice(self, late: Collection[Wanted], kept: Collection[Wanted]) -> None:
+        """Name a queue that is there, takes messages, and never confirms one."""
+        for name in {self._queue(one) for one in kept}:
+            self._silent.pop(name, None)
+        if not kept:
+            return  # it is the broker, or the line
+        for name in {self._queue(one) for one in late}:
+            self._silent[name] = self._silent.get(name, 0) + 1
+            if self._silent[name] == _SILENCES:
+                observe.alarm(what="queue does not confirm", subject=name)
+
+    def _queue(self, one: Wanted) -> str:
+        return lanes_of(self._address.prefix, one.topic)[one.lane].name
+
+    async def _one(self, channel: AbstractChannel, one: Wanted) -> None:
+        message = Message(
+            wire.write(one),
+            content_type="application/json",
+            delivery_mode=DeliveryMode.PERSISTENT,
+            app_id="vanlien",
+        )
+        # A confirmation that is a refusal raises, and so does a message that no queue took.
+        await channel.default_exchange.publish(message, self._queue(one), mandatory=True)
+
+    async def _stuck(self) -> None:
+        """No word in time: short of memory or disk it will say so later; else begin anew."""
+        if self._connection is not None:
+            await _unblocked(self._connection)
+        await self._link.drop()
+        raise away("did not confirm in time")
+
+    async def _ready(self, topics: Collection[str]) -> AbstractChannel:
+        """Return a channel that publishes, with the queues of these topics there."""
+        async with self._lock:
+            connection = await self._link.once()
+            if connection is not self._connection:
+                self._connection, self._channel = connection, None
+                self._declared.forget_all()
+            await _unblocked(connection)
+            for topic in topics:
+                await self._declared.ensure(connection, topic)
+            if self._channel is None or self._channel.is_closed:
+                async with speaking(CALL_S):
+                    self._channel = await connection.channel(
+                        publisher_confirms=True, on_return_raises=True
+                    )
+            return self._channel
+
+
+async def _unblocked(connection: AbstractConnection) -> None:
+    """Refuse at once while the broker has said that it takes nothing."""
+    transport = connection.transport
+    if transport is None:
+        raise away("went away")
+    try:
+        async with speaking(_BLOCKED_S):
+            await transport.ready()
+    except UnavailableError as exc:
+        raise away("takes nothing now: it is short of memory or disk") from exc

@@ -1,0 +1,114 @@
+"""`vanlien ledger`: make the ledger, see which revision it has, upgrade it.
+
+An upgrade is one transaction: a crash leaves the ledger as it was. On PostgreSQL it has two halves,
+so that nodes are replaced one by one: the first only adds and runs while older nodes are up, the
+second (`--finish`) runs when the last of them has left.
+"""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from gateway.cli.common import CONFIG_NAME, ConfigOption, JsonOption
+from gateway.cli.frame import OK, USAGE, emit, examples
+
+if TYPE_CHECKING:
+    from gateway.config import Settings
+    from gateway.stores import LedgerStatus
+
+
+def register(app: typer.Typer) -> None:
+    """Add `ledger create`, `ledger status` and `ledger upgrade`."""
+    group = typer.Typer(help="Sổ cái: tạo, xem, nâng cấp. / The ledger: make, look, upgrade.")
+    group.command(
+        "create",
+        epilog=examples("vanlien ledger create --config /srv/vanlien/vanlien.toml"),
+    )(create)
+    group.command(
+        "status",
+        epilog=examples(
+            "vanlien ledger status --config /srv/vanlien/vanlien.toml",
+            "vanlien ledger status --json",
+            exits="0 dùng được / usable, 64 không / not",
+        ),
+    )(status)
+    group.command(
+        "upgrade",
+        epilog=examples(
+            "vanlien ledger upgrade --config /srv/vanlien/vanlien.toml",
+            "vanlien ledger upgrade --finish",
+        ),
+    )(upgrade)
+    app.add_typer(group, name="ledger")
+
+
+def create(config: ConfigOption = Path(CONFIG_NAME), as_json: JsonOption = False) -> int:
+    """Tạo sổ cái trống theo cấu hình; không ghi đè. / Make the empty ledger of the settings."""
+    from gateway.stores import create_ledger
+
+    settings = _load(config)
+    create_ledger(settings)
+    return _tell(settings, as_json, "Đã tạo sổ cái / ledger created")
+
+
+def status(config: ConfigOption = Path(CONFIG_NAME), as_json: JsonOption = False) -> int:
+    """Xem sổ cái ở đâu, phiên bản nào, có dùng được không. / Where it is, its revision, usable?"""
+    return _tell(_load(config), as_json, "Sổ cái / ledger")
+
+
+def upgrade(
+    *,
+    finish: Annotated[
+        bool,
+        typer.Option(
+            "--finish",
+            help="PostgreSQL: bước hai, khi mọi tiến trình cũ đã dừng. / The second half, once "
+            "every older node has left.",
+        ),
+    ] = False,
+    config: ConfigOption = Path(CONFIG_NAME),
+    as_json: JsonOption = False,
+) -> int:
+    """Nâng cấp sổ cái; sao lưu trước. / Upgrade the ledger; back it up first."""
+    from gateway.stores import upgrade_ledger
+
+    settings = _load(config)
+    upgrade_ledger(settings, finish=finish)
+    return _tell(settings, as_json, "Đã nâng cấp sổ cái / ledger upgraded")
+
+
+def _load(config: Path) -> "Settings":
+    from gateway.config import load
+
+    return load(config)
+
+
+def _tell(settings: "Settings", as_json: bool, done: str) -> int:
+    from gateway.stores import ledger_status
+
+    found = ledger_status(settings)
+    payload = {
+        "engine": found.engine,
+        "where": found.where,
+        "revision": found.revision or None,
+        "works_since": found.works_since or None,
+        "program": found.program,
+        "usable": not found.fault,
+        "fault": found.fault or None,
+    }
+    emit(payload, f"{done}: {found.where}\n{_said(found)}", as_json)
+    return USAGE if found.fault else OK
+
+
+def _said(found: "LedgerStatus") -> str:
+    if found.fault:
+        return found.fault
+    lines = [f"phiên bản {found.revision}, dùng được / revision {found.revision}, usable"]
+    if found.works_since < found.revision:
+        lines.append(
+            f"chương trình từ phiên bản {found.works_since} còn được dùng; khi chúng đã dừng hết: "
+            f"vanlien ledger upgrade --finish / programs since revision {found.works_since} may "
+            "still work with it; once they left: vanlien ledger upgrade --finish"
+        )
+    return "\n".join(lines)

@@ -1,0 +1,226 @@
+"""Composition of backups: settings become what is backed up, checked and restored.
+
+The command line and a server's schedule work through here. Nothing is kept.
+"""
+
+import asyncio
+import contextlib
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final
+
+from pydantic import BaseModel
+
+from gateway import __version__, observe, stores
+from gateway.backup import form
+from gateway.backup.make import Made, Source, make
+from gateway.backup.restore import Restored, Target, restore
+from gateway.clock import SystemClock
+from gateway.config import Settings
+from gateway.errors import ConfigurationError
+from gateway.keys.receiptkey import signing_now
+from gateway.policies import receipt_keys_of
+from gateway.receipts.proof import PublicKey, load_keys, verify_file
+from gateway.receipts.sign import public_pem
+from gateway.store.keeping import LedgerKeeping
+
+Progress = Callable[[str, int, int], None]
+_KEYS: Final = ("key_file", "secret_file", "password_file", "pin_file", "tls_key")
+_NICE: Final = 10
+
+
+def key_files(settings: Settings) -> dict[str, Path]:
+    """Return every file of a key or secret, by the setting that names it."""
+    ring = receipt_keys_of(settings).files()
+    return {
+        **dict(_keys_in(settings, "")),
+        **{f"receipts.{name}": path for name, path in ring.items()},
+    }
+
+
+def _keys_in(model: BaseModel, where: str) -> Iterator[tuple[str, Path]]:
+    for name in type(model).model_fields:
+        value = getattr(model, name)
+        if isinstance(value, BaseModel):
+            yield from _keys_in(value, f"{where}{name}.")
+        elif isinstance(value, tuple):
+            for index, item in enumerate(value):
+                if isinstance(item, BaseModel):
+                    yield from _keys_in(item, f"{where}{name}[{index}].")
+        elif isinstance(value, Path) and name.endswith(_KEYS):
+            yield f"{where}{name}", value
+
+
+def roots_of(settings: Settings) -> Mapping[str, Path]:
+    """Return the folders of files that belong to a gateway."""
+    return {
+        "trust": settings.verify.trust_dir,
+        "evidence": settings.verify.evidence_dir,
+        "revocation": settings.verify.revocation.dir,
+    }
+
+
+@contextmanager
+def opened(settings: Settings) -> Iterator[LedgerKeeping]:
+    """Open what the ledger knows of backups and restorations."""
+    blobs = stores.open_blobs(settings)
+    try:
+        keeping = LedgerKeeping(
+            stores.usable_ledger(settings), blobs, SystemClock(), stores.UuidIds()
+        )
+        try:
+            yield keeping
+        finally:
+            keeping.close()
+    finally:
+        blobs.close()
+
+
+def trusted(settings: Settings) -> Mapping[str, PublicKey]:
+    """Return the receipt keys of these settings, those before the present one included."""
+    key, earlier = signing_now(receipt_keys_of(settings), SystemClock().now())
+    found = load_keys(public_pem(key).encode())
+    for pem in earlier:
+        found |= load_keys(pem.encode())
+    return found
+
+
+def back_up(
+    settings: Settings,
+    targets: Sequence[Path],
+    *,
+    keep: int,
+    by: str,
+    config: Path | None = None,
+    progress: Progress = lambda _what, _done, _all: None,
+) -> list[Made]:
+    """Make a backup in each target and record what became of it in the ledger.
+
+    Raises:
+        ConfigurationError: The ledger or the receipt key cannot be used.
+        UnavailableError: What was made could not be recorded.
+    """
+    place = stores.usable_ledger(settings)
+    key, _earlier = signing_now(receipt_keys_of(settings), SystemClock().now())
+    blobs = stores.open_blobs(settings)
+    began = SystemClock().now()
+    try:
+        source = Source(
+            code=settings.gateway.code,
+            program=__version__,
+            place=place,
+            blobs=blobs,
+            key=key,
+            roots=roots_of(settings),
+            settings=config,
+            keys=key_files(settings),
+        )
+        found = make(source, targets, keep=keep, now=SystemClock().now, progress=progress)
+        keeping = LedgerKeeping(place, blobs, SystemClock(), stores.UuidIds())
+        try:
+            told = [
+                {"target": str(m.target), "id": m.id, "good": m.good, "said": said(m)}
+                for m in found
+            ]
+            keeping.record_backup(told, made_at=began, by=by)
+        finally:
+            keeping.close()
+    finally:
+        blobs.close()
+    return found
+
+
+async def back_up_beside(settings: Settings) -> None:
+    """Make a backup in every target of the settings, beside the server that asks for it.
+
+    In a process of its own at low priority: a large ledger takes minutes of processor time, which
+    documents must not wait for. Cancelled, the process ends and leaves what a crash leaves. A
+    target that failed is an alarm.
+    """
+    if settings.file is None:
+        return
+    words = ("backup", "--json", "--config", str(settings.file))
+    making = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "gateway", *words),
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.DEVNULL,
+    )
+    with contextlib.suppress(OSError):
+        os.setpriority(os.PRIO_PROCESS, making.pid, _NICE)
+    try:
+        said_of, _ = await making.communicate()
+    except BaseException:
+        with contextlib.suppress(ProcessLookupError):
+            making.kill()
+        await making.wait()
+        raise
+    try:
+        targets = json.loads(said_of)["targets"]
+    except (ValueError, KeyError, TypeError):
+        observe.alarm(what="backup failed", subject=f"exit code {making.returncode}")
+        return
+    for target in targets:
+        if not target["good"]:
+            observe.alarm(what="backup failed", subject=str(target["target"]))
+
+
+def said(made: Made) -> str:
+    """Return what is wrong with one target (Vietnamese / English), "" when nothing is."""
+    if made.vi:
+        return f"{made.vi} / {made.en}"
+    if made.missing:
+        count = len(made.missing)
+        return f"thiếu {count} tệp mà sổ cái nêu tên / {count} blobs the ledger names are missing"
+    return ""
+
+
+def put_back(
+    settings: Settings,
+    backup: form.Backup,
+    keys: Mapping[str, PublicKey],
+    *,
+    by: str,
+    now: Callable[[], datetime] | None = None,
+    progress: Progress = lambda _what, _done, _all: None,
+) -> Restored:
+    """Restore a backup into the empty gateway behind settings; it stands still afterwards."""
+    if stores.ledger_fault(settings) is not None:
+        stores.create_ledger(settings)
+    blobs = stores.open_blobs(settings)
+    try:
+        target = Target(
+            stores.usable_ledger(settings),
+            blobs,
+            roots_of(settings),
+            stores.UuidIds(),
+            now or SystemClock().now,
+            by,
+        )
+        return asyncio.run(restore(backup, target, keys, progress))
+    finally:
+        blobs.close()
+
+
+def entries_of(path: Path, keys: Mapping[str, PublicKey]) -> list[Mapping[str, Any]]:
+    """Return the facts of an exported receipt log that one of `keys` signed.
+
+    Raises:
+        ConfigurationError: It is damaged, or signed by nobody we know.
+    """
+    report = verify_file(path, keys, None)
+    if report.exit_code != 0:
+        told = f"{path}: không phải sổ hồi báo nguyên vẹn của cổng này"
+        raise ConfigurationError(f"{told} / not a whole export of this gateway's receipts")
+    found = []
+    with path.open("rb") as lines:
+        for line in lines:
+            record = json.loads(line)
+            if record.get("type") == "entry":
+                found.append(json.loads(record["body"]))
+    return found

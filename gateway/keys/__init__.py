@@ -1,0 +1,1 @@
+"""Keys and certificates that change while the gateway runs: watched, checked, swapped."""

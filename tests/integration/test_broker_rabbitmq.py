@@ -1,0 +1,405 @@
+"""RabbitMQ misbehaves: killed, cut, stalled, starved, emptied. Nothing is lost, everything is said."""
+
+import asyncio
+import io
+import json
+from contextlib import asynccontextmanager, suppress
+
+import aio_pika
+import pytest
+from yarl import URL
+
+from gateway import observe
+from gateway.broker.amqp import AmqpBroker, declare, examine
+from gateway.broker.link import Address
+from gateway.broker.queues import lanes_of
+from gateway.errors import UnavailableError
+from gateway.ports import Wanted
+from tests.world.gatehouse import gatehouse, packet
+from tests.world.servers.proxy import Proxy
+from tests.world.servers.rabbitmq import PASSWORD
+
+pytestmark = pytest.mark.timeout(480)
+PATIENCE_S = 120.0
+
+
+@pytest.fixture
+def told():
+    """Every fact told from here on, as (event, fields)."""
+    stream = io.StringIO()
+    observe.configure(True, level="info", stream=stream)
+    yield lambda: [json.loads(line) for line in stream.getvalue().splitlines()]
+    observe.silence()
+
+
+def count(told, event):
+    return sum(line["event"] == event for line in told())
+
+
+@asynccontextmanager
+async def broker_at(url, **options):
+    broker = AmqpBroker(Address(url, PASSWORD, **options))
+    try:
+        yield broker
+    finally:
+        await broker.close()
+
+
+async def until(ready):
+    async with asyncio.timeout(PATIENCE_S):
+        while True:
+            found = ready()
+            if asyncio.iscoroutine(found):
+                found = await found
+            if found:
+                return found
+            await asyncio.sleep(0.05)
+
+
+async def kept(broker, *wanted):
+    """Publish until the broker keeps it; return how often it refused."""
+
+    async def tried():
+        try:
+            await broker.publish(wanted)
+        except UnavailableError:
+            refusals.append(1)
+            return False
+        return True
+
+    refusals = []
+    await until(tried)
+    return len(refusals)
+
+
+async def refused(broker, one):
+    """Publish new wishes until one is refused: what was under way when it went may be kept."""
+    for n in range(1000):
+        try:
+            await broker.publish([Wanted(one.topic, one.ref, one.lane, f"{one.stamp}{n}")])
+        except UnavailableError:
+            return
+    raise AssertionError("never refused")
+
+
+async def drained(broker, topic, wanted):
+    """Take until all these have come, in any number; return how many came."""
+    missing, came = set(wanted), 0
+    async with asyncio.timeout(PATIENCE_S):
+        while missing:
+            work = await broker.take(topic)
+            came += 1
+            missing.discard(work.ref)
+            await work.done()
+    return came
+
+
+async def fulfilled(broker, topic, wanted):
+    """Take until all these have come, while somebody repeats the wishes as the janitor does."""
+    taking, sweep = asyncio.ensure_future(drained(broker, topic, wanted)), 0
+    while not taking.done():
+        sweep += 1
+        with suppress(UnavailableError):
+            await broker.publish([Wanted(topic, ref, 0, str(sweep)) for ref in wanted])
+        await asyncio.wait({taking}, timeout=1.0)
+    await taking
+
+
+# ---------------------------------------------------------------- the server
+
+
+async def test_killed_and_started_again(rabbit_alone, told):
+    server = rabbit_alone.server
+    async with broker_at(rabbit_alone.url) as broker:
+        await broker.publish([Wanted("t", str(n)) for n in range(20)])
+        held = await broker.take("t")
+        waiting = asyncio.ensure_future(broker.take("rare"))
+        await until(lambda: len(rabbit_alone.queues()) == 11)
+        await asyncio.to_thread(server.settle)
+        await asyncio.to_thread(server.kill)
+        await refused(broker, Wanted("t", "late"))
+        await refused(broker, Wanted("t", "late"))
+        await held.done()  # on a channel that died: no error, no acknowledgement
+        assert not waiting.done()
+        await until(lambda: count(told, "broker_away") == 1)
+        await asyncio.to_thread(server.start)
+        await kept(broker, Wanted("t", "late", 0, "s"), Wanted("rare", "r"))
+        assert (await asyncio.wait_for(waiting, PATIENCE_S)).ref == "r"
+        await drained(broker, "t", {*map(str, range(20)), "late"})
+        await until(lambda: count(told, "broker_back") == 1)
+        # Said once, however many calls failed in between.
+        assert count(told, "broker_away") == 1
+
+
+async def test_short_of_memory_it_takes_nothing_and_gives_on(rabbit_alone, told):
+    server = rabbit_alone.server
+    async with broker_at(rabbit_alone.url, confirm_s=2.0) as broker:
+        await broker.publish([Wanted("t", "before")])
+        await asyncio.to_thread(server.starve, True)
+        try:
+            with pytest.raises(UnavailableError):
+                await broker.publish([Wanted("t", "during", 0, "1")])
+            with pytest.raises(UnavailableError, match="takes nothing now"):
+                await broker.publish([Wanted("t", "during", 0, "2")])
+            await drained(broker, "t", {"before"})
+        finally:
+            await asyncio.to_thread(server.starve, False)
+        await kept(broker, Wanted("t", "after"))
+        await drained(broker, "t", {"after"})
+        assert count(told, "broker_away") == 1
+        await until(lambda: count(told, "broker_back") == 1)
+
+
+# ---------------------------------------------------------------- the line
+
+
+@pytest.mark.parametrize("after_bytes", [1, 700, 5000])
+async def test_cut_in_the_middle_of_a_frame(rabbit_place, after_bytes):
+    wanted = [Wanted("t", str(n)) for n in range(100)]
+    async with Proxy.to(rabbit_place.server.amqp) as proxy:
+        url = rabbit_place.url.replace(str(rabbit_place.server.amqp), str(proxy.port))
+        async with broker_at(url) as broker:
+            await broker.publish([Wanted("t", "first")])
+            await drained(broker, "t", {"first"})
+            proxy.cut(after_bytes=after_bytes)
+            await kept(broker, *wanted)
+            await drained(broker, "t", {one.ref for one in wanted})
+            proxy.reset()
+            await kept(broker, Wanted("t", "after a reset"))
+            await drained(broker, "t", {"after a reset"})
+
+
+async def test_a_line_that_stalls_is_no_yes(rabbit_place, told):
+    async with Proxy.to(rabbit_place.server.amqp) as proxy:
+        url = rabbit_place.url.replace(str(rabbit_place.server.amqp), str(proxy.port))
+        async with broker_at(url, confirm_s=0.5) as broker:
+            await broker.publish([Wanted("t", "before")])
+            work = await broker.take("t")
+            proxy.stall()
+            with pytest.raises(UnavailableError):
+                await broker.publish([Wanted("t", "during")])
+            await work.done()
+            proxy.heal()
+            await kept(broker, Wanted("t", "after"))
+            await drained(broker, "t", {"after"})
+            await until(lambda: count(told, "broker_back") == 1)
+
+
+async def test_nobody_there(told):
+    async with broker_at("amqp://vanlien@127.0.0.1:9/none") as broker:
+        taking = asyncio.ensure_future(broker.take("t"))
+        for _ in range(3):
+            with pytest.raises(UnavailableError):
+                await broker.publish([Wanted("t", "a")])
+        assert not taking.done()
+        taking.cancel()
+        await asyncio.gather(taking, return_exceptions=True)
+        assert count(told, "broker_away") == 1
+        assert PASSWORD not in json.dumps(told(), ensure_ascii=False)
+    with pytest.raises(UnavailableError):
+        await broker.publish([Wanted("t", "a")])  # let go
+    with pytest.raises(UnavailableError):
+        await broker.take("t")
+
+
+async def test_over_tls_to_a_server_that_is_vouched_for(rabbit_place):
+    authority = rabbit_place.server.folder / "tls.pem"
+    async with broker_at(rabbit_place.tls_url, ca_file=authority) as broker:
+        await broker.publish([Wanted("t", "a")])
+        assert await drained(broker, "t", {"a"}) == 1
+    async with broker_at(rabbit_place.tls_url) as broker:  # nobody vouches for it
+        with pytest.raises(UnavailableError):
+            await broker.publish([Wanted("t", "b")])
+
+
+async def test_a_wrong_password_is_no_way_in(rabbit_place):
+    broker = AmqpBroker(Address(rabbit_place.url, "sai"))
+    with pytest.raises(UnavailableError):
+        await broker.publish([Wanted("t", "a")])
+    await broker.close()
+
+
+# ---------------------------------------------------------------- the queues
+
+
+async def test_a_queue_deleted_under_us_is_made_again(rabbit_place):
+    (normal, *_) = lanes_of("vanlien", "t")
+    async with broker_at(rabbit_place.url) as broker:
+        await broker.publish([Wanted("t", "a")])
+        await drained(broker, "t", {"a"})  # a consumer stands
+        await asyncio.to_thread(rabbit_place.delete_queue, normal.name)
+        await fulfilled(broker, "t", {"b", "c"})
+
+
+async def test_an_emptied_broker_is_filled_again_by_whoever_repeats(rabbit_place):
+    wanted = [Wanted("t", str(n), n % 5, "due") for n in range(50)]
+    async with broker_at(rabbit_place.url, remember_s=600.0) as broker:
+        await broker.publish(wanted)
+        await broker.publish(wanted)
+        assert sum(rabbit_place.queues().values()) == 50
+        await asyncio.to_thread(rabbit_place.wipe)
+        # Remembered for ten minutes, but queues that had to be made remember nothing.
+        await kept(broker, *wanted)
+        assert sum(rabbit_place.queues().values()) == 50
+        assert await drained(broker, "t", {one.ref for one in wanted}) == 50
+
+
+async def test_a_queue_that_never_confirms_is_named_and_holds_up_no_other(rabbit_place, told):
+    async with broker_at(rabbit_place.url, confirm_s=0.5) as broker:
+        await broker.publish([Wanted("sick", "a"), Wanted("well", "a")])
+        # What is left of a quorum queue whose server was killed right after it was made.
+        await asyncio.to_thread(rabbit_place.break_queue, "vanlien.sick.normal")
+        for n in range(4):
+            with pytest.raises(UnavailableError, match="1 of 2"):
+                await broker.publish([Wanted("sick", "b", 0, str(n)), Wanted("well", f"b{n}")])
+        assert await drained(broker, "well", {"a", "b0", "b1", "b2", "b3"}) == 5
+        alarms = [line for line in told() if line["event"] == "alarm"]
+        assert [(line["what"], line["subject"]) for line in alarms] == [
+            ("queue does not confirm", "vanlien.sick.normal")
+        ]
+
+
+async def test_connections_cut_by_the_server_are_made_again(rabbit_place):
+    async with broker_at(rabbit_place.url) as broker:
+        await broker.publish([Wanted("t", "a")])
+        taken = await broker.take("t")
+        await asyncio.to_thread(rabbit_place.cut_connections)
+        await kept(broker, Wanted("t", "b"))
+        await drained(broker, "t", {"a", "b"})  # "a" was not acknowledged, so it comes again
+        await taken.done()
+
+
+async def send_raw(place, queue, *bodies):
+    connection = await aio_pika.connect(URL(place.url).with_password(PASSWORD))
+    async with connection:
+        channel = await connection.channel()
+        for body in bodies:
+            await channel.default_exchange.publish(aio_pika.Message(body), queue)
+
+
+async def test_a_message_that_names_no_work_is_parked_and_told(rabbit_place, told):
+    (normal, *_) = lanes_of("vanlien", "t")
+    async with broker_at(rabbit_place.url) as broker:
+        await broker.publish([Wanted("t", "first")])
+        await drained(broker, "t", {"first"})
+        poison = (b"\x00garbage", b'{"v": 2, "topic": "t", "ref": "x"}', b"")
+        await send_raw(rabbit_place, normal.name, *poison)
+        await broker.publish([Wanted("t", "after")])
+        await drained(broker, "t", {"after"})
+        await until(lambda: rabbit_place.queues()["vanlien.parking"] == 3)
+        assert count(told, "message_parked") == 3
+        assert "garbage" not in json.dumps(told())
+        await until(
+            lambda: any(
+                line["event"] == "standing_warning" and line["what"] == "parked_messages"
+                for line in told()
+            )
+        )
+
+
+async def test_a_queue_declared_otherwise_is_used_and_named(rabbit_place, told):
+    connection = await aio_pika.connect(URL(rabbit_place.url).with_password(PASSWORD))
+    async with connection:
+        channel = await connection.channel()
+        await channel.declare_queue("vanlien.t.normal", durable=True)
+    address = Address(rabbit_place.url, PASSWORD)
+    before = {found.queue.name: found for found in await examine(address, ["t"])}
+    assert "inequivalent arg" in before["vanlien.t.normal"].differs
+    assert not before["vanlien.t.urgent"].there
+    assert len(rabbit_place.queues()) == 1  # looking makes nothing
+    async with broker_at(rabbit_place.url) as broker:
+        await broker.publish([Wanted("t", "a")])
+        await drained(broker, "t", {"a"})
+    alarms = [line for line in told() if line["event"] == "alarm"]
+    assert [(line["what"], line["subject"]) for line in alarms] == [
+        ("queue declared otherwise", "vanlien.t.normal")
+    ]
+    await declare(address, ["t", "issue"])
+    after = await examine(address, ["t", "issue"])
+    assert [found.queue.name for found in after if not found.there] == []
+    assert [found.queue.name for found in after if found.differs] == ["vanlien.t.normal"]
+
+
+async def test_who_stops_taking_gives_back_what_was_fetched_ahead(rabbit_place):
+    async with broker_at(rabbit_place.url) as first, broker_at(rabbit_place.url) as second:
+        takers = [asyncio.ensure_future(first.take("t")) for _ in range(4)]
+        await first.publish([Wanted("t", str(n)) for n in range(10)])
+        works = await asyncio.wait_for(asyncio.gather(*takers), PATIENCE_S)
+        for work in works:
+            await work.done()
+        await until(lambda: sum(first.depth().values()))
+        resting = asyncio.ensure_future(first.take("t", lowest=4))
+        await asyncio.sleep(0)
+        resting.cancel()
+        await asyncio.gather(resting, return_exceptions=True)
+        done = {work.ref for work in works}
+        assert await drained(second, "t", {str(n) for n in range(10)} - done) == 6
+
+
+# ---------------------------------------------------------------- a whole gateway
+
+
+def settings(folder, place):
+    (folder / "mq").mkdir(exist_ok=True)
+    (folder / "mq/password").write_text(PASSWORD, encoding="utf-8")
+    (folder / "mq/password").chmod(0o600)
+    return f'[broker]\nurl = "{place.url}"\npassword_file = "mq/password"\nremember = "2 s"\n'
+
+
+async def delivered(house, documents):
+    """Wait until every document is in the inbox of its agency; each may be there once."""
+
+    async def rows():
+        found = []
+        after = 0
+        while True:
+            page = (await house.call("GET", f"/inbox?after={after}", "stc"))[1]
+            if not page["items"]:
+                return found
+            found += page["items"]
+            after = page["next"]
+
+    async def all_there():
+        return len(await rows()) >= documents
+
+    await until(all_there)
+    found = [item["document_id"] for item in await rows()]
+    assert len(found) == len(set(found)) == documents
+
+
+async def test_a_broker_emptied_under_200_documents_is_filled_from_the_ledger(
+    rabbit_place, tmp_path
+):
+    async with gatehouse(tmp_path, extra=settings(tmp_path, rabbit_place)) as house:
+        await house.gateway.turnstile.shut(0.0)  # they queue, and nobody takes them
+        for n in range(200):
+            assert (await house.send(packet(str(n))))[0] == 202
+        await until(lambda: rabbit_place.queues().get("vanlien.relay:local.normal", 0) >= 200)
+        await asyncio.to_thread(rabbit_place.wipe)
+        house.gateway.turnstile.open()
+        await delivered(house, 200)
+
+
+async def test_documents_are_taken_while_the_broker_is_down(rabbit_alone, tmp_path, told):
+    server = rabbit_alone.server
+    async with gatehouse(tmp_path, extra=settings(tmp_path, rabbit_alone)) as house:
+        assert (await house.send(packet("0")))[0] == 202
+        await delivered(house, 1)
+        await until(lambda: len(rabbit_alone.queues()) == 16)
+        await asyncio.to_thread(server.settle)
+        await asyncio.to_thread(server.kill)
+        for n in range(1, 20):
+            status, answer, _ = await house.send(packet(str(n), urgency=n % 3))
+            assert status == 202, answer
+        assert len(await house.gateway.ledger.all("outbox", limit=100)) >= 19
+        await asyncio.to_thread(server.start)
+        await delivered(house, 20)
+
+        async def handed_on():
+            return not await house.gateway.ledger.all("outbox", limit=1)
+
+        await until(handed_on)
+    assert count(told, "broker_away") == 1
+    assert count(told, "broker_back") == 1
+    # Nothing turned in circles while it was away.
+    assert count(told, "program_failed") <= 2

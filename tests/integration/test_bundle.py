@@ -1,0 +1,410 @@
+"""The offline bundle: what gets into it, and the life of an installation from it.
+
+The installer is tried with a wheelhouse of one tiny wheel that answers like `vanlien` and writes
+down what it was asked. `make bundle-test` runs the last test on the true bundle, in a network
+namespace without a network.
+"""
+
+import base64
+import gzip
+import hashlib
+import importlib.util
+import io
+import os
+import re
+import shutil
+import subprocess
+import tarfile
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PACKAGING = ROOT / "packaging"
+PYTHON = shutil.which("python3.11")
+
+spec = importlib.util.spec_from_file_location("vanlien_bundle", PACKAGING / "bundle.py")
+bundle = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(bundle)
+
+TINY = """
+import os, pathlib, sys
+VERSION = {version!r}
+def main():
+    arguments = " ".join(sys.argv[1:])
+    if arguments == "--version":
+        print("vanlien", VERSION)
+        return 0
+    home = pathlib.Path(os.environ["VANLIEN_CONFIG"]).parent
+    with (home / "asked").open("a") as out:
+        print(VERSION, arguments, file=out)
+    bad = home / "bad"
+    return 70 if bad.exists() and f"{{VERSION}} {{arguments}}" in bad.read_text() else 0
+"""
+
+
+def wheel(folder, name, version, module, *, licence="Apache-2.0", command=False):
+    """Write a wheel by hand; return it."""
+    path = folder / f"{name}-{version}-py3-none-any.whl"
+    info = f"{name}-{version}.dist-info"
+    files = {
+        f"{name}_tiny.py": module,
+        f"{info}/METADATA": f"Metadata-Version: 2.4\nName: {name}\nVersion: {version}\n"
+        f"License-Expression: {licence}\n",
+        f"{info}/WHEEL": "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+    }
+    if command:
+        files[f"{info}/entry_points.txt"] = f"[console_scripts]\n{name} = {name}_tiny:main\n"
+    record = ""
+    for file, text in files.items():
+        digest = base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()).rstrip(b"=")
+        record += f"{file},sha256={digest.decode()},{len(text.encode())}\n"
+    files[f"{info}/RECORD"] = record + f"{info}/RECORD,,\n"
+    with zipfile.ZipFile(path, "w") as archive:
+        for file, text in files.items():
+            archive.writestr(zipfile.ZipInfo(file), text)
+    return path
+
+
+def wheelhouse(folder, version):
+    """Return a folder of two wheels, and the lock of the one that is not ours."""
+    folder.mkdir()
+    wheel(folder, "vanlien", version, TINY.format(version=version), command=True)
+    other = wheel(folder, "beside", "1.2", "", licence="MIT")
+    digest = hashlib.sha256(other.read_bytes()).hexdigest()
+    return folder, f"beside==1.2 \\\n    --hash=sha256:{digest}\n    # via vanlien\n"
+
+
+def made(folder, version):
+    """Make a bundle and unpack it; return its folder."""
+    house, lock = wheelhouse(folder / f"house-{version}", version)
+    (folder / f"lock-{version}").write_text(lock)
+    arguments = ["--wheels", str(house), "--lock", str(folder / f"lock-{version}")]
+    assert bundle.main([*arguments, "--output", str(folder / "dist")]) == 0
+    archive = folder / "dist" / f"vanlien-{version}-linux-x86_64.tar.gz"
+    with tarfile.open(archive) as packed:
+        packed.extractall(folder, filter="data")
+    return folder / f"vanlien-{version}-linux-x86_64"
+
+
+# ---------------------------------------------------------------- what gets into it
+
+
+def test_a_bundle_says_what_is_in_it_and_can_be_made_again(tmp_path, capsys):
+    folder = made(tmp_path, "9.1")
+    told = capsys.readouterr().out
+    first = (tmp_path / "dist/vanlien-9.1-linux-x86_64.tar.gz").read_bytes()
+    assert hashlib.sha256(first).hexdigest() in told
+    packages = __import__("json").loads((folder / "MANIFEST.json").read_text())["packages"]
+    assert [(p["name"], p["version"], p["licence"]) for p in packages] == [
+        ("beside", "1.2", "MIT"),
+        ("vanlien", "9.1", "Apache-2.0"),
+    ]
+    listed = (folder / "SHA256SUMS").read_text().splitlines()
+    assert len(listed) == sum(1 for p in folder.rglob("*") if p.is_file()) - 1
+    assert (folder / "docs/operations.md").exists()
+    assert os.access(folder / "install.sh", os.X_OK)
+    shutil.rmtree(folder)
+    arguments = ["--wheels", str(tmp_path / "house-9.1"), "--lock", str(tmp_path / "lock-9.1")]
+    assert bundle.main([*arguments, "--output", str(tmp_path / "again")]) == 0
+    again = (tmp_path / "again/vanlien-9.1-linux-x86_64.tar.gz").read_bytes()
+    assert gzip.decompress(first) == gzip.decompress(again)
+
+
+@pytest.mark.parametrize(
+    ("harm", "says"),
+    [
+        (lambda h: (h / "beside-1.2-py3-none-any.whl").unlink(), "beside is missing"),
+        (lambda h: wheel(h, "more", "1", ""), "not in the lock"),
+        (lambda h: wheel(h, "beside", "1.2", "evil = 1"), "not what the lock names"),
+        (lambda h: wheel(h, "beside", "1.3", ""), "twice"),
+        (lambda h: (h / "vanlien-9.1-py3-none-any.whl").unlink(), "vanlien is missing"),
+        (lambda h: (h / "beside-1.2.tar.gz").write_bytes(b""), "no wheel"),
+    ],
+)
+def test_only_what_the_lock_names_gets_in(tmp_path, capsys, harm, says):
+    house, lock = wheelhouse(tmp_path / "house", "9.1")
+    (tmp_path / "lock").write_text(lock)
+    harm(house)
+    arguments = ["--wheels", str(house), "--lock", str(tmp_path / "lock")]
+    assert bundle.main([*arguments, "--output", str(tmp_path / "dist")]) == 70
+    assert says in capsys.readouterr().err
+    assert not list((tmp_path / "dist").glob("*.gz"))
+
+
+def test_a_lock_without_a_hash_is_refused():
+    with pytest.raises(bundle.BundleError, match="no hash"):
+        bundle.read_lock("beside==1.2\nother==1 \\\n    --hash=sha256:" + "a" * 64 + "\n")
+
+
+def test_our_lock_is_read_whole():
+    text = (ROOT / "requirements.lock").read_text()
+    assert len(bundle.read_lock(text)) == len(re.findall(r"(?m)^[A-Za-z0-9].*==", text))
+
+
+REGISTRIES = ("pypi.org", "pythonhosted", "crates.io", "npmjs", "docker.io", "quay.io", "ghcr.io")
+
+
+def test_nothing_of_ours_names_a_registry_or_this_machine(tmp_path):
+    folder = made(tmp_path, "9.1")
+    here = [str(ROOT), str(tmp_path)]
+    for path in folder.rglob("*"):
+        if path.is_file() and path.suffix != ".whl":
+            text = path.read_bytes().decode("utf-8", "replace")
+            assert not [w for w in (*REGISTRIES, *here) if w in text], path
+
+
+def test_the_installer_has_no_fault_a_linter_knows():
+    if shutil.which("shellcheck") is None:
+        pytest.skip("shellcheck is not installed")
+    subprocess.run(["shellcheck", str(PACKAGING / "install.sh")], check=True, timeout=120)
+
+
+@pytest.mark.parametrize("name", [p.name for p in sorted((PACKAGING / "systemd").iterdir())])
+def test_units_are_whole(name):
+    text = (PACKAGING / "systemd" / name).read_text()
+    sections = re.findall(r"(?m)^\[(\w+)\]$", text)
+    assert sections[0] == "Unit"
+    for line in text.splitlines():
+        assert not line or line[0] in "#[" or re.match(r"[A-Z][A-Za-z]+=", line), line
+    if name.endswith(".service"):
+        for wanted in (
+            "NoNewPrivileges=true",
+            "PrivateTmp=true",
+            "SystemCallFilter=",
+            "ProtectSystem=",
+        ):
+            assert wanted in text
+        assert "@PREFIX@/current/bin/vanlien " in text
+
+
+# ---------------------------------------------------------------- the life of an installation
+
+SYSTEMCTL = """#!/bin/sh
+echo "systemctl $*" >> "$FAKE/calls"
+[ "$1" = list-units ] && [ -e "$FAKE/active" ] && echo "vanlien.service loaded active running x"
+exit 0
+"""
+
+
+class Machine:
+    """A prefix, a home, and a systemctl that writes down what it was told."""
+
+    def __init__(self, folder, *, systemd):
+        if PYTHON is None:
+            pytest.skip("python3.11 is not on the path")
+        self.folder, self.systemd = folder, systemd
+        self.prefix, self.home = folder / "opt", folder / "srv"
+        self.fake = folder / "fake"
+        self.fake.mkdir()
+        (self.fake / "systemctl").write_text(SYSTEMCTL)
+        (self.fake / "systemctl").chmod(0o755)
+
+    def run(self, bundled, *arguments, code=0):
+        where = ["--prefix", str(self.prefix), "--home", str(self.home), "--patience", "1"]
+        if self.systemd:
+            where += ["--units", str(self.folder / "units"), "--user", "root"]
+        else:
+            where += ["--no-systemd"]
+        path = f"{self.fake}:/usr/sbin:/usr/bin:/sbin:/bin"
+        done = subprocess.run(
+            [str(bundled / "install.sh"), *arguments, *where],
+            env={"PATH": path, "FAKE": str(self.fake), "PYTHON": PYTHON, "LC_ALL": "C.UTF-8"},
+            capture_output=True,
+            text=True,
+            timeout=180,
+            check=False,
+        )
+        assert done.returncode == code, (done.stdout, done.stderr)
+        return done.stdout + done.stderr
+
+    def asked(self):
+        found = self.home / "asked"
+        lines = found.read_text().splitlines() if found.exists() else []
+        found.unlink(missing_ok=True)
+        return lines
+
+    def calls(self):
+        found = self.fake / "calls"
+        lines = found.read_text().splitlines() if found.exists() else []
+        found.unlink(missing_ok=True)
+        return [line for line in lines if "list-units" not in line]
+
+    def current(self):
+        return (self.prefix / "current").readlink().name
+
+    def answers(self):
+        done = subprocess.run(
+            [str(self.prefix / "bin/vanlien"), "--version"],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=True,
+        )
+        return done.stdout.strip()
+
+
+@pytest.fixture(scope="module")
+def shelf(tmp_path_factory):
+    """Two bundles, and both versions installed: making an environment takes seconds."""
+    folder = tmp_path_factory.mktemp("shelf")
+    machine = Machine(folder, systemd=False)
+    bundles = made(folder, "1.0"), made(folder, "2.0")
+    half = machine.prefix / "versions" / "1.0"
+    half.mkdir(parents=True)
+    (half / "half").touch()  # an installation that was cut off is made anew
+    assert "unfinished: 1.0" in machine.run(bundles[0], "status")
+    assert "vanlien init" in machine.run(bundles[0])
+    assert not (half / "half").exists()
+    assert machine.answers() == "vanlien 1.0"
+    (machine.home / "vanlien.toml").write_text("")
+    (machine.home / "bad").write_text("1.0 health")
+    machine.run(bundles[1], "upgrade")
+    # Nothing is written but where it was said.
+    ours = ("vanlien-", "house-", "lock-")
+    found = {p.name for p in folder.iterdir() if not p.name.startswith(ours)}
+    assert found == {"opt", "srv", "fake", "dist"}
+    return machine, bundles
+
+
+def beside(shelf, folder, *, systemd):
+    """Return another machine with 1.0 in use, over the same installed versions."""
+    machine = Machine(folder, systemd=systemd)
+    machine.prefix.mkdir()
+    (machine.prefix / "versions").symlink_to(shelf[0].prefix / "versions")
+    first, second = shelf[1]
+    machine.run(first)
+    machine.asked()
+    machine.calls()
+    return machine, first, second
+
+
+def test_installed_upgraded_and_rolled_back(shelf, tmp_path):
+    machine, first, second = beside(shelf, tmp_path, systemd=False)
+    assert machine.answers() == "vanlien 1.0"
+    machine.run(first)  # again: nothing to do
+    machine.run(second, "install", code=64)  # that would be an upgrade
+    machine.run(second, "upgrade", code=64)  # of what has no settings yet
+    (machine.home / "vanlien.toml").write_text("")
+    machine.run(second, "upgrade", code=64)  # a server runs
+    assert machine.asked() == ["1.0 health"]
+    (machine.home / "bad").write_text("1.0 health")
+    machine.run(second, "upgrade")
+    assert machine.answers() == "vanlien 2.0"
+    assert machine.asked() == [
+        "1.0 health",
+        "1.0 backup",
+        "2.0 ledger upgrade",
+        "2.0 check-config",
+        "2.0 ledger status",
+    ]
+    assert "version: 1.0\nversion: 2.0" in machine.run(second, "status")
+    (machine.home / "bad").write_text("1.0 health 2.0 health")
+    machine.run(machine.prefix / "current" / "share", "rollback")
+    assert machine.answers() == "vanlien 1.0"
+    assert machine.asked() == ["2.0 health", "1.0 check-config", "1.0 ledger status"]
+
+
+def test_an_upgrade_that_fails_goes_back_by_itself(shelf, tmp_path):
+    if os.geteuid() != 0:
+        pytest.skip("units and accounts need root")
+    (tmp_path / "units").mkdir()
+    machine, _, second = beside(shelf, tmp_path, systemd=True)
+    unit = (tmp_path / "units/vanlien.service").read_text()
+    assert f"ExecStart={machine.prefix}/current/bin/vanlien serve" in unit
+    assert "@" not in unit.replace("@system-service", "").split("SystemCallFilter=~")[0]
+    (machine.home / "vanlien.toml").write_text("")
+    (machine.fake / "active").touch()
+    # (1) No backup, no upgrade: nothing was touched.
+    (machine.home / "bad").write_text("1.0 backup")
+    assert "sao lưu" in machine.run(second, "upgrade", code=70)
+    assert machine.current() == "1.0"
+    assert machine.asked() == ["1.0 backup"]
+    assert machine.calls() == []
+    # (2) It never becomes healthy: the program before serves again, and it is said.
+    (machine.home / "bad").write_text("2.0 health")
+    assert "1.0 đang chạy lại" in machine.run(second, "upgrade", code=70)
+    assert machine.current() == "1.0"
+    assert not (machine.prefix / "previous").exists()
+    asked = machine.asked()
+    assert asked[0] == "1.0 backup"
+    assert asked.count("2.0 health") == 2
+    assert asked[-1] == "1.0 health"
+    moves = [c for c in machine.calls() if "daemon-reload" not in c]
+    assert moves == [
+        "systemctl stop vanlien.service",
+        "systemctl restart vanlien.service",
+        "systemctl stop vanlien.service",
+        "systemctl restart vanlien.service",
+    ]
+    # (3) Neither does the one before, since the ledger was upgraded: the backup is named.
+    (machine.home / "bad").write_text("2.0 health\n1.0 ledger status")
+    assert "vanlien restore" in machine.run(second, "upgrade", code=70)
+
+
+def test_a_damaged_bundle_and_wrong_words_change_nothing(tmp_path):
+    machine = Machine(tmp_path, systemd=False)
+    folder = made(tmp_path, "1.0")
+    assert "install" in machine.run(folder, "upgrade", "--dry-run", code=64)
+    said = machine.run(folder, "--dry-run")
+    assert "pip install" in said
+    assert not machine.prefix.exists()
+    for words in (
+        ["--what"],
+        ["--prefix", "relative"],
+        ["--prefix", "/a b"],
+        ["install", "upgrade"],
+    ):
+        done = subprocess.run(
+            [str(folder / "install.sh"), *words], capture_output=True, timeout=60, check=False
+        )
+        assert done.returncode == 64
+    (folder / "wheels/beside-1.2-py3-none-any.whl").write_bytes(b"other bytes")
+    assert "mã băm" in machine.run(folder, code=64)
+    assert not (machine.prefix / "current").exists()
+
+
+# ---------------------------------------------------------------- the true one
+
+
+def test_the_whole_bundle_installs_and_works_without_a_network(tmp_path):
+    archive = os.environ.get("VANLIEN_BUNDLE")
+    if not archive:
+        pytest.skip("make bundle bundle-test")
+    alone = ["unshare", "-n", "--"]
+    if subprocess.run([*alone, "true"], capture_output=True, check=False).returncode:
+        pytest.skip("a network namespace needs root")
+    with tarfile.open(archive) as packed:
+        packed.extractall(tmp_path, filter="data")
+    (folder,) = tmp_path.glob("vanlien-*")
+    for path in folder.rglob("*"):
+        if path.is_file() and path.suffix != ".whl":
+            text = path.read_bytes().decode("utf-8", "replace")
+            assert not [w for w in (*REGISTRIES, str(ROOT)) if w in text], path
+    (own,) = (folder / "wheels").glob("vanlien-*.whl")
+    with zipfile.ZipFile(io.BytesIO(own.read_bytes())) as ours:
+        for name in ours.namelist():
+            text = ours.read(name).decode("utf-8", "replace")
+            assert not [w for w in (*REGISTRIES, str(ROOT)) if w in text], name
+    plain = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": str(tmp_path), "LC_ALL": "C.UTF-8"}
+    plain["PYTHON"] = PYTHON or "python3.11"
+    prefix = tmp_path / "opt"
+
+    def run(*command, within_s=900):
+        return subprocess.run(
+            [*alone, "sh", "-c", 'ip link set lo up; exec "$@"', "-", *command],
+            env=plain,
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            timeout=within_s,
+            check=True,
+        ).stdout
+
+    run(str(folder / "install.sh"), "--no-systemd", "--prefix", str(prefix))
+    program = str(prefix / "bin/vanlien")
+    assert run(program, "--version").startswith("vanlien ")
+    assert "hồi báo 03" in run(program, "demo", "--once")
+    run(program, "init", str(tmp_path / "home"))
+    run(program, "check-config", "--config", str(tmp_path / "home" / "vanlien.toml"))

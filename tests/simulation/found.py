@@ -1,0 +1,30 @@
+"""Histories that once failed, made short: each is a bug that was there, named by what it was."""
+
+from tests.simulation.plan import Doc, Fault, Plan
+
+FOUND = {
+    # Who dialled dies; the recipient's receipt settles the transfer before the lease is over, and
+    # nobody was left to end the attempt.
+    "an attempt whose end nobody wrote": Plan(
+        1,
+        "single",
+        docs=(Doc(1, 1.0, "H37.02", ("G09",), replies=("03", "06")),),
+        faults=(Fault("crash", "A1", "deliver.heard", 1, span=3.0),),
+    ),
+    # The same without a death: the outcome could not be committed.
+    "an attempt whose end could not be committed": Plan(
+        1,
+        "single",
+        latency=2.0,
+        docs=(Doc(1, 1.0, "H37.02", ("G09",), replies=("03", "06")),),
+        faults=(Fault("ledger-down", "A", at=1.0, span=25.0),),
+    ),
+    # The recipient's answer closes the consignment while the handing over is still under way; the
+    # peer's late word opened it again, and nobody closed it any more.
+    "a consignment opened by a late word": Plan(
+        24,
+        "single",
+        docs=(Doc(1, 1.0, "H37.02", ("G09",), replies=("02",)),),
+        faults=(Fault("deliver", "A", "slow", 1),),
+    ),
+}

@@ -1,0 +1,985 @@
+"""The simulated world: gateways, the axis, agencies' systems, operators, and the faults of a plan.
+
+`run(plan)` plays one history on virtual time and returns what was violated. Everything runs in one
+thread; real programs on the fakes of tests.world behind the ports of tests.simulation.ports.
+"""
+
+import asyncio
+import base64
+import gc
+import hashlib
+import io
+import json
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from functools import cache
+from random import Random
+from typing import Any
+
+from adapters.vxp import packets
+from gateway import observe
+from gateway.broker.lanes import Lanes
+from gateway.config import Times
+from gateway.domain.delivery import SCHEDULES
+from gateway.domain.directory import Agency, Directory, NumberedBy
+from gateway.domain.lifecycle import ConsignmentState, DeliveryState, TransferState
+from gateway.domain.moments import to_text
+from gateway.errors import Reason, RejectedError, UnavailableError
+from gateway.officehours import hours_of
+from gateway.ports import Caller, ChangeSet, Insert, SubmitOptions, Update
+from gateway.programs.collector import Collector
+from gateway.programs.context import Context, PeerPolicy, Policy
+from gateway.programs.desk import Desk
+from gateway.programs.dispatch import Dispatch
+from gateway.programs.door import Door
+from gateway.programs.intake import Intake
+from gateway.programs.issue import Issue
+from gateway.programs.janitor import Janitor
+from gateway.programs.leases import LedgerLeases
+from gateway.programs.mailroom import Mailroom
+from gateway.programs.nodes import Nodes, Self
+from gateway.programs.receiver import Receiver
+from gateway.programs.recheck import Recheck
+from gateway.programs.relay import Relay
+from tests.simulation.axis import Axis, SimAdapter
+from tests.simulation.axis import read as read_packet
+from tests.simulation.broker import SharedBroker, UrgentFirst
+from tests.simulation.ledgers import InlineSqliteLedger, QuickMemoryLedger
+from tests.simulation.life import Life, task_factory
+from tests.simulation.loop import Deadlock, Livelock, VirtualLoop
+from tests.simulation.plan import (
+    ACK_TROUBLES,
+    FETCH_TROUBLES,
+    HORIZON_S,
+    HOUSES,
+    LEGACY,
+    LIST_TROUBLES,
+    NODES,
+    OUTSIDE,
+    Doc,
+    Fault,
+    Plan,
+)
+from tests.simulation.ports import (
+    EPOCH,
+    LISTED,
+    UNLISTED,
+    NodeBlobs,
+    NodeBroker,
+    NodeLedger,
+    SimClock,
+    SimIds,
+    SimVerifier,
+    file_of,
+)
+from tests.simulation.watch import Watch, unrest
+from tests.world.memory_blobs import MemoryBlobs
+from tests.world.receipt_log import key
+
+PATIENCE_S = 1200.0
+"""Virtual time to come to rest after the last fault."""
+
+_JANITOR_S = 5.0
+_RECHECK_S = 20.0
+_CLIENT_S = 40.0
+_LISTED_AT_S = 20.0
+_NOISE = {
+    "deliver": ("request-lost", "answer-lost", "twice", "slow", "busy"),
+    "listing": LIST_TROUBLES,
+    "fetch": FETCH_TROUBLES,
+    "ack": ACK_TROUBLES,
+    "rpc": ("request-lost", "answer-lost", "twice"),
+    "probe": (),
+}
+_WAITING = (
+    "SELECT 1 FROM arrival WHERE agency = ? AND state = 'offered' UNION ALL SELECT 1 FROM "
+    "status_report WHERE recipient = ? AND offered_at IS NOT NULL AND taken_at IS NULL LIMIT 1"
+)
+_NS = "http://www.mic.gov.vn/TBT/QCVN_102_2016"
+Mutate = Callable[[Life, Context, dict[str, Any]], None]
+
+
+@dataclass
+class Result:
+    """One history, played.
+
+    Args:
+        plan: What was played.
+        violations: Name and what was seen.
+        counts: What happened, how often.
+        digest: Of everything that happened.
+        story: What happened, in order.
+        seconds: Virtual time it took.
+        points: Visits of every point, all nodes together.
+    """
+
+    plan: Plan
+    violations: list[tuple[str, str]]
+    counts: Counter[str]
+    digest: str
+    story: list[str]
+    seconds: float
+    points: Counter[str]
+
+    @property
+    def name(self) -> str:
+        """Name of the first violation, "" without one."""
+        return self.violations[0][0] if self.violations else ""
+
+
+@dataclass
+class House:
+    """One gateway: what outlives its nodes."""
+
+    name: str
+    agencies: tuple[str, ...]
+    ledger: Any
+    blobs: MemoryBlobs
+    key: Any
+    directory: Directory
+    shared: Any = None
+    skew: float = 0.0
+    known_offset: timedelta | None = None
+    ledger_down: bool = False
+    broker_down: bool = False
+    verifier_down: bool = False
+    cut_off: bool = False
+    partition: bool = False
+    slow: bool = False
+    lives: dict[str, Life | None] = field(default_factory=dict)
+    programs: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    def rows(self, sql: str, *params: Any) -> list[Any]:
+        return self.ledger.seen().execute(sql, params).fetchall()
+
+    def living(self) -> list[Life]:
+        return [life for life in self.lives.values() if life is not None]
+
+
+class LostError(Exception):
+    """A client heard nothing."""
+
+
+@cache
+def _hours() -> Any:
+    return hours_of(Times(), "")
+
+
+class World:
+    """See the module; `mutate` breaks a node on purpose."""
+
+    def __init__(self, plan: Plan, mutate: Mutate | None = None) -> None:
+        self.plan = plan
+        self.mutate = mutate
+        self.random = Random(f"world {plan.seed}")
+        self.loop = VirtualLoop(Random(f"loop {plan.seed}"), shuffle=plan.shuffle)
+        self.loop.set_task_factory(task_factory)
+        self.watch = Watch(self)
+        self.counts: Counter[str] = Counter()
+        self.story: list[str] = []
+        self.docs = {d.n: d for d in plan.docs}
+        self.packets = {d.n: packet_of(d) for d in plan.docs}
+        self.unsent = {d.n for d in plan.docs}
+        self.sent_outside: set[int] = set()
+        self.owed: Counter[str] = Counter()
+        self.status_lied = False
+        self.calm = False
+        self._visits: Counter[tuple[str, ...]] = Counter()
+        self._planned = {(f.kind, f.where, f.how, f.nth): f for f in plan.faults if f.nth}
+        owners = {code: name for name, own in HOUSES[plan.shape].items() for code in own}
+        owners[OUTSIDE] = "outside"
+        owners |= {old: owners[new] for old, new in LEGACY.items() if new in owners}
+        self.axis = Axis(self, owners)
+        self.houses = {name: self._house(name) for name in HOUSES[plan.shape]}
+
+    def _house(self, name: str) -> House:
+        ledger = QuickMemoryLedger() if self.plan.ledger == "memory" else InlineSqliteLedger()
+        agencies = []
+        for other, codes in HOUSES[self.plan.shape].items():
+            hop = "local" if other == name else "truc"
+            agencies += [
+                Agency(
+                    code,
+                    f"Cơ quan {code}",
+                    hop=hop,
+                    numbered_by=NumberedBy.GATEWAY,
+                    legacy_code=old_code(code),
+                )
+                for code in codes
+            ]
+        agencies.append(Agency(OUTSIDE, "Bộ Nội vụ", hop="truc", legacy_code=old_code(OUTSIDE)))
+        house = House(
+            name,
+            HOUSES[self.plan.shape][name],
+            ledger,
+            MemoryBlobs(now=self.loop.time),
+            key(ord(name)),
+            Directory(agencies, ()),
+        )
+        if self.plan.broker == "shared":
+            house.shared = UrgentFirst(SharedBroker(), self.watch.violate)
+        ledger.on_outbox = lambda: self._wake(house)
+        return house
+
+    def _wake(self, house: House) -> None:
+        for life in house.living():
+            house.programs[life.node]["dispatch"].wake()
+
+    # ------------------------------------------------------------ helpers
+
+    def say(self, what: str) -> None:
+        self.story.append(f"{self.loop.time():9.3f}  {what}")
+
+    def true_time(self) -> datetime:
+        return EPOCH + timedelta(seconds=round(self.loop.time(), 6))
+
+    def trust_state(self) -> str:
+        """Return what is trusted now: a list comes in half way."""
+        return LISTED if self.loop.time() > _LISTED_AT_S else UNLISTED
+
+    def subject(self, n: int) -> str:
+        return f"Van ban so {n}"
+
+    def number_of(self, subject: str) -> int:
+        text = subject.rpartition(" ")[2]
+        return int(text) if text.isdigit() else 0
+
+    def house_of(self, agency: str) -> House:
+        return self.houses[self.axis.owners[agency]]
+
+    # ------------------------------------------------------------ faults
+
+    def visit(self, life: Life, point: str) -> Fault | None:
+        """Count a visit of a node's point; return the fault planned for it."""
+        self._visits[life.node, point] += 1
+        nth = self._visits[life.node, point]
+        for kind in ("crash", "doubt"):
+            fault = self._planned.get((kind, life.node, point, nth))
+            if fault is not None and not self.calm:
+                self.counts[f"{kind} {point}"] += 1
+                return fault
+        return None
+
+    def trouble(self, what: str, where: str) -> str:
+        """Return how a call goes wrong, "" when it does not."""
+        self._visits[what, where] += 1
+        nth = self._visits[what, where]
+        if self.calm:
+            return ""
+        for fault in self.plan.faults:
+            if (fault.kind, fault.where, fault.nth) == (what, where, nth):
+                return self._happens(what, where, fault.how)
+        if self.plan.noise and _NOISE[what] and self.random.random() < self.plan.noise:
+            return self._happens(what, where, self.random.choice(_NOISE[what]))
+        return ""
+
+    def _happens(self, what: str, where: str, how: str) -> str:
+        self.counts[f"{what} {how}"] += 1
+        self.say(f"fault: {what} of {where}: {how}")
+        if how.startswith("lie-refused"):
+            self.counts["lies"] += 1
+        return how
+
+    async def travel(self, house: House, *, slow: bool = False) -> None:
+        """Take the time a message takes."""
+        longest = 30.0 if slow or (house.slow and not self.calm) else self.plan.latency
+        await asyncio.sleep(round(self.random.uniform(0.0, longest), 3))
+
+    def crash(self, life: Life, span: float, point: str) -> None:
+        """Kill a node; it starts again after a while."""
+        house = self.houses[life.house]
+        self.say(f"fault: {life.node} dies at {point}")
+        life.die()
+        house.lives[life.node] = None
+        if house.shared is not None:
+            house.shared._inner.died(life)
+        if isinstance(house.ledger, InlineSqliteLedger) and not house.living():
+            house.ledger.reopen()
+        self.loop.call_later(max(span, 0.1), self._start_again, house, life.node, life.number + 1)
+
+    def _start_again(self, house: House, node: str, number: int) -> None:
+        self.start(house, node, number)
+
+    async def _lasting(self, fault: Fault) -> None:
+        """Play one fault that lasts."""
+        await asyncio.sleep(fault.at)
+        house = self.houses[fault.where]
+        self.counts[fault.kind] += 1
+        self.say(f"fault: {fault}")
+        match fault.kind:
+            case "clock-jump":
+                house.skew += fault.size
+            case "clock-off":
+                house.known_offset = timedelta(seconds=90)
+            case "broker-lost":
+                self._lose_broker(house)
+            case "phantom":
+                self._phantom(fault, house)
+            case "blobs-full":
+                house.blobs.full = True
+            case kind:
+                setattr(house, _FLAGS[kind], True)
+        await asyncio.sleep(fault.span)
+        match fault.kind:
+            case "clock-jump":
+                house.skew -= fault.size
+            case "clock-off":
+                house.known_offset = timedelta(0)
+            case "broker-lost" | "phantom":
+                return
+            case "blobs-full":
+                house.blobs.full = False
+            case kind:
+                setattr(house, _FLAGS[kind], False)
+        self.say(f"over: {fault}")
+
+    def _lose_broker(self, house: House) -> None:
+        if house.shared is not None:
+            house.shared.lose()
+
+    def _phantom(self, fault: Fault, house: House) -> None:
+        """Offer a house something it never asked for."""
+        own = house.agencies[0]
+        about = packets.Head(own, (), f"{own},2026/11/23,999/MA", "999/MA", "2026/11/23")
+        sender, code = OUTSIDE, "03"
+        if fault.how == "future-code":
+            code = "99"
+        if fault.how == "own-agency":
+            sender = house.agencies[-1]
+        sent = [d for d in self.docs.values() if d.sender == own and d.n in self.watch.answers]
+        if fault.how == "unknown-recipient" and sent:
+            document_id = json.loads(self.watch.answers[sent[0].n]).get("document_id", "")
+            about = packets.Head(own, (), document_id, f"{sent[0].n}/VP", "2026/11/23")
+            if OUTSIDE in sent[0].to:
+                sender = "G99"
+        data = packets.status_packet(
+            about,
+            sender=sender,
+            sender_name="Không ai",
+            code=code,
+            description="ma",
+            at=self.true_time(),
+        )
+        if fault.how == "junk":
+            junk = b"<edXML>" + b"\x00" * 9
+            head = packets.Head("?", (), "?", "?", "?", status="?")
+            self.axis.offer(own, head, junk, junk)
+            return
+        self.axis.offer(own, read_packet(data).head, data, data)
+
+    # ------------------------------------------------------------ nodes
+
+    def start(self, house: House, node: str, number: int) -> None:
+        """Start a node, as `gateway.app` does."""
+        life = Life(self, house.name, node, number)
+        first = not house.living()
+        house.lives[node] = life
+        context = self._context(house, life)
+        mailroom = Mailroom(context)
+        receiver = Receiver(context, mailroom)
+        made: dict[str, Any] = {
+            "mailroom": mailroom,
+            "intake": Intake(context),
+            "desk": Desk(context, mailroom),
+            "receiver": receiver,
+            "collector": Collector(context, receiver),
+            "dispatch": Dispatch(context),
+            "relay": Relay(context),
+            "issue": Issue(context),
+            "nodes": self._nodes(life, context),
+            "recheck": Recheck(context, self.trust_state),
+        }
+        made["janitor"] = Janitor(context, made["nodes"].dead)
+        if self.mutate is not None:
+            self.mutate(life, context, made)
+        made["door"] = Door(context, made["intake"], mailroom)
+        house.programs[node] = made
+        self.say(f"{node} starts ({number})")
+        life.spawn(self._run_node(life, made, context, alone=first))
+
+    def _nodes(self, life: Life, context: Context) -> Nodes:
+        me = Self(life.node, f"boot-{life.number}", ("all",), "simulation")
+
+        async def heed(reason: str) -> None:
+            self.say(f"{life.node}: maintenance {reason}")
+
+        return Nodes(context.ledger, me, context.clock.now, heed)
+
+    def _context(self, house: House, life: Life) -> Context:
+        clock = SimClock(self, house)
+        lanes = house.shared or UrgentFirst(Lanes(), self.watch.violate)
+        schedules = {
+            lane: type(one)(
+                first=timedelta(seconds=2),
+                longest=timedelta(seconds=15),
+                give_up_after=timedelta(seconds=self.plan.give_up),
+            )
+            for lane, one in SCHEDULES.items()
+        }
+        context = Context(
+            ledger=NodeLedger(life, house),
+            blobs=NodeBlobs(life, house),
+            clock=clock,
+            ids=SimIds(self, clock),
+            verifier=SimVerifier(life, house),
+            sealer=house.key,
+            lanes=NodeBroker(life, house, lanes),
+            directory=lambda: house.directory,
+            calendar=lambda _: _hours(),
+            random=self.random.random,
+            policy=Policy(
+                document_id_form=_FORMS[self.plan.by_ordinal],
+                hub_code=f"00.37.W0{ord(house.name) - 65}",
+                verify_budget=timedelta(seconds=3),
+                lease=timedelta(seconds=60),
+                deadline=timedelta(seconds=20),
+                recheck_every=timedelta(seconds=60),
+                schedules=schedules,
+            ),
+            peers={
+                "truc": PeerPolicy(
+                    poll=timedelta(seconds=5), concurrency=2, timeout=timedelta(seconds=20)
+                )
+            },
+        )
+        context.adapters["truc"] = SimAdapter(life, house, self.axis)
+        if self.plan.leases:
+            context.node = life.node
+            boot = f"boot-{life.number}"
+            context.leases = LedgerLeases(context.ledger, life.node, boot, clock.now)
+            context.shared_lanes = self.plan.broker == "shared"
+        return context
+
+    async def _run_node(
+        self, life: Life, made: dict[str, Any], context: Context, *, alone: bool
+    ) -> None:
+        janitor, leases = made["janitor"], self.plan.leases
+        while True:
+            try:
+                if leases:
+                    await made["nodes"].enter()
+                await (janitor.at_start() if alone or leases else janitor.once())
+                break
+            except UnavailableError:
+                await asyncio.sleep(1.0)  # it would end, and be started again
+        for name in ("dispatch", "relay", "issue", "receiver", "collector"):
+            life.spawn(self._program(name, made[name].run))
+        if leases:
+            life.spawn(self._program("leases", context.leases.run))
+            life.spawn(self._every(_JANITOR_S, "nodes", made["nodes"].look))
+        life.spawn(self._every(_JANITOR_S, "janitor", janitor._turn))
+        life.spawn(self._every(_RECHECK_S, "recheck", made["recheck"].once))
+
+    async def _program(self, name: str, work: Callable[[], Awaitable[None]]) -> None:
+        try:
+            await work()
+        except Exception as exc:  # noqa: BLE001 - a program that ends ends the gateway
+            self.watch.violate("alarm", f"{name} ended: {exc!r}")
+
+    async def _every(self, period_s: float, name: str, step: Callable[[], Awaitable[Any]]) -> None:
+        """Do what the program's own loop does, seldom enough for a history of hours."""
+        while True:
+            await asyncio.sleep(period_s)
+            try:
+                await step()
+            except UnavailableError:
+                continue
+            except Exception as exc:  # noqa: BLE001 - its own loop would raise an alarm
+                self.watch.violate("alarm", f"{name}: {exc!r}")
+
+    # ------------------------------------------------------------ calls of systems
+
+    async def call(self, house: House, request: Callable[[dict[str, Any]], Awaitable[Any]]) -> Any:
+        """Call a gateway as a system does; LostError when no answer comes."""
+        how = self.trouble("rpc", house.name)
+        await self.travel(house, slow=how == "slow")
+        living = house.living()
+        if house.partition or how == "request-lost" or not living:
+            await asyncio.sleep(1.0)
+            raise LostError
+        answers = [self._serve(self.random.choice(living), house, request)]
+        if how == "twice":
+            answers.append(self._serve(self.random.choice(living), house, request))
+        try:
+            async with asyncio.timeout(_CLIENT_S):
+                answer = await answers[-1]
+        except (TimeoutError, ConnectionResetError) as exc:
+            raise LostError from exc
+        finally:
+            for one in answers:
+                one.add_done_callback(_forget)
+        await self.travel(house)
+        if how == "answer-lost" or house.partition:
+            raise LostError
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    def _serve(
+        self, life: Life, house: House, request: Callable[[dict[str, Any]], Awaitable[Any]]
+    ) -> asyncio.Future[Any]:
+        answer = self.loop.create_future()
+        life.callers.append(answer)
+        made = house.programs[life.node]
+
+        async def serve() -> None:
+            try:
+                result = await request(made)
+            except (RejectedError, UnavailableError) as exc:
+                result = exc
+            except Exception as exc:  # noqa: BLE001 - a 500 is a bug
+                self.watch.violate("alarm", f"a request failed: {exc!r}")
+                result = UnavailableError(public="500")
+            if not answer.done():
+                answer.set_result(result)
+            if answer in life.callers:
+                life.callers.remove(answer)
+
+        life.spawn(serve())
+        return answer
+
+    # ------------------------------------------------------------ agencies' systems
+
+    async def _submit(self, doc: Doc) -> None:
+        """Send one document until there is an answer; then perhaps again."""
+        house = self.house_of(doc.sender)
+        caller = Caller(f"sys-{doc.sender}", frozenset({doc.sender}))
+        keyed = f"key-{doc.n}" if doc.keyed else None
+        options = SubmitOptions(idempotency_key=keyed)
+        await asyncio.sleep(doc.at)
+
+        async def request(made: dict[str, Any]) -> Any:
+            accepted = await made["door"].submit(caller, _chunks(self.packets[doc.n]), options)
+            self.watch.answered(house, doc, accepted)
+            return accepted
+
+        for _ in range(1 + doc.repeats):
+            took = await self._until_answered(house, doc, request)
+            self.unsent.discard(doc.n)
+            await asyncio.sleep(self.random.uniform(1.0, 10.0))
+        if doc.more and took:
+            await self._add(house, caller, doc)
+
+    async def _add(self, house: House, caller: Caller, doc: Doc) -> None:
+        """Send the same document again, to more recipients."""
+        data = packet_of(doc, doc.more)
+        options = SubmitOptions(idempotency_key=f"more-{doc.n}")
+        self.unsent.add(doc.n)
+
+        async def request(made: dict[str, Any]) -> Any:
+            accepted = await made["door"].submit(caller, _chunks(data), options)
+            self.watch.added(house, doc, accepted)
+            return accepted
+
+        await self._until_answered(house, doc, request, may_refuse=doc.doubtful)
+        self.unsent.discard(doc.n)
+
+    async def _until_answered(
+        self,
+        house: House,
+        doc: Doc,
+        request: Callable[[dict[str, Any]], Awaitable[Any]],
+        *,
+        may_refuse: bool = False,
+    ) -> bool:
+        """Ask until there is an answer; tell whether it was yes."""
+        while True:
+            try:
+                accepted = await self.call(house, request)
+            except (LostError, UnavailableError):
+                await asyncio.sleep(self.random.uniform(1.0, 6.0))
+                continue
+            except RejectedError as exc:
+                if exc.reason is Reason.IN_FLIGHT:
+                    await asyncio.sleep(2.0)
+                    continue
+                # What was refused after acceptance is new when it comes without its key.
+                known = doc.keyed and doc.n in self.watch.answers
+                if not may_refuse and (not doc.doubtful or known):
+                    rules = [f.rule for f in exc.findings]
+                    self.watch.violate("lost", f"document {doc.n}: {exc.reason} {rules}")
+                self.say(f"document {doc.n} is refused: {exc.reason.value}")
+                return False
+            self.say(f"document {doc.n} is accepted as {accepted.document_id or '(pending)'}")
+            self.counts["accepted"] += 1
+            return True
+
+    async def _submit_outside(self, doc: Doc) -> None:
+        """The ministry sends through the axis, and again when it is in doubt."""
+        await asyncio.sleep(doc.at)
+        for _ in range(1 + doc.repeats):
+            self.axis.take(self.packets[doc.n])
+            self.sent_outside.add(doc.n)
+            self.unsent.discard(doc.n)
+            await asyncio.sleep(self.random.uniform(1.0, 10.0))
+
+    async def _agency(self, agency: str) -> None:
+        """An agency's system at its gateway: takes what is offered, answers, reads statuses."""
+        house = self.house_of(agency)
+        caller = Caller(f"sys-{agency}", frozenset({agency}))
+        facade = self.random.random() < 0.5
+        while True:
+            await asyncio.sleep(self.random.uniform(2.0, 5.0))
+            self.watch.feeds(house)
+            # Asking in vain is most of a history's work and none of its proof.
+            if not house.rows(_WAITING, agency, agency):
+                continue
+            try:
+                waiting = await self.call(house, lambda m: m["door"].waiting(caller, "edoc"))
+                for item in waiting:
+                    await self._take(house, caller, agency, item, facade=facade)
+                statuses = await self.call(house, lambda m: m["door"].waiting(caller, "status"))
+                for item in statuses:
+                    await self._read_status(house, caller, item)
+            except (LostError, UnavailableError):
+                continue
+
+    async def _take(
+        self, house: House, caller: Caller, agency: str, item: Any, *, facade: bool
+    ) -> None:
+        async def fetch(made: dict[str, Any]) -> bytes:
+            packet = await made["door"].fetch(caller, item.id)
+            data = b"".join([chunk async for chunk in packet.chunks])
+            if hashlib.sha256(data).hexdigest() != packet.sha256:
+                self.watch.violate("content", f"{item.id}: not the bytes it was announced with")
+            return data
+
+        async def confirm(made: dict[str, Any]) -> None:
+            if facade:
+                await made["door"].acknowledge(caller, item.id, done=True)
+            else:
+                await made["desk"].confirm(caller, item.id)
+            self.watch.confirmed(house, item.id)
+
+        data = await self.call(house, fetch)
+        n = self.watch.arrived(agency, item.id, data, written=item.recipient_written)
+        await self.call(house, confirm)
+        self.say(f"{agency} takes document {n}")
+        known = (agency, item.id)
+        if n is not None and known not in self._answered:
+            self._answered.add(known)
+            doc = self.docs[n]
+            self.owed[agency] += 1
+            self._spawn(self._answer(house, caller, agency, item, doc, facade=facade))
+
+    async def _answer(
+        self, house: House, caller: Caller, agency: str, item: Any, doc: Doc, *, facade: bool
+    ) -> None:
+        """Say the codes of the plan, one after the other, each until it is heard."""
+        head = read_packet(self.packets[doc.n]).head
+        about = packets.Head(head.sender, (), item.document_id, head.code, head.date)
+        for code in doc.replies:
+            await asyncio.sleep(self.random.uniform(0.0, 6.0))
+            data = packets.status_packet(
+                about,
+                sender=agency,
+                sender_name=agency,
+                code=code,
+                description=f"ly do {code}",
+                at=self.true_time(),
+            )
+
+            async def post(made: dict[str, Any], data: bytes = data, code: str = code) -> None:
+                if facade:
+                    await made["door"].report(caller, _chunks(data), SubmitOptions(via="vxp"))
+                else:
+                    await made["desk"].set_status(
+                        caller,
+                        item.id,
+                        code=code,
+                        reason=f"ly do {code}",
+                        undetermined_reason="da goi dien kiem tra",
+                        decided_by="van thu",
+                    )
+
+            while True:
+                try:
+                    await self.call(house, post)
+                except (LostError, UnavailableError):
+                    await asyncio.sleep(self.random.uniform(1.0, 4.0))
+                    continue
+                except RejectedError as exc:
+                    self.say(f"{agency} may not say {code} of document {doc.n}: {exc.reason.value}")
+                    break
+                self.watch.said[agency, doc.n].append(code)
+                self.say(f"{agency} says {code} of document {doc.n}")
+                break
+        self.owed[agency] -= 1
+
+    async def _read_status(self, house: House, caller: Caller, item: Any) -> None:
+        async def read(made: dict[str, Any]) -> bytes:
+            packet = await made["door"].fetch(caller, item.id)
+            return b"".join([chunk async for chunk in packet.chunks])
+
+        await self.call(house, read)
+        await self.call(house, lambda m: m["door"].acknowledge(caller, item.id, done=True))
+        self.counts["statuses read"] += 1
+
+    async def _ministry(self) -> None:
+        """An agency behind the axis with a system of its own, not ours: it knows its repeats."""
+        known: dict[str, str] = {}
+        while True:
+            await asyncio.sleep(self.random.uniform(2.0, 6.0))
+            for item in self.axis.listed("outside", "edoc"):
+                item.taken = True
+                same = known.setdefault(f"{item.head.document_id} {item.head.subject}", item.id)
+                n = self.watch.arrived(OUTSIDE, same, item.data, written=item.to)
+                self.say(f"{OUTSIDE} takes document {n}{'' if same == item.id else ' again'}")
+                if n is not None and same == item.id:
+                    self.owed[OUTSIDE] += 1
+                    self._spawn(self._ministry_answers(item, self.docs[n]))
+            for item in self.axis.listed("outside", "status"):
+                item.taken = True
+
+    async def _ministry_answers(self, item: Any, doc: Doc) -> None:
+        codes = ("01", *doc.replies)
+        for code in codes:
+            await asyncio.sleep(self.random.uniform(0.0, 6.0))
+            data = packets.status_packet(
+                item.head,
+                sender=OUTSIDE,
+                sender_name="Bộ Nội vụ",
+                code=code,
+                description=f"ly do {code}",
+                at=self.true_time(),
+            )
+            self._carry(data)
+            self.watch.said[OUTSIDE, doc.n].append(code)
+            self.say(f"{OUTSIDE} says {code} of document {doc.n}")
+        self.owed[OUTSIDE] -= 1
+
+    def _carry(self, data: bytes) -> None:
+        """The axis carries a status: at once; or late, and then perhaps behind its successor; or
+        twice."""
+        if self.random.random() < self.plan.noise:
+            self.counts["status late"] += 1
+            self.loop.call_later(10.0, self.axis.take, data)
+            return
+        self.axis.take(data)
+        if self.random.random() < self.plan.noise:
+            self.counts["status twice"] += 1
+            self.axis.take(data)
+
+    # ------------------------------------------------------------ operators
+
+    async def _operator(self, house: House) -> None:
+        """Put dead letters back, as `vanlien queue requeue` does."""
+        while True:
+            await asyncio.sleep(40.0)
+            if house.ledger_down:
+                continue
+            for row in house.rows("SELECT * FROM transfer WHERE state = 'failed' ORDER BY id"):
+                self.counts["requeued"] += 1
+                self.say(f"operator puts {row['kind']} {row['document_id']} back")
+                await house.ledger.commit(ChangeSet(rows=tuple(_put_back(dict(row), self))))
+
+    # ------------------------------------------------------------ a history
+
+    def _spawn(self, work: Any) -> None:
+        self._tasks.append(self.loop.create_task(work))
+
+    async def play(self) -> None:
+        """Play the plan, wait for rest, look."""
+        self._tasks: list[asyncio.Task[Any]] = []
+        self._answered: set[tuple[str, str]] = set()
+        for house in self.houses.values():
+            for node in NODES[self.plan.shape][house.name]:
+                self.start(house, node, 1)
+            for agency in house.agencies:
+                self._spawn(self._agency(agency))
+            self._spawn(self._operator(house))
+        self._spawn(self._ministry())
+        for doc in self.plan.docs:
+            outside = doc.sender == OUTSIDE
+            self._spawn(self._submit_outside(doc) if outside else self._submit(doc))
+        for fault in self.plan.faults:
+            if not fault.nth:
+                self._spawn(self._lasting(fault))
+        ends = [d.at for d in self.plan.docs] + [f.at + f.span for f in self.plan.faults]
+        await asyncio.sleep(min(HORIZON_S, max(ends, default=0.0) + 5.0))
+        self.calm = True
+        self.say("faults stop")
+        if await self._rest():
+            await asyncio.sleep(12.0)  # a late effect of the axis, a repeat, the last tree head
+            await self._rest()
+        for task in self._tasks:
+            if task.done() and not task.cancelled() and task.exception() is not None:
+                self.watch.violate("alarm", f"the world broke: {task.exception()!r}")
+        self.watch.final()
+
+    async def _rest(self) -> bool:
+        """Wait until everything has come to rest; a violation found already ends the waiting."""
+        deadline = self.loop.time() + PATIENCE_S
+        while left := unrest(self):
+            if self.watch.violations:
+                return False
+            if self.loop.time() > deadline:
+                for one in left[:5]:
+                    self.watch.violate("rest", one)
+                return False
+            await asyncio.sleep(5.0)
+        return True
+
+    async def end(self) -> None:
+        for house in self.houses.values():
+            for life in house.living():
+                life.die()
+        for task in self._tasks:
+            task.cancel()
+        others = [t for t in asyncio.all_tasks(self.loop) if t is not asyncio.current_task()]
+        await asyncio.gather(*others, return_exceptions=True)
+
+
+_FORMS = ("code,date,notation", "code,year,ordinal")
+_FLAGS = {
+    "ledger-down": "ledger_down",
+    "partition": "partition",
+    "cut-off": "cut_off",
+    "slow-peer": "slow",
+    "broker-down": "broker_down",
+    "verifier-down": "verifier_down",
+}
+
+
+def _forget(answer: asyncio.Future[Any]) -> None:
+    if not answer.cancelled():
+        answer.exception()
+
+
+def _put_back(row: dict[str, Any], world: World) -> list[Any]:
+    now = to_text(world.true_time())
+    changes: list[Any] = [
+        Update(
+            "transfer",
+            {"id": row["id"], "state": TransferState.FAILED.value},
+            {"state": TransferState.WAITING.value, "due_at": now, "reason": ""},
+        ),
+        Update(
+            "delivery",
+            {"transfer_id": row["id"], "state": DeliveryState.FAILED.value},
+            {"state": DeliveryState.PENDING.value, "reason": ""},
+            expect=None,
+        ),
+        Insert("event", {"subject": row["id"], "type": "requeued", "at": now, "data": "{}"}),
+    ]
+    if row["consignment_id"]:
+        where = {"id": row["consignment_id"], "state": ConsignmentState.CLOSED.value}
+        values = {"state": ConsignmentState.RELEASED.value, "closed_at": None}
+        changes.append(Update("consignment", where, values, expect=None))
+    return changes
+
+
+async def _chunks(data: bytes) -> AsyncIterator[bytes]:
+    yield data
+
+
+def old_code(code: str) -> str:
+    """Return an agency's code in the old notation."""
+    return next(old for old, new in LEGACY.items() if new == code)
+
+
+def packet_of(doc: Doc, more: Sequence[str] = ()) -> bytes:
+    """Return the packet of a document as its sender's system writes it."""
+    files: Sequence[tuple[str, bytes]] = (
+        (f"vb-{doc.n}.pdf", file_of(doc.n, doc.verdict, doc.size)),
+        (f"phu-luc-{doc.n}.txt", f"phu luc {doc.n}".encode()),
+    )[: 1 + doc.n % 2]
+    tos = "".join(
+        f"<edXML:To><edXML:OrganId>{c}</edXML:OrganId><edXML:OrganName>{c}</edXML:OrganName>"
+        "</edXML:To>"
+        for c in (*doc.to, *more)
+    )
+    number = f"{doc.sender},2026/11/23,{doc.n}/VP"
+    own = f"<edXML:DocumentId>{number}</edXML:DocumentId>" if doc.named else ""
+    manifest = "".join(
+        f"<edXML:Reference><edXML:ContentId>cid:{i}</edXML:ContentId>"
+        f"<edXML:AttachmentName>{name}</edXML:AttachmentName></edXML:Reference>"
+        for i, (name, _) in enumerate(files)
+    )
+    attached = "".join(
+        f"<Attachment><ContentId>cid:{i}</ContentId><AttachmentName>{name}</AttachmentName>"
+        "<ContentType>application/octet-stream</ContentType><edXML:ContentTransferEncoded "
+        f'xmlns:edXML="{_NS}">{base64.b64encode(data).decode()}</edXML:ContentTransferEncoded>'
+        "</Attachment>"
+        for i, (name, data) in enumerate(files)
+    )
+    return (
+        f'<?xml version="1.0" encoding="UTF-8"?><edXML xmlns="{_NS}"><edXML:edXMLEnvelope '
+        f'xmlns:edXML="{_NS}"><edXML:edXMLHeader><edXML:MessageHeader><edXML:From><edXML:OrganId>'
+        f"{doc.sender}</edXML:OrganId><edXML:OrganName>Gửi</edXML:OrganName></edXML:From>{tos}{own}"
+        f"<edXML:Code><edXML:CodeNumber>{doc.n}</edXML:CodeNumber><edXML:CodeNotation>VP"
+        "</edXML:CodeNotation></edXML:Code><edXML:PromulgationInfo><edXML:Place>Lạng Sơn"
+        "</edXML:Place><edXML:PromulgationDate>2026/11/23</edXML:PromulgationDate>"
+        "</edXML:PromulgationInfo><edXML:DocumentType><edXML:Type>2</edXML:Type><edXML:TypeName>"
+        f"Công văn</edXML:TypeName></edXML:DocumentType><edXML:Subject>Van ban so {doc.n}"
+        "</edXML:Subject><edXML:SignerInfo><edXML:Position>Giám đốc</edXML:Position>"
+        "<edXML:FullName>Nguyễn Văn An</edXML:FullName></edXML:SignerInfo><edXML:OtherInfo>"
+        f"<edXML:Priority>{doc.urgency}</edXML:Priority></edXML:OtherInfo></edXML:MessageHeader>"
+        f"<edXML:TraceHeaderList><edXML:TraceHeader><edXML:OrganId>{doc.sender}</edXML:OrganId>"
+        "<edXML:Timestamp>2026/11/23 07:00:00</edXML:Timestamp></edXML:TraceHeader>"
+        "</edXML:TraceHeaderList></edXML:edXMLHeader><edXML:edXMLBody><edXML:edXMLManifest "
+        f'version="1.0">{manifest}</edXML:edXMLManifest></edXML:edXMLBody></edXML:edXMLEnvelope>'
+        f"<AttachmentEncoded>{attached}</AttachmentEncoded></edXML>"
+    ).encode()
+
+
+class _Alarms(io.TextIOBase):
+    """Reads what the programs cry out: damage and bugs are violations, expected troubles are not."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    def write(self, text: str) -> int:
+        for line in text.splitlines():
+            if not line.strip():
+                continue
+            fact = json.loads(line)
+            error = fact.get("error", "")
+            if error and error not in _EXPECTED:
+                self._world.watch.violate("alarm", f"{fact.get('what', '')}: {error}")
+        return len(text)
+
+
+_EXPECTED = {"UnavailableError", "OSError", "TimeoutError"}
+
+
+def run(plan: Plan, mutate: Mutate | None = None) -> Result:
+    """Play one history."""
+    gc_was = gc.isenabled()
+    gc.disable()
+    world = World(plan, mutate)
+    observe.configure(json=True, level="error", stream=_Alarms(world))  # type: ignore[arg-type]
+    try:
+        try:
+            world.loop.run_until_complete(world.play())
+        except Deadlock:
+            world.watch.violate("rest", "everybody waits for somebody")
+        except Livelock:
+            world.watch.violate("rest", "somebody is busy for ever")
+        seconds = world.loop.time()
+        digest = _digest(world)
+        world.loop.run_until_complete(world.end())
+    finally:
+        observe.silence()
+        world.loop.close()
+        for house in world.houses.values():
+            house.ledger.close()
+        if gc_was:
+            gc.enable()
+    world.counts["documents"] += len(plan.docs)
+    points: Counter[str] = Counter()
+    for where, times in world._visits.items():
+        points[where[-1]] += times
+    return Result(plan, world.watch.violations, world.counts, digest, world.story, seconds, points)
+
+
+def _digest(world: World) -> str:
+    """Return what tells this history from every other."""
+    told = hashlib.sha256("\n".join(world.story).encode())
+    for house in world.houses.values():
+        for table in ("event", "receipt_entry", "attempt", "tree_head"):
+            for row in house.rows(f"SELECT * FROM {table} ORDER BY 1, 2"):
+                told.update(repr(tuple(row)).encode())
+    return told.hexdigest()
