@@ -307,8 +307,8 @@ def test_workers_go_when_their_owner_goes(tmp_path, loop, busy, how):
         workers = [psutil.Process(int(pid)) for pid in owner.stdout.readline().split()]
         assert len(workers) == 2
         owner.send_signal(how)
-        owner.wait(20)
-        gone, alive = psutil.wait_procs(workers, timeout=20)
+        owner.wait(60)
+        gone, alive = psutil.wait_procs(workers, timeout=60)
         assert not alive, [p.pid for p in alive]
         assert len(gone) == 2
 

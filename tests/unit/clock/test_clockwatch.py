@@ -34,15 +34,16 @@ class Meta:
         self.value = None
 
     async def one(self, query, **params):
-        assert (query, params) == ("meta", {"key": "clock_override"})
-        return None if self.value is None else {"value": self.value}
+        assert query == "meta"
+        value = {"clock_override": self.value, "restored": None}[params["key"]]
+        return None if value is None else {"value": value}
 
 
 @pytest.fixture(name="world")
 def _world():
     clock, meta = Clock(), Meta()
     policy = SimpleNamespace(max_clock_offset=timedelta(seconds=5))
-    context = SimpleNamespace(clock=clock, ledger=meta, policy=policy)
+    context = SimpleNamespace(clock=clock, ledger=meta, policy=policy, restored=False)
     asked = []
 
     async def ask():
