@@ -242,8 +242,11 @@ def register(group: typer.Typer) -> None:
             "'pkcs11:token=vanlien;object=hoi-bao-2027?module-path=/usr/lib/softhsm/libsofthsm2.so'",
         ),
     )(new)
+    # A kid is base64url and may begin with "-": it is no option, and these have no short ones.
+    dashed = {"ignore_unknown_options": True}
     keys.command(
         "activate",
+        context_settings=dashed,
         epilog=examples(
             "vanlien receipts key activate 8GbN3kP1 --reason 'đổi khóa hằng năm'",
             "vanlien receipts key activate 8GbN3kP1 --at 2027-01-01T00:00:00+07:00 --reason 2027",
@@ -251,6 +254,7 @@ def register(group: typer.Typer) -> None:
     )(activate)
     keys.command(
         "retire",
+        context_settings=dashed,
         epilog=examples("vanlien receipts key retire 2xQm0aZr --reason 'đã đổi sang khóa mới'"),
     )(retire)
     group.add_typer(keys, name="key")

@@ -370,6 +370,14 @@ async def test_a_rekey_that_was_cut_off_goes_on(tmp_path, capsys, monkeypatch):
         assert not (tmp_path / "keys" / "secrets.key.next").exists()
 
 
+@pytest.mark.parametrize("word", ["activate", "retire"])
+def test_a_key_whose_name_begins_with_a_dash_is_no_option(tmp_path, capsys, word):
+    given = ["--config", str(write_config(tmp_path)), "--reason", "thử"]
+    refused = command(capsys, "receipts", "key", word, "-slkzD9fFr_V8anr", *given, code=64)
+    assert "-slkzD9fFr_V8anr" in refused["error"]["message_en"]
+    assert "option" not in refused["error"]["message_en"]
+
+
 def test_keys_of_the_ring_go_into_the_safe_and_come_back_elsewhere(tmp_path, capsys):
     config = write_config(tmp_path)
     given = ["--config", str(config), "--reason", "thử"]

@@ -130,9 +130,7 @@ def test_a_secret_is_opened_once(known, callers, monkeypatch):
     known.add_system("qlvb", ["H37.02"], [shared("qlvb", b"s", "hmac1")], by="t")
     opened = []
     real = secrets.open_secret
-    monkeypatch.setattr(
-        callers_module, "open_secret", lambda *a, **k: opened.append(1) or real(*a, **k)
-    )
+    monkeypatch.setattr(secrets, "open_secret", lambda *a, **k: opened.append(1) or real(*a, **k))
     for _ in range(3):
         assert callers.shared_secrets("qlvb")[1] == (b"s",)
     assert opened == [1]
