@@ -9,7 +9,13 @@ import asyncio
 import os
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, suppress
+from contextlib import (
+    AbstractAsyncContextManager,
+    AsyncExitStack,
+    asynccontextmanager,
+    contextmanager,
+    suppress,
+)
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol
@@ -26,7 +32,7 @@ from gateway.policies import bucket_of, receipt_keys_of
 from gateway.ports import AdminStore, Blobs, Clock, Ledger
 from gateway.receipts.bundle import ReceiptSource
 from gateway.secrets import read_key_files
-from gateway.store import revisions, setup
+from gateway.store import blobmark, revisions, setup
 from gateway.store.admin import LedgerAdmin
 from gateway.store.blobs import FolderBlobs
 from gateway.store.callers import LedgerCallers
@@ -147,8 +153,9 @@ def ledger_status(settings: Settings) -> LedgerStatus:
 def upgrade_ledger(settings: Settings, *, finish: bool = False) -> None:
     """Bring the ledger to this program's schema.
 
-    A file belongs to one process: both halves are done, and no server may have it. On a database
-    the first half is done while older nodes are up; the second one, with `finish`, once they left.
+    The first half only adds, so that the program before can be put back; the second one, with
+    `finish`, ends that. No server may have a ledger in a file meanwhile; on a database the first
+    half is done while older nodes are up, the second one once they left.
 
     Raises:
         ConfigurationError: No ledger, newer than this program, or a server of an older program
@@ -159,7 +166,7 @@ def upgrade_ledger(settings: Settings, *, finish: bool = False) -> None:
     if isinstance(place, SqliteFile):
         lock = take_lock(settings.gateway.data_dir)
         try:
-            setup.upgrade(place.path)
+            (setup.finish if finish else setup.upgrade)(place.path)
         finally:
             os.close(lock)
         return
@@ -281,6 +288,24 @@ def open_blobs(settings: Settings) -> OpenBlobs:
 
         return ObjectBlobs(bucket, settings.blobs.dir / "work")
     return TieredBlobs(settings.blobs.dir)
+
+
+async def claim_blobs(
+    settings: Settings, ledger: Ledger, blobs: Blobs, opened: AsyncExitStack
+) -> None:
+    """See that a node's blobs are those of the ledger it shares with others.
+
+    A folder that is not said to be shared is this node's alone for as long as it serves.
+
+    Raises:
+        ConfigurationError: They are not, or another process serves with them.
+    """
+    if not shared(settings):
+        return
+    kept = settings.blobs
+    if not kept.shared and bucket_of(settings) is None:
+        opened.callback(os.close, take_lock(kept.dir, "blobs.dir"))
+    await blobmark.claim(ledger, blobs, str(kept.url or kept.dir))
 
 
 # ---------------------------------------------------------------- the command line

@@ -1,8 +1,8 @@
 """`vanlien ledger`: make the ledger, see which revision it has, upgrade it.
 
-An upgrade is one transaction: a crash leaves the ledger as it was. On PostgreSQL it has two halves,
-so that nodes are replaced one by one: the first only adds and runs while older nodes are up, the
-second (`--finish`) runs when the last of them has left.
+An upgrade is one transaction: a crash leaves the ledger as it was. It has two halves. The first
+only adds: the program before can be put back with nothing lost, and on PostgreSQL nodes are
+replaced one by one. The second (`--finish`) ends that, once nobody needs the older program.
 """
 
 from pathlib import Path
@@ -63,8 +63,8 @@ def upgrade(
         bool,
         typer.Option(
             "--finish",
-            help="PostgreSQL: bước hai, khi mọi tiến trình cũ đã dừng. / The second half, once "
-            "every older node has left.",
+            help="Bước hai: khi không còn dùng và không quay lại bản cũ nữa. / The second half, "
+            "once no older program is used or may come back.",
         ),
     ] = False,
     config: ConfigOption = Path(CONFIG_NAME),

@@ -7,8 +7,9 @@ revision r works with every ledger where `works_since` ≤ r ≤ the ledger's re
 So a change that many nodes share has two halves, written in one migration file: `upgrade()` only
 adds (a table, a column with a default, an index) and runs while older nodes are up; `finish()`
 removes, or makes strict, what only older programs used, and runs when none of them is left; it is
-what moves `works_since`. A ledger of one process does both at once. Written with Alembic's
-operations and without reading rows in Python: PostgreSQL is given the SQL as text.
+what moves `works_since`. A ledger in a file is upgraded in the same two steps: until the second one
+the program before can be put back, with nothing lost. Written with Alembic's operations and without
+reading rows in Python: PostgreSQL is given the SQL as text.
 """
 
 import io
@@ -96,14 +97,26 @@ def finish_sql(done: str | None) -> str:
     return written.getvalue() + f"{_set_works_since()};\n"
 
 
-def migrate(connection: "Connection") -> None:
-    """Run both halves on a connection inside the caller's transaction."""
+def migrate(connection: "Connection", start: str | None = None) -> None:
+    """Run the first half on a connection, inside the caller's transaction.
+
+    Args:
+        connection: Of a ledger in a file.
+        start: The revision it has; None: nothing is there.
+    """
     from alembic import command
-    from alembic.migration import MigrationContext
 
     config = _config()
     config.attributes["connection"] = connection
     command.upgrade(config, HEAD)
+    if start:
+        connection.exec_driver_sql(_SET_SQL.format(start, "NOTHING"))
+
+
+def finish(connection: "Connection") -> None:
+    """Run the second half on a connection, inside the caller's transaction."""
+    from alembic.migration import MigrationContext
+
     done = connection.exec_driver_sql(WORKS_SINCE_SQL).scalar()
     if done != HEAD:
         _finish(MigrationContext.configure(connection), done)

@@ -1,8 +1,9 @@
 """Making, upgrading and checking the ledger file.
 
 Promises: `create` gives a complete ledger its name at once or not at all, and never touches an
-existing file; `upgrade` runs in one transaction; both are durable when they return. A crash leaves
-at worst a `.part` file beside the ledger, or the ledger as it was.
+existing file; `upgrade` and `finish` are one transaction each; all are durable when they return. A
+crash leaves at worst a `.part` file beside the ledger, or the ledger as it was. Between `upgrade`
+and `finish` the program before works with the ledger as well (`gateway.store.revisions`).
 """
 
 import contextlib
@@ -51,7 +52,7 @@ def create(path: Path) -> None:
 
 
 def upgrade(path: Path) -> None:
-    """Bring an existing ledger to this program's schema; nothing happens when it is there already.
+    """Add what this program's schema needs; nothing happens when it is there already.
 
     Raises:
         ConfigurationError: Missing, not a ledger, or newer than this program.
@@ -62,8 +63,22 @@ def upgrade(path: Path) -> None:
         raise ConfigurationError(found)
     if wrong := revisions.too_new(str(path), found):
         raise ConfigurationError(wrong)
-    if found.revision < revisions.HEAD or (found.works_since or "") < revisions.HEAD:
-        _migrate(path)
+    if found.revision < revisions.HEAD:
+        with _written(path) as connection:
+            revisions.migrate(connection, found.revision)
+
+
+def finish(path: Path) -> None:
+    """Remove what only older programs used: none of them can be put back afterwards.
+
+    Raises:
+        ConfigurationError: Missing, not a ledger, not upgraded yet, or newer than this program.
+        UnavailableError: The engine cannot write it; the ledger is as it was.
+    """
+    if wrong := check(path):
+        raise ConfigurationError(wrong)
+    with _written(path) as connection:
+        revisions.finish(connection)
 
 
 def check(path: Path) -> str | None:
@@ -95,11 +110,20 @@ def _taken(path: Path) -> ConfigurationError:
 
 
 def _migrate(path: Path) -> None:
+    """Make every table in an empty file; nobody older has ever used it."""
+    with _written(path) as connection:
+        revisions.migrate(connection)
+        revisions.finish(connection)
+
+
+@contextlib.contextmanager
+def _written(path: Path) -> Iterator["Connection"]:
+    """Lend the connection of one write transaction; what the engine refuses is unavailable."""
     from sqlalchemy.exc import SQLAlchemyError
 
     try:
         with _transaction(path) as connection:
-            revisions.migrate(connection)
+            yield connection
     except (SQLAlchemyError, sqlite3.Error) as exc:
         raise UnavailableError(public=f"the ledger {path} cannot be upgraded: {exc}") from exc
 

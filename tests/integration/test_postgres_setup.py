@@ -1,6 +1,8 @@
 """Making, checking and upgrading the ledger on PostgreSQL; two halves, older nodes in between."""
 
 import asyncio
+import contextlib
+import sqlite3
 import threading
 from dataclasses import replace
 
@@ -274,14 +276,39 @@ def test_an_upgrade_that_fails_leaves_all_as_it_was(place, newer, tmp_path):
     assert asked(place, "SELECT version_num FROM alembic_version") == [("0001",)]
 
 
-def test_a_ledger_in_a_file_takes_both_halves_at_once(tmp_path, newer):
+def test_a_ledger_in_a_file_has_two_halves_as_well(tmp_path, newer):
     from gateway.store import setup as file_setup
 
     path = tmp_path / "ledger.sqlite"
     file_setup.create(path)
+
+    def ask(sql):
+        with contextlib.closing(sqlite3.connect(path)) as ledger, ledger:
+            return ledger.execute(sql).fetchall()
+
+    ask(
+        "INSERT INTO recall (id, delivery_id, state, asked_at, reason) "
+        "VALUES ('r', 'd', 'asked', 'x', 'sent twice')"
+    )
     newer("0001", "0002")
     assert "then upgrade it to 0002" in file_setup.check(path)
+    with pytest.raises(ConfigurationError, match="then upgrade it"):
+        file_setup.finish(path)
     file_setup.upgrade(path)
+    file_setup.upgrade(path)
+    assert ask("SELECT why, reason FROM recall") == [("sent twice", "sent twice")]
+
+    newer("0001")  # put back: it finds what it knows, and works
     assert file_setup.check(path) is None
+    file_setup.upgrade(path)
+    ask(
+        "INSERT INTO recall (id, delivery_id, state, asked_at, reason) "
+        "VALUES ('s', 'd', 'asked', 'x', 'once more')"
+    )
+
+    newer("0001", "0002")
+    file_setup.finish(path)
+    file_setup.finish(path)
+    assert ask("SELECT id FROM recall ORDER BY id") == [("r",), ("s",)]
     newer("0001")
     assert "newer than this program" in file_setup.check(path)
