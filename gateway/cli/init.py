@@ -2,11 +2,13 @@
 
 `init` refuses a folder that is not empty before touching anything. It writes the settings file
 last: a crash leaves a folder without `vanlien.toml`, which nothing will serve and which can be
-removed. Keys are never overwritten.
+removed. Keys are never overwritten. A key made in a token (`--pkcs11`) stays there whatever fails
+afterwards: the next try finds it with `--existing`.
 """
 
 import os
 import shutil
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -32,6 +34,8 @@ def register(app: typer.Typer) -> None:
             "vanlien init /srv/vanlien --code 00.37.W00 --name 'Trục liên thông tỉnh Lạng Sơn'",
             "vanlien init /srv/vanlien --with-vn-authorities",
             "vanlien init /srv/vanlien --ledger postgresql://vanlien@127.0.0.1:5432/vanlien",
+            "vanlien init /srv/vanlien --pin-file /etc/vanlien/token.pin --pkcs11 "
+            "'pkcs11:token=vanlien;object=hoi-bao?module-path=/usr/lib/softhsm/libsofthsm2.so'",
         ),
     )(init)
     app.command(
@@ -71,6 +75,29 @@ def init(
         Path | None,
         typer.Option("--ledger-ca", help="Chứng thư CA của nó (PEM). / Its authority (PEM)."),
     ] = None,
+    pkcs11: Annotated[
+        str,
+        typer.Option(
+            "--pkcs11",
+            metavar="URI",
+            help="Khóa hồi báo được tạo trong thiết bị PKCS#11 này, không nằm trong tệp. / The "
+            "receipt key is made in this token instead of a file.",
+        ),
+    ] = "",
+    pin_file: Annotated[
+        Path | None,
+        typer.Option("--pin-file", help="Tệp PIN của thiết bị, một dòng. / The token's PIN."),
+    ] = None,
+    existing: Annotated[
+        bool,
+        typer.Option(
+            "--existing", help="Khóa có sẵn trong thiết bị. / The key is in the token already."
+        ),
+    ] = False,
+    p256: Annotated[
+        bool,
+        typer.Option("--p256", help="P-256, cho thiết bị không có Ed25519. / For such tokens."),
+    ] = False,
     with_vn_authorities: Annotated[
         bool,
         typer.Option(
@@ -82,6 +109,7 @@ def init(
 ) -> int:
     """Tạo cấu hình, khóa và sổ cái. / Write settings, keys and a ledger ready to serve."""
     _refuse_unless_empty(directory)
+    token = _token(pkcs11, pin_file, existing=existing, p256=p256)
     existed = directory.exists()
     try:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -91,7 +119,9 @@ def init(
         raise UsageFault(f"không tạo được thư mục {why}", f"cannot make {why}") from exc
     try:
         given = _ledger_settings(ledger, ledger_password_file, ledger_ca)
-        created = _furnish(directory, {"gateway.code": code, "gateway.name": name, **given})
+        given |= {} if token is None else token.settings()
+        named = {"gateway.code": code, "gateway.name": name}
+        created = _furnish(directory, {**named, **given}, token)
         authorities = _vn_authorities(directory / "trust") if with_vn_authorities else []
     except BaseException:
         _clear(directory, keep=existed)  # all of it is ours: the folder was empty
@@ -174,13 +204,58 @@ def _ledger_settings(url: str, password_file: Path | None, ca_file: Path | None)
     return given
 
 
-def _furnish(directory: Path, given: dict[str, str]) -> list[str]:
+@dataclass(frozen=True, slots=True)
+class _Token:
+    """Where the receipt key is, when it is not in a file."""
+
+    uri: str
+    pin_file: Path | None
+    existing: bool
+    p256: bool
+
+    def settings(self) -> dict[str, str]:
+        """Return what the settings file says of it."""
+        told = {"receipts.key": self.uri}
+        return told if self.pin_file is None else told | {"receipts.pin_file": str(self.pin_file)}
+
+    def public(self, ring: Path) -> bytes:
+        """Make the key, or find it, and return its public half (PEM)."""
+        from gateway.keys.pkcs11 import make_key
+        from gateway.keys.receiptkey import KeyPlace
+        from gateway.keys.tokenuri import read_uri
+        from gateway.receipts.sign import public_pem
+
+        if not self.existing:
+            make_key(read_uri(self.uri), self.pin_file, p256=self.p256)
+        return public_pem(KeyPlace(self.uri, self.pin_file, ring).open(self.uri)).encode()
+
+
+def _token(uri: str, pin_file: Path | None, *, existing: bool, p256: bool) -> _Token | None:
+    if not uri:
+        if pin_file is not None or existing or p256:
+            raise UsageFault(
+                "--pin-file, --existing và --p256 chỉ dùng cùng --pkcs11",
+                "--pin-file, --existing and --p256 need --pkcs11",
+            )
+        return None
+    from gateway.keys.tokenuri import read_uri
+
+    try:
+        read_uri(uri)
+    except ValueError as exc:
+        raise UsageFault(f"--pkcs11 sai: {exc}", f"--pkcs11: {exc}") from exc
+    if pin_file is not None and not pin_file.is_file():
+        raise UsageFault(f"--pin-file: không có tệp {pin_file}", f"--pin-file: no file {pin_file}")
+    return _Token(uri, pin_file and pin_file.absolute(), existing, p256)
+
+
+def _furnish(directory: Path, given: dict[str, str], token: _Token | None) -> list[str]:
     """Write everything, the settings file last; return what there is now."""
     from gateway.config import load, sample
     from gateway.secrets import write_private
     from gateway.stores import create_ledger
 
-    created = _make_folders_and_keys(directory)
+    created = _make_folders_and_keys(directory, token)
     draft = directory / f".{CONFIG_NAME}.draft"
     text = sample({key: _toml_text(value) for key, value in given.items()})
     write_private(draft, text.encode())
@@ -221,16 +296,20 @@ def _clear(directory: Path, *, keep: bool) -> None:
         directory.rmdir()
 
 
-def _make_folders_and_keys(directory: Path) -> list[str]:
+def _make_folders_and_keys(directory: Path, token: _Token | None) -> list[str]:
     from gateway.secrets import create_key_file, write_private
 
     for folder in FOLDERS:
         (directory / folder).mkdir(mode=0o700)
     create_key_file(directory / "keys/secrets.key")
-    private, public = _receipt_keys()
-    write_private(directory / "keys/receipts.pem", private)
+    if token is not None:
+        where, public = token.uri, token.public(directory / "keys/receipts.ring.json")
+    else:
+        where = "keys/receipts.pem"
+        private, public = _receipt_keys()
+        write_private(directory / where, private)
     (directory / "keys/receipts.pub.pem").write_bytes(public)
-    return ["keys/secrets.key", "keys/receipts.pem", "keys/receipts.pub.pem", "trust/"]
+    return ["keys/secrets.key", where, "keys/receipts.pub.pem", "trust/"]
 
 
 def _receipt_keys() -> tuple[bytes, bytes]:

@@ -1,5 +1,6 @@
 """The receipt key in a token: SoftHSM, pulled out, put back, hanging, with a wrong PIN."""
 
+import json
 import threading
 
 import pytest
@@ -8,6 +9,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from gateway import measures
+from gateway.__main__ import main
 from gateway.errors import ConfigurationError, UnavailableError
 from gateway.keys import pkcs11
 from gateway.keys.pkcs11 import TokenError, TokenKey, make_key, public_of
@@ -148,6 +150,72 @@ def test_a_wrong_pin_is_tried_once_until_its_file_changes(token, tmp_path, monke
     assert TokenKey(token.uri("receipts"), token.pin_file(tmp_path, "1234"))
 
 
+def test_a_pin_another_process_was_refused_is_not_tried_by_this_one(token, tmp_path):
+    """Ten processes that start again and again would lock a real token in a second."""
+    make_key(token.uri("receipts"), token.pin_file(tmp_path))
+    pin = token.pin_file(tmp_path, "9999")
+    with pytest.raises(ConfigurationError, match="PIN was wrong"):
+        TokenKey(token.uri("receipts"), pin)
+    note = tmp_path / "token.pin.refused"
+    assert note.stat().st_mode & 0o777 == 0o600
+    assert "9999" not in note.read_text()
+    door = pkcs11._modules[softhsm.MODULE]
+    door.refused.clear()  # as a process that has just begun knows nothing
+    with pytest.raises(ConfigurationError, match="when its file changes"):
+        TokenKey(token.uri("receipts"), pin)
+    assert TokenKey(token.uri("receipts"), token.pin_file(tmp_path, "1234"))
+    assert not note.exists()
+
+
+def test_halves_that_do_not_belong_together_sign_nothing(token, tmp_path):
+    """Two pairs under one label, of which one half each was deleted."""
+    pin = token.pin_file(tmp_path)
+    for name in ("receipts", "other"):
+        make_key(token.uri(name), pin)
+    door = pkcs11._modules[softhsm.MODULE]
+
+    def mix():
+        import pkcs11 as library
+
+        label, kind = library.Attribute.LABEL, library.Attribute.CLASS
+        door.forget()
+        module = library.lib(str(softhsm.MODULE))
+        module.reinitialize()
+        with module.get_token(token_label=token.label).open(rw=True, user_pin="1234") as session:
+            public = {label: "receipts", kind: library.ObjectClass.PUBLIC_KEY}
+            for found in list(session.get_objects(public)):
+                found.destroy()
+            public = {label: "other", kind: library.ObjectClass.PUBLIC_KEY}
+            for found in list(session.get_objects(public)):
+                found[label] = "receipts"
+
+    door.hand.do(mix, 60.0)
+    with pytest.raises(ConfigurationError, match="no signature of this key"):
+        TokenKey(token.uri("receipts"), pin)
+
+
+def test_two_keys_or_two_tokens_of_one_name_are_not_guessed_between(token, tmp_path):
+    pin = token.pin_file(tmp_path)
+    for name in ("receipts", "other"):
+        make_key(token.uri(name), pin)
+    door = pkcs11._modules[softhsm.MODULE]
+
+    def rename():
+        import pkcs11 as library
+
+        label = library.Attribute.LABEL
+        door.forget()
+        module = library.lib(str(softhsm.MODULE))
+        module.reinitialize()
+        with module.get_token(token_label=token.label).open(rw=True, user_pin="1234") as session:
+            for found in list(session.get_objects({label: "other"})):
+                found[label] = "receipts"
+
+    door.hand.do(rename, 60.0)
+    with pytest.raises(ConfigurationError, match="MultipleObjects"):
+        TokenKey(token.uri("receipts"), pin)
+
+
 def test_what_is_not_there_is_said(token, tmp_path):
     pin = token.pin_file(tmp_path)
     with pytest.raises(ConfigurationError, match="NoSuchKey"):
@@ -186,3 +254,37 @@ def test_points_and_curves_of_modules_that_write_them_otherwise():
         public_of(bytes.fromhex("06082a8648ce3d030107"), bare[:-1])
     with pytest.raises(TokenError):
         public_of(b"\x06\x01\x00", bare)
+
+
+def test_a_gateway_begins_with_its_key_in_a_token(token, tmp_path, capsys):
+    def vanlien(*words):
+        code = main([*map(str, words), "--json"])
+        return code, json.loads(capsys.readouterr().out)
+
+    home, uri, pin = tmp_path / "home", token.uri("hoi-bao"), token.pin_file(tmp_path)
+    given = ["--pkcs11", uri, "--pin-file", pin]
+    code, made = vanlien("init", home, *given)
+    assert code == 0, made
+    assert str(uri) in made["created"]
+    assert not (home / "keys/receipts.pem").exists()
+    config = ["--config", home / "vanlien.toml"]
+    assert vanlien("check-config", *config)[0] == 0
+    (key,) = vanlien("receipts", "key", "list", *config)[1]["keys"]
+    assert (key["where"], key["state"]) == (str(uri), "signs")
+    assert key["public_key"] == (home / "keys/receipts.pub.pem").read_text()
+    assert pin.read_text().strip() not in (home / "vanlien.toml").read_text()
+    # The name is taken now: nothing is overwritten, nothing left behind; asked for, it is used.
+    other = tmp_path / "other"
+    code, refused = vanlien("init", other, *given)
+    assert (code, "taken" in refused["error"]["message_en"]) == (64, True)
+    assert not other.exists()
+    assert vanlien("init", other, *given, "--existing")[0] == 0
+    public = (tmp_path / n / "keys/receipts.pub.pem" for n in ("home", "other"))
+    assert len({path.read_bytes() for path in public}) == 1
+    for wrong in (
+        ["--p256"],
+        ["--pkcs11", "pkcs11:x"],
+        [*given[:2], "--pin-file", tmp_path / "no"],
+    ):
+        assert vanlien("init", tmp_path / "third", *wrong)[0] == 64
+        assert not (tmp_path / "third").exists()
