@@ -3,9 +3,10 @@
     python packaging/bundle.py --wheels DIR --output dist
 
 Takes a folder of wheels (one for each line of `requirements.lock`, and vanlien's own), checks every
-one against the lock, and writes `vanlien-VERSION-linux-x86_64.tar.gz`: wheels, hashes, installer,
-systemd units, documents, the stand-alone receipt verifier, a manifest with versions and licences.
-The same input gives the same bytes. Only the standard library; the archive gets its name when it is
+one against the lock and against the oldest system it is for, and writes
+`vanlien-VERSION-linux-x86_64.tar.gz`: wheels, hashes, installer, systemd units, documents, the
+stand-alone receipt verifier, a manifest with versions and licences; and its SHA-256 beside it. The
+same input gives the same bytes. Only the standard library; the archive gets its name when it is
 whole: a crash leaves a `.part` file.
 """
 
@@ -26,12 +27,16 @@ from email import message_from_string
 from pathlib import Path
 from typing import Final
 
-HERE: Final = Path(__file__).resolve().parent
-ROOT: Final = HERE.parent
+ROOT: Final = Path(__file__).resolve().parents[1]
 PLATFORM: Final = "linux-x86_64"
 PYTHON: Final = "3.11"
 NAME: Final = "vanlien"
 _PIN: Final = re.compile(r"^([A-Za-z0-9][A-Za-z0-9._-]*)==(\S+?)(?: *\\)?$")
+_GLIBC: Final = 2, 36
+"""Of Debian 12, the oldest system the bundle is for."""
+_OLD_NAMES: Final = {"manylinux1": (2, 5), "manylinux2010": (2, 12), "manylinux2014": (2, 17)}
+_MANYLINUX: Final = re.compile(r"(?:manylinux_(\d+)_(\d+)|(manylinux\d+))_x86_64")
+_ABI3: Final = re.compile(r"cp3(\d+)-abi3-")
 _HASH: Final = re.compile(r"--hash=sha256:([0-9a-f]{64})")
 
 
@@ -99,6 +104,22 @@ def read_wheel(path: Path) -> Wheel:
     )
 
 
+def fits(file: str) -> bool:
+    """Tell whether a wheel runs where the bundle is for: CPython 3.11, x86-64, Debian 12."""
+    python, abi, platforms = file.removesuffix(".whl").rsplit("-", 3)[1:]
+    ours = {"py3", "cp311"} & set(python.split("."))
+    older = _ABI3.match(f"{python}-{abi}-")
+    if not (ours or (older and int(older[1]) <= int(PYTHON.partition(".")[2]))):
+        return False
+    for platform in platforms.split("."):
+        found = _MANYLINUX.fullmatch(platform)
+        if platform == "any":
+            return True
+        if found and (_OLD_NAMES.get(found[3]) or (int(found[1]), int(found[2]))) <= _GLIBC:
+            return True
+    return False
+
+
 def checked(folder: Path, lock: Mapping[str, tuple[str, frozenset[str]]]) -> list[Wheel]:
     """Return the wheels of a folder, each one the lock wants, and vanlien's own.
 
@@ -117,6 +138,8 @@ def checked(folder: Path, lock: Mapping[str, tuple[str, frozenset[str]]]) -> lis
             faults.append(f"{wheel.file} is not in the lock")
         elif wheel.version != version or wheel.sha256 not in hashes:
             faults.append(f"{wheel.file} is not what the lock names")
+        elif not fits(wheel.file):
+            faults.append(f"{wheel.file} is for another system than {PLATFORM}, Python {PYTHON}")
     strangers = [p.name for p in folder.iterdir() if p.suffix != ".whl"]
     faults += [f"{name} is no wheel" for name in sorted(strangers)]
     if faults:
@@ -152,26 +175,37 @@ def manifest(version: str, wheels: Sequence[Wheel]) -> bytes:
     return json.dumps(told, ensure_ascii=False, indent=2).encode() + b"\n"
 
 
-def contents(version: str, folder: Path, wheels: Sequence[Wheel]) -> Iterator[tuple[str, bytes]]:
+def contents(
+    version: str, folder: Path, wheels: Sequence[Wheel], root: Path = ROOT
+) -> Iterator[tuple[str, bytes]]:
     """Yield every file of the bundle but SHA256SUMS: name and bytes."""
+    here = root / "packaging"
     yield "VERSION", f"{version}\n".encode()
     yield "MANIFEST.json", manifest(version, wheels)
     yield "requirements.txt", requirements(wheels).encode()
-    yield "install.sh", (HERE / "install.sh").read_bytes()
-    yield "LICENSE", (ROOT / "LICENSE").read_bytes()
-    yield "README.md", (HERE / "README.md").read_bytes()
-    yield "proof.py", (ROOT / "gateway" / "receipts" / "proof.py").read_bytes()
-    for path in sorted((HERE / "systemd").iterdir()):
+    yield "install.sh", (here / "install.sh").read_bytes()
+    yield "LICENSE", (root / "LICENSE").read_bytes()
+    yield "README.md", (here / "README.md").read_bytes()
+    yield "proof.py", (root / "gateway" / "receipts" / "proof.py").read_bytes()
+    for path in sorted((here / "systemd").iterdir()):
         yield f"systemd/{path.name}", path.read_bytes()
-    for path in sorted((ROOT / "docs").rglob("*.md")):
-        yield f"docs/{path.relative_to(ROOT / 'docs')}", path.read_bytes()
-    yield "docs/CHANGELOG.md", (ROOT / "CHANGELOG.md").read_bytes()
+    for path in sorted((root / "docs").rglob("*.md")):
+        yield f"docs/{path.relative_to(root / 'docs')}", path.read_bytes()
+    yield "docs/CHANGELOG.md", (root / "CHANGELOG.md").read_bytes()
     for wheel in wheels:
         yield f"wheels/{wheel.file}", (folder / wheel.file).read_bytes()
 
 
-def write(output: Path, version: str, folder: Path, wheels: Sequence[Wheel], at: int) -> Path:
-    """Write the archive; return it."""
+def write(
+    output: Path,
+    version: str,
+    folder: Path,
+    wheels: Sequence[Wheel],
+    at: int,
+    *,
+    root: Path = ROOT,
+) -> Path:
+    """Write the archive, and its hash beside it; return it."""
     top = f"{NAME}-{version}-{PLATFORM}"
     target = output / f"{top}.tar.gz"
     part = target.with_name(target.name + ".part")
@@ -182,13 +216,15 @@ def write(output: Path, version: str, folder: Path, wheels: Sequence[Wheel], at:
         gzip.GzipFile("", "wb", compresslevel=6, fileobj=raw, mtime=at) as packed,
         tarfile.open(fileobj=packed, mode="w", format=tarfile.PAX_FORMAT) as archive,
     ):
-        for name, data in contents(version, folder, wheels):
+        for name, data in contents(version, folder, wheels, root):
             sums += f"{hashlib.sha256(data).hexdigest()}  {name}\n"
             _add(archive, f"{top}/{name}", data, at)
         _add(archive, f"{top}/SHA256SUMS", sums.encode(), at)
     with part.open("rb") as done:
         os.fsync(done.fileno())
+    digest = hashlib.sha256(part.read_bytes()).hexdigest()
     part.replace(target)
+    target.with_name(target.name + ".sha256").write_text(f"{digest}  {target.name}\n", "ascii")
     return target
 
 
@@ -205,20 +241,21 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; return its exit code."""
     parser = argparse.ArgumentParser(prog="bundle.py", description=__doc__.splitlines()[0])
     parser.add_argument("--wheels", type=Path, required=True, help="folder of wheels")
-    parser.add_argument("--lock", type=Path, default=ROOT / "requirements.lock")
+    parser.add_argument("--root", type=Path, default=ROOT, help="the source the rest comes from")
+    parser.add_argument("--lock", type=Path, help="else requirements.lock of the source")
     parser.add_argument("--output", type=Path, default=ROOT / "dist")
     options = parser.parse_args(argv)
     try:
-        wheels = checked(options.wheels, read_lock(options.lock.read_text("utf-8")))
+        lock = options.lock or options.root / "requirements.lock"
+        wheels = checked(options.wheels, read_lock(lock.read_text("utf-8")))
         version = next(w.version for w in wheels if w.name == NAME)
         at = int(os.environ.get("SOURCE_DATE_EPOCH", "0"))
-        target = write(options.output, version, options.wheels, wheels, at)
+        target = write(options.output, version, options.wheels, wheels, at, root=options.root)
     except (BundleError, OSError) as exc:
         sys.stderr.write(f"bundle.py: {exc}\n")
         return 70
-    size = target.stat().st_size
-    digest = hashlib.sha256(target.read_bytes()).hexdigest()
-    sys.stdout.write(f"{digest}  {target.name}  {size} bytes, {len(wheels)} wheels\n")
+    told = target.with_name(target.name + ".sha256").read_text("ascii").strip()
+    sys.stdout.write(f"{told}  {target.stat().st_size} bytes, {len(wheels)} wheels\n")
     return 0
 
 

@@ -3,9 +3,12 @@
 #
 # Versions lie side by side in PREFIX/versions/X; PREFIX/current is a link to the one in use and
 # changes in one step, so that a crash leaves either version whole. A version that was not finished
-# has no file .complete and is made anew. Nothing is written outside PREFIX, but for what --dry-run
-# lists: the folder of data (--home), the system user, and systemd units (not with --no-systemd).
-# The ledger is never rolled back by this program: only from its backup, by hand.
+# has no file .complete and is made anew. From the moment services are stopped until they answer
+# again, PREFIX/.underway says what is being done: cut off there, the next run finishes it, or goes
+# back. Nothing is written outside PREFIX, but for what --dry-run lists: the folder of data (--home),
+# the system user, and systemd units (not with --no-systemd).
+# The ledger's upgrade only adds (`vanlien ledger upgrade`), so that the version before works with it
+# as well: going back loses nothing that was accepted meanwhile, and no number is given twice.
 set -euo pipefail
 
 PROGRAM=$(basename "$0")
@@ -53,11 +56,35 @@ $PROGRAM: cài đặt, nâng cấp, quay lại phiên bản trước / install, 
 TEXT
 }
 
+# Whatever ends this program unexpectedly is told, with what to do next; a version that was not
+# finished gives its room back.
+MADE_PREFIX=no
+PLACING=
+on_exit() {
+  local code=$?
+  if [[ -n $PLACING ]]; then rm -rf -- "$PLACING"; fi
+  if ((code != 0)) && [[ $MADE_PREFIX == yes && ! -e $PREFIX/current ]]; then
+    rm -rf -- "$PREFIX/versions"
+    rm -f -- "$PREFIX/.lock"
+    rmdir -- "$PREFIX" 2> /dev/null || true
+  fi
+  case $code in
+    0 | "$USAGE" | "$FAILURE") return ;;
+  esac
+  warn "dừng giữa chừng (mã $code, xem dòng trên); bản đang dùng vẫn nguyên. Sửa nguyên nhân rồi chạy lại" \
+    "lệnh này / stopped halfway (code $code, see above); the version in use is untouched. Mend the cause," \
+    "then run the same command again"
+  exit $FAILURE
+}
+
 say() { printf '%s\n' "$*"; }
 warn() { printf '%s: %s\n' "$PROGRAM" "$*" >&2; }
+# die CODE WORDS...
 die() {
-  warn "$2"
-  exit "$1"
+  local code=$1
+  shift
+  warn "$*"
+  exit "$code"
 }
 
 # Do it, or with --dry-run say it.
@@ -151,6 +178,8 @@ check() {
   fi
   (cd "$BUNDLE" && sha256sum --quiet --strict -c SHA256SUMS) > /dev/null 2>&1 ||
     faults+=("gói bị hỏng: mã băm không khớp / the bundle is damaged: hashes differ")
+  (($(find "$BUNDLE" ! -type d | wc -l) == $(wc -l < "$BUNDLE/SHA256SUMS") + 1)) ||
+    faults+=("gói có tệp lạ / the bundle holds files that nobody listed")
   if ((${#faults[@]})); then
     local fault
     for fault in "${faults[@]}"; do warn "$fault"; done
@@ -180,6 +209,7 @@ place_version() {
   fi
   say "Cài / installing: $target"
   run rm -rf -- "$target"
+  if [[ $DRY_RUN == no ]]; then PLACING=$target; fi
   run mkdir -p -- "$PREFIX/versions" "$target"
   run "$PYTHON" -m venv --without-pip "$target"
   # The bundle alone: no index, no settings of this account or machine, only the hashes listed.
@@ -198,6 +228,7 @@ place_version() {
     die $FAILURE "chương trình trả lời lạ / the program answers: $told"
   sync -f "$target"
   : > "$target/.complete"
+  PLACING=
 }
 
 # A link that changes in one step.
@@ -206,9 +237,9 @@ point() {
   run mv -T -- "$1.new" "$1"
 }
 
+# switch_to VERSION [BEFORE]: the one in use is remembered as the one before.
 switch_to() {
-  local before
-  before=$(current)
+  local before=${2:-}
   if [[ -n $before && $before != "$1" ]]; then point "$PREFIX/previous" "versions/$before"; fi
   point "$PREFIX/current" "versions/$1"
   run mkdir -p -- "$PREFIX/bin"
@@ -256,7 +287,7 @@ vanlien_of() {
   (cd "$DATA_HOME" 2> /dev/null || cd /; run "${command[@]}")
 }
 
-services() { systemctl list-units --plain --no-legend --state=active 'vanlien.service' 'vanlien@*.service' | awk '{ print $1 }'; }
+services() { systemctl list-units --plain --no-legend --state=active,activating,reloading 'vanlien.service' 'vanlien@*.service' | awk '{ print $1 }'; }
 
 # Without systemd nobody starts or stops servers for us: they must not run meanwhile.
 refuse_while_serving() {
@@ -295,6 +326,8 @@ stop_all() {
 do_install() {
   local version=$1 before
   before=$(current)
+  [[ ! -e $PREFIX/.underway ]] || die $USAGE \
+    "một lần $(underway 1) bị ngắt: chạy lại lệnh đó, hoặc rollback / $(underway 1) was cut off: run it again, or rollback"
   [[ -z $before || $before == "$version" ]] ||
     die $USAGE "đang có $before: dùng upgrade / $before is there: use upgrade"
   check
@@ -314,35 +347,69 @@ do_install() {
   fi
 }
 
+# ---- what is under way: ACTION, from, to, the version before those, services that ran; one a line.
+
+underway() { sed -n "$1p" "$PREFIX/.underway" 2> /dev/null || true; }
+
+begin() {
+  [[ $DRY_RUN == yes ]] && return
+  printf '%s\n' "$@" > "$PREFIX/.underway.new"
+  sync "$PREFIX/.underway.new"
+  mv -T -- "$PREFIX/.underway.new" "$PREFIX/.underway"
+}
+
+finished() { run rm -f -- "$PREFIX/.underway"; }
+
 do_upgrade() {
   local version=$1 before earlier running=
   before=$(current)
   earlier=$(previous)
   [[ -n $before ]] || die $USAGE "chưa cài: dùng install / nothing is installed: use install"
-  [[ $before != "$version" ]] || die $USAGE "đã là $version / it is $version already"
-  check
-  [[ -e $(settings) ]] || die $USAGE "không có / there is no $(settings) (--home)"
-  refuse_while_serving "$before"
-  # (1) Beside the old one, which goes on serving.
-  place_version "$version"
-  # (2) Nothing is changed before there is a backup.
-  if [[ $BACKUP == yes ]]; then
-    say "Sao lưu / backing up"
-    vanlien_of "$before" backup ||
-      die $FAILURE "sao lưu không thành, chưa đổi gì / the backup failed, nothing was changed"
+  if [[ $(underway 1) == upgrade && $(underway 3) == "$version" ]]; then
+    before=$(underway 2) earlier=$(underway 4) running=$(underway 5)
+    say "Làm tiếp việc dở dang / going on with what was cut off: $before → $version"
+    check
+    refuse_while_serving "$before"
+    place_version "$version"
+  else
+    [[ $before != "$version" ]] || die $USAGE "đã là $version / it is $version already"
+    check
+    [[ -e $(settings) ]] || die $USAGE "không có / there is no $(settings) (--home)"
+    refuse_while_serving "$before"
+    # (1) Beside the old one, which goes on serving.
+    place_version "$version"
+    # (2) Nothing is changed before there is a backup.
+    if [[ $BACKUP == yes ]]; then
+      say "Sao lưu / backing up"
+      vanlien_of "$before" backup ||
+        die $FAILURE "sao lưu không thành, chưa đổi gì ([backup] to, hoặc --no-backup nếu đã có bản sao lưu)" \
+          "/ the backup failed, nothing was changed ([backup] to, or --no-backup when you have one)"
+    fi
+    if [[ $SYSTEMD == yes ]]; then running=$(services | tr '\n' ' '); fi
+    # A roll-back that was cut off, or failed, had stopped them.
+    running=${running:-$(underway 5)}
   fi
   # (3) The short while in which nobody serves: switch, upgrade the ledger, start.
-  if [[ $SYSTEMD == yes ]]; then running=$(services | tr '\n' ' '); fi
+  begin upgrade "$before" "$version" "$earlier" "$running"
   stop_all "$running"
-  switch_to "$version"
+  switch_to "$version" "$before"
   write_units "$version"
   if vanlien_of "$version" ledger upgrade && start_again "$running" && healthy "$version" "$running"; then
+    finished
     say "Xong / done: $before → $version"
-    say "Khi mọi máy đã nâng cấp / once all machines are upgraded: vanlien ledger upgrade --finish"
+    say "Khi mọi máy đã nâng cấp và không quay lại nữa / once all machines are upgraded and nobody goes back:" \
+      "vanlien ledger upgrade --finish"
     return
   fi
-  # (4) The program goes back. What the new one wrote into the ledger stays.
+  # (4) The program goes back; what the ledger was given stays, and the version before works with it.
   warn "phiên bản $version không chạy được, quay lại $before / does not run, back to $before"
+  go_back "$before" "$earlier" "$running"
+  exit $FAILURE
+}
+
+# go_back VERSION EARLIER UNITS: the version before serves again, with the links as they were.
+go_back() {
+  local before=$1 earlier=$2 running=$3
   stop_all "$running"
   point "$PREFIX/current" "versions/$before"
   if [[ -n $earlier ]]; then
@@ -353,29 +420,49 @@ do_upgrade() {
   write_units "$before"
   start_again "$running" || true
   if healthy "$before" "$running"; then
+    finished
     warn "$before đang chạy lại / serves again"
   else
-    warn "$before cũng không chạy: sổ cái có thể đã được nâng cấp; chỉ khôi phục được từ bản sao lưu" \
-      "/ does not run either: the ledger may have been upgraded; it comes back from the backup only:" \
-      "vanlien restore --help"
+    warn "$before cũng không chạy: xem journalctl -u vanlien; sổ cái đã qua ledger upgrade --finish thì chỉ" \
+      "khôi phục được từ bản sao lưu / does not run either: see journalctl -u vanlien; a ledger that went" \
+      "through ledger upgrade --finish comes back from the backup only: vanlien restore --help"
   fi
-  exit $FAILURE
 }
 
 do_rollback() {
   local before target running=
-  before=$(current)
-  target=$(previous)
-  complete "$target" || die $USAGE "không có phiên bản trước / there is no version before"
-  refuse_while_serving "$before"
+  case $(underway 1) in
+    upgrade)
+      before=$(underway 2)
+      say "Bỏ việc nâng cấp dở dang / giving up the upgrade that was cut off: $(underway 3) → $before"
+      go_back "$before" "$(underway 4)" "$(underway 5)"
+      [[ ! -e $PREFIX/.underway ]] || exit $FAILURE
+      return
+      ;;
+    rollback)
+      before=$(underway 2) target=$(underway 3) running=$(underway 5)
+      ;;
+    *)
+      before=$(current)
+      target=$(previous)
+      complete "$target" || die $USAGE "không có phiên bản trước / there is no version before"
+      refuse_while_serving "$before"
+      if [[ $SYSTEMD == yes ]]; then running=$(services | tr '\n' ' '); fi
+      ;;
+  esac
+  # Asked before anything is stopped: a ledger may be too new for it.
+  vanlien_of "$target" ledger status > /dev/null || die $FAILURE \
+    "$target không dùng được sổ cái này (đã ledger upgrade --finish?), chưa đổi gì; chỉ khôi phục từ bản sao lưu" \
+    "/ cannot work with this ledger (was it finished?), nothing was changed: only from a backup, vanlien restore --help"
   say "Quay lại / rolling back: $before → $target (sổ cái giữ nguyên / the ledger stays as it is)"
-  if [[ $SYSTEMD == yes ]]; then running=$(services | tr '\n' ' '); fi
+  begin rollback "$before" "$target" "" "$running"
   stop_all "$running"
-  switch_to "$target"
+  switch_to "$target" "$before"
   write_units "$target"
-  start_again "$running"
+  start_again "$running" || true
   healthy "$target" "$running" || die $FAILURE \
-    "$target không chạy: nếu sổ cái đã nâng cấp thì khôi phục từ bản sao lưu / does not run: if the ledger was upgraded, restore it from the backup (vanlien restore --help)"
+    "$target không chạy: xem journalctl -u vanlien / does not run: see journalctl -u vanlien"
+  finished
   say "Xong / done: $target"
 }
 
@@ -385,6 +472,7 @@ do_status() {
   say "home: $DATA_HOME"
   say "current: $(current)"
   say "previous: $(previous)"
+  if [[ -e $PREFIX/.underway ]]; then say "cut off: $(underway 1) $(underway 2) → $(underway 3)"; fi
   for folder in "$PREFIX"/versions/*/; do
     [[ -d $folder ]] || continue
     version=$(basename "$folder")
@@ -398,9 +486,11 @@ main() {
     do_status
     return
   fi
+  trap on_exit EXIT
   if [[ $DRY_RUN == no ]]; then
-    mkdir -p -- "$PREFIX" 2> /dev/null || die $USAGE "không tạo được / cannot make $PREFIX"
-    exec 9> "$PREFIX/.lock"
+    [[ -d $PREFIX ]] || MADE_PREFIX=yes
+    { mkdir -p -- "$PREFIX" && exec 9> "$PREFIX/.lock"; } 2> /dev/null ||
+      die $USAGE "không ghi được / cannot write $PREFIX (sudo?)"
     flock -n 9 || die $USAGE "một tiến trình cài đặt khác đang chạy / another one is at work"
   fi
   if [[ $ACTION == rollback ]]; then
