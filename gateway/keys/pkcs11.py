@@ -5,12 +5,15 @@ loop nor a second caller waits inside foreign code, and a module that hangs cost
 the gateway; a session that was lost, a token that was pulled out and put back, a module that was
 restarted are found again by themselves. While the token does not answer, signing raises
 UnavailableError (nothing is accepted without its receipt: the caller gets 503 and repeats), with an
-alarm and a standing warning. A wrong PIN is tried once and not again until its file changes: tokens
-lock themselves. A token that suddenly holds another key under the name is refused. A crash leaves
-nothing behind.
+alarm and a standing warning. A wrong PIN is tried once and not again until its file changes, by
+whichever process: tokens lock themselves. The last try a token allows is left to people. A token
+that suddenly holds another key under the name is refused, and every signature is verified before it
+is given out. A crash leaves nothing behind; a refused PIN leaves a note of that beside its file.
 """
 
+import contextlib
 import hashlib
+import os
 import queue
 import threading
 import time
@@ -27,7 +30,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from gateway.errors import ConfigurationError, UnavailableError
 from gateway.keys.tokenuri import TokenUri
 from gateway.keys.watch import Stamp, Trouble, stamp
-from gateway.receipts.proof import PublicKey
+from gateway.receipts.proof import PublicKey, signed_by
 from gateway.secrets import read_secret_file
 
 ANSWER_WITHIN_S: Final = 10.0
@@ -105,8 +108,8 @@ class _Module:
             from pkcs11 import Attribute, ObjectClass
 
             session = self.session(uri.token, pin)
-            private = session.get_key(object_class=ObjectClass.PRIVATE_KEY, label=uri.object)
-            public = session.get_key(object_class=ObjectClass.PUBLIC_KEY, label=uri.object)
+            private = _only(session, ObjectClass.PRIVATE_KEY, uri.object)
+            public = _only(session, ObjectClass.PUBLIC_KEY, uri.object)
             curve, point = public[Attribute.EC_PARAMS], public[Attribute.EC_POINT]
             known = private, public_of(bytes(curve), bytes(point))
             self.keys[uri.token, uri.object] = known
@@ -127,23 +130,71 @@ class _Module:
     def _login(self, token: Any, pin: Path) -> Any:
         """Open a session with the PIN; one the token refused is not tried twice."""
         import pkcs11.exceptions as said
+        from pkcs11 import TokenFlag
 
         now = stamp([pin])
-        if now == self.refused.get(pin):
+        if now == self.refused.get(pin) or repr(now) == _noted(pin):
             raise TokenError("the PIN was wrong; it is tried again when its file changes")
+        if token.flags & TokenFlag.USER_PIN_FINAL_TRY:
+            raise TokenError(
+                "one try of the PIN is left before the token locks itself: log in by hand"
+            )
         try:
-            return token.open(user_pin=read_secret_file(pin))
+            session = token.open(user_pin=read_secret_file(pin))
         except said.UserAlreadyLoggedIn:  # by whoever shares our process
             return token.open()
         except (said.PinIncorrect, said.PinInvalid, said.PinLenRange, said.PinLocked):
             self.refused[pin] = now
+            _note(pin, repr(now))
             raise
+        self.refused.pop(pin, None)
+        _note(pin, "")
+        return session
 
     def forget(self) -> None:
         """Let go of everything: the next call begins anew."""
         self.keys.clear()
         self.sessions.clear()
         self.library = None
+
+
+def _only(session: Any, kind: Any, label: str) -> Any:
+    """Return the one object of a kind and label; never a guess between two.
+
+    All are listed: a search that is left in its middle stays open in the module.
+    """
+    from pkcs11 import Attribute
+    from pkcs11.exceptions import MultipleObjectsReturned, NoSuchKey
+
+    found = list(session.get_objects({Attribute.CLASS: kind, Attribute.LABEL: label}))
+    if not found:
+        raise NoSuchKey(f"nothing is called {label!r}")
+    if len(found) > 1:
+        raise MultipleObjectsReturned(f"{len(found)} are called {label!r}")
+    return found[0]
+
+
+def _noted(pin: Path) -> str:
+    """Return which state of a PIN file the token refused, "" when none is known."""
+    try:
+        return _note_of(pin).read_text(encoding="ascii")
+    except (OSError, ValueError):
+        return ""
+
+
+def _note(pin: Path, text: str) -> None:
+    """Tell the other processes, and those started after us: each would spend a try of the token."""
+    with contextlib.suppress(OSError):  # the folder may be read-only: then each tries once
+        if text:
+            descriptor = os.open(_note_of(pin), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+            with os.fdopen(descriptor, "w", encoding="ascii") as out:
+                out.write(text)
+        else:
+            _note_of(pin).unlink(missing_ok=True)
+
+
+def _note_of(pin: Path) -> Path:
+    return pin.with_name(pin.name + ".refused")
 
 
 _modules: dict[Path, _Module] = {}
@@ -241,12 +292,18 @@ class TokenKey:
         else:
             digest = hashlib.sha256(data).digest()
             signed = bytes(key.sign(digest, mechanism=pkcs11.Mechanism.ECDSA))
-        if len(signed) != 64:
-            raise TokenError("the token gave no signature of 64 bytes")
+        # A private and a public object of one label need not belong together, and modules have
+        # forms of their own: what does not verify is not handed to anybody as a receipt.
+        if len(signed) != 64 or not signed_by(self._public, signed, data):
+            raise TokenError("the token gave no signature of this key")
         return signed
 
     def _read_public(self) -> PublicKey:
-        return self._module.key(self._uri, self._pin_file)[1]
+        self._public = self._module.key(self._uri, self._pin_file)[1]
+        self._signed(
+            b"vanlien: does this token sign?"
+        )  # told at the start, not by the first receipt
+        return self._public
 
 
 def public_of(curve: bytes, point: bytes) -> PublicKey:

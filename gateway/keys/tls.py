@@ -2,14 +2,18 @@
 
 One context serves for the life of the process, and a new pair is loaded into it: connections under
 way keep what they agreed on, sessions are resumed as before (their ticket keys belong to the
-context), new ones get the new certificate. Promises: a pair is tried in a context of its own first,
-on the very bytes that are loaded then, so that a half-written or foreign file never reaches the
-listeners. Reads only.
+context), new ones get the new certificate. A context keeps one pair for each kind of key, and goes
+on showing an old RSA certificate to whoever prefers RSA beside a new one with P-256: a pair of
+another kind therefore gets a context of its own, to which every new handshake is handed. Promises:
+a pair is tried in a context of its own first, on the very bytes that are loaded then, so that a
+half-written or foreign file never reaches the listeners; one that is not valid now does not replace
+one. Reads only.
 """
 
 import contextlib
 import os
 import ssl
+import stat
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -30,7 +34,7 @@ class ServerTls:
     Args:
         certificate: PEM, the server's own first, then its chain.
         key: PEM, without password.
-        now: The time; an expired certificate does not replace one.
+        now: The time; a certificate that is expired, or not valid yet, does not replace one.
 
     Raises:
         ConfigurationError: The two cannot be used.
@@ -47,7 +51,8 @@ class ServerTls:
         self._now = now
         self._trouble = Trouble("tls certificate")
         # FMT-08, SEC-04: TLS 1.2 at least.
-        self.context = _empty()
+        self.context = self._serving = _empty()
+        self._kind = ""
         self._patience = FilePatience(self._paths)
         self._bytes = self._read()
         self.expires_at = self._load(self._bytes)
@@ -59,7 +64,7 @@ class ServerTls:
         try:
             found = self._read()
             if found != self._bytes:
-                self._refuse_expired(found[0])
+                self._refuse_out_of_term(found[0])
                 self.expires_at = self._load(found)
                 self._bytes = found
                 observe.key_taken(what="tls certificate", name=self.expires_at.isoformat())
@@ -70,27 +75,49 @@ class ServerTls:
         self._patience.settled(good=True, now=now)
         self._trouble.end()
 
-    def _refuse_expired(self, certificate: bytes) -> None:
+    def _refuse_out_of_term(self, certificate: bytes) -> None:
         if expires_at(certificate) <= self._now():
             raise ConfigurationError("http.tls_cert: the new certificate has expired")
+        begins = _certificate(certificate).not_valid_before_utc
+        if begins > self._now():
+            raise ConfigurationError(
+                f"http.tls_cert: the new certificate is valid from {begins.isoformat()} on; it is "
+                "taken then"
+            )
 
     def _read(self) -> tuple[bytes, bytes]:
+        certificate, key = self._paths
         try:
-            first, second = (_small(path) for path in self._paths)
+            if stat.S_IMODE(key.stat().st_mode) & stat.S_IROTH:
+                raise ConfigurationError(
+                    f"http.tls_key: {key} is readable by everyone: chmod 600; whoever may have "
+                    "read it has the key"
+                )
+            return _small(certificate), _small(key)
         except OSError as exc:
             raise ConfigurationError(f"http.tls_cert, http.tls_key: {exc.strerror}") from exc
-        return first, second
 
     def _load(self, pair: tuple[bytes, bytes]) -> datetime:
         """Load a pair that works; return until when its certificate is valid."""
         try:
             until = expires_at(pair[0])
+            kind = type(_certificate(pair[0]).public_key()).__name__
             with _as_file(pair[0]) as certificate, _as_file(pair[1]) as key:
-                _empty().load_cert_chain(certificate, key, password=_no_password)
-                self.context.load_cert_chain(certificate, key, password=_no_password)
+                fresh = _empty()
+                fresh.load_cert_chain(certificate, key, password=_no_password)
+                if kind == self._kind or not self._kind:
+                    self._serving.load_cert_chain(certificate, key, password=_no_password)
+                else:
+                    self._serving = fresh
+                    self.context.sni_callback = self._hand_over
+            self._kind = kind
         except OSError as exc:  # ssl.SSLError is one
             raise ConfigurationError(f"http.tls_cert, http.tls_key: {exc}") from exc
         return until
+
+    def _hand_over(self, tls: ssl.SSLObject, _name: str | None, _context: ssl.SSLContext) -> None:
+        """Let a handshake go on with the pair in use; asked for each, with a name or without."""
+        tls.context = self._serving
 
 
 def expires_at(pem: bytes) -> datetime:
@@ -99,8 +126,12 @@ def expires_at(pem: bytes) -> datetime:
     Raises:
         ConfigurationError: There is none.
     """
+    return _certificate(pem).not_valid_after_utc
+
+
+def _certificate(pem: bytes) -> x509.Certificate:
     try:
-        return x509.load_pem_x509_certificate(pem).not_valid_after_utc
+        return x509.load_pem_x509_certificate(pem)
     except ValueError as exc:
         raise ConfigurationError("http.tls_cert: no certificate in PEM") from exc
 

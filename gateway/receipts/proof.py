@@ -235,7 +235,8 @@ def load_keys(pem: bytes) -> dict[str, PublicKey]:
     return keys
 
 
-def _signed_by(key: PublicKey, signature: bytes, signed: bytes) -> bool:
+def signed_by(key: PublicKey, signature: bytes, signed: bytes) -> bool:
+    """Tell whether a signature in the form of JWS is the key's over these bytes."""
     try:
         if isinstance(key, Ed25519PublicKey):
             key.verify(signature, signed)
@@ -300,7 +301,7 @@ def open_jws(token: str, typ: str, keys: Mapping[str, PublicKey]) -> tuple[str, 
     if kid not in keys:
         raise UnknownSignerError(f"no key {kid[:64]}")
     signed, _, signature = token.rpartition(".")
-    if alg != algorithm(keys[kid]) or not _signed_by(
+    if alg != algorithm(keys[kid]) or not signed_by(
         keys[kid], _part(signature), signed.encode("ascii")
     ):
         raise ValueError("signature is wrong")

@@ -6,14 +6,18 @@ from pathlib import Path
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
 
+_CURVE = ec.SECP256R1()
 
-def pair(name: str, *, days: float = 90) -> tuple[bytes, bytes]:
-    """Return certificate and key in PEM, valid from yesterday for so many days from now."""
-    key = ec.generate_private_key(ec.SECP256R1())
+
+def pair(
+    name: str, *, days: float = 90, since: float = -400, with_rsa: bool = False
+) -> tuple[bytes, bytes]:
+    """Return certificate and key in PEM, valid so many days from now, and since when."""
+    key = rsa.generate_private_key(65537, 2048) if with_rsa else ec.generate_private_key(_CURVE)
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
     now = datetime.now(UTC)
     certificate = (
@@ -22,7 +26,7 @@ def pair(name: str, *, days: float = 90) -> tuple[bytes, bytes]:
         .issuer_name(subject)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=400))
+        .not_valid_before(now + timedelta(days=since))
         .not_valid_after(now + timedelta(days=days))
         .add_extension(
             x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False

@@ -119,13 +119,42 @@ async def test_nothing_changed_nothing_is_read(tmp_path):
     assert not warned()
 
 
-@pytest.mark.parametrize("harm", ["half", "foreign key", "empty", "expired", "gone", "password"])
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+async def test_a_pair_of_another_kind_of_key_leaves_nothing_of_the_one_before(tmp_path, version):
+    """A context keeps one certificate a kind of key, and shows the old one to who prefers it."""
+    put(tmp_path, *pair("rsa", with_rsa=True))
+    tls = ServerTls(tmp_path / "tls.pem", tmp_path / "tls.key")
+    async with Door(tls) as door:
+        door.client.maximum_version = version
+        assert await door.name() == "CN=rsa"
+        put(tmp_path, *pair("curve"))
+        await tls.look(now=False)
+        assert await door.name() == "CN=curve"
+        door.client.set_ciphers("aRSA")
+        if version is ssl.TLSVersion.TLSv1_2:  # whoever knows RSA only is refused, not deceived
+            with pytest.raises(OSError):  # ssl.SSLError is one, a reset another
+                await door.name()
+        for kind in (True, False):
+            put(tmp_path, *pair(f"again {kind}", with_rsa=kind))
+            await tls.look(now=False)
+            door.client.set_ciphers("DEFAULT")
+            assert await door.name() == f"CN=again {kind}"
+        put(tmp_path, *pair("same kind"))
+        await tls.look(now=False)
+        assert await door.name() == "CN=same kind"
+
+
+@pytest.mark.parametrize(
+    "harm",
+    ["half", "foreign key", "empty", "expired", "not yet", "gone", "password", "readable"],
+)
 async def test_a_bad_pair_leaves_the_old_one_and_is_said_until_mended(tmp_path, harm):
     good = pair("one")
     put(tmp_path, *good)
     tls = ServerTls(tmp_path / "tls.pem", tmp_path / "tls.key")
     async with Door(tls) as door:
-        certificate, key = pair("two", days=-1 if harm == "expired" else 90)
+        days, since = -1 if harm == "expired" else 90, 1 if harm == "not yet" else -400
+        certificate, key = pair("two", days=days, since=since)
         match harm:
             case "half":
                 put(tmp_path, certificate[:200], key)
@@ -133,8 +162,11 @@ async def test_a_bad_pair_leaves_the_old_one_and_is_said_until_mended(tmp_path, 
                 put(tmp_path, certificate)
             case "empty":
                 put(tmp_path, b"", b"")
-            case "expired":
+            case "expired" | "not yet":
                 put(tmp_path, certificate, key)
+            case "readable":
+                put(tmp_path, certificate, key)
+                (tmp_path / "tls.key").chmod(0o644)
             case "gone":
                 (tmp_path / "tls.pem").unlink()
             case _:
