@@ -183,13 +183,26 @@ class SealOffice:
                 self._stamp_came()
             except StampError as exc:
                 self._stamp_failed(exc)
-        if sealed is None:
-            sealed = await _aside(lambda: sealing.seal(plain, self.identity, now, None))
+        bare = sealed is None
+        sealed = sealed or await self._bare(plain, now)
         made, level = await asyncio.to_thread(self._complete, sealed, now)
-        await self._verify(made)
+        try:
+            await self._verify(made)
+        except SealRefusedError as exc:
+            if bare:
+                raise
+            # Perhaps it is the authority's part that spoils it: then it holds without.
+            sealed = await self._bare(plain, now)
+            made, level = await asyncio.to_thread(self._complete, sealed, now)
+            await self._verify(made)
+            self._stamp_failed(StampError(str(exc)))
         self._seal_trouble.end()
         observe.report_sealed(level=level)
         return made, level
+
+    async def _bare(self, plain: bytes, now: datetime) -> sealing.Sealed:
+        """Seal without a time-stamp."""
+        return await _aside(lambda: sealing.seal(plain, self.identity, now, None))
 
     def _complete(self, sealed: sealing.Sealed, now: datetime) -> tuple[bytes, str]:
         """Add the proofs of a stamped seal when all are at hand; return file and level."""
@@ -285,7 +298,11 @@ class SealOffice:
         made, level = await asyncio.to_thread(self._complete, stamped, now)
         if level == one.level:
             return False
-        await self._verify(made)
+        try:
+            await self._verify(made)
+        except SealRefusedError as exc:
+            # What is kept stays as it is; the authority is not asked again for each that waits.
+            raise StampError(str(exc)) from exc
         await asyncio.to_thread(kept.put, one.key, level, made, now)
         observe.report_sealed(level=level)
         return level == COMPLETE

@@ -1,15 +1,18 @@
 """Time-stamps (RFC 3161) for the seal: query and answer; how bytes travel is not known here.
 
-Promises: an answer counts only when it is granted, is about the digest asked and repeats the nonce;
-everything else is a `StampError` with a stable reason. Keeps nothing.
+Promises: an answer counts only when it is granted, is about the digest asked, repeats the nonce and
+is signed by the certificate it brings; everything else is a `StampError` with a stable reason. Whom
+that certificate belongs to is for the verifier to say. Keeps nothing.
 """
 
+import hashlib
 from collections.abc import Awaitable, Callable
 from typing import Final
 
 from asn1crypto import cms, tsp, x509
 from pyhanko.sign.timestamps import TimeStamper
 from pyhanko.sign.timestamps.common_utils import extract_ts_certs
+from pyhanko.sign.validation.generic_cms import validate_sig_integrity
 
 Ask = Callable[[bytes], Awaitable[bytes]]
 """Carries a DER query to the authority and brings the DER answer; raises OSError."""
@@ -72,5 +75,19 @@ class SealStamper(TimeStamper):
             raise StampError("the token's certificates cannot be read") from exc
         if not self.leaves or len(found) > MAX_CERTIFICATES:
             raise StampError("the token's certificates are not usable")
+        if not _is_signed(token, self.leaves[0]):
+            raise StampError("the token is not signed by its certificate")
         self.certificates = tuple(c for c in found if isinstance(c, x509.Certificate))
         return token
+
+
+def _is_signed(token: cms.ContentInfo, leaf: x509.Certificate) -> bool:
+    """Tell whether a token's one signature is intact and by this certificate's key."""
+    try:
+        signed = token["content"]
+        (signer,) = signed["signer_infos"]
+        name = signer["digest_algorithm"]["algorithm"].native
+        digest = hashlib.new(name, bytes(signed["encap_content_info"]["content"])).digest()
+        return all(validate_sig_integrity(signer, leaf, "tst_info", digest))
+    except Exception:  # noqa: BLE001 — whatever a broken token does, it proves nothing
+        return False

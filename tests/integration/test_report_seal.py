@@ -16,6 +16,7 @@ from gateway.demo.pki import Revocation
 from gateway.reports import pdf as paper
 from gateway.reports.model import DocumentFacts
 from gateway.trust.report import Answer, Verdict
+from gateway.trust.stamps import tokens_of
 from tests.world.made_reports import states
 from tests.world.sealing import HOUR, Bureau, dossier, verified, written_down
 from tests.world.signed_files import NOW, flipped, overlaid, pki, trust_of
@@ -224,6 +225,36 @@ async def test_an_answer_that_is_none_counts_as_no_answer(bureau, answer):
     bureau.office._ask = ask
     assert (await bureau.office.printed(dossier())).level == "B-B"
     assert bureau.alarms == ["report time-stamp"]
+
+
+async def test_a_time_stamp_that_spoils_the_report_costs_only_the_time_stamp(bureau):
+    """An authority that lies in a way only the verifier sees: sealed without, asked again later."""
+    honest = bureau.office._check
+
+    async def check(pdf, at):
+        stamped = len(PdfFileReader(io.BytesIO(pdf)).embedded_signatures) > 1
+        return await honest(flipped(pdf) if stamped or b"timestamp" in at_seal(pdf) else pdf, at)
+
+    bureau.office._check = check
+    first = await bureau.office.printed(dossier())
+    assert first.told == "B-B; waiting"
+    assert bureau.alarms == ["report time-stamp"]
+    asked = bureau.asked
+    bureau.move(HOUR)
+    for _ in range(3):  # neither is it asked without end for what waits
+        assert await bureau.office.once() == 0
+    assert bureau.asked == asked + 1
+    assert (await bureau.office.printed(dossier())).pdf == first.pdf
+    bureau.office._check = honest
+    bureau.move(HOUR)
+    assert await bureau.office.once() == 1
+    assert (await bureau.office.printed(dossier())).level == "B-LT"
+
+
+def at_seal(pdf):
+    """Return b"timestamp" when the seal itself carries a token, b"" when it does not."""
+    seal = PdfFileReader(io.BytesIO(pdf)).embedded_signatures[0]
+    return b"timestamp" if tokens_of(seal.signer_info) else b""
 
 
 async def test_without_an_authority_in_the_settings_nothing_waits(open_bureau):

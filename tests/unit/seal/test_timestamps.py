@@ -46,6 +46,22 @@ def refusing(answer):
     return answer.dump()
 
 
+def other_signature(answer):
+    """Somebody without the key repeats the form."""
+    info = answer["time_stamp_token"]["content"]["signer_infos"][0]
+    info["signature"] = bytes(len(info["signature"].native))
+    return answer.dump()
+
+
+def other_time(answer):
+    """The time is changed after the authority signed."""
+    data = answer.dump()
+    told = answer["time_stamp_token"]["content"]["encap_content_info"]["content"].parsed
+    at = told["gen_time"].contents
+    assert data.count(at) == 1
+    return data.replace(at, b"2001" + at[4:])
+
+
 def without_token(answer):
     status = answer["status"].dump()
     return b"\x30" + bytes([len(status)]) + status
@@ -58,12 +74,25 @@ def without_token(answer):
         answering(query_change=other_nonce),
         answering(refusing),
         answering(without_token),
+        answering(other_signature),
+        answering(other_time),
         answering(lambda _: b""),
         answering(lambda _: b"<html>"),
         answering(lambda answer: answer.dump() + b"more"),
         answering(lambda answer: answer.dump()[:-40]),
     ],
-    ids=["digest", "nonce", "refusal", "no token", "empty", "html", "more", "cut"],
+    ids=[
+        "digest",
+        "nonce",
+        "refusal",
+        "no token",
+        "signature",
+        "time",
+        "empty",
+        "html",
+        "more",
+        "cut",
+    ],
 )
 async def test_anything_else_is_no_time_stamp(stamper):
     with pytest.raises(StampError):
