@@ -2,7 +2,9 @@
 
 S004 art 10.2: at least weekly. The age is that of the last backup recorded as good, or of the first
 entry of the receipt log while there is none. One node makes scheduled backups, under a lease; a
-failure is an alarm and is tried again within the hour. A crash leaves what `gateway.backup` says.
+failure is an alarm and is tried again within the hour. While one of the targets of the last run is
+not good it is said, for as long as that lasts: two places are wanted, and one good backup would
+hide that the other is gone. A crash leaves what `gateway.backup` says.
 """
 
 import asyncio
@@ -55,7 +57,7 @@ class BackupWatch:
         self._warn_after = warn_after
         self._every = every
         self._make = make
-        self._said = False
+        self._said: set[str] = set()
 
     async def run(self) -> None:
         """Work until cancelled."""
@@ -71,7 +73,9 @@ class BackupWatch:
         context = self._context
         known = await _known(context)
         now = context.clock.now()
-        if self._make is not None and self._is_due(known, now):
+        # One that stands still may be a drill beside the living gateway: the targets are not its to
+        # write to, nor to prune, by itself.
+        if self._make is not None and not context.restored and self._is_due(known, now):
             async with context.leases.holding(KEY) as mine:
                 if mine:
                     await self._made(self._make)
@@ -86,9 +90,10 @@ class BackupWatch:
 
     def _is_due(self, known: Mapping[str, Any], now: datetime) -> bool:
         good, tried = _at(known, "good_at"), _at(known, "tried_at")
-        if good is not None and now - good < self._every:
+        # Before now: one made under a clock that was set back since says nothing of its age.
+        if good is not None and timedelta() <= now - good < self._every:
             return False
-        return tried is None or now - tried >= min(_AGAIN, self._every)
+        return tried is None or not timedelta() <= now - tried < min(_AGAIN, self._every)
 
     async def _say(self, known: Mapping[str, Any]) -> None:
         since = _at(known, "good_at")
@@ -97,10 +102,15 @@ class BackupWatch:
             since = None if first is None else from_text(first["at"])
         age = timedelta() if since is None else self._context.clock.now() - since
         observe.backup_age(age_s=age.total_seconds())
-        old = age > self._warn_after
-        if old != self._said:
-            self._said = old
-            observe.standing_warning(what="backup_old", active=old)
+        # From the future it is of no known age: the clock was set back since.
+        self._stands("backup_old", active=age > self._warn_after or age < -_AGAIN)
+        lacking = any(not target["good"] for target in known.get("targets", ()))
+        self._stands("backup_target", active=lacking)
+
+    def _stands(self, what: str, *, active: bool) -> None:
+        if active != (what in self._said):
+            self._said ^= {what}
+            observe.standing_warning(what=what, active=active)
 
 
 def _at(known: Mapping[str, Any], key: str) -> datetime | None:

@@ -21,6 +21,7 @@ class World:
     def __init__(self, *, known=None, first=None, mine=True, fails=False):
         self.known, self.first, self.mine, self.fails = dict(known or {}), first, mine, fails
         self.made = 0
+        self.restored = False
         self.at = NOW
         self.ledger = self.leases = self.clock = self
 
@@ -45,7 +46,7 @@ class World:
         self.known["good_at"] = self.at.isoformat()
 
     def watch(self, *, to=True):
-        context = SimpleNamespace(ledger=self, leases=self, clock=self)
+        context = SimpleNamespace(ledger=self, leases=self, clock=self, restored=self.restored)
         return BackupWatch(context, warn_after=WEEK, every=WEEK, make=self.make if to else None)
 
 
@@ -53,8 +54,8 @@ def ago(**times):
     return {name: (NOW - age).isoformat() for name, age in times.items()}
 
 
-def standing():
-    return measures.of(measures.standing, "backup_old")._value.get()
+def standing(what="backup_old"):
+    return measures.of(measures.standing, what)._value.get()
 
 
 @pytest.mark.parametrize(
@@ -110,6 +111,33 @@ async def test_an_old_one_is_said(known, first, old):
     world.known = ago(good_at=MINUTE)
     await watch.once()
     assert standing() == 0
+
+
+async def test_one_from_the_future_has_no_known_age():
+    """The clock was set back since: without a word nobody would back up until that day."""
+    world = World(known=ago(good_at=-timedelta(days=400)), first=NOW - WEEK)
+    await world.watch(to=False).once()
+    assert standing() == 1
+    await world.watch().once()
+    assert world.made == 1
+
+
+async def test_a_drill_does_not_write_to_the_living_gateways_targets():
+    world = World(known=ago(good_at=3 * WEEK, tried_at=3 * WEEK))
+    world.restored = True
+    await world.watch().once()
+    assert world.made == 0
+
+
+async def test_one_good_target_does_not_hide_the_other():
+    world = World(known=ago(good_at=MINUTE))
+    world.known["targets"] = [{"target": "/a", "good": True}, {"target": "/b", "good": False}]
+    watch = world.watch()
+    await watch.once()
+    assert (standing("backup_target"), standing()) == (1, 0)
+    world.known["targets"][1]["good"] = True
+    await watch.once()
+    assert standing("backup_target") == 0
 
 
 async def test_the_last_good_one():
