@@ -4,6 +4,7 @@ Arguments: trust directory, file to verify or "-", event loop (`asyncio` or `uvl
 """
 
 import asyncio
+import signal
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
@@ -28,5 +29,7 @@ async def main(trust: str, file: str) -> None:
 
 
 if __name__ == "__main__":
+    # Tests started in the background by a shell inherit that interrupts are ignored.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     run = uvloop.run if sys.argv[3] == "uvloop" else asyncio.run
     run(main(sys.argv[1], sys.argv[2]))
