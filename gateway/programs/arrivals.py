@@ -296,6 +296,7 @@ def _row(
     row, header = came.inbound, came.read.envelope.header
     sender = whois(context, header.sender.organ_id)
     name = header.sender.organ_name or name_of(context.directory(), sender.canonical)
+    dated = header.promulgation_date
     return {
         "id": context.ids.new(),
         "agency": to.agency,
@@ -310,6 +311,9 @@ def _row(
         "legal_class": legal_class_of(came.verdicts, came.read.envelope, sender.canonical),
         "urgency": int(header.urgency),
         "business_type": int(header.business.doc_type),
+        "code_number": header.code_number,
+        "code_notation": header.code_notation,
+        "promulgation_date": dated.isoformat() if dated else "",
         "source": row["peer"],
         "inbound_id": row["id"],
         "consignment_id": None,

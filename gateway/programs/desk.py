@@ -23,6 +23,7 @@ from gateway.errors import Reason, RejectedError
 from gateway.ports import Caller, Json, Packet, Row
 from gateway.programs import holding, packets, prooftree, undetermined
 from gateway.programs.context import Context
+from gateway.programs.feeds import ask_for
 from gateway.programs.mailroom import Mailroom
 from gateway.programs.readiness import Readiness
 from gateway.programs.rows import loads
@@ -43,12 +44,13 @@ class Desk:
         self, caller: Caller, *, document_id: str | None, after: str | None, limit: int
     ) -> Json:
         """Return what the caller sent, newest first."""
+        named = {"document_id": document_id} if document_id else {}
         rows = await self._context.ledger.all(
-            "consignments_by_system",
+            "consignments_by_system_named" if named else "consignments_by_system",
             system_id=caller.system_id,
             after=after or "",
-            document_id=document_id or "",
             limit=limit,
+            **named,
         )
         items = await self._documents(rows)
         return {"items": items, "next": rows[-1]["id"] if len(rows) == limit else None}
@@ -205,9 +207,7 @@ class Desk:
     ) -> Json:
         """Return arrivals above a cursor."""
         agencies = caller.speaks_for if agency is None else {agency} & caller.speaks_for
-        rows = await self._context.ledger.all(
-            "inbox", after=after, limit=limit, agencies=json.dumps(sorted(agencies))
-        )
+        rows = await ask_for(self._context.ledger, "inbox", agencies, after=after, limit=limit)
         items = await self._arrivals(rows)
         return {"items": items, "next": rows[-1]["inbox_seq"] if rows else after}
 

@@ -27,6 +27,7 @@ from gateway.ports import (
 from gateway.programs import packets
 from gateway.programs.catalogue import today
 from gateway.programs.context import Context
+from gateway.programs.feeds import ask_for
 from gateway.programs.intake import Intake
 from gateway.programs.mailroom import Mailroom
 from gateway.programs.rows import loads
@@ -88,9 +89,10 @@ class Door:
         limit: int = 1000,
     ) -> Sequence[InboxItem]:
         """List what is offered and not yet taken, oldest first."""
-        rows = await self._context.ledger.all(
+        rows = await ask_for(
+            self._context.ledger,
             "waiting_documents" if kind == "edoc" else "waiting_statuses",
-            agencies=json.dumps(sorted(caller.speaks_for)),
+            caller.speaks_for,
             since=to_text(since) if since else "",
             until=to_text(until) if until else "",
             limit=limit,
@@ -132,14 +134,15 @@ class Door:
         """List what the caller sent, newest first."""
         ledger = self._context.ledger
         if kind == "status":
-            agencies = json.dumps(sorted(caller.speaks_for))
             if consignment_id:
+                agencies = json.dumps(sorted(caller.speaks_for))
                 rows = await ledger.all("sent_status", agencies=agencies, id=consignment_id)
             else:
-                rows = await ledger.all("sent_statuses", agencies=agencies, limit=limit)
+                rows = await ask_for(ledger, "sent_statuses", caller.speaks_for, limit=limit)
             return [_sent_status(r) for r in rows]
+        named = {"consignment_id": consignment_id} if consignment_id else {}
         rows = await ledger.all(
-            "sent", system_id=caller.system_id, consignment_id=consignment_id or "", limit=limit
+            "sent_of" if named else "sent", system_id=caller.system_id, limit=limit, **named
         )
         return [_sent_item(r) for r in rows]
 

@@ -71,8 +71,13 @@ QUERIES: Final[dict[str, str]] = {
     ),
     "consignments_by_system": (
         "SELECT * FROM consignment WHERE system_id = :system_id AND state != 'quarantined' "
-        "AND (:after = '' OR id < :after) AND (:document_id = '' OR document_id = :document_id) "
-        "ORDER BY id DESC LIMIT :limit"
+        "AND (:after = '' OR id < :after) ORDER BY id DESC LIMIT :limit"
+    ),
+    # Found by the identifier: the caller may have sent a million others.
+    "consignments_by_system_named": (
+        "SELECT * FROM consignment WHERE document_id = :document_id "
+        "AND system_id || '' = :system_id AND state != 'quarantined' "
+        "AND (:after = '' OR id < :after) ORDER BY id DESC LIMIT :limit"
     ),
     "consignments_touched_last": (
         "SELECT DISTINCT c.id FROM (SELECT subject FROM event ORDER BY id DESC LIMIT 1000) AS e "
@@ -103,9 +108,15 @@ QUERIES: Final[dict[str, str]] = {
     ),
     "sent": (
         "SELECT d.*, c.document_id, c.sender_written, c.subject, c.code_number, c.code_notation, "
-        "c.issued_at, c.accepted_at FROM delivery d JOIN consignment c ON c.id = d.consignment_id "
+        "c.issued_at, c.accepted_at FROM consignment c JOIN delivery d ON d.consignment_id = c.id "
         "WHERE c.system_id = :system_id AND c.state != 'quarantined' "
-        "AND (:consignment_id = '' OR c.id = :consignment_id) ORDER BY d.id DESC LIMIT :limit"
+        "ORDER BY c.id DESC, d.id DESC LIMIT :limit"
+    ),
+    "sent_of": (
+        "SELECT d.*, c.document_id, c.sender_written, c.subject, c.code_number, c.code_notation, "
+        "c.issued_at, c.accepted_at FROM consignment c JOIN delivery d ON d.consignment_id = c.id "
+        "WHERE c.id = :consignment_id AND c.system_id = :system_id AND c.state != 'quarantined' "
+        "ORDER BY d.id DESC LIMIT :limit"
     ),
     "transfer": "SELECT * FROM transfer WHERE id = :id",
     "transfers_of": "SELECT * FROM transfer WHERE consignment_id = :consignment_id ORDER BY id",
@@ -202,9 +213,8 @@ QUERIES: Final[dict[str, str]] = {
     "arrivals_noted": (
         "SELECT * FROM arrival WHERE agency IN (SELECT value FROM json_each(:agencies)) "
         "AND sender IN (SELECT value FROM json_each(:senders)) "
-        "AND json_extract(envelope, '$.header.code_number') = :code_number "
-        "AND COALESCE(json_extract(envelope, '$.header.code_notation'), '') = :code_notation "
-        "AND json_extract(envelope, '$.header.promulgation_date') = :promulgation_date "
+        "AND code_number = :code_number AND code_notation = :code_notation "
+        "AND promulgation_date = :promulgation_date "
         "ORDER BY version DESC, id DESC"
     ),
     "arrival_of_delivery": "SELECT * FROM arrival WHERE delivery_id = :delivery_id",
@@ -212,15 +222,31 @@ QUERIES: Final[dict[str, str]] = {
         "SELECT * FROM arrival WHERE inbox_seq > :after AND state != 'quarantined' "
         "AND agency IN (SELECT value FROM json_each(:agencies)) ORDER BY inbox_seq LIMIT :limit"
     ),
+    # The same for one agency, in the order of its index: a page costs a page, whatever waits.
+    "inbox_of": (
+        "SELECT * FROM arrival WHERE agency = :agency AND inbox_seq > :after "
+        "AND state != 'quarantined' ORDER BY inbox_seq LIMIT :limit"
+    ),
     "waiting_documents": (
         "SELECT * FROM arrival WHERE agency IN (SELECT value FROM json_each(:agencies)) "
         "AND state = 'offered' "
         "AND (:since = '' OR at_gateway_at >= :since) AND (:until = '' OR at_gateway_at <= :until) "
         "ORDER BY id LIMIT :limit"
     ),
+    "waiting_documents_of": (
+        "SELECT * FROM arrival WHERE agency = :agency AND state = 'offered' "
+        "AND (:since = '' OR at_gateway_at >= :since) AND (:until = '' OR at_gateway_at <= :until) "
+        "ORDER BY id LIMIT :limit"
+    ),
     "waiting_statuses": (
         "SELECT * FROM status_report "
         "WHERE recipient IN (SELECT value FROM json_each(:agencies)) "
+        "AND offered_at IS NOT NULL AND taken_at IS NULL "
+        "AND (:since = '' OR created_at >= :since) AND (:until = '' OR created_at <= :until) "
+        "ORDER BY id LIMIT :limit"
+    ),
+    "waiting_statuses_of": (
+        "SELECT * FROM status_report WHERE recipient = :agency "
         "AND offered_at IS NOT NULL AND taken_at IS NULL "
         "AND (:since = '' OR created_at >= :since) AND (:until = '' OR created_at <= :until) "
         "ORDER BY id LIMIT :limit"
@@ -241,6 +267,9 @@ QUERIES: Final[dict[str, str]] = {
     "sent_statuses": (
         "SELECT * FROM status_report WHERE sender IN (SELECT value FROM json_each(:agencies)) "
         "ORDER BY id DESC LIMIT :limit"
+    ),
+    "sent_statuses_of": (
+        "SELECT * FROM status_report WHERE sender = :agency ORDER BY id DESC LIMIT :limit"
     ),
     "recalls_of": "SELECT * FROM recall WHERE delivery_id = :delivery_id ORDER BY id DESC",
     # -------------------------------------------------------------- proof
@@ -435,8 +464,9 @@ QUERIES: Final[dict[str, str]] = {
         "consignment WHERE state = 'accepted' AND hold = '' LIMIT :limit) AS open"
     ),
     "backlog_of": (
+        # Not by the index of its system's documents: those are all it ever sent.
         "SELECT COUNT(*) AS n FROM (SELECT 1 AS one FROM consignment WHERE state = 'accepted' "
-        "AND system_id = :system_id LIMIT :limit) AS open"
+        "AND system_id || '' = :system_id LIMIT :limit) AS open"
     ),
     "outbox_depth": "SELECT COUNT(*) AS n FROM (SELECT 1 AS one FROM outbox LIMIT :limit) AS owed",
 }

@@ -153,6 +153,14 @@ consignment = Table(
     Index("ix_consignment_notation", "sender", "code_number", "code_notation", "promulgation_date"),
     Index("ix_consignment_system", "system_id", "id"),
     Index("ix_consignment_document", "document_id"),
+    # Updates, replacements, recalls: few among all that an agency ever sent.
+    Index(
+        "ix_consignment_concerning",
+        "sender",
+        "id",
+        sqlite_where=text("business_type != 0"),
+        postgresql_where=text("business_type != 0"),
+    ),
     Index(
         "ix_consignment_open",
         "id",
@@ -323,6 +331,9 @@ arrival = Table(
     _text("legal_class", default=""),
     _int("urgency", default=0),
     _int("business_type", default=0),
+    _text("code_number", default=""),
+    _text("code_notation", default=""),
+    _text("promulgation_date", default=""),
     _text("source"),
     _text("inbound_id", null=True),
     _text("consignment_id", null=True),
@@ -346,6 +357,15 @@ arrival = Table(
     UniqueConstraint("agency", "arrival_year", "arrival_number"),
     Index("ix_arrival_inbox", "agency", "inbox_seq"),
     Index("ix_arrival_delivery", "delivery_id"),
+    Index("ix_arrival_inbound", "inbound_id"),
+    Index(
+        "ix_arrival_notation",
+        "agency",
+        "sender",
+        "code_number",
+        "code_notation",
+        "promulgation_date",
+    ),
     Index(
         "ix_arrival_unsequenced",
         "id",

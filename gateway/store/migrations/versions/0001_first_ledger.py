@@ -160,6 +160,13 @@ def _outgoing() -> None:
         ["sender", "code_number", "code_notation", "promulgation_date"],
     )
     op.create_index(
+        "ix_consignment_concerning",
+        "consignment",
+        ["sender", "id"],
+        sqlite_where=sa.text("business_type != 0"),
+        postgresql_where=sa.text("business_type != 0"),
+    )
+    op.create_index(
         "ix_consignment_open",
         "consignment",
         ["id"],
@@ -320,6 +327,9 @@ def _incoming() -> None:
         sa.Column("legal_class", TEXT, nullable=False, server_default=sa.text("''")),
         sa.Column("urgency", NUMBER, nullable=False, server_default=sa.text("0")),
         sa.Column("business_type", NUMBER, nullable=False, server_default=sa.text("0")),
+        sa.Column("code_number", TEXT, nullable=False, server_default=sa.text("''")),
+        sa.Column("code_notation", TEXT, nullable=False, server_default=sa.text("''")),
+        sa.Column("promulgation_date", TEXT, nullable=False, server_default=sa.text("''")),
         sa.Column("source", TEXT, nullable=False),
         sa.Column("inbound_id", TEXT, nullable=True),
         sa.Column("consignment_id", TEXT, nullable=True),
@@ -355,6 +365,12 @@ def _incoming() -> None:
         ),
     )
     op.create_index("ix_arrival_delivery", "arrival", ["delivery_id"])
+    op.create_index("ix_arrival_inbound", "arrival", ["inbound_id"])
+    op.create_index(
+        "ix_arrival_notation",
+        "arrival",
+        ["agency", "sender", "code_number", "code_notation", "promulgation_date"],
+    )
     op.create_index("ix_arrival_inbox", "arrival", ["agency", "inbox_seq"])
     op.create_index(
         "ix_arrival_unsequenced",
