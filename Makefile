@@ -14,6 +14,7 @@
 #   make docs       write the generated pages again
 #   make bundle     one archive that installs without a network: dist/vanlien-VERSION-linux-x86_64.tar.gz
 #   make bundle-test  install that archive where there is no network, and run it
+#   make compose-test  bring compose.yaml up as processes (root), send, kill a node
 #   make lock       choose versions again and pin them with hashes
 #   make clean      take away what make made
 
@@ -34,7 +35,7 @@ UV ?= $(shell command -v uv || echo $(BIN)/uv)
 BUILT_AT = $(shell git log -1 --format=%ct 2> /dev/null || echo 0)
 LOCKING := pip compile --quiet --generate-hashes --no-emit-index-url --no-header --python-version 3.11
 
-.PHONY: help run test unit crash-long histories fuzz-verify lint format bench corpus bench-fairness bench-verify docs bundle bundle-test lock clean venv dev debian
+.PHONY: help run test unit crash-long histories fuzz-verify lint format bench corpus bench-fairness bench-verify docs bundle bundle-test compose-test lock clean venv dev debian
 
 help:
 	@sed -n 's/^#   \(make .*\)/\1/p' Makefile
@@ -105,6 +106,9 @@ bundle: dev
 bundle-test: dev
 	VANLIEN_BUNDLE=$$(ls -t dist/vanlien-*-linux-x86_64.tar.gz | head -1) \
 	  $(BIN)/python -m pytest tests/integration/test_bundle.py -o timeout=1800 $(ARGS)
+
+compose-test: dev debian
+	VANLIEN_COMPOSE=1 $(BIN)/python -m pytest tests/integration/test_compose.py -o timeout=900 $(ARGS)
 
 # ---------------------------------------------------------------- installing
 

@@ -97,7 +97,14 @@ def test_the_readme_shows_only_commands_that_exist():
 def test_the_makefile_lists_its_targets():
     listed = set(re.findall(r"^#   make ([a-z-]+)", text("Makefile"), re.MULTILINE))
     commands = {"run", "test", "unit", "crash-long", "lint", "bench", "docs", "lock", "clean"}
-    commands |= {"bundle", "bundle-test", "bench-fairness", "bench-verify", "corpus"}
+    commands |= {
+        "bundle",
+        "bundle-test",
+        "compose-test",
+        "bench-fairness",
+        "bench-verify",
+        "corpus",
+    }
     commands |= {"fuzz-verify", "histories"}
     assert commands == listed
     assert listed <= targets()
