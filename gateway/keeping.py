@@ -19,14 +19,25 @@ from pydantic import BaseModel
 from gateway import __version__, observe, stores
 from gateway.backup import form
 from gateway.backup.make import Made, Source, make
-from gateway.backup.restore import Restored, Target, restore
+from gateway.backup.restore import Restored, Target, refuse_unless_good, restore
+from gateway.backup.verify import Checked, verify
 from gateway.clock import SystemClock
 from gateway.config import Settings
+from gateway.datafolder import take_lock
 from gateway.errors import ConfigurationError
 from gateway.keys.receiptkey import signing_now
 from gateway.policies import receipt_keys_of
-from gateway.receipts.proof import PublicKey, load_keys, verify_file
-from gateway.receipts.sign import public_pem
+from gateway.receipts.proof import (
+    TYP_HEAD,
+    Head,
+    PublicKey,
+    load_keys,
+    open_jws,
+    read_head,
+    verify_file,
+)
+from gateway.receipts.ring import read_ring
+from gateway.receipts.sign import load_private, public_pem
 from gateway.store.keeping import LedgerKeeping
 
 Progress = Callable[[str, int, int], None]
@@ -168,6 +179,8 @@ async def back_up_beside(settings: Settings) -> None:
     for target in targets:
         if not target["good"]:
             observe.alarm(what="backup failed", subject=str(target["target"]))
+        for damaged in target["damaged"]:
+            observe.alarm(what="backup damaged", subject=f"{target['target']}/{damaged}")
 
 
 def said(made: Made) -> str:
@@ -188,12 +201,16 @@ def put_back(
     by: str,
     now: Callable[[], datetime] | None = None,
     progress: Progress = lambda _what, _done, _all: None,
+    checked: Checked | None = None,
 ) -> Restored:
     """Restore a backup into the empty gateway behind settings; it stands still afterwards."""
-    if stores.ledger_fault(settings) is not None:
-        stores.create_ledger(settings)
-    blobs = stores.open_blobs(settings)
-    try:
+    with contextlib.ExitStack() as stack:
+        if not stores.shared(settings):
+            # A server that starts meanwhile could give a number before it sees the hold.
+            stack.callback(os.close, take_lock(settings.gateway.data_dir))
+        if stores.ledger_fault(settings) is not None:
+            stores.create_ledger(settings)
+        blobs = stack.enter_context(contextlib.closing(stores.open_blobs(settings)))
         target = Target(
             stores.usable_ledger(settings),
             blobs,
@@ -202,13 +219,41 @@ def put_back(
             now or SystemClock().now,
             by,
         )
-        return asyncio.run(restore(backup, target, keys, progress))
-    finally:
-        blobs.close()
+        return asyncio.run(restore(backup, target, keys, progress, checked=checked))
 
 
-def entries_of(path: Path, keys: Mapping[str, PublicKey]) -> list[Mapping[str, Any]]:
-    """Return the facts of an exported receipt log that one of `keys` signed.
+def examine(
+    backup: form.Backup,
+    keys: Mapping[str, PublicKey],
+    progress: Progress = lambda _what, _done, _all: None,
+) -> Checked:
+    """Check a backup whose settings are not laid out yet: nothing of it is believed before.
+
+    Raises:
+        DamagedBackupError: It is damaged, or none of `keys` signed it.
+    """
+    checked = verify(backup, keys, progress)
+    refuse_unless_good(checked, keys)
+    return checked
+
+
+def signers_in(folder: Path) -> Mapping[str, PublicKey]:
+    """Return the public receipt keys behind what `backup --keys-to` copied into a folder."""
+    found: dict[str, PublicKey] = {}
+    for file in sorted(folder.glob("receipts.*--*")):
+        with contextlib.suppress(ConfigurationError, ValueError, OSError):
+            if file.name.startswith("receipts.ring_file--"):
+                for known in read_ring(file.read_bytes()).keys:
+                    found |= load_keys(known.public_key.encode())
+            else:
+                found |= load_keys(public_pem(load_private(file)).encode())
+    return found
+
+
+def entries_of(
+    path: Path, keys: Mapping[str, PublicKey]
+) -> tuple[list[Mapping[str, Any]], tuple[int, str]]:
+    """Return the facts of an exported receipt log that one of `keys` signed, and its tree.
 
     Raises:
         ConfigurationError: It is damaged, or signed by nobody we know.
@@ -223,4 +268,19 @@ def entries_of(path: Path, keys: Mapping[str, PublicKey]) -> list[Mapping[str, A
             record = json.loads(line)
             if record.get("type") == "entry":
                 found.append(json.loads(record["body"]))
-    return found
+    return found, (report.tree_size, report.root)
+
+
+def head_of(path: Path, keys: Mapping[str, PublicKey]) -> tuple[int, str]:
+    """Return size and root of a tree head that one of `keys` signed.
+
+    Raises:
+        ConfigurationError: It is none, or signed by nobody we know.
+    """
+    try:
+        token = read_head(path.read_bytes()).token
+        head = Head.of(token, open_jws(token, TYP_HEAD, keys)[1])
+    except (OSError, ValueError) as exc:
+        told = f"{path}: không phải đầu cây do cổng này ký"
+        raise ConfigurationError(f"{told} / no tree head signed by this gateway") from exc
+    return head.size, head.root.hex()

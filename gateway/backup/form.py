@@ -111,6 +111,28 @@ def finished(target: Path) -> list[Backup]:
     return found
 
 
+def broken(target: Path) -> list[str]:
+    """Return the names of finished backups that cannot be read, or not now.
+
+    What they name is not known, so nothing in the pool may be taken for unneeded while there are
+    any: a disk that fails to answer once must not cost a good backup its bytes.
+    """
+    names = (f.name for f in target.iterdir() if _NAME.fullmatch(f.name))
+    return sorted({*names} - {backup.id for backup in finished(target) if intact(backup)})
+
+
+def intact(backup: Backup) -> bool:
+    """Tell whether the lists of what a backup names are what its manifest says."""
+    told = backup.manifest["parts"]
+    try:
+        found = {name: hashed(backup.folder / name) for name in (BLOBS, FILES)}
+    except OSError:
+        return False
+    return all(
+        (told[name]["sha256"], told[name]["size_bytes"]) == said for name, said in found.items()
+    )
+
+
 def chosen(folder: Path) -> Backup:
     """Return the backup a folder is, or the newest in the target it is.
 
@@ -149,6 +171,7 @@ def read(folder: Path) -> Backup:
         log = manifest["log"]
         head = log["head"]
         good = good and isinstance(log["size"], int) and isinstance(head, dict)
+        good = good and isinstance(manifest.get("gone", []), list)
         good = good and (not head or isinstance(head["size"], int))
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as exc:
         raise DamagedBackupError(name, "không đọc được", "cannot be read") from exc

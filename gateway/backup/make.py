@@ -3,8 +3,10 @@
 Promises: the ledger's rows are those of one read transaction; a blob is copied only when its bytes
 match its name; what an earlier finished backup of the target holds is not copied again; the backup
 gets its name only after everything is on disk, so a half-made one is never taken for a good one.
-Keys are never copied. A target that fails leaves the others alone. A crash leaves a `.part` folder,
-which the next run removes, and bytes in the pool that no finished backup names.
+Keys are never copied. A target that fails leaves the others alone. Gateways may share a target:
+each removes its own older backups only, and no bytes while any backup there cannot be read. A crash
+leaves a `.part` folder, which the next run removes, and bytes in the pool that no finished backup
+names.
 
 1. the ledger's rows and the names of its blobs, in one read transaction
 2. blobs that no finished backup of this target holds
@@ -44,7 +46,8 @@ from gateway.store.schema import metadata
 from gateway.store.session import Session, session
 
 _PRIVATE: Final = b"PRIVATE KEY-----"
-_PASSWORD: Final = re.compile(r"(://[^:/@\s\"']*):[^@/\s\"']*@")
+_PASSWORD: Final = re.compile(r"(://[^:/@\s\"']*):[^/\s\"']*@")
+_KEY_NAMES: Final = (".key", ".p12", ".pfx", ".jks", ".p8", ".pin")
 _LEVEL: Final = 3
 _TOLD_EVERY: Final = 1000
 
@@ -87,6 +90,8 @@ class Made:
         copied: Of these and of the files, how many had to be copied.
         copied_bytes: Their bytes.
         missing: Blobs the ledger names and nobody has, or only damaged.
+        gone: Blobs that retention or a purge took away while the backup was being made.
+        damaged: Finished backups of the target that cannot be read, or whose lists were changed.
         left_out: Files that look like private keys.
         removed: Older backups that were removed.
         vi: Why it failed, Vietnamese; "" when it did not.
@@ -99,6 +104,8 @@ class Made:
     copied: int = 0
     copied_bytes: int = 0
     missing: list[str] = field(default_factory=list)
+    gone: list[str] = field(default_factory=list)
+    damaged: list[str] = field(default_factory=list)
     left_out: list[str] = field(default_factory=list)
     removed: list[str] = field(default_factory=list)
     vi: str = ""
@@ -158,17 +165,19 @@ def _to(
         made.id = name
         _sync(target)
         faults.reach("backup.after-rename")
+        made.damaged = form.broken(target)
         made.removed = prune(target, keep, newest=name)
 
 
 def _fill(source: Source, made: Made, part: Path, at: datetime, progress: Progress) -> None:
     target = made.target
-    before = form.finished(target)
+    before = [backup for backup in form.finished(target) if form.intact(backup)]
     with tempfile.TemporaryDirectory(dir=part) as work:
         names = Path(work) / "names"
         facts = _ledger(source, part / form.LEDGER, names, progress)
         faults.reach("backup.after-ledger")
         _blobs(source, made, names, part / form.BLOBS, before, progress)
+        _still_named(source, made)
         _files(source, made, part / form.FILES, before)
     parts = {}
     for name in form.PARTS:
@@ -183,6 +192,7 @@ def _fill(source: Source, made: Made, part: Path, at: datetime, progress: Progre
         "parts": parts,
         "blobs": made.blobs,
         "missing": made.missing,
+        "gone": made.gone,
         "left_out": made.left_out,
         "keys_needed": {setting: path.name for setting, path in sorted(source.keys.items())},
         "receipt_key": {"kid": source.key.kid, "public": public_pem(source.key)},
@@ -278,6 +288,16 @@ def _blobs(  # noqa: PLR0917 - one step of one procedure
                 progress("blobs", done, total)
 
 
+def _still_named(source: Source, made: Made) -> None:
+    """Tell what is missing from what was let go of, on purpose, since the ledger was read."""
+    if not made.missing:
+        return
+    with session(source.place, purpose="backup", read_only=True) as opened, opened.reading():
+        sql = "SELECT 1 AS n FROM blob_ref WHERE sha256 = ? LIMIT 1"
+        made.gone = [name for name in made.missing if opened.row(sql, (name,)) is None]
+    made.missing = sorted({*made.missing} - {*made.gone})
+
+
 class _Known:
     """Blobs of finished backups: two ascending lists walked side by side, whatever their length."""
 
@@ -349,10 +369,10 @@ def _files(source: Source, made: Made, path: Path, before: Sequence[form.Backup]
                 name = file.relative_to(folder).as_posix()
                 if file.name.endswith(("-wal", "-shm", ".part")):
                     continue
-                if _inode(file) in secret or _is_private(file):
-                    made.left_out.append(f"{root}/{name}")
-                    continue
                 try:
+                    if _inode(file) in secret or _is_private(file):
+                        made.left_out.append(f"{root}/{name}")
+                        continue
                     with _still(file) as still:
                         sha256, size = form.hashed(still)
                         if (sha256, size) not in known or not _has(made.target, sha256, size):
@@ -396,29 +416,36 @@ def _inode(path: Path) -> tuple[int, int] | None:
 
 
 def _is_private(path: Path) -> bool:
+    if path.suffix.lower() in _KEY_NAMES:
+        return True
     with path.open("rb") as file:
-        return _PRIVATE in file.read(1 << 16)
+        return _PRIVATE in file.read(form.CHUNK)
 
 
 # ---------------------------------------------------------------- (5) what is kept
 
 
 def prune(target: Path, keep: int, *, newest: str) -> list[str]:
-    """Remove all but `keep` backups, and bytes nobody names.
+    """Remove all but `keep` backups of the gateway that made `newest`, and bytes nobody names.
 
     Never the one just made, which a clock that was set back makes look older than the others, and
-    never the last one that lacks nothing.
+    never the last one that lacks nothing. Other gateways' backups are theirs to remove.
     """
-    backups = sorted(form.finished(target), key=lambda backup: (backup.id == newest, backup.id))
-    whole = [backup.id for backup in backups if not backup.manifest["missing"]]
+    everybody = form.finished(target)
+    own = next((b.manifest["gateway"] for b in everybody if b.id == newest), None)
+    backups = sorted(
+        (backup for backup in everybody if backup.manifest["gateway"] == own),
+        key=lambda backup: (backup.id == newest, backup.id),
+    )
+    whole = [b.id for b in backups if not b.manifest["missing"] and form.intact(b)]
     old = [backup for backup in backups[: -max(keep, 1)] if backup.id not in whole[-1:]]
     for backup in old:
         # Out of sight at once: a crash in the middle leaves no half of a backup under its name.
         gone = target / f".{backup.id}.part"
         backup.folder.rename(gone)
         shutil.rmtree(gone)
-    if old:
-        _forget(target, [backup for backup in backups if backup not in old])
+    if old and not form.broken(target):
+        _forget(target, [backup for backup in everybody if backup not in old])
     return [backup.id for backup in old]
 
 

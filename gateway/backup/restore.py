@@ -2,8 +2,9 @@
 
 Promises: nothing is written before the whole backup was checked; a ledger that holds anything is
 refused; the rows, the hold and the receipt log's `restored` entry are one transaction, so a
-restored ledger never exists without its hold. A crash before it leaves blobs that no row names;
-running the same command again finishes the work.
+restored ledger never exists without its hold. Feeds go on above every cursor the lost gateway can
+have handed out, so that no reader who kept one misses what comes now. A crash before it leaves
+blobs that no row names; running the same command again finishes the work.
 
 1. check everything
 2. the ledger is there and empty
@@ -14,7 +15,7 @@ running the same command again finishes the work.
 
 import asyncio
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -22,7 +23,7 @@ from typing import Any, Final
 
 from gateway import faults
 from gateway.backup import form
-from gateway.backup.verify import verify
+from gateway.backup.verify import Checked, verify
 from gateway.errors import ConfigurationError, Fault, IntegrityError
 from gateway.ports import Blobs, Ids
 from gateway.receipts.proof import PublicKey
@@ -38,6 +39,13 @@ _AT_ONCE: Final = 64
 _PARAMETERS: Final = 30_000
 _ROWS: Final = 200
 _COUNTED: Final = (("event", "id"), ("receipt_entry", "ord"), ("outbox", "id"))
+_CURSORS: Final = ("inbox_seq", "event_seq")
+_OWNERS: Final = (
+    ("consignment", "document_id"),
+    ("arrival", "document_id"),
+    ("transfer", "document_id"),
+    ("inbound", "peer_doc_id"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +81,8 @@ class Restored:
         blobs: Blobs put back.
         files: Files put back.
         missing: Blobs that were missing when the backup was made.
+        lacking: Every row whose blob is among these: `sha256`, `owner`, `kind`, `document_id`.
+        gone: Blobs that retention or a purge took away while the backup was being made.
         left: Folders that were left as they are.
         tree_size: Entries of the receipt log that came back.
         root: Root of its tree over them, hex.
@@ -86,6 +96,8 @@ class Restored:
     blobs: int = 0
     files: int = 0
     missing: tuple[str, ...] = ()
+    lacking: list[Mapping[str, str]] = field(default_factory=list)
+    gone: tuple[str, ...] = ()
     left: list[str] = field(default_factory=list)
     tree_size: int = 0
     root: str = ""
@@ -97,8 +109,17 @@ async def restore(
     target: Target,
     keys: Mapping[str, PublicKey],
     progress: Progress = lambda _what, _done, _all: None,
+    *,
+    checked: Checked | None = None,
 ) -> Restored:
     """Put a backup back.
+
+    Args:
+        backup: Which.
+        target: Where to.
+        keys: Receipt keys one of which must have signed it, by kid.
+        progress: Told how far it is.
+        checked: What `verify` found a moment ago, so that it need not look again.
 
     Raises:
         DamagedBackupError: It is damaged, or nobody trusted signed it; nothing was written.
@@ -108,18 +129,11 @@ async def restore(
     _fits(backup)
     with session(target.place, purpose="restore", read_only=True) as opened, opened.reading():
         _empty(target.place, opened)  # (2), before a long check
-    checked = await asyncio.to_thread(verify, backup, keys, progress)  # (1)
-    if checked.faults:
-        raise form.DamagedBackupError(*checked.faults[0])
-    if not checked.pinned:
-        raise form.DamagedBackupError(
-            f"{backup.id}/{form.SIGNATURE}",
-            "được ký bằng khóa khác với khóa hồi báo của cấu hình này; nếu khóa đã đổi, dùng --key",
-            "is signed by another key than the receipt key of these settings; if it was changed, "
-            "give --key",
-        )
+    if checked is None:
+        checked = await asyncio.to_thread(verify, backup, keys, progress)  # (1)
+    refuse_unless_good(checked, keys)
     done = Restored(backup.id, backup.made_at)
-    done.missing = tuple(manifest["missing"])
+    done.missing, done.gone = tuple(manifest["missing"]), tuple(manifest.get("gone", ()))
     done.tree_size, done.root = int(manifest["log"]["size"]), checked.root
     done.keys_needed = dict(manifest["keys_needed"])
     done.blobs = await _blobs(backup, target.blobs, progress)
@@ -127,6 +141,19 @@ async def restore(
     await asyncio.to_thread(_files, backup, target, done)
     await asyncio.to_thread(_rows, backup, target, done, progress)
     return done
+
+
+def refuse_unless_good(checked: Checked, keys: Mapping[str, PublicKey]) -> None:
+    """Raise DamagedBackupError when a backup is damaged, or none of `keys` signed it."""
+    if checked.faults:
+        raise form.DamagedBackupError(*checked.faults[0])
+    if checked.kid not in keys:
+        raise form.DamagedBackupError(
+            f"{checked.backup.id}/{form.SIGNATURE}",
+            "được ký bằng khóa khác với khóa hồi báo của cấu hình này; nếu khóa đã đổi, dùng --key",
+            "is signed by another key than the receipt key of these settings; if it was changed, "
+            "give --key",
+        )
 
 
 def _fits(backup: form.Backup) -> None:
@@ -213,6 +240,8 @@ def _rows(backup: form.Backup, target: Target, done: Restored, progress: Progres
                     f"(SELECT COALESCE(MAX({column}), 0) + 1 FROM {name}), false) AS n"
                 )
         now = target.now()
+        _above_every_cursor(opened, now)
+        done.lacking = list(_lacking(opened, done.missing))
         done.restored_at = now.isoformat()
         facts = {
             "backup": backup.id,
@@ -223,6 +252,38 @@ def _rows(backup: form.Backup, target: Target, done: Restored, progress: Progres
         }
         opened.apply(mark_restored(facts, target.ids, now))
         faults.reach("restore.before-commit")
+
+
+def _above_every_cursor(opened: Session, now: datetime) -> None:
+    """Let the feeds go on where no lost cursor can be.
+
+    A client that read on after the backup asks for what follows its last cursor; what is offered
+    now must lie above it. Feeds may have gaps, and milliseconds since 1970 outrun any feed, that of
+    an earlier restoration too.
+    """
+    floor = int(now.timestamp() * 1000)
+    for key in _CURSORS:
+        row = opened.row("SELECT value FROM meta WHERE key = ?", (key,))
+        value = str(max(floor, int(row["value"]) if row else 0))
+        opened.run("DELETE FROM meta WHERE key = ?", (key,))
+        opened.run("INSERT INTO meta (key, value) VALUES (?, ?)", (key, value))
+
+
+def _lacking(opened: Session, missing: Sequence[str]) -> Iterator[Mapping[str, str]]:
+    """Yield each row whose bytes are not there, one by one."""
+    for name in missing:
+        sql = "SELECT owner FROM blob_ref WHERE sha256 = ? ORDER BY owner"
+        for ref in opened.rows(sql, (name,)):
+            yield {"sha256": name, "owner": ref["owner"], **_whose(opened, ref["owner"])}
+
+
+def _whose(opened: Session, owner: str) -> Mapping[str, str]:
+    for table, column in _OWNERS:
+        sql = f"SELECT {column} AS name FROM {table} WHERE id = ?"  # noqa: S608 - our own names
+        row = opened.row(sql, (owner,))
+        if row is not None:
+            return {"kind": table, "document_id": row["name"] or ""}
+    return {"kind": "", "document_id": ""}
 
 
 def _table(opened: Session, table: form.TableRows) -> int:

@@ -31,6 +31,7 @@ class Checked:
         backup: The backup.
         faults: What is damaged: file, Vietnamese, English.
         pinned: The signature is by a key the caller trusts.
+        kid: Whose signature it is, "" while it is not a good one.
         blobs: Blobs whose bytes are right.
         rows: Rows of the ledger.
         root: Root of the receipt log's tree over all its entries, hex.
@@ -39,6 +40,7 @@ class Checked:
     backup: form.Backup
     faults: list[tuple[str, str, str]] = field(default_factory=list)
     pinned: bool = False
+    kid: str = ""
     blobs: int = 0
     rows: int = 0
     root: str = ""
@@ -95,7 +97,7 @@ def _signature(found: Checked, keys: Mapping[str, PublicKey]) -> None:
         )
     if claims.get("backup") != backup.id:
         found.fault(name, "thuộc bản sao lưu khác", "belongs to another backup")
-    found.pinned = kid in keys
+    found.kid, found.pinned = kid, kid in keys
 
 
 def _part(found: Checked, name: str) -> None:

@@ -89,6 +89,11 @@ def backup(
 
     settings = load(config)
     targets = [path.absolute() for path in (to or settings.backup.to)]
+    if len({target.resolve() for target in targets}) < len(targets):
+        raise UsageFault(
+            "hai đích là cùng một thư mục: cần hai nơi khác nhau",
+            "two targets are the same folder: two places are wanted",
+        )
     if not targets:
         raise UsageFault(
             "chưa có đích: dùng --to THƯ-MỤC hoặc đặt [backup] to",
@@ -209,8 +214,9 @@ def _copy_keys(settings: Any, keys_to: Path, targets: list[Path]) -> list[str]:
     from gateway import keeping
     from gateway.backup.make import copy_keys
 
-    place = keys_to.absolute()
-    if any(place == target or target in place.parents for target in targets):
+    place = keys_to.resolve()
+    inside = {place, *place.parents}
+    if any(target.resolve() in inside for target in targets):
         raise UsageFault(
             "--keys-to không được nằm trong thư mục sao lưu: khóa phải để riêng",
             "--keys-to must not lie in a backup target: keys are kept apart",
@@ -243,6 +249,7 @@ def _text(made: "Made") -> str:
         f"  tệp / blobs {made.blobs} · chép mới / copied {made.copied} ({made.copied_bytes:,} B)",
     ]
     lines += [f"  ! {said(made)}"] if made.missing else []
+    lines += [f"  ! bản cũ bị hỏng / an older one is damaged: {n}" for n in made.damaged]
     lines += [f"  ! bỏ ra vì giống khóa / left out, looks like a key: {n}" for n in made.left_out]
     lines += [f"  xóa bản cũ / older one removed: {n}" for n in made.removed]
     return "\n".join(lines)
@@ -259,6 +266,8 @@ def _json(made: "Made") -> dict[str, Any]:
         "copied": made.copied,
         "copied_bytes": made.copied_bytes,
         "missing": made.missing,
+        "gone": made.gone,
+        "damaged": made.damaged,
         "left_out": made.left_out,
         "removed": made.removed,
         "said": said(made) or None,

@@ -20,7 +20,11 @@ from gateway.cli.frame import OK, UsageFault, emit, examples
 
 if TYPE_CHECKING:
     from gateway.backup import form
-    from gateway.store.keeping import Floor
+    from gateway.backup.verify import Checked
+    from gateway.store.keeping import Floor, Raised
+
+_UNDER_WAY: Final = ".restore-under-way"
+"""Names the backup a folder is being filled from: the same command goes on with it."""
 
 _FLOOR: Final = re.compile(r"([0-9A-Z.]{1,35}):(\d{4}):(issue|arrival)=(\d{1,12})")
 
@@ -81,13 +85,20 @@ def restore_from(
     from gateway.config import load
 
     backup = chosen(folder)
+    checked = None
     if to is not None:
-        config = _lay_out(backup, to.absolute(), keys_from)
+        checked, config = _begun(backup, to.absolute(), keys_from, key or [])
     elif keys_from is not None:
         raise UsageFault("--keys-from đi cùng --to", "--keys-from goes with --to")
     settings = load(config)
     trusted = {**keeping.trusted(settings), **public_keys(key or [])}
-    done = keeping.put_back(settings, backup, trusted, by=common.actor(), progress=told)
+    if checked is not None and keys_from is not None:
+        trusted |= keeping.signers_in(keys_from)
+    done = keeping.put_back(
+        settings, backup, trusted, by=common.actor(), progress=told, checked=checked
+    )
+    if to is not None:
+        (to / _UNDER_WAY).unlink(missing_ok=True)
     payload = {
         "backup": done.backup,
         "config": str(config),
@@ -97,6 +108,8 @@ def restore_from(
         "blobs": done.blobs,
         "files": done.files,
         "missing": list(done.missing),
+        "lacking": list(done.lacking),
+        "gone": list(done.gone),
         "left": done.left,
         "tree_size": done.tree_size,
         "root": done.root,
@@ -108,6 +121,10 @@ def restore_from(
         *_window(done.made_at, done.restored_at),
         *(f"  ! giữ nguyên / left as it was: {name}" for name in done.left),
         *(f"  ! thiếu từ lúc sao lưu / missing already then: {name}" for name in done.missing),
+        *(
+            f"    {' '.join(filter(None, (r['kind'], r['owner'], r['document_id'])))}"
+            for r in done.lacking
+        ),
         "Cổng đang đứng yên: nhận và trả lời, không cấp số, không chuyển đi.",
         "The gateway stands still: it receives, gives no number, relays nothing.",
         "Tiếp theo / Next:",
@@ -133,6 +150,7 @@ def show(*, config: ConfigOption = Path(CONFIG_NAME), as_json: JsonOption = Fals
         f"Đứng yên / stands still: {stands['backup']}",
         *_window(stands["made_at"], stands["restored_at"]),
         f"  sổ hồi báo / receipt log: {stands['tree_size']} · {stands['root']}",
+        *(_head_text(*head) for head in stands.get("heads", ())),
         f"  đối chiếu / reconciled: {stands.get('reconciled_at', '—')}",
         *(f"    {name}" for name in stands.get("raised", ())),
     ]
@@ -157,6 +175,14 @@ def reconcile(
             "backup, kept by somebody else.",
         ),
     ] = None,
+    head: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--head",
+            help="Đầu cây bên khác giữ: cho biết sổ đã dài tới đâu. / A tree head kept by somebody "
+            "else: how long the log was.",
+        ),
+    ] = None,
     *,
     nothing_later: Annotated[
         bool,
@@ -175,19 +201,34 @@ def reconcile(
     from gateway.config import load
 
     floors = [_floor(text) for text in floor or ()]
-    if not floors and not receipts and not nothing_later:
+    if not floors and not receipts and not head and not nothing_later:
         raise UsageFault(
             "cần --floor, --receipts, hoặc --nothing-later nếu chắc chắn không có số nào sau đó",
             "give --floor, --receipts, or --nothing-later when surely no number came after",
         )
     settings = load(config)
     trusted = {**keeping.trusted(settings), **public_keys(key or [])}
-    entries = [facts for path in receipts or () for facts in keeping.entries_of(path, trusted)]
+    exports = [keeping.entries_of(path, trusted) for path in receipts or ()]
+    entries = [facts for found, _ in exports for facts in found]
+    heads = [
+        *(tree for _, tree in exports),
+        *(keeping.head_of(path, trusted) for path in head or ()),
+    ]
     from gateway.store.keeping import highest_in
 
+    raised: list[Raised] = []
     with keeping.opened(settings) as ledger:
+        seen = ledger.see_heads([tree for tree in heads if tree[0]], by=common.actor())
         lost = ledger.lost(entries)
-        raised = ledger.reconcile([*floors, *highest_in(entries)], by=common.actor())
+        if nothing_later and (lost or any(one.state == "ahead" for one in seen)):
+            raise UsageFault(
+                "--nothing-later không đúng: có đầu cây hoặc hồi báo ghi sau bản sao lưu; dùng "
+                "--floor hoặc --receipts",
+                "--nothing-later is not true: there is a tree head or a receipt from after the "
+                "backup; give --floor or --receipts",
+            )
+        if floors or receipts or nothing_later:
+            raised = ledger.reconcile([*floors, *highest_in(entries)], by=common.actor())
         stands = ledger.restored()
     payload = {
         "raised": [
@@ -201,6 +242,8 @@ def reconcile(
             for r in raised
         ],
         "lost": [_lost(facts) for facts in lost],
+        "heads": [{"size": h.size, "root": h.root, "state": h.state} for h in seen],
+        "reconciled": bool(stands.get("reconciled_at")),
         "window": {"from": stands["made_at"], "to": stands["restored_at"]},
     }
     lines = [
@@ -208,6 +251,7 @@ def reconcile(
         for r in raised
     ] or ["Không dãy số nào phải đẩy / no counter had to move"]
     lines += [f"mất / lost: {_lost_text(facts)}" for facts in lost]
+    lines += [_head_text(h.size, h.root, h.state) for h in seen]
     lines += _window(stands["made_at"], stands["restored_at"])
     emit(payload, "\n".join(lines), as_json)
     return OK
@@ -242,14 +286,38 @@ def _floor(text: str) -> "Floor":
     return Floor(found[1], int(found[2]), found[3], int(found[4]))
 
 
-def _lay_out(backup: "form.Backup", folder: Path, keys_from: Path | None) -> Path:
-    """Write the settings, certificates and keys of a backup into a new folder."""
+def _begun(
+    backup: "form.Backup", folder: Path, keys_from: Path | None, key: list[Path]
+) -> "tuple[Checked, Path]":
+    """Check a backup, then lay its settings out; nothing of it is written, or believed, before."""
+    from gateway import keeping
+
+    under_way = folder / _UNDER_WAY
+    again = under_way.is_file() and under_way.read_text(encoding="utf-8") == backup.id
+    if folder.exists() and any(folder.iterdir()) and not again:
+        raise UsageFault(f"{folder} không trống", f"{folder} is not empty")
+    known = {**(keeping.signers_in(keys_from) if keys_from else {}), **public_keys(key)}
+    if not known:
+        raise UsageFault(
+            "chưa biết ai ký bản sao lưu: cần --keys-from có khóa hồi báo, hoặc --key (khóa trong "
+            "thiết bị PKCS#11)",
+            "nobody knows yet who signed the backup: give --keys-from with the receipt key, or "
+            "--key (for a key in a PKCS#11 token)",
+        )
+    checked = keeping.examine(backup, known, told)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    under_way.write_text(backup.id, encoding="utf-8")
+    return checked, _lay_out(backup, folder, keys_from, again=again)
+
+
+def _lay_out(
+    backup: "form.Backup", folder: Path, keys_from: Path | None, *, again: bool = False
+) -> Path:
+    """Write the settings, certificates and keys of a checked backup into a new folder."""
     import tomllib
 
     from gateway.backup import form
 
-    if folder.exists() and any(folder.iterdir()):
-        raise UsageFault(f"{folder} không trống", f"{folder} is not empty")
     kept = list(form.files_of(backup))
     settings = next((k for k in kept if k.root == "settings"), None)
     if settings is None:
@@ -257,7 +325,6 @@ def _lay_out(backup: "form.Backup", folder: Path, keys_from: Path | None) -> Pat
             "bản sao lưu không có tệp cấu hình: dùng --config",
             "the backup holds no settings file: give --config",
         )
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     config = folder / CONFIG_NAME
     shutil.copyfile(backup.pooled(settings.sha256), config)
     config.chmod(0o600)
@@ -265,18 +332,18 @@ def _lay_out(backup: "form.Backup", folder: Path, keys_from: Path | None) -> Pat
     trust = folder / raw.get("verify", {}).get("trust_dir", "trust")
     trust.mkdir(mode=0o700, parents=True, exist_ok=True)
     # Settings may name a folder elsewhere: what is trusted there already is left alone.
-    fresh = not any(trust.iterdir())
+    fresh = not any(trust.iterdir()) or (again and trust.is_relative_to(folder))
     for one in kept:
         if one.root == "trust" and fresh:
             out = trust / one.path
             out.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(backup.pooled(one.sha256), out)
     if keys_from is not None:
-        _put_keys(raw, folder, keys_from)
+        _put_keys(raw, folder, keys_from, again=again)
     return config
 
 
-def _put_keys(raw: Mapping[str, Any], folder: Path, keys_from: Path) -> None:
+def _put_keys(raw: Mapping[str, Any], folder: Path, keys_from: Path, *, again: bool) -> None:
     """Put keys copied by `backup --keys-to` where the settings look for them."""
     from gateway.secrets import write_private
 
@@ -295,6 +362,8 @@ def _put_keys(raw: Mapping[str, Any], folder: Path, keys_from: Path) -> None:
         if written is not None:
             out = folder / written
             out.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if again and out.is_relative_to(folder):
+                out.unlink(missing_ok=True)  # cut off in its middle, perhaps
             if not out.exists():
                 write_private(out, file.read_bytes())
 
@@ -308,6 +377,16 @@ def _written(raw: Any, setting: str) -> str | None:
         if index and isinstance(raw, list) and int(index) < len(raw):
             raw = raw[int(index)]
     return raw if isinstance(raw, str) else None
+
+
+def _head_text(size: int, root: str, state: str) -> str:
+    words = {
+        "fits": "khớp sổ / fits the log",
+        "ahead": "dài hơn sổ đã phục hồi: có mục đã mất / ahead of the restored log: entries lost",
+        "contradicts": "KHÔNG KHỚP, ký bằng khóa của cổng: điều tra / CONTRADICTS, signed with our "
+        "key: investigate",
+    }
+    return f"  đầu cây / tree head {size} · {root[:16]}…: {words[state]}"
 
 
 def _window(made_at: str, restored_at: str) -> list[str]:

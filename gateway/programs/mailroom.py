@@ -25,7 +25,7 @@ from gateway.programs.catalogue import Who, whois, works_in_console
 from gateway.programs.context import Context
 from gateway.programs.incoming import report_row
 from gateway.programs.routing import LOCAL
-from gateway.programs.rows import event, keep
+from gateway.programs.rows import entry, event, keep
 from gateway.programs.statuses import Said
 from gateway.programs.undetermined import Decision
 
@@ -291,7 +291,7 @@ class Mailroom:
         change = ChangeSet(
             rows=tuple(changes),
             numbers=number,
-            then=_numbering(arrival, number, now) if number else None,
+            then=_numbering(context, arrival, number, now) if number else None,
         )
         report_id = _told(changes) or await self._said_before(arrival, said.code)
         return _Built(change, report_id, (about or arrival)["consignment_id"])
@@ -394,14 +394,33 @@ def _told(changes: Sequence[Change]) -> str:
     return str(ids[-1]) if ids else ""
 
 
-def _numbering(arrival: Row, numbered: tuple[NextNumber, ...], now: datetime) -> Any:
+def _numbering(
+    context: Context, arrival: Row, numbered: tuple[NextNumber, ...], now: datetime
+) -> Any:
+    counter = numbered[0]
+
     def rows(numbers: Any) -> list[Change]:
         number = numbers["arrival"]
-        columns = {"arrival_year": numbered[0].year, "arrival_number": number}
+        columns = {"arrival_year": counter.year, "arrival_number": number}
         where = {"id": arrival["id"], "arrival_number": None}
+        # DID-04: the log's word, kept by others too, moves the counter of a restored gateway past
+        # every number that was given.
+        proof = entry(
+            context.ids,
+            "audit",
+            arrival["id"],
+            arrival["document_id"],
+            now,
+            action="arrival-numbered",
+            actor=arrival["agency"],
+            target=f"counter:{counter.agency}/{counter.year}/{counter.series}",
+            arrival_id=arrival["id"],
+            value=number,
+        )
         return [
             Update("arrival", where, columns),
             event(arrival["id"], "registered", now, number=number),
+            proof.row,
         ]
 
     return rows

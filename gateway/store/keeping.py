@@ -9,6 +9,7 @@ behind numbers already given, and its queue may hold what was already sent.
 """
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,11 +19,16 @@ from gateway.domain.moments import iso
 from gateway.domain.numbering import ISSUE_SERIES, CounterState
 from gateway.errors import Reason, RejectedError
 from gateway.ports import Change, ChangeSet, Insert, Update
+from gateway.receipts import merkle
 from gateway.receipts.log import Kind, Value
 from gateway.store import admin_rows as rows_of
 from gateway.store.admin import LedgerAdmin
 from gateway.store.audit import entry, event
 from gateway.store.queries import QUERIES
+from gateway.store.receipts import node_reader
+
+_COUNTING: Final = frozenset({"counter-set", "arrival-numbered"})
+_COUNTER: Final = re.compile(r"counter:([^/]+)/(\d{4})/([a-z]+)")
 
 BACKUP: Final = "backup"
 RESTORED: Final = "restored"
@@ -44,6 +50,22 @@ class Raised:
 
     floor: Floor
     before: int
+
+
+@dataclass(frozen=True, slots=True)
+class SeenHead:
+    """A signed tree head somebody kept, beside the log that came back.
+
+    Args:
+        size: Entries it covers.
+        root: Root of its tree, hex.
+        state: `fits`; `ahead`: it covers entries that are lost; `contradicts`: it covers none that
+            are lost, and still another log: signed with our key, and not ours.
+    """
+
+    size: int
+    root: str
+    state: str
 
 
 class LedgerKeeping(LedgerAdmin):
@@ -113,6 +135,34 @@ class LedgerKeeping(LedgerAdmin):
                 ]
             )
             return raised
+
+    def see_heads(self, heads: Sequence[tuple[int, str]], *, by: str) -> list[SeenHead]:
+        """Compare tree heads that others kept with the log that came back, and write it down.
+
+        CONFLICT when the gateway was not restored, or is released already.
+        """
+        with self._changing() as now:
+            stands = dict(self._standing())
+            end = self._row("SELECT COALESCE(MAX(idx) + 1, 0) AS size FROM receipt_entry")
+            size = 0 if end is None else int(end["size"])
+            get = node_reader(self._session)
+            found = []
+            for head_size, root in sorted({*heads}):
+                same = head_size <= size and merkle.root(head_size, get).hex() == root
+                ahead = head_size > int(stands["tree_size"])
+                state = "fits" if same else "ahead" if ahead else "contradicts"
+                found.append(SeenHead(head_size, root, state))
+            known = [tuple(head) for head in stands.get("heads", ())]
+            new = [h for h in found if (h.size, h.root, h.state) not in known]
+            if new:
+                stands["heads"] = [*known, *((h.size, h.root, h.state) for h in new)]
+                target = f"backup:{stands['backup']}"
+                rows = self._put(RESTORED, stands)
+                for head in new:
+                    action = f"restore-head-{head.state}"
+                    rows += self._audit(now, action, by, target, value=head.size, sha256=head.root)
+                self._apply(rows)
+            return found
 
     def _raise(self, floor: Floor, now: datetime, by: str) -> int | None:
         """Move one counter; return where it stood, None when it is there already."""
@@ -228,7 +278,19 @@ def highest_in(entries: Sequence[Mapping[str, Any]]) -> list[Floor]:
         year, ordinal = facts.get("issue_year"), facts.get("issue_ordinal")
         if isinstance(agency, str) and isinstance(year, int) and isinstance(ordinal, int):
             found.append(Floor(agency, year, ISSUE_SERIES, ordinal))
+        counted = _counted(facts)
+        if counted is not None:
+            found.append(counted)
     return _highest(found)
+
+
+def _counted(facts: Mapping[str, Any]) -> Floor | None:
+    """Return what an audited change of a counter proves: an arrival number, an operator's word."""
+    match = _COUNTER.fullmatch(str(facts.get("target", "")))
+    last = facts.get("value")
+    if match is None or facts.get("action") not in _COUNTING or not isinstance(last, int):
+        return None
+    return Floor(match[1], int(match[2]), match[3], last)
 
 
 def _highest(floors: Sequence[Floor]) -> list[Floor]:

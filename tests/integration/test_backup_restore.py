@@ -1,6 +1,7 @@
 """Backup beside a running gateway, and the life of one restored from an old backup."""
 
 import asyncio
+import contextlib
 import gzip
 import json
 import os
@@ -19,6 +20,7 @@ from gateway.backup.verify import verify
 from gateway.cli import frame
 from gateway.clock import SystemClock
 from gateway.config import load
+from gateway.datafolder import take_lock
 from gateway.errors import ConfigurationError
 from gateway.keys.receiptkey import signing_now
 from gateway.policies import receipt_keys_of
@@ -135,6 +137,70 @@ async def test_only_so_many_are_kept_and_their_bytes_stay(lived, tmp_path):
     assert (found.faults, found.backup.id) == ([], last.id)
 
 
+async def test_gateways_that_share_a_target_leave_each_others_backups(lived, tmp_path):
+    target = target_in(tmp_path)
+    (theirs,) = await asyncio.to_thread(back_up, lived, target)
+    folder = tmp_path / "other"
+    folder.mkdir()
+    config = write_config(folder)
+    text = config.read_text(encoding="utf-8")
+    config.write_text(text.replace('code = "00.37.W00"', 'code = "00.38.W00"'), encoding="utf-8")
+    ours = [(await asyncio.to_thread(back_up, folder, target, keep=1))[0].id for _ in range(2)]
+    assert [b.id for b in form.finished(target)] == sorted([theirs.id, ours[1]])
+    assert verify(form.read(target / theirs.id), keeping.trusted(load(lived / "vanlien.toml")))
+
+
+@pytest.mark.parametrize("part", [form.BLOBS, form.MANIFEST])
+async def test_an_older_backup_that_is_damaged_stops_no_new_one_and_loses_nothing(
+    lived, tmp_path, part, capsys
+):
+    target = target_in(tmp_path)
+    (old,) = await asyncio.to_thread(back_up, lived, target)
+    file = target / old.id / part
+    good = file.read_bytes()
+    file.write_bytes(good[: len(good) // 2])
+    before = {p.name for p in (target / "pool").rglob("*") if p.is_file()}
+    (lived / "trust" / "mới.txt").write_text("x")
+    told = ["backup", "--to", str(target), "--keep", "1", "--json"]
+    for _ in range(2):
+        assert main([*told, "--config", str(lived / "vanlien.toml")]) == 0
+        (made,) = json.loads(capsys.readouterr().out)["targets"]
+        assert (made["good"], made["damaged"]) == (True, [old.id])
+        assert before <= {p.name for p in (target / "pool").rglob("*") if p.is_file()}
+        if part == form.BLOBS:
+            assert made["removed"] == [old.id]  # what it is can be read: it goes in its time
+            return
+    # A disk that could not be read for a while costs a good backup nothing.
+    file.write_bytes(good)
+    found = verify(form.read(target / old.id), keeping.trusted(load(lived / "vanlien.toml")))
+    assert found.exit_code == 0
+
+
+async def test_what_retention_took_meanwhile_is_not_called_missing(lived, tmp_path):
+    """A backup of hours meets the daily purge: that is no damage, and no alarm every time."""
+    target = target_in(tmp_path)
+    settings = load(lived / "vanlien.toml")
+    key, _ = signing_now(receipt_keys_of(settings), SystemClock().now())
+    blobs = stores.open_blobs(settings)
+    plain, taken = blobs.chunks, []
+
+    def chunks(name):
+        if not taken:
+            taken.append(name)
+            with contextlib.closing(sqlite3.connect(settings.ledger.path)) as ledger:
+                ledger.execute("DELETE FROM blob_ref WHERE sha256 = ?", (name,))
+                ledger.commit()
+            blobs.delete_if_older(name, 0)
+        return plain(name)
+
+    blobs.chunks = chunks
+    source = Source("x", "1", stores.ledger_place(settings), blobs, key, {}, None, {})
+    (made,) = make(source, [target], keep=4, now=SystemClock().now)
+    blobs.close()
+    assert (made.good, made.missing, made.gone) == (True, [], taken)
+    assert verify(form.chosen(target), {key.kid: key.public}).exit_code == 0
+
+
 async def test_a_target_that_is_not_there_does_not_spoil_the_other(lived, tmp_path, capsys):
     target, gone = target_in(tmp_path), tmp_path / "not-mounted"
     config = str(lived / "vanlien.toml")
@@ -247,6 +313,14 @@ async def test_every_damage_is_named(lived, tmp_path, capsys):
     assert main([*told[:3], "--json"]) == 2
 
 
+def faults_of(target):
+    """Return what a check finds wrong with the newest backup of a target."""
+    try:
+        return verify(form.chosen(target), {}).faults
+    except form.DamagedBackupError as exc:
+        return [exc.file]
+
+
 async def test_a_forged_manifest_is_a_verdict_never_a_crash(lived, tmp_path, capsys):
     target = target_in(tmp_path)
     await asyncio.to_thread(back_up, lived, target)
@@ -261,12 +335,58 @@ async def test_a_forged_manifest_is_a_verdict_never_a_crash(lived, tmp_path, cap
             else:
                 forged[where] = bad
             path.write_text(json.dumps(forged))
-            assert main(["backup", "verify", str(target), "--json"]) == 1, (key, bad)
-            assert json.loads(capsys.readouterr().out)["faults"], (key, bad)
+            assert faults_of(target), (key, bad)
     for text in ("", "[]", "null", "{", "[" * 100_000):
         path.write_text(text)
-        assert main(["backup", "verify", str(target), "--json"]) == 1, text[:9]
-        capsys.readouterr()
+        assert faults_of(target), text[:9]
+    assert main(["backup", "verify", str(target), "--json"]) == 1
+    assert json.loads(capsys.readouterr().out)["faults"]
+
+
+async def test_nothing_is_laid_out_of_a_backup_before_it_was_checked(lived, tmp_path, capsys):
+    target, new, keys = target_in(tmp_path), tmp_path / "new", tmp_path / "khoa"
+    settings = load(lived / "vanlien.toml")
+    copy_keys(keeping.key_files(settings), keys)
+    await asyncio.to_thread(back_up, lived, target)
+    told = ["restore", "from", str(target), "--to", str(new), "--json"]
+    with_keys = [*told, "--keys-from", str(keys)]
+    # Nobody knows whose it is.
+    assert await asyncio.to_thread(main, told) == frame.USAGE
+    # It is damaged.
+    victim = min(p for p in (target / "pool").rglob("*") if p.is_file())
+    good = victim.read_bytes()
+    victim.write_bytes(b"other")
+    assert await asyncio.to_thread(main, with_keys) == frame.FAILURE
+    victim.write_bytes(good)
+    # Somebody else signed it, and its settings would be his.
+    write_config(tmp_path / "g" / "keys")
+    stranger = tmp_path / "g" / "keys" / "keys" / "receipts.pem"
+    strange = tmp_path / "strange"
+    copy_keys({"receipts.key_file": stranger}, strange)
+    assert await asyncio.to_thread(main, [*told, "--keys-from", str(strange)]) == frame.FAILURE
+    assert not new.exists()
+    capsys.readouterr()
+    # The same command, once all is well; it was cut off in its middle once.
+    new.mkdir()
+    (new / ".restore-under-way").write_text(form.chosen(target).id)
+    (new / "keys").mkdir()
+    (new / "keys" / "receipts.pem").write_bytes(b"half a k")
+    assert await asyncio.to_thread(main, with_keys) == 0
+    assert json.loads(capsys.readouterr().out)["held"]
+    assert not (new / ".restore-under-way").exists()
+    assert await asyncio.to_thread(main, with_keys) == frame.USAGE
+
+
+async def test_a_server_on_the_folder_and_a_restoration_exclude_each_other(lived, tmp_path):
+    target = target_in(tmp_path)
+    await asyncio.to_thread(back_up, lived, target)
+    settings = like(lived, tmp_path / "n")
+    lock = take_lock(settings.gateway.data_dir)
+    with pytest.raises(ConfigurationError, match="another vanlien"):
+        await asyncio.to_thread(
+            keeping.put_back, settings, form.chosen(target), keeping.trusted(settings), by="t"
+        )
+    os.close(lock)
 
 
 async def test_a_damaged_backup_is_refused_before_anything_is_written(lived, tmp_path):
@@ -374,10 +494,12 @@ async def test_a_server_makes_its_own_and_records_it(tmp_path):
 
 async def test_a_password_in_an_address_is_struck_out(lived, tmp_path):
     target = target_in(tmp_path)
+    (lived / "trust" / "seal.p12").write_bytes(b"\x30\x82")  # no header tells that it is a key
     config = lived / "vanlien.toml"
     text = config.read_text(encoding="utf-8")
-    config.write_text(f"# amqp://me:mat-khau@10.0.0.9/vh\n{text}", encoding="utf-8")
-    await asyncio.to_thread(back_up, lived, target)
+    config.write_text(f"# amqp://me:x@mat-khau@10.0.0.9/vh\n{text}", encoding="utf-8")
+    (made,) = await asyncio.to_thread(back_up, lived, target)
+    assert made.left_out == ["trust/seal.p12"]
     assert b"amqp://me:***@10.0.0.9/vh" in bytes_in(target)
     assert b"mat-khau" not in bytes_in(target)
 
@@ -393,6 +515,15 @@ async def test_a_blob_that_is_gone_is_named_and_the_rest_is_kept(lived, tmp_path
         backup = form.chosen(target)
         assert verify(backup, {}).faults == []
         assert large.name not in {name for name, _ in form.blobs_of(backup)}
+    # Restored, each row that lacks its bytes is named.
+    settings = like(lived, tmp_path / "n")
+    done = await asyncio.to_thread(
+        keeping.put_back, settings, form.chosen(target), keeping.trusted(settings), by="test"
+    )
+    kinds = {row["kind"] for row in done.lacking}
+    assert {row["sha256"] for row in done.lacking} == {large.name}
+    assert kinds <= {"consignment", "arrival", "transfer", "inbound"}
+    assert all(row["document_id"] for row in done.lacking if row["kind"] != "inbound")
     large.write_bytes(good)
     (whole,) = await asyncio.to_thread(back_up, lived, target)
     assert whole.good

@@ -5,6 +5,7 @@ import contextlib
 import hashlib
 import json
 import sqlite3
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -124,6 +125,18 @@ async def test_an_old_backup_reuses_nothing_and_says_what_is_missing(lost, tmp_p
     assert ordinals(lost.new) == {d: n for d, n in before.items() if n == 1}
     assert house.axis.calls.count("sendEdoc") == calls
 
+    # A tree head somebody kept is ahead of the log that came back: said, and written down.
+    head = tmp_path / "dau-cay.jws"
+    with export.open(encoding="utf-8") as lines:
+        records = [json.loads(line) for line in lines]
+    head.write_text([r["jws"] for r in records if r.get("type") == "head"][-1], encoding="utf-8")
+    code, seen = await lost.json_of(capsys, "restore", "reconcile", "--head", str(head))
+    assert (code, seen["reconciled"]) == (0, False)
+    assert [h["state"] for h in seen["heads"]] == ["ahead"]
+    assert seen["heads"][0]["size"] > said["tree_size"]
+    words = ("restore", "reconcile", "--nothing-later", "--head", str(head))
+    code, refused = await lost.json_of(capsys, *words)
+    assert code == frame.USAGE, refused
     # Nobody lets go before the counters are past what is known from outside.
     code, refused = await lost.json_of(capsys, "restore", "release", "--reason", "x")
     assert code == frame.USAGE, refused
@@ -131,6 +144,7 @@ async def test_an_old_backup_reuses_nothing_and_says_what_is_missing(lost, tmp_p
     assert code == 0
     (raised,) = done["raised"]
     assert (raised["agency"], raised["before"], raised["last"]) == ("H37.02", 1, 3)
+    assert [h["state"] for h in done["heads"]] == ["ahead"]
     lost_ids = {e["consignment_id"] for e in done["lost"] if e["kind"] == "accepted"}
     assert lost_ids == {answer["id"] for _, answer, _ in told}
     code, _ = await lost.json_of(capsys, "restore", "release", "--reason", "Đã đối chiếu")
@@ -186,17 +200,33 @@ async def test_what_waited_in_the_backup_stays_until_it_is_released(lost, capsys
     await house.state(sent["id"], "G09", "handed_over", "arrived")
 
 
-async def test_no_arrival_number_is_given_while_it_stands_still(lost, capsys):
+async def test_no_arrival_number_is_given_while_it_stands_still(lost, tmp_path, capsys):
     house = lost.house
     assert (await house.send(packet("1", to=("H37.61",))))[0] == 202
     (item,) = await house.inbox("other")
     await lost.back_up()
+    # After it, and lost with the disk: an arrival number, and a counter moved by an operator.
+    assert (await house.send(packet("2", to=("H37.61",))))[0] == 202
+    later = (await house.inbox("other", 2))[1]
+    path = f"/inbox/{later['id']}/status"
+    assert (await house.call("POST", path, "other", json={"code": "03"}))[0] == 200
+    config = str(lost.folder / "vanlien.toml")
+    words = ("H37.04", "2026", "500", "--reason", "chuyển hệ thống", "--config", config)
+    assert await run("counter", "set", *words) == 0
+    export = tmp_path / "so.jsonl"
+    assert await run("receipts", "export", "-o", str(export), "--config", config) == 0
+    capsys.readouterr()
     await lost.restore(capsys)
     body = {"code": "03"}
     path = f"/inbox/{item['id']}/status"
     status, problem, _ = await house.call("POST", path, "other", json=body)
     assert status == 503, problem
-    floor = f"H37.61:{house.clock.now().astimezone(VIETNAM).year}:arrival=40"
+    year = house.clock.now().astimezone(VIETNAM).year
+    words = ("restore", "reconcile", "--receipts", str(export))
+    code, done = await lost.json_of(capsys, *words)
+    moved = {(r["agency"], r["year"], r["series"], r["last"]) for r in done["raised"]}
+    assert moved >= {("H37.04", 2026, "issue", 500), ("H37.61", year, "arrival", 1)}
+    floor = f"H37.61:{year}:arrival=40"
     code, _ = await lost.json_of(capsys, "restore", "reconcile", "--floor", floor)
     assert code == 0
     code, _ = await lost.json_of(capsys, "restore", "release", "--reason", "Xong")
@@ -226,9 +256,33 @@ async def test_what_was_collected_after_the_backup_is_asked_for_by_date(lost, ca
     (after,) = await house.inbox("stc")
     assert after["id"] != before["id"]
     assert after["document_id"] == before["document_id"]
+    # Who read on after the backup asks above the cursor it was given then, and misses nothing.
+    status, page, _ = await house.call("GET", f"/inbox?after={before['cursor'] + 1000}", "stc")
+    assert (status, [i["id"] for i in page["items"]]) == (200, [after["id"]])
     calls = house.axis.calls.count("getReceivedEdocList")
     await house.called("getReceivedEdocList", calls + 8)
     assert len(await house.inbox("stc")) == 1
+
+
+async def test_bytes_newer_than_the_backup_stay_until_it_is_released(lost, capsys):
+    """Where only the ledger was lost they may be all that is left of what was accepted."""
+    house = lost.house
+    await lost.back_up()
+    await lost.restore(capsys)
+    blobs, janitor = house.gateway.blobs, house.gateway.janitor
+    name = (await blobs.put(b"nhan sau khi sao luu")).sha256
+    janitor._context.policy = replace(janitor._context.policy, orphan_age=timedelta(seconds=-9))
+    await janitor.slow()
+    assert await blobs.has(name)
+    for words in (("reconcile", "--nothing-later"), ("release", "--reason", "Xong")):
+        assert (await lost.json_of(capsys, "restore", *words))[0] == 0
+
+    async def released():
+        return not house.gateway.context.restored
+
+    await house.until(released)
+    await janitor.slow()
+    assert not await blobs.has(name)
 
 
 async def test_a_gateway_that_was_never_restored_cannot_be_released(lost, capsys):
