@@ -151,6 +151,7 @@ class Gateway:
         opened.callback(self.callers.close)
         self._seed()
         self.ledger = await opened.enter_async_context(stores.open_ledger(settings))
+        await stores.claim_blobs(settings, self.ledger, self.blobs, opened)
         self.revocation = RevocationStore(settings.verify.revocation.dir, self.clock.now)
         opened.callback(self.revocation.close)
         self.verifier = self._make_verifier()
@@ -304,7 +305,9 @@ class Gateway:
     def _make_nodes(self) -> Nodes:
         name = self.context.node or self.settings.node.name or platform.node() or "node"
         me = Self(name, self._boot, self.settings.node.roles, __version__)
-        return Nodes(self.ledger, me, self.clock.now, self._maintenance)
+        # Twice its leases' time: what it alone did has long gone to another by then.
+        dead_s = 2 * self.settings.node.lease.total_seconds()
+        return Nodes(self.ledger, me, self.clock.now, self._maintenance, dead_s=dead_s)
 
     def _make_forecast(self) -> Forecast:
         settings = self.settings
@@ -438,6 +441,7 @@ class Gateway:
             max_packet_bytes=int(http.max_packet_bytes),
             in_flight=http.max_in_flight,
             in_flight_per_caller=max(8, http.max_in_flight * 3 // 4),
+            coming_bytes=int(http.max_coming_bytes),
         )
         if Program.LISTEN in self._wanted:
             app = self._make_api(limits)

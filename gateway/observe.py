@@ -487,6 +487,12 @@ def queue_made(*, queue: str) -> None:
     _info("queue_made", facts)
 
 
+def queue_mended(*, queue: str) -> None:
+    """A queue that kept nothing was deleted and made anew; the ledger fills it."""
+    facts = locals()
+    _info("queue_mended", facts)
+
+
 def message_parked(*, queue: str, reason: str) -> None:
     """A message that names no work was set aside; nothing of ours is lost with it."""
     facts = locals()
@@ -564,6 +570,12 @@ def catalogue_refreshed(*, peer: str, agencies: int) -> None:
     """A peer's catalogue of agencies was read."""
     facts = locals()
     _info("catalogue_refreshed", facts)
+
+
+def settings_differ(*, keys: str) -> None:
+    """The settings file is not what this process goes by, key by key; none: it is again."""
+    facts = locals()
+    _info("settings_differ", facts)
 
 
 def lease_taken(*, name: str, token: int) -> None:

@@ -31,7 +31,8 @@ def serve(
 
     Dừng bằng Ctrl-C hoặc SIGTERM: yêu cầu đang xử lý được trả lời xong. Stop with Ctrl-C or
     SIGTERM: requests under way are answered first. SIGHUP: xem lại khóa và chứng thư / look at
-    keys and certificates again.
+    keys and certificates again; cấu hình chỉ có hiệu lực khi khởi động lại / settings count from
+    the next start on.
 
     Ví dụ / Examples:
 
@@ -39,6 +40,7 @@ def serve(
 
         vanlien serve --role api,dispatch
     """
+    import functools
     import gc
     import json
     import os
@@ -61,17 +63,19 @@ def serve(
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 20, 50)
-    uvloop.run(_serve(settings))
+    read = functools.partial(load, config, environ)
+    uvloop.run(_serve(settings, config, read))
     return OK
 
 
-async def _serve(settings: object) -> None:
+async def _serve(settings: object, config: Path, read: Any) -> None:
     import asyncio
     import contextlib
     import signal
 
     from gateway.app import running
     from gateway.config import Settings
+    from gateway.settingswatch import SettingsWatch
 
     assert isinstance(settings, Settings)
     stop = asyncio.Event()
@@ -89,6 +93,7 @@ async def _serve(settings: object) -> None:
     loop.add_signal_handler(signal.SIGHUP, lambda: None)
     async with running(settings) as gateway:
         loop.add_signal_handler(signal.SIGHUP, gateway.keys.ask)
+        gateway.keys.watched.append(SettingsWatch(config, settings, read))
         for listener in gateway.listeners:
             typer.echo(f"vanlien: {listener.url}", err=True)
         waiting = asyncio.create_task(stop.wait())

@@ -111,6 +111,14 @@ class Http(Section):
         ge=1,
         le=10_000,
     )
+    max_coming_bytes: Size = field(
+        parse_size("8 GiB"),
+        "Tổng dung lượng đang được gửi lên cùng lúc; vượt quá thì trả lời 503 trước khi nhận nội "
+        "dung; một hệ thống gọi: ba phần tư, 429.",
+        "Bytes on their way in at once; more are answered 503 before their body is read; one "
+        "caller: three quarters, then 429.",
+        ge=1024,
+    )
     plain_facades: tuple[PlainFacade, ...] = Field(
         (),
         alias="plain_facade",

@@ -78,6 +78,13 @@ class Schedule:
             step += 1
         return total
 
+    def most(self, attempt: int) -> timedelta:
+        """Return the longest time that `attempt` tries may stand for, wishes and calls included.
+
+        A process that was off for a week, or a clock that jumped, has not tried for a week.
+        """
+        return self.nominal_total(attempt) + LONGEST_WISH * min(attempt, 1_000_000)
+
 
 SCHEDULES: Final[Mapping[int, Schedule]] = MappingProxyType(
     {
@@ -124,14 +131,18 @@ def back_off(
         attempt: The try just begun or ended, from 1.
         lane: Lane number, 0 (normal) to 4.
         random: 0 ≤ random < 1, from a port.
-        waited: Time since the first try; None takes what the tries nominally took.
+        waited: Time since the first try; None takes what the tries nominally took. No more of it
+            counts than so many tries can have taken.
         retry_after: The peer's own wish; never answered sooner, up to `LONGEST_WISH`.
         schedules: By lane; a lane without one goes by the normal one.
     Source: SND-15 (back-off with jitter, then a dead letter), SND-03 (urgent first).
     """
     schedule = schedules.get(lane) or schedules[Lane.NORMAL]
     tell_clerk = attempt >= TELL_CLERK_AFTER
-    past = schedule.nominal_total(attempt) if waited is None else waited
+    # SND-15: what ends it is having been tried for so long, not that so long has gone by.
+    past = (
+        schedule.nominal_total(attempt) if waited is None else min(waited, schedule.most(attempt))
+    )
     if past >= schedule.give_up_after:
         return Decision(None, tell_clerk=True)
     # Full jitter scatters best what failed together; a wait is never longer than nominal, so that

@@ -75,10 +75,10 @@ class Forecast:
         """Take a sample when it is time, and say what follows from all of them."""
         context = self._context
         now = context.clock.now()
-        samples = await self._samples()
+        # None of a time to come: the clock was set back.
+        samples = [s for s in await self._samples() if timedelta() <= now - s[0] <= _KEPT]
         if not samples or now - samples[-1][0] >= _EVERY:
             room = await asyncio.to_thread(self._room)
-            samples = [s for s in samples if timedelta() <= now - s[0] <= _KEPT]
             samples.append((now, room.free_bytes))
             value = json.dumps([(to_text(at), free) for at, free in samples])
             rows = (

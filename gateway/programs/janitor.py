@@ -1,8 +1,9 @@
 """janitor: finds what a crash, a time or a forgotten file left behind, and hands it on.
 
 Expired leases, due retries, consignments without a verdict, inbound bytes nobody read, held letters
-when the clock is right again, tree heads, old idempotency keys, orphan blobs. Every step is safe to
-repeat; nothing is deleted because tries ran out.
+when the clock is right again, tree heads; every minute what `mending` mends; every hour old
+idempotency keys, orphan blobs, bytes that may go. Every step is safe to repeat; nothing is deleted
+because tries ran out. Periods count from the last time: a clock set back makes it time at once.
 
 Of several nodes one does it, under the lease `janitor`. The others only fill their own lanes, where
 lanes are not shared. What a dead node had begun goes on at once, not when its attempt's lease ends.
@@ -18,7 +19,7 @@ from gateway.domain.lifecycle import DeliveryState, TransferState
 from gateway.domain.moments import iso, to_text
 from gateway.errors import UnavailableError
 from gateway.ports import Blobs, Change, ChangeSet, Conflict, Delete, Insert, Row, Update, Wanted
-from gateway.programs import clockwatch, prooftree, tracking
+from gateway.programs import clockwatch, mending, prooftree
 from gateway.programs.context import Context
 from gateway.programs.patience import Patience
 from gateway.programs.retention import Retention
@@ -32,12 +33,27 @@ _NOWHERE = timedelta(minutes=10)
 LEASE = "janitor"
 
 
+class Every:
+    """Tells once a period that it is time."""
+
+    def __init__(self, period: timedelta, last: datetime | None = None) -> None:
+        self._period = period
+        self._last = last
+
+    def due(self, now: datetime) -> bool:
+        """Tell whether it is time now; a clock that was set back must not mean waiting for it."""
+        if self._last is not None and timedelta() <= now - self._last < self._period:
+            return False
+        self._last = now
+        return True
+
+
 def _nobody() -> Sequence[str]:
     return ()
 
 
 class Janitor:
-    """Sweeps at start, then every second; the slow sweeps every hour.
+    """Sweeps at start, then every second; some things every minute, hour or day.
 
     Args:
         context: Ports and policy.
@@ -54,10 +70,12 @@ class Janitor:
         self._context = context
         self._dead = dead
         self._retention = retention
-        self._last_purge: datetime | None = None
         self._patience = Patience("janitor", context.random)
-        self._last_head = context.clock.now() - timedelta(days=1)
-        self._last_slow = context.clock.now()
+        now = context.clock.now()
+        self._heads = Every(context.policy.head_every)
+        self._mending = Every(timedelta(minutes=1), now)
+        self._slow = Every(timedelta(hours=1), now)
+        self._purging = Every(timedelta(days=1))
 
     async def run(self) -> None:
         """Work until cancelled."""
@@ -90,9 +108,8 @@ class Janitor:
             far = to_text(context.clock.now() + timedelta(days=3650))
             for row in await context.ledger.all("transfers_expired", now=far, limit=_LIMIT * 100):
                 await self._expire(row)
-        # A crash between a last status and the closing of its consignment.
-        for row in await context.ledger.all("consignments_touched_last"):
-            await tracking.close_if_settled(context, row["id"])
+        # A crash between an outcome and the closing of its consignment.
+        await mending.newest(context)
         if not context.node:
             await self.once()
 
@@ -113,11 +130,12 @@ class Janitor:
         if not clockwatch.is_off(context):
             await self._release_held()
         await self._hand_on(at)
-        if now - self._last_head >= context.policy.head_every:
-            self._last_head = now
+        if self._heads.due(now):
             await self.sign_head()
-        if now - self._last_slow >= timedelta(hours=1):
-            self._last_slow = now
+        if self._mending.due(now):
+            await mending.newest(context)
+            await mending.bring_forward(context)
+        if self._slow.due(now):
             await self.slow()
 
     async def _hand_on(self, at: str) -> None:
@@ -268,17 +286,14 @@ class Janitor:
             )
             await context.ledger.commit(ChangeSet(rows=changes))
             observe.janitor_swept(what="idempotency keys", count=len(keys))
+        await mending.everything(context)
         await self._purge()
         await self._orphans(context.blobs)
 
     async def _purge(self) -> None:
         """Once a day, let go of bytes that need not be kept any longer."""
-        now = self._context.clock.now()
-        if self._retention is None or (
-            self._last_purge is not None and now - self._last_purge < timedelta(days=1)
-        ):
+        if self._retention is None or not self._purging.due(self._context.clock.now()):
             return
-        self._last_purge = now
         for kind, tally in (await self._retention.run()).items():
             if tally.items:
                 observe.janitor_swept(what=f"retention of {kind}", count=tally.items)

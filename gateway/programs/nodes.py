@@ -1,7 +1,7 @@
 """nodes: the processes that share a ledger, whether they live, and whether they are wanted to work.
 
 Each has a row with a beat that moves as long as it lives. Another is dead when we have seen its
-beat stand still for `DEAD_S` by our own clock (nobody compares two machines' clocks). A process
+beat stand still for `dead_s` by our own clock (nobody compares two machines' clocks). A process
 that finds its row taken over by a younger one of the same name ends: two nodes of one name are one
 too many. Maintenance is a word in the ledger for all nodes or for one, written by
 `vanlien maintenance` and looked for twice a second. A crash leaves a row whose beat stands still.
@@ -25,7 +25,7 @@ MAINTENANCE: Final = "maintenance"
 """Key of the ledger's `meta` row for all nodes; `maintenance:NAME` is that of one."""
 
 _LOOK_S: Final = 0.5
-_BEAT_S: Final = 5.0
+_BEATS: Final = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +46,7 @@ class Nodes:
         me: Which process this is.
         now: Stamps what people read; decides nothing.
         on_maintenance: Told the reason when maintenance begins, "" when it ends.
+        dead_s: How long a beat must stand still until its node counts as dead.
         monotonic: Seconds that only grow; the loop's own when None.
     """
 
@@ -56,16 +57,19 @@ class Nodes:
         now: Callable[[], datetime],
         on_maintenance: Callable[[str], Awaitable[None]],
         *,
+        dead_s: float = DEAD_S,
         monotonic: Callable[[], float] | None = None,
     ) -> None:
         self._ledger = ledger
+        self._dead_s = dead_s
+        self._beat_s = dead_s / _BEATS
         self._me = me
         self._now = now
         self._on_maintenance = on_maintenance
         self._monotonic = monotonic or (lambda: asyncio.get_running_loop().time())
         self._sightings = Sightings(self._monotonic)
         self._beat = 0
-        self._beaten = -_BEAT_S
+        self._beaten = -self._beat_s
         self._dead: frozenset[str] = frozenset()
         self.state = "up"
         self.maintenance = ""
@@ -131,7 +135,7 @@ class Nodes:
     async def look(self) -> None:
         """Heed maintenance; when it is time, move our beat and look at the others'."""
         await self._heed()
-        if self._monotonic() - self._beaten >= _BEAT_S:
+        if self._monotonic() - self._beaten >= self._beat_s:
             await self._mark()
             await self._watch()
 
@@ -149,7 +153,7 @@ class Nodes:
         for row in await self._ledger.all("nodes"):
             looks = row["boot"], row["beat"]
             still_s = self._sightings.unmoved_s(row["name"], looks)
-            if row["name"] != self._me.name and row["state"] != "down" and still_s >= DEAD_S:
+            if row["name"] != self._me.name and row["state"] != "down" and still_s >= self._dead_s:
                 dead.add(row["name"])
         for name in sorted(dead - self._dead):
             observe.node_state(node=name, state="dead")

@@ -5,7 +5,9 @@
 3. commit what came of it, and tell the destination's circuit breaker.
 
 A crash after 1 leaves an expired lease: the janitor defers it and it is sent again, because doubt
-means send again; the receiver drops the repeat. A crash between 2 and 3 is the same.
+means send again; the receiver drops the repeat. A crash between 2 and 3 is the same. A process that
+stood still so long that another took the transfer over looks before it dials, and changes nothing
+of the other's attempt.
 """
 
 import asyncio
@@ -49,6 +51,9 @@ from gateway.programs.rows import event, loads
 _LOCAL_WORKERS: Final = 48
 _URGENT: Final = 1
 _FINISH_S: Final = 5.0
+_ASLEEP_S: Final = 2.0
+"""After so long between claim and dialling we may have been taken for dead."""
+
 _SLOWEST: Final = 1024 * 1024
 """Bytes a second below which a large parcel runs out of time."""
 
@@ -209,7 +214,8 @@ class Relay:
         tries = await context.ledger.one("tries_of", transfer_id=row["id"])
         known = tries["n"] if tries else 0
         first_at = from_text(tries["first_at"]) if tries and tries["first_at"] else now
-        facts = {"tries": known + 1, "first_at": first_at, "began_at": now}
+        facts: dict[str, Any] = {"tries": known + 1, "first_at": first_at, "began_at": now}
+        facts["claimed_s"] = asyncio.get_running_loop().time()
         due = await self._next({**row, **facts}, now, None)
         values = {
             "state": TransferState.SENDING.value,
@@ -327,11 +333,24 @@ class Relay:
         now = context.clock.now()
         if allowed > context.policy.lease / 2:
             await self._extend_lease(row, now + 2 * allowed)
+        if await self._overtaken(row):
+            return _AtHome("tiến trình khác đã nhận việc này / another process has taken it over")
         try:
             async with asyncio.timeout(allowed.total_seconds()):
                 return await adapter.deliver(parcel, deadline=now + allowed)
         except TimeoutError:
             return Busy("không trả lời trước hạn / no answer before the deadline")
+
+    async def _overtaken(self, row: Row) -> bool:
+        """Tell whether another process has taken the transfer back from us; asked if it may have.
+
+        Counted by the loop's own time: a process that is stopped, or its machine, stands still.
+        """
+        if asyncio.get_running_loop().time() - row["claimed_s"] < _ASLEEP_S:
+            return False
+        fresh = await self._context.ledger.one("transfer", id=row["id"])
+        mine = (TransferState.SENDING, row["attempts"])
+        return fresh is None or (fresh["state"], fresh["attempts"]) != mine
 
     async def _extend_lease(self, row: Row, until: datetime) -> None:
         where = {"id": row["id"], "attempts": row["attempts"]}

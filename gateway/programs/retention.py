@@ -192,10 +192,11 @@ class Retention:
             event(row["id"], "retention_purged", now, classes=kinds, files=len(claims)),
             proof.row,
         ]
-        still: tuple[Present, ...] = ()
+        still = {"id": row["id"], "state": row["state"]}
         if table == "consignment":
-            still = (Present("consignment", {"id": row["id"], "state": "closed", "hold": ""}),)
-        change = ChangeSet(guards=(*self._guard(), *still), rows=tuple(changes))
+            still["hold"] = ""
+        guards = (*self._guard(), Present(table, still))
+        change = ChangeSet(guards=guards, rows=tuple(changes))
         return not isinstance(await self._ledger.commit(change), Conflict)
 
     async def _count(self, told: dict[str, Tally], claims: Iterable[_Claim]) -> None:

@@ -2,12 +2,12 @@
 
 Builders only. States move along the domain's tables, so a late answer heals what was given up, and
 what a receipt has settled stays settled. The first row of `deferred` and `failed` is refused when
-another program, or a receipt, was faster: then only the attempt's end is recorded.
+another program, a later attempt, or a receipt, was faster: then only the attempt's end is recorded.
 """
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 from gateway.domain.lifecycle import (
     DELIVERY,
@@ -106,13 +106,22 @@ def reopened(consignment_id: str) -> Change:
     return Update("consignment", where, values, expect=None)
 
 
+def _under_way(row: Row) -> dict[str, Any]:
+    """Return what the transfer looks like while it is this attempt that is under way.
+
+    A process that stood still for so long that another took over must not end the other's attempt.
+    """
+    sending = TransferState.SENDING.value
+    return {"id": row["id"], "state": sending, "attempts": row["attempts"]}
+
+
 def deferred(row: Row, reason: str, due: datetime, now: datetime) -> list[Change]:
     """Return what follows when the peer could not take it now."""
     reason = reason[:_REASON_MAX]
     return [
         Update(
             "transfer",
-            {"id": row["id"], "state": TransferState.SENDING.value},
+            _under_way(row),
             {
                 "state": TransferState.DEFERRED.value,
                 "due_at": to_text(due),
@@ -149,7 +158,7 @@ def failed(  # noqa: PLR0917
     return [
         Update(
             "transfer",
-            {"id": row["id"], "state": TransferState.SENDING.value},
+            _under_way(row),
             {"state": TransferState.FAILED.value, "lease_until": None, "reason": reason},
         ),
         Update(

@@ -8,6 +8,18 @@ _OPEN: Final = (
     "state NOT IN ('sending', 'done', 'failed', 'cancelled') AND hold = '' AND stopped = 0"
 )
 _DUE: Final = f"{_OPEN} AND due_at <= :now"
+# The terms of ix_transfer_live: a transfer that is done costs nobody anything any more.
+_LIVE: Final = "state NOT IN ('done', 'cancelled')"
+# What is asked for again and again is counted up to here: it must not grow with what went wrong.
+COUNTED: Final = 100_000
+_COUNTS: Final = " UNION ALL ".join(
+    f"SELECT '{state}' AS state, {lane} AS lane, n, oldest FROM ("  # noqa: S608 - our own words
+    f"SELECT COUNT(*) AS n, MIN(created_at) AS oldest FROM (SELECT created_at FROM transfer "
+    f"WHERE {_LIVE} AND state = '{state}' AND lane = {lane} "
+    f"ORDER BY created_at LIMIT {COUNTED}) AS some_{lane}) AS {state}_{lane} WHERE n > 0"
+    for state in ("waiting", "sending", "deferred", "failed")
+    for lane in (4, 3, 2, 1, 0)
+)
 # Lane by lane, each a range of ix_transfer_open: rows that are not due are never looked at.
 _DUE_LANES: Final = " UNION ALL ".join(
     f"SELECT * FROM (SELECT id, hop, lane, due_at FROM transfer WHERE {_DUE} "  # noqa: S608
@@ -35,6 +47,15 @@ _OF_PARTIES: Final = (
     "AND d.agency IN (SELECT value FROM json_each(:agencies)) "
 )
 _NEWEST: Final = "ORDER BY c.version DESC, d.agency = :agency DESC, c.id DESC LIMIT 1"
+
+_UNCLOSED: Final = (
+    "c.state = 'released' AND NOT EXISTS (SELECT 1 FROM delivery d WHERE d.consignment_id = c.id "
+    "AND d.state NOT IN ('done', 'returned', 'failed', 'cancelled', 'recalled', 'not_connected'))"
+)
+_LEFT_OPEN: Final = (
+    "JOIN attempt a ON a.transfer_id = t.id "
+    "WHERE a.ended_at IS NULL AND (t.state != 'sending' OR a.n < t.attempts)"
+)
 
 QUERIES: Final[dict[str, str]] = {
     # -------------------------------------------------------------- callers and catalogue
@@ -79,12 +100,17 @@ QUERIES: Final[dict[str, str]] = {
         "AND system_id || '' = :system_id AND state != 'quarantined' "
         "AND (:after = '' OR id < :after) ORDER BY id DESC LIMIT :limit"
     ),
-    "consignments_touched_last": (
-        "SELECT DISTINCT c.id FROM (SELECT subject FROM event ORDER BY id DESC LIMIT 1000) AS e "
+    # What the last events were about, and is settled all but for its closing.
+    "consignments_unclosed_last": (
+        "SELECT DISTINCT c.id "  # noqa: S608 - our own text
+        "FROM (SELECT subject FROM event ORDER BY id DESC LIMIT 1000) AS e "
         "LEFT JOIN transfer t ON t.id = e.subject "
         "LEFT JOIN arrival a ON a.id = e.subject "
         "JOIN consignment c ON c.id = COALESCE(t.consignment_id, a.consignment_id, e.subject) "
-        "WHERE c.state = 'released'"
+        f"WHERE {_UNCLOSED}"
+    ),
+    "consignments_unclosed": (
+        f"SELECT c.id FROM consignment c WHERE c.id > :after AND c.id <= :last AND {_UNCLOSED}"  # noqa: S608
     ),
     "idempotency": "SELECT * FROM idempotency WHERE system_id = :system_id AND key = :key",
     # -------------------------------------------------------------- deliveries, transfers
@@ -121,7 +147,8 @@ QUERIES: Final[dict[str, str]] = {
     "transfer": "SELECT * FROM transfer WHERE id = :id",
     "transfers_of": "SELECT * FROM transfer WHERE consignment_id = :consignment_id ORDER BY id",
     "transfers_expired": (
-        "SELECT * FROM transfer WHERE state = 'sending' AND lease_until <= :now LIMIT :limit"
+        f"SELECT * FROM transfer WHERE {_LIVE} AND state = 'sending' "  # noqa: S608
+        "AND lease_until <= :now LIMIT :limit"
     ),
     "transfers_due_at": (
         f"SELECT * FROM ({_DUE_LANES}) AS due ORDER BY lane DESC, due_at LIMIT :limit"  # noqa: S608
@@ -182,9 +209,25 @@ QUERIES: Final[dict[str, str]] = {
         "WHERE subject = :transfer_id AND type = 'requeued'), 0)"
     ),
     "transfers_next_due": f"SELECT MIN(due_at) AS due_at FROM transfer WHERE {_OPEN}",  # noqa: S608
-    "transfer_counts": (
-        "SELECT state, lane, COUNT(*) AS n, MIN(created_at) AS oldest FROM transfer "
-        "WHERE state IN ('waiting', 'sending', 'deferred', 'failed') GROUP BY state, lane"
+    "transfer_counts": _COUNTS,
+    "transfers_held_count": (
+        "SELECT COUNT(*) AS n FROM (SELECT 1 AS one FROM transfer WHERE hold != '' "  # noqa: S608
+        f"AND hold IN ('clock', 'restored') LIMIT {COUNTED}) AS held"
+    ),
+    # Nobody works on them any more, and nobody wrote down how they ended.
+    "attempts_left_open_last": (
+        "SELECT a.transfer_id, a.n FROM "  # noqa: S608 - our own text
+        "(SELECT DISTINCT subject FROM (SELECT subject FROM event "
+        "ORDER BY id DESC LIMIT 1000) AS newest) AS e JOIN transfer t ON t.id = e.subject "
+        f"{_LEFT_OPEN}"
+    ),
+    "attempts_left_open": (
+        "SELECT a.transfer_id, a.n FROM (SELECT id, state, attempts FROM transfer "  # noqa: S608
+        f"WHERE id > :after AND id <= :last) AS t {_LEFT_OPEN}"
+    ),
+    "leases_too_long": (
+        f"SELECT id, attempts FROM transfer WHERE {_LIVE} AND state = 'sending' "  # noqa: S608
+        "AND lease_until > :far LIMIT :limit"
     ),
     "attempts_of": (
         "SELECT a.* FROM attempt a JOIN transfer t ON t.id = a.transfer_id "
@@ -198,6 +241,9 @@ QUERIES: Final[dict[str, str]] = {
     "inbound_open": (
         "SELECT id FROM inbound WHERE state = 'received' AND due_at <= :now "
         "ORDER BY id LIMIT :limit"
+    ),
+    "inbound_too_late": (
+        "SELECT id FROM inbound WHERE state = 'received' AND due_at > :far LIMIT :limit"
     ),
     "arrival": "SELECT * FROM arrival WHERE id = :id",
     "arrivals_of": (
@@ -368,9 +414,13 @@ QUERIES: Final[dict[str, str]] = {
     "recheck": "SELECT * FROM recheck WHERE subject = :subject",
     "recheck_open": "SELECT * FROM recheck WHERE subject > :after ORDER BY subject LIMIT :limit",
     "recheck_due": "SELECT * FROM recheck WHERE due_at <= :now ORDER BY due_at LIMIT :limit",
+    "recheck_too_late": "SELECT subject FROM recheck WHERE due_at > :far LIMIT :limit",
     "recheck_counts": (
         "SELECT cause, COUNT(*) AS n, MIN(since) AS since FROM recheck WHERE cause != '' "
         "GROUP BY cause ORDER BY cause"
+    ),
+    "blobs_kept": (
+        "SELECT DISTINCT sha256 FROM blob_ref WHERE sha256 IN (SELECT value FROM json_each(:names))"
     ),
     "blob_ref": "SELECT 1 AS one FROM blob_ref WHERE sha256 = :sha256 LIMIT 1",
     "outbox": "SELECT * FROM outbox ORDER BY id LIMIT :limit",
@@ -392,11 +442,16 @@ QUERIES: Final[dict[str, str]] = {
         "AND (key = 'maintenance' OR key LIKE 'maintenance:%') ORDER BY key"
     ),
     "transfers_of_node": (
-        "SELECT * FROM transfer WHERE state = 'sending' AND node = :node LIMIT :limit"
+        f"SELECT * FROM transfer WHERE {_LIVE} AND state = 'sending' "  # noqa: S608
+        "AND node = :node LIMIT :limit"
     ),
     # -------------------------------------------------------------- retention, a page of ids a time
     "page_consignments": (
         "SELECT MAX(id) AS last FROM (SELECT id FROM consignment WHERE id > :after "
+        "ORDER BY id LIMIT :limit) AS page"
+    ),
+    "page_transfers": (
+        "SELECT MAX(id) AS last FROM (SELECT id FROM transfer WHERE id > :after "
         "ORDER BY id LIMIT :limit) AS page"
     ),
     "page_arrivals": (
@@ -409,7 +464,7 @@ QUERIES: Final[dict[str, str]] = {
     ),
     # Nothing of it is undelivered, failed, held, asked back, set apart, or still to be judged.
     "settled_consignments": (
-        "SELECT c.id, c.document_id, c.received_sha256, c.envelope, c.closed_at AS at "
+        "SELECT c.id, c.state, c.document_id, c.received_sha256, c.envelope, c.closed_at AS at "
         "FROM consignment c "
         "WHERE c.id > :after AND c.id <= :last AND c.state = 'closed' AND c.hold = '' "
         "AND c.closed_at <= :before AND c.verdict != 'pending' "
@@ -417,6 +472,7 @@ QUERIES: Final[dict[str, str]] = {
         "AND (t.state NOT IN ('done', 'cancelled') OR t.hold != '')) "
         "AND NOT EXISTS (SELECT 1 FROM delivery d WHERE d.consignment_id = c.id AND (d.hold != '' "
         "OR d.state IN ('pending', 'sending', 'deferred', 'failed', 'not_connected'))) "
+        "AND NOT EXISTS (SELECT 1 FROM hold h WHERE h.subject = c.id AND h.released_at IS NULL) "
         "AND NOT EXISTS (SELECT 1 FROM delivery d JOIN recall r ON r.delivery_id = d.id "
         "WHERE d.consignment_id = c.id AND r.state = 'asked') "
         # A local reader's files are those of the sending.
@@ -426,7 +482,7 @@ QUERIES: Final[dict[str, str]] = {
         "AND NOT EXISTS (SELECT 1 FROM quarantine q WHERE q.id = c.id) ORDER BY c.id"
     ),
     "settled_arrivals": (
-        "SELECT a.id, a.document_id, a.received_sha256, a.envelope, "
+        "SELECT a.id, a.state, a.document_id, a.received_sha256, a.envelope, "
         "COALESCE(a.entered_system_at, a.at_gateway_at) AS at FROM arrival a "
         "WHERE a.id > :after AND a.id <= :last AND a.state IN ('done', 'returned', 'recalled') "
         "AND COALESCE(a.entered_system_at, a.at_gateway_at) <= :before "
@@ -436,7 +492,7 @@ QUERIES: Final[dict[str, str]] = {
         "AND NOT EXISTS (SELECT 1 FROM quarantine q WHERE q.id = a.id) ORDER BY a.id"
     ),
     "settled_inbound": (
-        "SELECT i.id, '' AS document_id, i.sha256 AS received_sha256, '' AS envelope, "
+        "SELECT i.id, i.state, '' AS document_id, i.sha256 AS received_sha256, '' AS envelope, "
         "i.received_at AS at "
         "FROM inbound i WHERE i.id > :after AND i.id <= :last AND i.acked_at IS NOT NULL "
         "AND i.state NOT IN ('received', 'unreadable', 'unreadable-yet') "

@@ -323,7 +323,11 @@ class RevocationWatch:
 
     def _is_due(self, url: str, now: datetime) -> bool:
         state = self._addresses.get(url)
-        return state is None or not state.next_at or from_text(state.next_at) <= now
+        if state is None or not state.next_at:
+            return True
+        # Later than any wait: written down before the clock was set back.
+        longest = self._watching.every * (1 + _JITTER)
+        return not now < from_text(state.next_at) <= now + longest
 
     def _back_off(self, failures: int) -> timedelta:
         return min(_FIRST_WAIT * (1 << min(failures - 1, 12)), self._watching.every)

@@ -47,6 +47,7 @@ class Limits:
         max_header_bytes: One header line (an old client lists every recipient in one).
         in_flight: Requests handled at one time.
         in_flight_per_caller: The same of one caller, so that none starves the others.
+        coming_bytes: Bytes of all bodies under way together; one caller has three quarters.
         idle_s: Longest silence while a body comes in or an answer goes out.
         pace_grace_s: After this, an upload must keep the least pace.
         pace_bytes_s: Least pace of an upload.
@@ -60,6 +61,7 @@ class Limits:
     max_header_bytes: int = 32 << 10
     in_flight: int = 512
     in_flight_per_caller: int = 128
+    coming_bytes: int = 8 << 30
     idle_s: float = 30.0
     pace_grace_s: float = 60.0
     pace_bytes_s: float = 4096.0

@@ -50,6 +50,7 @@ _ROUTE_UNKNOWN: Final = "(unknown)"
 _CLIENT_GONE: Final = 499
 _AFTER_REST_S: Final = 30.0
 _SLOW: Final = 408
+_UNSAID_BYTES: Final = 8 << 20
 
 REQUEST_ID: Final = web.RequestKey("request_id", str)
 SYSTEM_ID: Final = web.RequestKey("system_id", str)
@@ -57,18 +58,27 @@ SYSTEM_ID: Final = web.RequestKey("system_id", str)
 
 @dataclass(slots=True)
 class Gate:
-    """Room for requests: all together and of each caller."""
+    """Room for requests and for the bytes they bring: all together and of each caller."""
 
     limits: Limits
     inside: int = 0
+    coming: int = 0
     callers: Counter[str] = field(default_factory=Counter)
+    bringing: Counter[str] = field(default_factory=Counter)
     closing: bool = False
     leaving: bool = False
     resting: bool = False
     emptied: asyncio.Event = field(default_factory=asyncio.Event)
 
-    def enter(self) -> None:
-        """Take a place; UnavailableError when there is none."""
+    def bytes_of(self, request: web.Request) -> int:
+        """Return what a request may bring; one that does not say counts as a middling packet."""
+        if not request.can_read_body:
+            return 0
+        said = request.content_length
+        return min(_UNSAID_BYTES if said is None else said, self.limits.max_packet_bytes)
+
+    def enter(self, size_bytes: int = 0) -> None:
+        """Take a place and room for so many bytes; UnavailableError when there is none."""
         if self.closing:
             raise UnavailableError(public="The server is closing; repeat the request")
         if self.resting:
@@ -77,11 +87,16 @@ class Gate:
             )
         if self.inside >= self.limits.in_flight:
             raise UnavailableError(public="Too many requests at one time", retry_after_s=1)
+        # What comes alone is always let in: it cannot be smaller another time.
+        if self.coming and self.coming + size_bytes > self.limits.coming_bytes:
+            raise UnavailableError(public="Too many bytes are on their way", retry_after_s=5)
         self.inside += 1
+        self.coming += size_bytes
 
-    def leave(self) -> None:
+    def leave(self, size_bytes: int = 0) -> None:
         """Give the place back."""
         self.inside -= 1
+        self.coming -= size_bytes
         if not self.inside:
             self.emptied.set()
 
@@ -94,7 +109,7 @@ class Gate:
                 async with asyncio.timeout(patience_s):
                     await self.emptied.wait()
 
-    def enter_caller(self, system_id: str) -> None:
+    def enter_caller(self, system_id: str, size_bytes: int = 0) -> None:
         """Take a caller's place; UnavailableError(OVERLOADED) when it has too many."""
         if self.callers[system_id] >= self.limits.in_flight_per_caller:
             raise UnavailableError(
@@ -102,13 +117,22 @@ class Gate:
                 f"More than {self.limits.in_flight_per_caller} requests of this caller at one time",
                 retry_after_s=1,
             )
+        brought = self.bringing[system_id]
+        if brought and brought + size_bytes > self.limits.coming_bytes * 3 // 4:
+            raise UnavailableError(
+                Reason.OVERLOADED,
+                "Too many bytes of this caller are on their way",
+                retry_after_s=5,
+            )
         self.callers[system_id] += 1
+        self.bringing[system_id] += size_bytes
 
-    def leave_caller(self, system_id: str) -> None:
+    def leave_caller(self, system_id: str, size_bytes: int = 0) -> None:
         """Give it back."""
         self.callers[system_id] -= 1
+        self.bringing[system_id] -= size_bytes
         if not self.callers[system_id]:
-            del self.callers[system_id]
+            del self.callers[system_id], self.bringing[system_id]
 
 
 Busy = Callable[[web.Request, GatewayError], web.StreamResponse | None]
@@ -246,13 +270,14 @@ def _guarded(endpoint: Endpoint, callers: Callers, gate: Gate) -> Any:
             observe.auth_failed(route=endpoint.path)
             raise
         request[SYSTEM_ID] = caller.system_id
-        gate.enter_caller(caller.system_id)  # (4)
+        size_bytes = gate.bytes_of(request)
+        gate.enter_caller(caller.system_id, size_bytes)  # (4)
         try:
             if not endpoint.queries:
                 read_query(request, ())
             return await endpoint.handler(request, caller)  # (5)
         finally:
-            gate.leave_caller(caller.system_id)
+            gate.leave_caller(caller.system_id, size_bytes)
 
     return handler
 
@@ -268,10 +293,11 @@ async def _frame(request: web.Request, handler: Any) -> web.StreamResponse:
     resource = request.match_info.route.resource
     route = resource.canonical if resource is not None else _ROUTE_UNKNOWN
     status, reason = _CLIENT_GONE, None
-    entered = False
+    entered, size_bytes = False, 0
     try:
         if not _always_open(route):
-            house.gate.enter()  # (1)
+            size_bytes = house.gate.bytes_of(request)
+            house.gate.enter(size_bytes)  # (1)
             entered = True
         response: web.StreamResponse = await handler(request)
         status = response.status
@@ -280,7 +306,7 @@ async def _frame(request: web.Request, handler: Any) -> web.StreamResponse:
         status = response.status
     finally:
         if entered:
-            house.gate.leave()
+            house.gate.leave(size_bytes)
         observe.request_done(
             method=request.method if request.method in _METHODS else "OTHER",
             route=route,

@@ -343,6 +343,43 @@ async def test_a_full_house_says_so_but_operations_see_in():
         assert (await h.get("/api/v1/inbox", key=STRANGER_KEY)).status == 200
 
 
+async def test_bytes_on_their_way_are_bounded_and_the_refused_never_send_theirs():
+    async with house(Limits(coming_bytes=4000, shutdown_s=1)) as h:
+        h.intake.hold = asyncio.Event()
+        first = asyncio.ensure_future(h.submit(b"x" * 2000))
+        await h.intake.until_waiting(1)
+        mine = await h.submit(b"x" * 1500)  # of one caller at most three quarters
+        problem(mine, 429, "overloaded")
+        assert mine.headers["Retry-After"] == "5"
+        full = await h.raw(
+            b"POST /api/v1/documents HTTP/1.1\r\nHost: x\r\nContent-Length: 2500\r\n"
+            b"Content-Type: application/xml\r\nConnection: close\r\n"
+            b"Expect: 100-continue\r\nAuthorization: Bearer " + STRANGER_KEY.encode() + b"\r\n\r\n"
+        )
+        assert full.startswith(b"HTTP/1.1 503 ")
+        assert b"Retry-After: 5" in full
+        second = asyncio.ensure_future(h.submit(b"x" * 1500, key=STRANGER_KEY))
+        await h.intake.until_waiting(2)
+        assert (await h.get("/api/v1/inbox")).status == 200  # brings nothing
+        h.intake.hold.set()
+        assert [(await r).status for r in (first, second)] == [202, 202]
+        assert (await h.submit(b"x" * 9000)).status == 202  # alone, however large
+
+
+async def test_a_body_that_says_no_length_counts_as_a_packet():
+    async with house(Limits(coming_bytes=(8 << 20) + 1000, shutdown_s=1)) as h:
+        h.intake.hold = asyncio.Event()
+
+        async def body():
+            yield b"<edXML/>"
+
+        first = asyncio.ensure_future(h.submit(body()))
+        await h.intake.until_waiting(1)
+        problem(await h.submit(b"x" * 2000, key=STRANGER_KEY), 503, "unavailable")
+        h.intake.hold.set()
+        assert (await first).status == 202
+
+
 # ---------------------------------------------------------------- closing, façades
 
 

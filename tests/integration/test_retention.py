@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from adapters.vxp.simulator import Fault
 from gateway.__main__ import main
 from gateway.ports import ChangeSet, Insert, Present, Update
 from gateway.programs.forecast import days_left
@@ -131,6 +132,66 @@ async def test_nothing_asked_back_judged_again_set_apart_or_read_goes(tmp_path, 
         left = await owners(house, consignment, arrival)
         assert consignment["id"] in left  # with "read": its files are what the reader reads
         assert arrival["id"] in left or kind != "read"
+
+
+async def test_a_document_an_operator_holds_is_kept_for_as_long_as_the_hold_stands(tmp_path):
+    async with gatehouse(tmp_path) as house:
+        consignment, _ = await settled(house)
+        hold = {"id": "h", "kind": "operator", "scope": "document", "subject": consignment["id"]}
+        hold |= {"held_by": "an", "since": consignment["accepted_at"]}
+        ledger = house.gateway.ledger
+        await ledger.commit(ChangeSet(rows=(Insert("hold", hold),)))
+        house.clock.move(10 * YEAR)
+        purge = retention_of(house, packets=YEAR, files=YEAR)
+        await purge.run()
+        assert consignment["id"] in await owners(house, consignment)
+        free = Update("hold", {"id": "h"}, {"released_at": consignment["accepted_at"]})
+        await ledger.commit(ChangeSet(rows=(free,)))
+        await purge.run()
+        assert consignment["id"] not in await owners(house, consignment)
+
+
+async def test_one_open_recipient_of_three_keeps_everything_two_years_and_longer(tmp_path):
+    async with gatehouse(tmp_path, axis=True) as house:
+        house.axis.fail("sendEdoc", *[Fault.BUSY] * 50)
+        _, document, _ = await house.send(packet("7", to=("H37.04", "H37.61", "G09")))
+        await house.state(document["id"], "G09", "deferred")
+        (item,) = await house.inbox("stc")
+        await house.call("POST", f"/inbox/{item['id']}/confirm", "stc")
+        for code in ("03", "06"):
+            await house.call("POST", f"/inbox/{item['id']}/status", "stc", json={"code": code})
+        done = await house.state(document["id"], "H37.04", "done")
+        assert done["state"] == "done"
+        consignment = await house.row("consignment", id=document["id"])
+        purge = retention_of(house, packets=YEAR, files=YEAR, parcels=YEAR)
+        house.clock.move(2 * YEAR + timedelta(days=1))
+        await purge.run()
+        files = [f["sha256"] for f in json.loads(consignment["envelope"])["attachments"]]
+        for name in (consignment["received_sha256"], *files):
+            assert await house.row("blob_ref", sha256=name)
+        house.axis._faults["sendEdoc"].clear()
+        await house.sweep()  # and it still gets there, whole
+        await house.state(document["id"], "G09", "handed_over")
+        (sent,) = [i for i in house.axis.items if i.kind == "edoc"]
+        assert sent.head.document_id == consignment["document_id"]
+
+
+async def test_what_moved_since_it_was_looked_at_is_kept(tmp_path):
+    async with gatehouse(tmp_path) as house:
+        consignment, arrival = await settled(house)
+        house.clock.move(10 * YEAR)
+        purge = retention_of(house, packets=YEAR)
+        claims = purge._claims
+
+        async def meanwhile(table, row, now):
+            found = await claims(table, row, now)
+            change = Update(table, {"id": row["id"]}, {"state": "offered"})
+            await house.gateway.ledger.commit(ChangeSet(rows=(change,)))
+            return found
+
+        purge._claims = meanwhile
+        assert all(t.items == 0 for t in (await purge.run()).values())
+        assert {consignment["id"], arrival["id"]} <= await owners(house, consignment, arrival)
 
 
 async def test_a_former_janitor_purges_nothing(tmp_path):

@@ -24,7 +24,7 @@ from gateway.errors import UnavailableError
 from gateway.ports import Busy, ChangeSet, Insert, Taken
 from gateway.programs.context import Context, PeerPolicy, Policy
 from gateway.programs.dispatch import Dispatch
-from gateway.programs.janitor import Janitor
+from gateway.programs.janitor import Every, Janitor
 from gateway.programs.relay import Relay
 from gateway.programs.routing import owed_to
 from gateway.programs.rows import wake
@@ -33,7 +33,8 @@ from tests.world.memory_ledger import MemoryLedger
 
 DATA = b"<edXML/>"
 NAME = hashlib.sha256(DATA).hexdigest()
-DEAD = "peer00"
+DEAD, SLOW, FLAPPING = "peer00", "peer01", "peer02"
+FLAPS_S = 4.0
 
 
 class LoopClock:
@@ -90,28 +91,35 @@ class MadeUpPeer:
     """A destination whose calls take as long as the seed says.
 
     A dead one (`dead`) is `silent`, so that every call hangs, or `gone`, so that every call fails
-    at once.
+    at once. A slow one (`slow`) takes everything, each time just before our patience ends; one that
+    flaps (`flapping`) is gone and back again every few seconds.
     """
 
     name: str
     seed: int
     quick: tuple[float, float]
     dead: str = ""
+    slow_s: float = 0.0
+    flapping: bool = False
     tries: int = 0
+
+    def _gone(self) -> bool:
+        flaps = int(asyncio.get_event_loop().time() / FLAPS_S) % 2
+        return bool(self.dead) or (self.flapping and not flaps)
 
     async def deliver(self, parcel: Any, *, deadline: datetime) -> Taken | Busy:
         self.tries += 1
         if self.dead == "silent":
             await asyncio.sleep(10**6)
-        if self.dead:
+        if self._gone():
             return Busy("no route to host")
-        least, most = self.quick
+        least, most = (self.slow_s, self.slow_s) if self.slow_s else self.quick
         chance = Random(f"{self.seed}:{parcel.transfer_id}").random()
         await asyncio.sleep(least + (most - least) * chance**4)  # most are quick, some are not
         return Taken(f"at-{self.name}")
 
     async def probe(self) -> None:
-        if self.dead:
+        if self._gone():
             raise UnavailableError(public="no route to host")
 
 
@@ -125,6 +133,7 @@ class Town:
         seed: Of latencies, arrivals and lanes.
         peers: How many destinations.
         dead: How the first of them is dead: `silent` or `gone`; "" when it is well.
+        odd: Whether the second is slow and the third flaps.
         documents: For each destination.
         over_s: Time in which they come.
         backlog: Due rows of the dead one at the start.
@@ -138,6 +147,7 @@ class Town:
     seed: int = 1
     peers: int = 50
     dead: str = ""
+    odd: bool = False
     documents: int = 12
     over_s: float = 6.0
     backlog: int = 0
@@ -150,6 +160,9 @@ class Town:
         names = [f"peer{n:02d}" for n in range(self.peers)]
         self.adapters = {n: MadeUpPeer(n, self.seed, self.quick) for n in names}
         self.adapters[DEAD].dead = self.dead
+        if self.odd:
+            self.adapters[SLOW].slow_s = self.patience.total_seconds() * 0.95
+            self.adapters[FLAPPING].flapping = True
         blobs = MemoryBlobs()
         blobs.kept[NAME] = (DATA, 0.0)
         nothing: Any = None
@@ -212,7 +225,7 @@ class Town:
             Relay(self.context),
             Janitor(self.context),
         )
-        janitor._last_head = self.clock.now() + timedelta(days=1)
+        janitor._heads = Every(timedelta(days=3650), self.clock.now())
         self.ledger.on_outbox = dispatch.wake
         await self.pile_up()
         work: list[Coroutine[Any, Any, None]] = [dispatch.run(), relay.run(), janitor.run()]
@@ -244,22 +257,29 @@ class Town:
     async def waits(self) -> "Waits":
         """Return how long the documents of all but the first destination waited."""
         found: dict[str, list[float]] = defaultdict(list)
+        odd: dict[str, list[float]] = {SLOW: [], FLAPPING: []}
         for hop in self.adapters:
             if hop == DEAD:
                 continue
             for n in range(self.documents):
                 row = await self.ledger.one("transfer", id=f"{hop}-{n:05d}")
                 took = from_text(row["done_at"]) - from_text(row["created_at"])
-                found["express" if row["lane"] else "normal"].append(took.total_seconds())
-        return Waits(dict(found), self.adapters[DEAD].tries)
+                lane = "express" if row["lane"] else "normal"
+                well = found[lane] if not self.odd or hop not in odd else odd[hop]
+                well.append(took.total_seconds())
+        return Waits(dict(found), self.adapters[DEAD].tries, odd)
 
 
 @dataclass(frozen=True)
 class Waits:
-    """Seconds from acceptance to the answer of the peer, by lane; and tries of the dead one."""
+    """Seconds from acceptance to the answer of the peer, by lane; and tries of the dead one.
+
+    What went to the odd ones is counted apart, by destination.
+    """
 
     by_lane: dict[str, list[float]]
     tries: int
+    odd: dict[str, list[float]] = field(default_factory=dict)
 
     def at(self, share: float, lane: str | None = None) -> float:
         """Return the wait that this share of the documents did not exceed."""

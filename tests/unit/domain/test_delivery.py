@@ -78,10 +78,18 @@ def test_a_mistaken_wish_does_not_keep_a_document_here_for_years():
 
 
 def test_giving_up_by_the_clock_or_by_the_tries():
-    assert back_off(3, Lane.NORMAL, 0.5, waited=timedelta(days=7)).gives_up
-    assert not back_off(3, Lane.NORMAL, 0.5, waited=timedelta(days=6)).gives_up
+    assert back_off(300, Lane.NORMAL, 0.5, waited=timedelta(days=7)).gives_up
+    assert not back_off(300, Lane.NORMAL, 0.5, waited=timedelta(days=6)).gives_up
     tries = next(n for n in range(1, 9999) if back_off(n, Lane.NORMAL, 0.5).gives_up)
     assert 330 < tries < 350  # about seven days of half hours
+
+
+def test_a_process_that_was_off_or_a_clock_that_jumped_has_tried_for_no_longer_than_it_tried():
+    year = timedelta(days=365)
+    assert not back_off(3, Lane.NORMAL, 0.5, waited=year).gives_up
+    assert not back_off(100, Lane.NORMAL, 0.5, waited=year).gives_up
+    # Nothing is tried for ever either: a peer that wishes for an hour each time, for a week.
+    assert back_off(7 * 24, Lane.NORMAL, 0.5, waited=timedelta(days=7)).gives_up
 
 
 def test_the_clerk_is_told_after_five_tries():
