@@ -1,4 +1,4 @@
-"""The data folder belongs to one process: who has its lock may write what lies in it.
+"""A data folder belongs to one process: who has its lock may write what lies in it.
 
 The lock is the kernel's: it goes with the process, however that ends.
 """
@@ -10,8 +10,12 @@ from pathlib import Path
 from gateway.errors import ConfigurationError, Fault
 
 
-def take_lock(folder: Path) -> int:
-    """Return the descriptor that makes this process the only one on a data folder.
+def take_lock(folder: Path, setting: str = "gateway.data_dir") -> int:
+    """Return the descriptor that makes this process the only one on a folder.
+
+    Args:
+        folder: Made when it is missing.
+        setting: Which setting names it.
 
     Raises:
         ConfigurationError: Another process has it, or the folder cannot be written.
@@ -25,8 +29,12 @@ def take_lock(folder: Path) -> int:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as exc:
         os.close(lock)
-        told = "another vanlien serves this folder: stop it first, or use another data_dir"
-        vi = "một tiến trình vanlien khác đang dùng thư mục này: dừng nó, hoặc đổi data_dir"
-        fault = Fault("gateway.data_dir", f"{folder}: {vi}", f"{folder}: {told}")
+        name = setting.rpartition(".")[2]
+        told = f"another vanlien serves this folder: stop it first, or use another {name}"
+        vi = f"một tiến trình vanlien khác đang dùng thư mục này: dừng nó, hoặc đổi {name}"
+        if setting == "blobs.dir":
+            told = f"{told}; a folder for several nodes needs shared = true"
+            vi = f"{vi}; thư mục dùng chung cho nhiều tiến trình thì đặt shared = true"
+        fault = Fault(setting, f"{folder}: {vi}", f"{folder}: {told}")
         raise ConfigurationError(f"{folder}: {told}", (fault,)) from exc
     return lock

@@ -50,7 +50,9 @@ _DONE: Final[Mapping[Action, str]] = {
 }
 
 _MATCHING: Final = (
-    "FROM transfer t WHERE t.state IN (SELECT value FROM json_each(:states)) "
+    # The first term is that of ix_transfer_live: what is done is never looked at.
+    "FROM transfer t WHERE t.state NOT IN ('done', 'cancelled') "
+    "AND t.state IN (SELECT value FROM json_each(:states)) "
     "AND (:hop = '' OR t.hop = :hop) AND (:lane < 0 OR t.lane = :lane) "
     "AND (:before = '' OR t.created_at < :before) "
     "AND (:document = '' OR t.document_id = :document OR t.consignment_id = :document) "

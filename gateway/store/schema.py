@@ -183,6 +183,7 @@ idempotency = Table(
     _text("consignment_id"),
     _text("created_at"),
     PrimaryKeyConstraint("system_id", "key"),
+    Index("ix_idempotency_created", "created_at"),
 )
 delivery = Table(
     "delivery",
@@ -208,6 +209,7 @@ delivery = Table(
 _OPEN: Final = (
     "state NOT IN ('sending', 'done', 'failed', 'cancelled') AND hold = '' AND stopped = 0"
 )
+_LIVE: Final = "state NOT IN ('done', 'cancelled')"
 transfer = Table(
     "transfer",
     metadata,
@@ -233,8 +235,16 @@ transfer = Table(
     _text("done_at", null=True),
     _text("reason", default=""),
     _text("node", default=""),
-    Index("ix_transfer_due", "state", "due_at"),
     Index("ix_transfer_consignment", "consignment_id"),
+    # What is counted again and again: read from the index alone, however many are done.
+    Index(
+        "ix_transfer_live",
+        "state",
+        "lane",
+        "created_at",
+        sqlite_where=text(_LIVE),
+        postgresql_where=text(_LIVE),
+    ),
     # What the janitor looks for, hop by hop: the long queue of one hop costs the others nothing.
     Index(
         "ix_transfer_open",
@@ -310,7 +320,12 @@ inbound = Table(
     _text("acked_at", null=True),
     _text("detail", default=""),
     UniqueConstraint("peer", "peer_doc_id", "kind"),
-    Index("ix_inbound_state", "state", "due_at"),
+    Index(
+        "ix_inbound_open",
+        "id",
+        sqlite_where=text("state = 'received'"),
+        postgresql_where=text("state = 'received'"),
+    ),
 )
 arrival = Table(
     "arrival",
@@ -518,6 +533,7 @@ recheck = Table(
     _text("due_at"),
     _text("trust_sha256", default=""),
     Index("ix_recheck_due", "due_at"),
+    Index("ix_recheck_cause", "cause", "since"),
 )
 blob_ref = Table(
     "blob_ref",

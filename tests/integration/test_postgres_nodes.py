@@ -5,6 +5,7 @@ import contextlib
 import json
 import random
 import threading
+import time
 from dataclasses import replace
 
 import asyncpg
@@ -29,6 +30,7 @@ from gateway.store.postgres.connection import connect
 from gateway.store.postgres.ledger import PostgresLedger
 from tests.world import ledger_rows as rows
 from tests.world.servers.commit_cutter import CommitCutter
+from tests.world.servers.proxy import Proxy
 
 PATIENCE_S = 60
 COUNTERS = [NextNumber("n", f"H37.0{i}", 2026, "issue") for i in range(2)]
@@ -249,6 +251,19 @@ async def test_a_listener_that_lost_its_connection_listens_again(opened, postgre
     await asyncio.wait_for(woken.wait(), PATIENCE_S)
 
 
+async def test_a_node_whose_loop_is_busy_holds_up_no_commit(opened, place, postgres_server):
+    """The write lock is everybody's: it must not wait for what one node's programs are doing."""
+    ledger = await opened()
+    going = asyncio.create_task(ledger.commit(ChangeSet((rows.meta("k"),))))
+    await asyncio.sleep(0)  # handed over
+    end = time.monotonic() + PATIENCE_S
+    look = "SELECT value FROM vanlien.meta WHERE key = 'k'"
+    while postgres_server.sql(look, place.database) != "1":  # and the loop has no turn meanwhile
+        assert time.monotonic() < end
+    assert not going.done()
+    assert isinstance(await going, Committed)
+
+
 async def test_without_a_notice_it_looks_all_the_same(opened):
     woken = asyncio.Event()
     await opened(on_outbox=woken.set, poll_s=0.01)
@@ -279,14 +294,14 @@ async def test_a_node_that_stands_still_with_the_lock_is_ended(opened, place):
 
 async def test_what_waits_for_the_lock_goes_as_one_batch(opened, place, postgres_server):
     ledger = await opened()
-    before = ledger._batches
+    before = ledger._writer.batches
     async with holding(place):
         going = [
             asyncio.create_task(ledger.commit(ChangeSet((rows.meta(f"k{i}"),)))) for i in range(50)
         ]
         await waits_for_lock(place)
     assert all(isinstance(d, Committed) for d in await asyncio.gather(*going))
-    assert ledger._batches - before == 1
+    assert ledger._writer.batches - before == 1
 
 
 async def test_a_lock_never_given_up_is_said(opened, place, monkeypatch):
@@ -333,7 +348,7 @@ async def test_a_commit_that_never_arrived_is_not_said_to_be_one(cutter, opened)
 
 async def test_in_doubt_with_nobody_to_ask_nothing_is_promised(cutter, opened, monkeypatch):
     proxy, through = cutter
-    monkeypatch.setattr("gateway.store.postgres.ledger._DOUBT_S", 0.2)
+    monkeypatch.setattr("gateway.store.postgres.writer._DOUBT_S", 0.2)
     ledger = await opened(through)
     proxy.cut, proxy.down = "behind", True
     with pytest.raises(UnavailableError):
@@ -343,6 +358,32 @@ async def test_in_doubt_with_nobody_to_ask_nothing_is_promised(cutter, opened, m
     proxy.down = False
     # It had been committed: whoever repeats finds it.
     assert isinstance(await ledger.commit(ChangeSet((rows.meta("k"),))), Conflict)
+
+
+async def test_a_server_that_does_not_answer_is_given_up_and_found_again(
+    opened, place, monkeypatch
+):
+    async with Proxy.to(place.port) as proxy:
+        with monkeypatch.context() as impatient:
+            impatient.setitem(connect.__kwdefaults__, "call_s", 0.5)
+            impatient.setattr("gateway.store.places._CONNECT_S", 0.5)
+            impatient.setattr("gateway.store.postgres.writer._DOUBT_S", 0.5)
+            through = replace(place, port=proxy.port)
+            ledger = PostgresLedger(through, poll_s=3600.0)
+            async with asyncio.timeout(PATIENCE_S):  # a slow machine is not a dead server
+                while True:
+                    with contextlib.suppress(UnavailableError):
+                        await ledger.open()
+                        break
+            proxy.stall()
+            with pytest.raises(UnavailableError):
+                await ledger.commit(ChangeSet((rows.meta("k"),)))
+            with pytest.raises(UnavailableError):
+                await ledger.one("meta", key="k")
+        proxy.heal()
+        assert await ledger.one("meta", key="l") is None
+        assert isinstance(await ledger.commit(ChangeSet((rows.meta("l"),))), Committed)
+        await ledger.close()
 
 
 async def test_connections_the_server_closed_are_opened_again(opened, postgres_server):
@@ -386,6 +427,53 @@ async def test_a_server_that_only_reads_is_refused_for_now(place):
         await admin.execute("SET default_transaction_read_only = off")
         await admin.execute(f"ALTER DATABASE {place.database} RESET default_transaction_read_only")
         await admin.close()
+
+
+async def test_a_pooler_before_the_server_is_refused(cutter):
+    proxy, through = cutter
+    proxy.pools = True
+    with pytest.raises(ConfigurationError, match="not to a pooler"):
+        await PostgresLedger(through).open()
+    proxy.pools = False
+    ledger = PostgresLedger(through)
+    await ledger.open()
+    await ledger.close()
+
+
+async def test_limits_set_for_people_end_nobody_who_waits_his_turn(opened, place, postgres_server):
+    limits = ("statement_timeout = 1", "idle_session_timeout = 1", "lock_timeout = 1")
+    name = place.database
+    try:
+        for limit in limits:
+            postgres_server.sql(f"ALTER DATABASE {name} SET {limit}")
+        ledger = await opened()
+        async with holding(place):
+            going = asyncio.create_task(ledger.commit(ChangeSet((rows.meta("k"),))))
+            await waits_for_lock(place)
+            await asyncio.sleep(0.05)  # long past those limits
+            assert not going.done()
+        assert isinstance(await going, Committed)
+    finally:
+        postgres_server.sql(f"ALTER DATABASE {name} RESET ALL")
+
+
+async def test_a_server_without_room_for_another_connection_is_said(opened, place, postgres_server):
+    postgres_server.sql(
+        "CREATE ROLE few LOGIN CONNECTION LIMIT 2; GRANT ALL ON SCHEMA vanlien TO few; "
+        "GRANT ALL ON ALL TABLES IN SCHEMA vanlien TO few; "
+        "GRANT ALL ON ALL SEQUENCES IN SCHEMA vanlien TO few",
+        place.database,
+    )
+    try:
+        ledger = await opened(replace(place, user="few"))  # a writer and a listener
+        with pytest.raises(UnavailableError, match="cannot be"):
+            await ledger.one("meta", key="k")
+        assert isinstance(await ledger.commit(ChangeSet((rows.meta("k"),))), Committed)
+        postgres_server.sql("ALTER ROLE few CONNECTION LIMIT 9")
+        assert await ledger.one("meta", key="k") == {"value": "1"}
+        await ledger.close()
+    finally:
+        postgres_server.sql("DROP OWNED BY few; DROP ROLE few", place.database)
 
 
 async def test_nobody_there_is_unavailable(place):

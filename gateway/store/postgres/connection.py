@@ -12,7 +12,7 @@ from typing import Final
 
 import asyncpg
 
-from gateway.errors import ConfigurationError, GatewayError, UnavailableError
+from gateway.errors import ConfigurationError, GatewayError, IntegrityError, UnavailableError
 from gateway.store.places import PostgresDatabase
 
 OLDEST: Final = 140_000
@@ -29,6 +29,11 @@ _LIVENESS: Final = {
     "tcp_keepalives_count": "3",
     "tcp_user_timeout": "25000",
     "lock_timeout": "15000",
+    # What an administrator set for people is not for us: a limit on statements would end those who
+    # wait their turn, and compiling a short question takes longer than answering it.
+    "statement_timeout": "0",
+    "idle_session_timeout": "0",
+    "jit": "off",
 }
 
 _SERVER: Final = (
@@ -37,7 +42,8 @@ _SERVER: Final = (
     "current_setting('full_page_writes') AS pages, "
     "current_setting('synchronous_commit') AS waits, "
     "current_setting('transaction_read_only') = 'on' OR pg_is_in_recovery() AS standby, "
-    "COALESCE(current_setting('vanlien.test', true), '') = 'on' AS test"
+    "COALESCE(current_setting('vanlien.test', true), '') = 'on' AS test, "
+    "pg_backend_pid() AS pid"
 )
 
 
@@ -134,6 +140,13 @@ async def _examine(connection: Connection) -> None:
     wrong = []
     if server["version"] < OLDEST:
         wrong.append("PostgreSQL 14 trở lên / PostgreSQL 14 or later is needed")
+    if server["pid"] != connection.get_server_pid():
+        # A pooler gives each transaction another session: notices, statements and settings are
+        # another's there, and it says of itself a number that is no process of the server.
+        wrong.append(
+            "phải nối thẳng tới máy chủ, không qua bộ gom kết nối (pgbouncer…) / connect to the "
+            "server itself, not to a pooler of connections (pgbouncer…)"
+        )
     if server["encoding"] != "UTF8":
         wrong.append("bảng mã phải là UTF8 / the database's encoding must be UTF8")
     if not server["test"]:
@@ -158,6 +171,13 @@ async def lent(
         yield connection
     finally:
         await let_go(connection)
+
+
+async def end(connection: Connection, sql: str) -> None:
+    """End a transaction; the server's word counts: COMMIT of a broken one is answered ROLLBACK."""
+    said = await connection.execute(sql)
+    if not sql.endswith(said):
+        raise IntegrityError(f"the transaction ended with {said}")
 
 
 async def let_go(connection: Connection) -> None:

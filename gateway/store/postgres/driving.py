@@ -1,13 +1,11 @@
 """Running change sets and the sequencer on an asyncpg connection, statement by statement.
 
 What they ask is said once for both engines (`gateway.store.steps`, `gateway.store.sequencer`); the
-caller owns the transaction and the write lock.
+caller owns the transaction, the write lock, and the event loop with its thread.
 """
 
-import asyncio
 import re
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import lru_cache
 from itertools import count
@@ -21,9 +19,6 @@ from gateway.store.postgres.connection import Connection
 from gateway.store.sequencer import Look, places
 from gateway.store.steps import Ask, Purpose, Taken, steps
 
-# Threads of their own: every node waits for the write lock while a set is built, so it must not
-# stand in the queue of the loop's other threads.
-_BUILDERS: Final = ThreadPoolExecutor(max_workers=2, thread_name_prefix="ledger-then")
 _WRITES: Final = frozenset({Purpose.WRITE, Purpose.MANY})
 
 
@@ -62,10 +57,9 @@ async def _apply(
     try:
         done, owed = await _drive(connection, replace(change, then=None), held, singly=singly)
         if change.then is not None:
-            # In a thread: it signs a receipt, perhaps with a key in a token that takes its time.
-            loop = asyncio.get_running_loop()
-            rows = await loop.run_in_executor(_BUILDERS, change.then, done.numbers)
-            more = ChangeSet(rows=tuple(rows))
+            # It signs a receipt, perhaps with a key in a token that takes its time: whoever drives
+            # this has a loop of its own, where nobody else waits.
+            more = ChangeSet(rows=tuple(change.then(done.numbers)))
             owed = (await _drive(connection, more, held, singly=singly))[1] or owed
     except Exception:
         # What `then` raises comes after the rows: one of those held back may have refused before.

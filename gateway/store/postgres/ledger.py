@@ -2,73 +2,44 @@
 
 Promises: the same meaning as SQLite's. `commit` returns after the server said COMMIT with its log
 on disk; a refused set leaves no trace and consumes no number; what is committed has its place in
-the receipt log and the feeds. Nobody is told "committed" who is not: a connection lost during
-COMMIT is asked about on a new one before anyone is answered. A crash of the node or of the server
-leaves each batch whole or nothing of it.
-
-One batch: (1) take the ledger's write lock (`gateway.store.dialects`), leave our mark; (2) take
-what waits by now and apply set by set, with a savepoint each when there are several; (3) sequence;
-(4) wake the other nodes and commit; (5) answer. Waiting for the lock costs nothing: sets gather.
-
-In doubt: the lock is held to the transaction's very end, so who has it knows that the lost
-transaction is over; our mark then says which way it went. A server that lost what it had not yet
-promised cannot deceive us, as it could with a transaction's number, which it gives again.
+the receipt log and the feeds; nobody is told "committed" who is not
+(`gateway.store.postgres.writer`). What `drain` lends comes back when this node dies. A crash leaves
+what is committed.
 """
 
 import asyncio
-import collections
 import contextlib
-import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from typing import Final, TypeVar
 
 import asyncpg
 
-from gateway import faults
-from gateway.errors import GatewayError, IntegrityError, UnavailableError
+from gateway.errors import GatewayError, UnavailableError
 from gateway.ports import ChangeSet, Committed, Conflict, Row
-from gateway.store.dialects import BEGIN_POSTGRES, OUTBOX_CHANNEL, postgres
+from gateway.store.dialects import OUTBOX_CHANNEL, postgres
 from gateway.store.places import PostgresDatabase
 from gateway.store.postgres.connection import (
     CALL_S,
     Connection,
     connect,
+    end,
     is_trouble,
     let_go,
     reading,
     unavailable,
 )
-from gateway.store.postgres.driving import apply, sequence
+from gateway.store.postgres.writer import Writer
 from gateway.store.queries import QUERIES
-from gateway.store.steps import SetRefused
 
-_BATCH: Final = 60
-"""Sets a transaction: beyond 64 savepoints the server's other readers pay for each."""
-
-_IDLE_S: Final = 15.0
 _LENT_IDLE_S: Final = 120.0
-_DOUBT_S: Final = 20.0
 _POLL_S: Final = 5.0
 _AGAIN_S: Final = 0.5
-
-_CANNOT: Final = "the ledger cannot commit"
 _UNREADABLE: Final = "the ledger cannot be read"
-_MARK: Final = (
-    "INSERT INTO meta (key, value) VALUES ('{key}', '{value}') "
-    "ON CONFLICT (key) DO UPDATE SET value = excluded.value"
-)
+# Columns by name: a `*` inside a transaction breaks when an upgrade gives the table another one.
+_LEND: Final = "SELECT id, topic, ref, lane FROM outbox ORDER BY id LIMIT $1 FOR UPDATE SKIP LOCKED"
 
 T = TypeVar("T")
-
-_Result = Committed | Conflict | BaseException
-
-
-@dataclass(slots=True)
-class _Job:
-    change: ChangeSet
-    future: asyncio.Future[Committed | Conflict]
 
 
 class PostgresLedger:
@@ -90,16 +61,13 @@ class PostgresLedger:
     ) -> None:
         self._place = place
         self.on_outbox = on_outbox
-        self._jobs: collections.deque[_Job] = collections.deque()
-        self._some = asyncio.Event()
         self._shut = asyncio.Event()
-        self._writer: Connection | None = None
-        self._node = secrets.token_hex(8)
-        self._batches = 0
+        self._writer = Writer(place, self._wake)
         self._readers = _Pool(place, "reader", place.pool)
         self._lenders = _Pool(place, "dispatch", 2, idle_s=_LENT_IDLE_S)
         self._poll_s = poll_s
-        self._tasks: list[asyncio.Task[None]] = []
+        self._listener: Connection | None = None
+        self._listening_on: asyncio.Task[None] | None = None
 
     async def open(self) -> None:
         """Connect, and begin to write and to listen.
@@ -108,25 +76,17 @@ class PostgresLedger:
             UnavailableError: The server cannot be reached.
             ConfigurationError: The server must not hold a ledger.
         """
-        self._writer = await connect(self._place, "writer", idle_s=_IDLE_S)
+        await self._writer.open()
         try:
-            listener = await self._listening(lost := asyncio.Event())
+            lost = await self._listening()
         except BaseException:
-            await let_go(self._writer)
+            await self._writer.close()
             raise
-        self._tasks = [
-            asyncio.create_task(self._write(), name="ledger-writer"),
-            asyncio.create_task(self._listen(listener, lost), name="ledger-listener"),
-        ]
+        self._listening_on = asyncio.create_task(self._listen(lost), name="ledger-listener")
 
     async def commit(self, change: ChangeSet) -> Committed | Conflict:
         """Apply one change set; returns after the server's fsync."""
-        if self._shut.is_set():
-            raise UnavailableError(public="the ledger is closed")
-        job = _Job(change, asyncio.get_running_loop().create_future())
-        self._jobs.append(job)
-        self._some.set()
-        return await asyncio.shield(job.future)
+        return await self._writer.commit(change)
 
     @asynccontextmanager
     async def drain(self, limit: int) -> AsyncIterator[Sequence[Row]]:
@@ -135,15 +95,13 @@ class PostgresLedger:
             with reading():
                 await connection.execute("BEGIN ISOLATION LEVEL READ COMMITTED")
                 # What another node was lent is passed over, not waited for.
-                rows = await connection.fetch(
-                    "SELECT * FROM outbox ORDER BY id LIMIT $1 FOR UPDATE SKIP LOCKED", limit
-                )
+                rows = await connection.fetch(_LEND, limit)
             yield [dict(row) for row in rows]
             try:
                 if rows:
                     ids = [row["id"] for row in rows]
                     await connection.execute("DELETE FROM outbox WHERE id = ANY($1)", ids)
-                await _end(connection, "COMMIT")
+                await end(connection, "COMMIT")
             except Exception as exc:
                 # Perhaps gone, perhaps not: what was published is published again, at worst.
                 raise unavailable("the ledger cannot commit", exc) from exc
@@ -167,159 +125,14 @@ class PostgresLedger:
         if self._shut.is_set():
             return
         self._shut.set()
-        self._some.set()
-        for task in self._tasks[:1]:
-            await task
-        for task in self._tasks[1:]:
-            task.cancel()
-        await asyncio.gather(*self._tasks[1:], return_exceptions=True)
+        await self._writer.close()
+        if self._listening_on is not None:
+            self._listening_on.cancel()
+            await asyncio.gather(self._listening_on, return_exceptions=True)
+        if self._listener is not None:
+            await let_go(self._listener)
         await self._readers.close()
         await self._lenders.close()
-        if self._writer is not None:
-            with contextlib.suppress(Exception):
-                await self._writer.execute("DELETE FROM meta WHERE key = $1", self._key)
-            await let_go(self._writer)
-
-    # ------------------------------------------------------------ the writer
-
-    @property
-    def _key(self) -> str:
-        return f"writer:{self._node}"
-
-    @property
-    def _mark(self) -> str:
-        return f"batch {self._batches}"
-
-    async def _write(self) -> None:
-        while True:
-            await self._some.wait()
-            self._some.clear()
-            while self._jobs:
-                await self._batch()
-            if self._shut.is_set():
-                return
-
-    async def _batch(self) -> None:
-        """Do one batch, whatever happens: every set of it is answered."""
-        taken: list[_Job] = []
-        results: Sequence[_Result]
-        try:
-            results = await self._transaction(taken)
-        except BaseException as exc:  # nobody may be told "committed"
-            if self._writer is not None:
-                self._writer.terminate()  # whatever state it is in
-                self._writer = None
-            taken = taken or self._take()
-            trouble = exc if isinstance(exc, UnavailableError) else unavailable(_CANNOT, exc)
-            results = [trouble] * len(taken)
-            if isinstance(exc, asyncio.CancelledError):
-                self._answer(taken, results)
-                raise
-        self._answer(taken, results)
-
-    async def _transaction(self, taken: list[_Job]) -> Sequence[_Result]:
-        writer = await self._begun()  # (1)
-        taken += self._take()  # (2)
-        results: list[_Result] = []
-        woken = False
-        for number, job in enumerate(taken):
-            if number:
-                await writer.execute("RELEASE one; SAVEPOINT one")
-            done, owed = await self._apply(writer, job.change)
-            results.append(done)
-            woken = woken or owed
-        if not any(isinstance(done, Committed) for done in results):
-            await _end(writer, "ROLLBACK")
-            return results
-        await sequence(writer)  # (3)
-        faults.reach("ledger.before-commit")
-        try:  # (4)
-            await _end(writer, f"NOTIFY {OUTBOX_CHANNEL}; COMMIT" if woken else "COMMIT")
-        except Exception as exc:
-            if not _is_doubt(exc) or not await self._resolved():
-                raise
-        faults.reach("ledger.after-commit")
-        if woken:
-            self._wake()
-        return results
-
-    async def _begun(self) -> Connection:
-        """Begin a transaction: the write lock, our mark, a savepoint for the first set."""
-        old = self._writer
-        if old is not None and not old.is_closed():
-            try:
-                await self._begin(old)
-            except asyncpg.LockNotAvailableError:
-                raise
-            except Exception as exc:
-                if not is_trouble(exc):
-                    raise
-                old.terminate()  # the server was started anew while we were idle
-            else:
-                return old
-        self._writer = await connect(self._place, "writer", idle_s=_IDLE_S)
-        await self._begin(self._writer)
-        return self._writer
-
-    async def _begin(self, writer: Connection) -> None:
-        self._batches += 1
-        # One journey: the texts are our own, nothing of a document is in them.
-        mark = _MARK.format(key=self._key, value=self._mark)
-        await writer.execute(f"{'; '.join(BEGIN_POSTGRES)}; {mark}; SAVEPOINT one")
-
-    def _take(self) -> list[_Job]:
-        return [self._jobs.popleft() for _ in range(min(_BATCH, len(self._jobs)))]
-
-    async def _apply(self, writer: Connection, change: ChangeSet) -> tuple[_Result, bool]:
-        """Apply one set; neither a refusal nor a bug in it sinks the others."""
-        try:
-            return await apply(writer, change)
-        except Exception as exc:
-            if is_trouble(exc) or writer.is_closed():
-                raise
-            await writer.execute("ROLLBACK TO one")
-            return _refusal(exc), False
-
-    async def _resolved(self) -> bool:
-        """Find out which way a lost commit went; True: it is committed.
-
-        Raises:
-            UnavailableError: Nobody can say yet; the set may be there or not.
-        """
-        async with asyncio.timeout(_DOUBT_S):
-            while True:
-                with contextlib.suppress(UnavailableError):
-                    return await self._asked()
-                await asyncio.sleep(_AGAIN_S)
-
-    async def _asked(self) -> bool:
-        fresh = await connect(self._place, "writer", idle_s=_IDLE_S)
-        try:
-            with reading():
-                await fresh.execute("; ".join(BEGIN_POSTGRES))
-                mark: str | None = await fresh.fetchval(
-                    "SELECT value FROM meta WHERE key = $1", self._key
-                )
-                # A write of our own waits for the standby, as the lost commit perhaps did not.
-                await fresh.execute("UPDATE meta SET value = value WHERE key = $1", self._key)
-                await _end(fresh, "COMMIT")
-        except BaseException:
-            fresh.terminate()
-            raise
-        if self._writer is not None:
-            self._writer.terminate()
-        self._writer = fresh
-        return mark == self._mark
-
-    def _answer(self, batch: Sequence[_Job], results: Sequence[_Result]) -> None:
-        for job, result in zip(batch, results, strict=True):
-            if job.future.done():
-                continue
-            if isinstance(result, BaseException):
-                job.future.set_exception(result)
-                job.future.exception()  # looked at: a caller who went away leaves no noise
-            else:
-                job.future.set_result(result)
 
     # ------------------------------------------------------------ waking
 
@@ -327,8 +140,9 @@ class PostgresLedger:
         if self.on_outbox is not None:
             self.on_outbox()
 
-    async def _listening(self, lost: asyncio.Event) -> Connection:
-        """Return a connection that wakes when any other node owes something to the lanes."""
+    async def _listening(self) -> asyncio.Event:
+        """Listen for what any other node owes to the lanes; return what is set when it ends."""
+        lost = asyncio.Event()
         connection = await connect(self._place, "listener")
         connection.add_termination_listener(lambda *_: lost.set())
         try:
@@ -337,35 +151,33 @@ class PostgresLedger:
         except BaseException:
             connection.terminate()
             raise
-        return connection
+        self._listener = connection
+        return lost
 
     def _notified(self, _connection: object, pid: int, _channel: str, _payload: object) -> None:
         # Our own commits have woken already.
-        if self._writer is None or pid != self._writer.get_server_pid():
+        if pid != self._writer.pid():
             self._wake()
 
-    async def _listen(self, connection: Connection, lost: asyncio.Event) -> None:
-        """Listen for ever; what was notified while nobody listened is found by looking."""
-        while not self._shut.is_set():
-            try:
-                with reading():
-                    while not lost.is_set():
-                        with contextlib.suppress(TimeoutError):
-                            await asyncio.wait_for(lost.wait(), self._poll_s)
-                        self._wake()
-                        await connection.execute("SELECT 1")  # is anybody there?
-            except UnavailableError:
-                connection.terminate()
-            finally:
-                if self._shut.is_set():
-                    await let_go(connection)
-            while not self._shut.is_set():
-                await asyncio.sleep(_AGAIN_S)
-                with contextlib.suppress(GatewayError):
-                    lost = asyncio.Event()
-                    connection = await self._listening(lost)
+    async def _listen(self, lost: asyncio.Event) -> None:
+        """Listen until cancelled; what was notified while nobody listened is found by looking."""
+        while True:
+            with contextlib.suppress(UnavailableError), reading():
+                while self._listener is not None and not lost.is_set():
+                    with contextlib.suppress(TimeoutError):
+                        await asyncio.wait_for(lost.wait(), self._poll_s)
                     self._wake()
-                    break
+                    await self._listener.execute("SELECT 1")  # is anybody there?
+            if self._listener is not None:
+                self._listener.terminate()
+            lost = await self._listening_again()
+            self._wake()
+
+    async def _listening_again(self) -> asyncio.Event:
+        while True:
+            await asyncio.sleep(_AGAIN_S)
+            with contextlib.suppress(GatewayError):
+                return await self._listening()
 
 
 class _Pool:
@@ -455,34 +267,8 @@ async def _rolled_back(connection: Connection) -> bool:
     return True
 
 
-async def _end(connection: Connection, sql: str) -> None:
-    """End a transaction; the server's word counts: COMMIT of a broken one is answered ROLLBACK."""
-    said = await connection.execute(sql)
-    if not sql.endswith(said):
-        raise IntegrityError(f"the transaction ended with {said}")
-
-
-def _is_doubt(exc: Exception) -> bool:
-    """Tell whether a commit that failed may have happened all the same."""
-    # A server that answers with an error of this transaction has not committed it; one that says
-    # that it goes down (57, 58, XX) or nothing at all may have.
-    return is_trouble(exc) and not (
-        isinstance(exc, asyncpg.PostgresError) and str(exc.sqlstate).startswith(("40", "25", "53"))
-    )
-
-
 def _is_gone(exc: Exception) -> bool:
     """Tell a connection that was closed from a server that is slow or refuses."""
     if isinstance(exc, asyncpg.PostgresError):
         return str(exc.sqlstate).startswith(("08", "57P"))
     return not isinstance(exc, TimeoutError)
-
-
-def _refusal(exc: Exception) -> _Result:
-    if isinstance(exc, SetRefused):
-        return exc.conflict
-    if isinstance(exc, GatewayError):
-        return exc
-    bug = IntegrityError(f"change set refused by the engine: {type(exc).__name__}")
-    bug.__cause__ = exc
-    return bug

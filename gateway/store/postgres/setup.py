@@ -1,7 +1,8 @@
 """Making, upgrading and checking the ledger's schema on a PostgreSQL server.
 
 Promises: everything between two states of the schema is one transaction, so that a crash leaves it
-as it was; two who migrate at once take turns. Alembic writes the SQL, this module runs it.
+as it was; two who migrate at once take turns, and so do they with the nodes' writers: nobody is
+caught between two tables. Alembic writes the SQL, this module runs it.
 
 An upgrade has two halves, so that older nodes may go on meanwhile (`gateway.store.revisions`):
 `upgrade` only adds; `finish` removes what only older programs used, once none of them is left.
@@ -16,7 +17,7 @@ import asyncpg
 
 from gateway.errors import ConfigurationError, GatewayError, UnavailableError
 from gateway.store import revisions
-from gateway.store.dialects import MIGRATION_LOCK
+from gateway.store.dialects import MIGRATION_LOCK, WRITE_LOCK
 from gateway.store.places import PostgresDatabase
 from gateway.store.postgres.connection import Connection, lent
 
@@ -64,6 +65,7 @@ def upgrade(place: PostgresDatabase) -> None:
         if found.revision == "" or (wrong := revisions.too_new(str(place), found)):
             raise ConfigurationError(wrong if found.revision else _missing(place))
         if found.revision < revisions.HEAD:
+            await _in_turn(connection)
             await connection.execute(revisions.upgrade_sql(found.revision))
 
     _run(place, add)
@@ -119,7 +121,13 @@ def look(place: PostgresDatabase) -> revisions.State:
 async def _finish(connection: Connection, done: str | None) -> None:
     script = revisions.finish_sql(done)
     if script:
+        await _in_turn(connection)
         await connection.execute(script)
+
+
+async def _in_turn(connection: Connection) -> None:
+    """Wait until no node writes: one amid a transaction would lock tables in another order."""
+    await connection.execute(f"SELECT pg_advisory_xact_lock({WRITE_LOCK})")
 
 
 async def _state(place: PostgresDatabase, connection: Connection) -> revisions.State:

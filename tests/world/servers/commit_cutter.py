@@ -1,12 +1,14 @@
 """A TCP proxy before PostgreSQL that breaks the connection at a COMMIT, before it or behind it.
 
 `cut = "before"`: the server never hears the COMMIT. `cut = "behind"`: it commits, its answer is
-lost. Each cut happens once; later connections pass. `down` refuses everything.
+lost. Each cut happens once; later connections pass. `down` refuses everything. `pools` says a
+number of its own for the server's process, as a pooler of connections does.
 """
 
 import asyncio
 
 COMMIT = b"COMMIT\x00"
+KEY_DATA = b"K\x00\x00\x00\x0c"
 
 
 class CommitCutter:
@@ -15,6 +17,7 @@ class CommitCutter:
         self.cut = ""
         self.cuts = 0
         self.down = False
+        self.pools = False
         self._open = set()
         self._tasks = set()
 
@@ -67,5 +70,8 @@ class CommitCutter:
         while data := await reader.read(65536):
             if armed and COMMIT in data:
                 return
+            if self.pools and KEY_DATA in data:
+                before, _, rest = data.partition(KEY_DATA)
+                data = before + KEY_DATA + bytes(4) + rest[4:]
             writer.write(data)
             await writer.drain()

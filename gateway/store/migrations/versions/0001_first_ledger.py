@@ -183,6 +183,7 @@ def _outgoing() -> None:
         sa.Column("created_at", TEXT, nullable=False),
         sa.PrimaryKeyConstraint("system_id", "key", name="pk_idempotency"),
     )
+    op.create_index("ix_idempotency_created", "idempotency", ["created_at"])
     op.create_table(
         "delivery",
         sa.Column("id", TEXT, nullable=False),
@@ -236,7 +237,14 @@ def _outgoing() -> None:
         sa.PrimaryKeyConstraint("id", name="pk_transfer"),
     )
     op.create_index("ix_transfer_consignment", "transfer", ["consignment_id"])
-    op.create_index("ix_transfer_due", "transfer", ["state", "due_at"])
+    live = sa.text("state NOT IN ('done', 'cancelled')")
+    op.create_index(
+        "ix_transfer_live",
+        "transfer",
+        ["state", "lane", "created_at"],
+        sqlite_where=live,
+        postgresql_where=live,
+    )
     op.create_index(
         "ix_transfer_held",
         "transfer",
@@ -308,7 +316,13 @@ def _incoming() -> None:
         sa.PrimaryKeyConstraint("id", name="pk_inbound"),
         sa.UniqueConstraint("peer", "peer_doc_id", "kind", name="uq_inbound_peer_peer_doc_id_kind"),
     )
-    op.create_index("ix_inbound_state", "inbound", ["state", "due_at"])
+    op.create_index(
+        "ix_inbound_open",
+        "inbound",
+        ["id"],
+        sqlite_where=sa.text("state = 'received'"),
+        postgresql_where=sa.text("state = 'received'"),
+    )
     op.create_table(
         "arrival",
         sa.Column("id", TEXT, nullable=False),
@@ -536,6 +550,7 @@ def _work() -> None:
         sa.PrimaryKeyConstraint("subject", name="pk_recheck"),
     )
     op.create_index("ix_recheck_due", "recheck", ["due_at"])
+    op.create_index("ix_recheck_cause", "recheck", ["cause", "since"])
     op.create_table(
         "blob_ref",
         sa.Column("sha256", TEXT, nullable=False),
