@@ -1,0 +1,110 @@
+"""Many documents out of a few: rows the product wrote, copied within the ledger under other ids.
+
+A ledger of a million rows cannot be made through the API in minutes. So some hundred documents go
+through it for real, and their rows are copied by SQL: ids, hashes and places in the feeds are
+others, everything else is as it was. The copies are older than the originals by their ids (UUIDv7:
+their first eight digits are the copy's number), and come later in the feeds. Hashes of the copied
+receipt log and its tree are made up: they have the right place and length, and nobody verifies
+them here.
+"""
+
+from collections.abc import Mapping
+from typing import Final
+
+from gateway.store.schema import TABLES
+from tests.benching.houses import House
+
+# What names a row in each table: replaced in every copy. The first one tells copies apart.
+_IDS: Final = {
+    "consignment": ("id",),
+    "delivery": ("id", "consignment_id", "transfer_id"),
+    "transfer": ("id", "consignment_id", "status_id"),
+    "attempt": ("transfer_id",),
+    "arrival": ("id", "consignment_id", "delivery_id"),
+    "status_report": ("id", "consignment_id", "delivery_id", "arrival_id"),
+    "event": ("subject",),
+    "receipt_entry": ("id", "subject", "entry_hash", "prev_hash", "chain_hash"),
+    "blob_ref": ("owner", "sha256"),
+}
+_HASHES: Final = {"received_sha256", "main_sha256", "strict_sha256", "digest"}
+_SERIAL: Final = {"event": "id", "receipt_entry": "ord"}
+_FIRST_REAL: Final = "01"
+"""Real ids begin with the time, which is past this since 2004; copies begin with their number."""
+
+
+def multiply(house: House, times: int) -> None:
+    """Add `times` copies of every document that went through the product.
+
+    Args:
+        house: Whose ledger; its gateway may be up, and waits meanwhile.
+        times: How many copies of each row.
+    """
+    postgres = house.engine != "embedded"
+    before = int(house.value("SELECT COUNT(DISTINCT substr(id, 1, 8)) AS n FROM consignment "
+                             f"WHERE id < '{_FIRST_REAL}'"))  # fmt: skip
+    script = [
+        "CREATE TEMPORARY TABLE copy_no (k BIGINT PRIMARY KEY)",
+        f"INSERT INTO copy_no WITH RECURSIVE g(k) AS (SELECT {before + 1} UNION ALL "
+        f"SELECT k + 1 FROM g WHERE k < {before + times}) SELECT k FROM g",
+    ]
+    feeds = {key: _counted(house, key) for key in ("inbox_seq", "event_seq")}
+    entries = int(house.value("SELECT COALESCE(MAX(idx) + 1, 0) AS n FROM receipt_entry"))
+    models = int(house.value("SELECT COUNT(*) AS n FROM receipt_entry "
+                             f"WHERE id >= '{_FIRST_REAL}'"))  # fmt: skip
+    place = f"(k - {before})"
+    given = {
+        "inbox_seq": f"inbox_seq + {place} * {feeds['inbox_seq']}",
+        "seq": f"seq + {place} * {feeds['event_seq']}",
+        "idx": f"{entries} + ({place} - 1) * {models} + place - 1",
+        "document_id": "document_id || '.' || k",
+        "arrival_number": "NULL",
+    }
+    mark = "lpad(to_hex(k), 8, '0')" if postgres else "printf('%08x', k)"
+    for table in _IDS:
+        script += _copied(table, mark, given)
+    for key, last in feeds.items():
+        script.append(f"UPDATE meta SET value = '{last * (times + 1)}' WHERE key = '{key}'")
+    script += _tree(entries + models * times, postgres)
+    script.append("DROP TABLE copy_no")
+    house.run(script)
+
+
+def _counted(house: House, key: str) -> int:
+    sql = f"SELECT COALESCE(MAX(CAST(value AS BIGINT)), 0) AS n FROM meta WHERE key = '{key}'"
+    return int(house.value(sql))
+
+
+def _copied(table: str, mark: str, given: Mapping[str, str]) -> list[str]:
+    serial = _SERIAL.get(table)
+    kept = [c.name for c in TABLES[table].columns if c.name != serial]
+    shown = []
+    for name in kept:
+        if name in _IDS[table] or name in _HASHES:
+            shown.append(f"CASE WHEN {name} = '' THEN '' ELSE {mark} || substr({name}, 9) END")
+        else:
+            shown.append(given.get(name, f"m.{name}"))
+    first = _IDS[table][0]
+    numbered = f", row_number() OVER (ORDER BY {serial}) AS place" if serial else ""
+    return [
+        f"CREATE TEMPORARY TABLE model AS SELECT *{numbered} FROM {table} "
+        f"WHERE {first} >= '{_FIRST_REAL}'",
+        f"INSERT INTO {table} ({', '.join(kept)}) SELECT {', '.join(shown)} FROM copy_no AS g "
+        f"CROSS JOIN model AS m ORDER BY k{', m.place' if serial else ''}",
+        "DROP TABLE model",
+    ]
+
+
+def _tree(size: int, postgres: bool) -> list[str]:
+    """Return what adds every complete node of a tree of `size` leaves."""
+    made = "md5(i::text) || md5((i + 1)::text)" if postgres else "lower(hex(randomblob(32)))"
+    return [
+        "INSERT INTO merkle_node (level, idx, hash) WITH RECURSIVE g(i) AS (SELECT 0 UNION ALL "
+        f"SELECT i + 1 FROM g WHERE i < {(size >> level) - 1}) "
+        f"SELECT {level}, i, {made} FROM g WHERE true ON CONFLICT DO NOTHING"
+        for level in range(size.bit_length())
+    ]
+
+
+def total_rows(house: House) -> int:
+    """Return the rows of all tables."""
+    return sum(int(house.value(f"SELECT COUNT(*) AS n FROM {table}")) for table in TABLES)
