@@ -16,13 +16,14 @@ from gateway import observe
 from gateway.broker.declaring import Declared, Found, Questions, asking
 from gateway.broker.incoming import AmqpWork, Tap
 from gateway.broker.link import Address, Link, Outage
+from gateway.broker.mending import Mender
 from gateway.broker.outgoing import Outgoing
 from gateway.broker.queues import Queue, all_queues
 from gateway.broker.repeats import Repeats
+from gateway.broker.shelf import LANES
 from gateway.errors import UnavailableError
 from gateway.ports import Wanted
 
-_SURVEY_S: Final = 5.0
 _CROWD: Final = 2000
 """Messages of a lane beyond which a repeated wish is not queued again: twice a janitor's sweep."""
 
@@ -39,7 +40,17 @@ class AmqpBroker:
         self._address, self._outage = address, Outage()
         self._repeats = Repeats(address.remember_s)
         self._declared = Declared(address.prefix, self._repeats)
-        self._out = Outgoing(address, self._outage, self._declared, self._repeats, self._crowded)
+        self._mender = Mender(
+            address, self._repeats, let_go=self._look_again, made_anew=self._broken
+        )
+        self._out = Outgoing(
+            address,
+            outage=self._outage,
+            declared=self._declared,
+            repeats=self._repeats,
+            mender=self._mender,
+            crowded=self._crowded,
+        )
         self._in = Link(address, "take", self._outage)
         self._taps: dict[str, Tap] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
@@ -67,6 +78,7 @@ class AmqpBroker:
                 outage=self._outage,
                 declared=self._declared,
                 repeats=self._repeats,
+                mender=self._mender,
             )
             self._tasks[topic] = asyncio.create_task(tap.run(), name=f"broker {topic}")
         return await tap.take(lowest)
@@ -100,14 +112,23 @@ class AmqpBroker:
         self._topics |= topics
         if "" not in self._tasks:
             self._tasks[""] = asyncio.create_task(self._watch(), name="broker survey")
+            self._tasks["."] = asyncio.create_task(self._mender.run(), name="broker mending")
 
     def _crowded(self, topic: str, lane: int) -> bool:
         return self._ready.get((topic, lane), 0) >= _CROWD
 
+    def _look_again(self, topic: str) -> None:
+        if topic in self._taps:
+            self._taps[topic].look_again()
+
+    def _broken(self, topic: str) -> None:
+        if topic in self._taps:
+            self._taps[topic].broken()
+
     async def _watch(self) -> None:
         """Look every few seconds at what waits, what is gone, and what was parked."""
         while True:
-            await asyncio.sleep(_SURVEY_S)
+            await asyncio.sleep(self._address.look_s)
             try:
                 connection = await self._in.steady()
                 found = await survey(connection, all_queues(self._prefix, sorted(self._topics)))
@@ -132,8 +153,9 @@ class AmqpBroker:
             self._declared.forget_all()
         for topic in gone:
             self._repeats.lost(topic)
-            if topic in self._taps:
-                self._taps[topic].broken()
+            self._broken(topic)
+        for topic, tap in self._taps.items():
+            tap.told({lane for lane in range(LANES) if self._ready.get((topic, lane))})
         parked = sum(one.ready for one in found if not one.queue.topic)
         if bool(parked) != bool(self._parked):
             observe.standing_warning(what="parked_messages", active=bool(parked))

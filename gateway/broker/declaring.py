@@ -1,20 +1,24 @@
 """Questions about queues, and making those that are missing.
 
 `Questions` asks one after another on a channel of its own, because an answer may close it.
-`Declared` remembers which topics have their queues on the broker as it is now. Nothing is ever
-deleted or changed here: a queue that somebody declared otherwise is used as it is, and named aloud.
+`Declared` remembers which topics have their queues on the broker as it is now; a queue that
+somebody declared otherwise is used as it is, and named aloud.
 """
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 
 from aio_pika.abc import AbstractChannel, AbstractConnection
-from aiormq.exceptions import ChannelNotFoundEntity, ChannelPreconditionFailed
+from aiormq.exceptions import (
+    ChannelLockedResource,
+    ChannelNotFoundEntity,
+    ChannelPreconditionFailed,
+)
 
 from gateway import observe
-from gateway.broker.link import CALL_S, speaking, to_the_end
+from gateway.broker.link import CALL_S, open_channel, part_from, speaking, to_the_end
 from gateway.broker.queues import Queue, lanes_of, parking
 from gateway.broker.repeats import Repeats
 from gateway.errors import UnavailableError
@@ -70,21 +74,33 @@ class Questions:
             channel = await self._open()
             await channel.declare_queue(queue.name, durable=True, arguments=dict(queue.arguments))
 
+    async def delete(self, queue: Queue) -> None:
+        """Delete a queue, whatever is in it."""
+        async with speaking(CALL_S):
+            channel = await self._open()
+            await channel.queue_delete(queue.name)
+
+    async def turn(self, name: str) -> bool:
+        """Take a turn that one connection has at a time, until it ends; tell whether it is ours."""
+        try:
+            async with speaking(CALL_S):
+                channel = await self._open()
+                await channel.declare_queue(name, exclusive=True)
+        except UnavailableError as exc:
+            if isinstance(exc.__cause__, ChannelLockedResource):
+                return False
+            raise
+        return True
+
     async def close(self) -> None:
         """Let the channel go."""
         if self._channel is not None and not self._channel.is_closed:
-            await to_the_end(_close(self._channel))
+            await to_the_end(part_from(self._channel))
 
     async def _open(self) -> AbstractChannel:
         if self._channel is None or self._channel.is_closed:
-            self._channel = await self._connection.channel(publisher_confirms=False)
+            self._channel = await open_channel(self._connection)
         return self._channel
-
-
-async def _close(channel: AbstractChannel) -> None:
-    with suppress(UnavailableError):
-        async with speaking(CALL_S):
-            await channel.close()
 
 
 def _difference(refusal: BaseException) -> str:

@@ -35,7 +35,17 @@ _PARTING_S: Final = 5.0
 _AGAIN_S: Final = 0.2
 _WORDS: Final = 150
 _PAUSES_S: Final = (0.1, 0.5, 1.0, 2.0, 5.0)
-_TROUBLE: Final = (AMQPError, ChannelInvalidStateError, OSError, TimeoutError, RuntimeError)
+# StopAsyncIteration: the library's word for a server that goes away between two frames of its
+# greeting, as one that starts or is killed does.
+_TROUBLE: Final = (
+    AMQPError,
+    ChannelInvalidStateError,
+    EOFError,
+    OSError,
+    RuntimeError,
+    StopAsyncIteration,
+    TimeoutError,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +60,9 @@ class Address:
         heartbeat_s: A connection silent for about three times this is given up.
         confirm_s: How long a publish may wait for the broker's word.
         remember_s: How long a repeated wish is not sent again.
+        hold_s: How long a message is kept without an acknowledgement; far below the half hour after
+            which RabbitMQ closes a channel that keeps one (`consumer_timeout`).
+        look_s: How often the queues are looked at.
     """
 
     url: str
@@ -59,6 +72,8 @@ class Address:
     heartbeat_s: int = 10
     confirm_s: float = 10.0
     remember_s: float = 60.0
+    hold_s: float = 300.0
+    look_s: float = 5.0
 
     def full(self, name: str) -> URL:
         """Return the address with everything the library reads from it."""
@@ -155,10 +170,19 @@ class Outage:
             observe.broker_let_go()
 
 
-async def _close(connection: AbstractConnection) -> None:
+async def open_channel(
+    connection: AbstractConnection, *, confirms: bool = False
+) -> AbstractChannel:
+    """Return a new channel; with `confirms`, what is returned unroutable raises."""
+    async with speaking(CALL_S):
+        return await connection.channel(publisher_confirms=confirms, on_return_raises=confirms)
+
+
+async def part_from(what: AbstractConnection | AbstractChannel) -> None:
+    """Close a connection or channel that may be dead already."""
     with suppress(UnavailableError):
         async with speaking(_PARTING_S):
-            await connection.close()
+            await what.close()
 
 
 class Link:
@@ -216,18 +240,11 @@ class Link:
             tries += 1
             await asyncio.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311 - no secret
 
-    async def channel(
-        self, connection: AbstractConnection, *, confirms: bool = False
-    ) -> AbstractChannel:
-        """Return a new channel; with `confirms`, what is returned unroutable raises."""
-        async with speaking(CALL_S):
-            return await connection.channel(publisher_confirms=confirms, on_return_raises=confirms)
-
     async def drop(self) -> None:
         """Give up the connection, which is of no use any more."""
         connection, self._connection = self._connection, None
         if connection is not None:
-            await to_the_end(_close(connection))
+            await to_the_end(part_from(connection))
 
     async def close(self) -> None:
         """Let go for good."""

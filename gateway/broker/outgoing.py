@@ -2,7 +2,8 @@
 
 Promises that `publish` returns only when the broker has said of every message that it keeps it, and
 that a message for a queue that is not there is an error, not silence. What it cannot do now is an
-UnavailableError; whoever asked still has his rows.
+UnavailableError; whoever asked still has his rows. A queue that said nothing, or no, is left out
+until it has been examined (`mending`), so that it holds up no other.
 """
 
 import asyncio
@@ -11,21 +12,20 @@ from typing import Final
 
 from aio_pika import DeliveryMode, Message
 from aio_pika.abc import AbstractChannel, AbstractConnection
-from aio_pika.exceptions import PublishError
+from aio_pika.exceptions import DeliveryError, PublishError
 
-from gateway import observe
+from gateway import faults
 from gateway.broker import wire
 from gateway.broker.declaring import Declared
-from gateway.broker.link import CALL_S, Address, Link, Outage, away, speaking
-from gateway.broker.queues import lanes_of
+from gateway.broker.link import Address, Link, Outage, away, open_channel, part_from, speaking
+from gateway.broker.mending import Mender
+from gateway.broker.queues import Queue, lanes_of
 from gateway.broker.repeats import Repeats
 from gateway.errors import UnavailableError
 from gateway.ports import Wanted
 
 _BLOCKED_S: Final = 1.0
 """How long a publish waits for a broker that has said it takes nothing."""
-_SILENCES: Final = 3
-"""Publishes to one queue left without a word, others confirmed meanwhile, before it is named."""
 
 
 class Outgoing:
@@ -36,27 +36,37 @@ class Outgoing:
         outage: Told when it is away, and back.
         declared: Makes queues that are missing.
         repeats: Knows what was sent already.
+        mender: Told of silent queues; knows which are set aside.
         crowded: Whether a lane of a topic holds plenty.
     """
 
     def __init__(
         self,
         address: Address,
+        *,
         outage: Outage,
         declared: Declared,
         repeats: Repeats,
+        mender: Mender,
         crowded: Callable[[str, int], bool],
     ) -> None:
         self._address, self._outage, self._declared = address, outage, declared
-        self._repeats, self._crowded = repeats, crowded
+        self._repeats, self._mender, self._crowded = repeats, mender, crowded
         self._link = Link(address, "publish", outage)
         self._connection: AbstractConnection | None = None
         self._channel: AbstractChannel | None = None
         self._lock = asyncio.Lock()
-        self._silent: dict[str, int] = {}
+        self._parting: set[asyncio.Task[None]] = set()
 
     async def publish(self, wanted: Sequence[Wanted]) -> None:
         """Queue what was not queued lately; UnavailableError when any of it is not kept."""
+        well = [one for one in wanted if not self._mender.aside(self._queue(one))]
+        if well:
+            await self._publish(well)
+        if len(well) < len(wanted):
+            raise away(f"has queues that are being examined: {len(wanted) - len(well)} left out")
+
+    async def _publish(self, wanted: Sequence[Wanted]) -> None:
         batch: list[Wanted] = []
         kept: set[Wanted] = set()
         try:
@@ -70,7 +80,8 @@ class Outgoing:
             if batch:
                 await self._send(batch, kept)
         except UnavailableError as exc:
-            self._outage.lost(self._link.side, exc.public)
+            if not kept:  # else it is one queue, not the broker
+                self._outage.lost(self._link.side, exc.public)
             raise
         finally:
             for one in batch:
@@ -89,6 +100,9 @@ class Outgoing:
 
     async def close(self) -> None:
         """Let go of the connection."""
+        for task in self._parting:
+            task.cancel()
+        await asyncio.gather(*self._parting, return_exceptions=True)
         await self._link.close()
 
     # ------------------------------------------------------------ sending
@@ -123,24 +137,17 @@ class Outgoing:
                 unkept[one] = result
             else:
                 kept.add(one)
-        self._notice({tasks[task] for task in late}, kept)
-        if late and not kept.intersection(batch):
-            await self._stuck()
+        if late and self._connection is not None:
+            await _unblocked(self._connection)  # short of memory or disk: no queue's fault
+        for task, one in tasks.items():
+            if task in late or type(unkept.get(one)) is DeliveryError:
+                self._mender.suspect(self._queue(one))
+        if late:
+            await self._begin_anew(channel, everything=not kept.intersection(batch))
         return unkept
 
-    def _notice(self, late: Collection[Wanted], kept: Collection[Wanted]) -> None:
-        """Name a queue that is there, takes messages, and never confirms one."""
-        for name in {self._queue(one) for one in kept}:
-            self._silent.pop(name, None)
-        if not kept:
-            return  # it is the broker, or the line
-        for name in {self._queue(one) for one in late}:
-            self._silent[name] = self._silent.get(name, 0) + 1
-            if self._silent[name] == _SILENCES:
-                observe.alarm(what="queue does not confirm", subject=name)
-
-    def _queue(self, one: Wanted) -> str:
-        return lanes_of(self._address.prefix, one.topic)[one.lane].name
+    def _queue(self, one: Wanted) -> Queue:
+        return lanes_of(self._address.prefix, one.topic)[one.lane]
 
     async def _one(self, channel: AbstractChannel, one: Wanted) -> None:
         message = Message(
@@ -150,14 +157,23 @@ class Outgoing:
             app_id="vanlien",
         )
         # A confirmation that is a refusal raises, and so does a message that no queue took.
-        await channel.default_exchange.publish(message, self._queue(one), mandatory=True)
+        await channel.default_exchange.publish(message, self._queue(one).name, mandatory=True)
+        faults.reach("broker.after-confirm")
 
-    async def _stuck(self) -> None:
-        """No word in time: short of memory or disk it will say so later; else begin anew."""
-        if self._connection is not None:
-            await _unblocked(self._connection)
-        await self._link.drop()
-        raise away("did not confirm in time")
+    async def _begin_anew(self, channel: AbstractChannel, *, everything: bool) -> None:
+        """No word in time: what the server knows of this channel is of no use any more."""
+        if everything:
+            await self._link.drop()
+            raise away("did not confirm in time")
+        if channel is self._channel:
+            self._channel = None
+            task = asyncio.create_task(self._part(channel), name="broker parting")
+            self._parting.add(task)
+            task.add_done_callback(self._parting.discard)
+
+    async def _part(self, channel: AbstractChannel) -> None:
+        await asyncio.sleep(self._address.confirm_s)  # others may still wait on it
+        await part_from(channel)
 
     async def _ready(self, topics: Collection[str]) -> AbstractChannel:
         """Return a channel that publishes, with the queues of these topics there."""
@@ -170,10 +186,7 @@ class Outgoing:
             for topic in topics:
                 await self._declared.ensure(connection, topic)
             if self._channel is None or self._channel.is_closed:
-                async with speaking(CALL_S):
-                    self._channel = await connection.channel(
-                        publisher_confirms=True, on_return_raises=True
-                    )
+                self._channel = await open_channel(connection, confirms=True)
             return self._channel
 
 

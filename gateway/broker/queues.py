@@ -63,6 +63,12 @@ def lanes_of(prefix: str, topic: str) -> tuple[Queue, ...]:
     )
 
 
+def probing(prefix: str, token: str) -> Queue:
+    """Return a queue to measure others by, of their kind; it goes by itself when unused."""
+    arguments: dict[str, str | int] = {"x-queue-type": "quorum", "x-expires": 600_000}
+    return Queue(f"{prefix}.probing.{token}", arguments=MappingProxyType(arguments))
+
+
 def all_queues(prefix: str, topics: Iterable[str]) -> tuple[Queue, ...]:
     """Return every queue that programs on these topics use."""
     return (parking(prefix), *(queue for topic in topics for queue in lanes_of(prefix, topic)))

@@ -72,6 +72,11 @@ class Shelf(Generic[T]):
         """How many wait for an item."""
         return sum(not future.done() for _, future in self._waiting)
 
+    @property
+    def hungry(self) -> int:
+        """The lowest lane somebody waits for; LANES when nobody waits."""
+        return min((low for low, future in self._waiting if not future.done()), default=LANES)
+
     def put(self, lane: int, item: T, flow: str = "") -> None:
         """Give an item to whoever waits for its lane, else keep it, behind the others."""
         if not self._give(_Given(lane, flow, item)):

@@ -10,6 +10,8 @@ from typing import Any, Final
 from gateway.ports import Wanted
 
 VERSION: Final = 1
+PROBE: Final = b'{"v":1,"probe":true}'
+"""Asks whether a queue keeps messages; whoever gets it throws it away."""
 _LONGEST: Final = 4096
 
 

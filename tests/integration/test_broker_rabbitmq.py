@@ -244,19 +244,138 @@ async def test_an_emptied_broker_is_filled_again_by_whoever_repeats(rabbit_place
         assert await drained(broker, "t", {one.ref for one in wanted}) == 50
 
 
-async def test_a_queue_that_never_confirms_is_named_and_holds_up_no_other(rabbit_place, told):
-    async with broker_at(rabbit_place.url, confirm_s=0.5) as broker:
+def alarms(told):
+    return [(line["what"], line["subject"]) for line in told() if line["event"] == "alarm"]
+
+
+async def test_a_dead_queue_is_made_anew_and_holds_up_no_other(rabbit_place, told):
+    async with broker_at(rabbit_place.url, confirm_s=1.0, look_s=0.2) as broker:
         await broker.publish([Wanted("sick", "a"), Wanted("well", "a")])
         # What is left of a quorum queue whose server was killed right after it was made.
         await asyncio.to_thread(rabbit_place.break_queue, "vanlien.sick.normal")
-        for n in range(4):
-            with pytest.raises(UnavailableError, match="1 of 2"):
-                await broker.publish([Wanted("sick", "b", 0, str(n)), Wanted("well", f"b{n}")])
-        assert await drained(broker, "well", {"a", "b0", "b1", "b2", "b3"}) == 5
-        alarms = [line for line in told() if line["event"] == "alarm"]
-        assert [(line["what"], line["subject"]) for line in alarms] == [
-            ("queue does not confirm", "vanlien.sick.normal")
+        with pytest.raises(UnavailableError, match="1 of 2"):
+            await broker.publish([Wanted("sick", "b"), Wanted("well", "b")])
+        with pytest.raises(UnavailableError, match="being examined: 1 left out"):
+            await broker.publish([Wanted("sick", "b"), Wanted("well", "c")])
+        assert await drained(broker, "well", {"a", "b", "c"}) == 3
+        # "a" was in it, and is wished again at once: nothing is remembered of a queue made anew.
+        await kept(broker, Wanted("sick", "a"), Wanted("sick", "b"))
+        await drained(broker, "sick", {"a", "b"})
+        assert alarms(told) == [("queue does not confirm", "vanlien.sick.normal")]
+        assert [t["queue"] for t in told() if t["event"] == "queue_mended"] == [
+            "vanlien.sick.normal"
         ]
+        assert count(told, "broker_away") == 0
+
+
+async def test_two_who_find_a_queue_dead_make_it_anew_once(rabbit_place, told):
+    options = {"confirm_s": 1.0, "look_s": 0.2}
+    async with (
+        broker_at(rabbit_place.url, **options) as first,
+        broker_at(rabbit_place.url, **options) as second,
+    ):
+        for broker in (first, second):
+            await broker.publish([Wanted("t", f"before {id(broker)}")])
+            await (await broker.take("t")).done()
+        waiting = asyncio.ensure_future(second.take("t"))
+        await asyncio.to_thread(rabbit_place.break_queue, "vanlien.t.normal")
+        # Nothing else is published: no other queue confirms in the same batch.
+        await asyncio.gather(*(kept(b, Wanted("t", "x", 0, "s")) for b in (first, second)))
+        # Its consumer stood on the queue that was dead, and nobody told it.
+        assert (await asyncio.wait_for(waiting, PATIENCE_S)).ref == "x"
+        assert count(told, "queue_mended") == 1
+        assert alarms(told) == [("queue does not confirm", "vanlien.t.normal")]
+
+
+async def test_who_takes_first_from_a_dead_queue_keeps_the_other_lanes(rabbit_place, told):
+    await declare(Address(rabbit_place.url, PASSWORD), ["t", "well"])
+    await asyncio.to_thread(rabbit_place.break_queue, "vanlien.t.urgent")
+    async with broker_at(rabbit_place.url, confirm_s=1.0, look_s=0.2) as broker:
+        await broker.publish([Wanted("t", "normal", 0), Wanted("well", "a")])
+        assert await drained(broker, "t", {"normal"}) >= 1
+        await kept(broker, Wanted("t", "urgent", 2))
+        await drained(broker, "t", {"urgent"})
+        assert count(told, "queue_mended") == 1
+
+
+async def test_a_slow_broker_loses_no_queue(rabbit_place, told):
+    async with Proxy.to(rabbit_place.server.amqp) as proxy:
+        url = rabbit_place.url.replace(str(rabbit_place.server.amqp), str(proxy.port))
+        async with broker_at(url, confirm_s=0.2, look_s=0.1) as broker:
+            await kept(broker, Wanted("t", "before"))
+            proxy.delay_s = 0.3
+            said = []
+            while len(said) < 6:  # silent, examined, let go, silent again …
+                try:
+                    await broker.publish([Wanted("t", str(len(said)))])
+                except UnavailableError as exc:
+                    if exc.public not in said[-1:]:
+                        said.append(exc.public)
+                await asyncio.sleep(0.01)
+            proxy.heal()
+            await kept(broker, Wanted("t", "after"))
+            await drained(broker, "t", {"before", "after"})
+    assert sum("being examined" in why for why in said) >= 2
+    assert alarms(told) == []
+    assert count(told, "queue_mended") == 0
+
+
+async def test_a_dead_queue_declared_otherwise_is_for_whoever_declared_it(rabbit_place, told):
+    (normal, *_) = lanes_of("vanlien", "t")
+    connection = await aio_pika.connect(URL(rabbit_place.url).with_password(PASSWORD))
+    async with connection:
+        channel = await connection.channel()
+        kind = {"x-queue-type": "quorum"}
+        await channel.declare_queue(normal.name, durable=True, arguments=kind)
+    async with broker_at(rabbit_place.url, confirm_s=1.0, look_s=0.2) as broker:
+        await broker.publish([Wanted("t", "a")])
+        await asyncio.to_thread(rabbit_place.break_queue, normal.name)
+        with pytest.raises(UnavailableError):
+            await broker.publish([Wanted("t", "b")])
+        otherwise, dead = "queue declared otherwise", "queue does not confirm"
+        await until(lambda: (dead, normal.name) in alarms(told))
+        assert alarms(told) == [(otherwise, normal.name), (dead, normal.name)]
+        await asyncio.to_thread(rabbit_place.delete_queue, normal.name)
+        await kept(broker, Wanted("t", "b", 0, "s"))
+        await drained(broker, "t", {"b"})
+        assert count(told, "queue_mended") == 0
+
+
+async def test_nothing_is_kept_long_without_an_acknowledgement(rabbit_place):
+    (normal, urgent, *_) = lanes_of("vanlien", "t")
+
+    def unacknowledged():
+        return rabbit_place.unacknowledged(normal.name, urgent.name)
+
+    async with broker_at(rabbit_place.url, hold_s=0.5) as broker:
+        await broker.publish([Wanted("t", "long work", 0, "s")])
+        work = await broker.take("t")
+        await broker.publish([Wanted("t", "fetched ahead", 1, "s")])
+        await until(lambda: broker.depth().get(("t", 1)))
+        # RabbitMQ would close the channel, and hand out both again and again until they are parked.
+        await until(lambda: unacknowledged() == [0, 0])
+        assert not broker.depth().get(("t", 1))
+        # Who had not begun leaves it to the ledger, whose next wish is no repeated one.
+        await broker.publish([Wanted("t", "fetched ahead", 1, "s")])
+        again = await asyncio.wait_for(broker.take("t"), PATIENCE_S)
+        assert again.ref == "fetched ahead"
+        await again.done()
+        await work.done()  # was acknowledged: nothing is said twice
+        await broker.publish([Wanted("t", "next", 0)])
+        assert await drained(broker, "t", {"next"}) == 1
+
+
+async def test_where_nobody_takes_what_was_fetched_ahead_goes_back(rabbit_place):
+    options = {"hold_s": 0.5}
+    async with (
+        broker_at(rabbit_place.url, **options) as first,
+        broker_at(rabbit_place.url) as second,
+    ):
+        await first.publish([Wanted("t", "a"), Wanted("t", "b")])
+        await (await first.take("t")).done()
+        await until(lambda: first.depth().get(("t", 0)) == 1)
+        # Nobody was told to stop: the hands of the first are busy elsewhere, or its gate is shut.
+        assert (await asyncio.wait_for(second.take("t"), PATIENCE_S)).ref == "b"
 
 
 async def test_connections_cut_by_the_server_are_made_again(rabbit_place):

@@ -100,6 +100,18 @@ class Place:
         rows = told.strip('[]"').split()
         return {name: int(count) for name, _, count in (row.rpartition("=") for row in rows)}
 
+    def unacknowledged(self, *names: str) -> list[int]:
+        """Return how many messages of each queue are out with somebody."""
+        told = [
+            self.server.evaluate(
+                f'{{ok, Q}} = rabbit_amqqueue:lookup(rabbit_misc:r(<<"{self.vhost}">>, queue, '
+                f'<<"{name}">>)), {{ok, {{_, N}}, _}} = ra:local_query(amqqueue:get_pid(Q), '
+                "fun rabbit_fifo:query_messages_checked_out/1), N"
+            )
+            for name in names
+        ]
+        return [int(count) for count in told]
+
     def delete_queue(self, name: str) -> None:
         self.server.evaluate(
             f'rabbit_amqqueue:with(rabbit_misc:r(<<"{self.vhost}">>, queue, <<"{name}">>), '
