@@ -1,7 +1,9 @@
 """Many histories on all cores: `python -m tests.simulation --seeds 1000 --from 0`.
 
 Prints progress and speed; a failing history is made short, told in order, and named by the command
-that plays it again. Exit code 1 when any history failed.
+that plays it again. With `--record FILE` what was played is written down, and the same command goes
+on where it was stopped; `--tally FILE` says what a record adds up to. Exit code 1 when any history
+failed.
 """
 
 import argparse
@@ -9,16 +11,20 @@ import collections
 import multiprocessing
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from pathlib import Path
 
 from tests.simulation.plan import make_plan
-from tests.simulation.player import play
+from tests.simulation.player import Job, Played, play, prepare
+from tests.simulation.record import Record, told
 from tests.simulation.shrink import shrink
 from tests.simulation.watch import INVARIANTS
 from tests.simulation.world import Result, run
 
 _SHOWN = 3
 _EVERY_S = 10.0
+_AT_ONCE = 25
+"""Histories a process plays between two words to the runner, and a line of the record."""
 
 
 def _arguments() -> argparse.Namespace:
@@ -30,6 +36,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--jobs", type=int, default=multiprocessing.cpu_count())
     parser.add_argument("--seed", type=int, help="play one history and tell it")
     parser.add_argument("--keep-going", action="store_true", help="do not stop at a failure")
+    parser.add_argument("--record", type=Path, help="write down what was played; go on from there")
+    parser.add_argument("--label", default="", help="said in the record, such as the commit")
+    parser.add_argument("--tally", type=Path, help="say what a record adds up to, play nothing")
     return parser.parse_args()
 
 
@@ -69,11 +78,11 @@ class _Tally:
         self.counts: collections.Counter[str] = collections.Counter()
         self.failed: list[tuple[int, str]] = []
 
-    def take(self, seed: int, name: str, counts: dict[str, int], cpu_s: float) -> None:
-        self.done += 1
-        self.cpu_s += cpu_s
-        self.counts.update(counts)
-        if name:
+    def take(self, played: Played) -> None:
+        self.done += played.job.count
+        self.cpu_s += played.cpu_s
+        self.counts.update(played.counts)
+        for seed, name in played.failed:
             self.failed.append((seed, name))
             print(f"seed {seed} violates {name!r}: {INVARIANTS[name]}", flush=True)
         if time.monotonic() - self.said > _EVERY_S:
@@ -94,22 +103,37 @@ class _Tally:
             print(f"  {times:9d}  {what}")
 
 
-def main() -> int:
-    """Play; return the exit code."""
-    options = _arguments()
-    if options.seed is not None:
-        return _one(options)
-    jobs: Iterator[tuple[int, str, str]] = (
-        (seed, options.ledger, options.shape)
-        for seed in range(options.first, options.first + options.seeds)
-    )
-    tally = _Tally(options.seeds)
-    with multiprocessing.get_context("spawn").Pool(options.jobs) as pool:
-        for done in pool.imap_unordered(play, jobs, chunksize=8):
-            tally.take(*done)
+def _jobs(options: argparse.Namespace) -> Iterator[Job]:
+    last = options.first + options.seeds
+    for first in range(options.first, last, _AT_ONCE):
+        yield Job(first, min(_AT_ONCE, last - first), options.ledger, options.shape)
+
+
+def _play_all(options: argparse.Namespace, jobs: Iterable[Job], record: Record | None) -> _Tally:
+    jobs = list(jobs)
+    tally = _Tally(sum(job.count for job in jobs))
+    with multiprocessing.get_context("spawn").Pool(options.jobs, initializer=prepare) as pool:
+        for played in pool.imap_unordered(play, jobs):
+            tally.take(played)
+            if record is not None:
+                record.add(played)
             if tally.failed and not options.keep_going:
                 pool.terminate()
                 break
+    return tally
+
+
+def main() -> int:
+    """Play; return the exit code."""
+    options = _arguments()
+    if options.tally is not None:
+        print("\n\n".join(told(one) for one in Record(options.tally).sums()))
+        return 0
+    if options.seed is not None:
+        return _one(options)
+    record = Record(options.record, options.label) if options.record is not None else None
+    jobs = _jobs(options)
+    tally = _play_all(options, record.left(jobs) if record is not None else jobs, record)
     tally.summary()
     for seed, _ in tally.failed[:_SHOWN]:
         print()

@@ -186,7 +186,7 @@ class SimAdapter:
     async def deliver(self, parcel: Parcel, *, deadline: datetime) -> Outcome:
         world, house = self._world, self._house
         await self._life.gate("deliver.before")
-        world.watch.attempt(house, parcel)
+        world.watch.attempt(house, self._life, parcel)
         data = b"".join([chunk async for chunk in parcel.open()])
         if hashlib.sha256(data).hexdigest() != parcel.sha256 or len(data) != parcel.size_bytes:
             raise IntegrityError("the parcel is damaged")

@@ -15,8 +15,9 @@ from gateway.errors import UnavailableError
 from gateway.ports import ChangeSet, Committed, Conflict
 from gateway.store import setup
 from gateway.store.ledger import SqliteLedger, _Job, connect
+from gateway.store.schema import metadata
 from tests.simulation.life import LIFE
-from tests.world.memory_ledger import MemoryLedger
+from tests.world.memory_ledger import MemoryLedger, _definitions
 
 _WATCHED = ("consignment", "delivery", "transfer", "arrival", "recall")
 _MOVES = "CREATE TEMP TABLE move (what TEXT, before TEXT, after TEXT);" + "".join(
@@ -35,14 +36,6 @@ def moves(connection: sqlite3.Connection) -> list[tuple[str, str, str]]:
 
 
 @cache
-def _image() -> bytes:
-    made = MemoryLedger()
-    image = made.connection.serialize()
-    made.close()
-    return image
-
-
-@cache
 def _file() -> bytes:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "ledger.db"
@@ -50,19 +43,52 @@ def _file() -> bytes:
         return path.read_bytes()
 
 
+_STATEMENTS = 1024
+_SPARE: list[sqlite3.Connection] = []
+"""Connections of histories that are over, emptied: their statements are prepared already."""
+
+
+def _connection() -> sqlite3.Connection:
+    if _SPARE:
+        return _SPARE.pop()
+    made = sqlite3.connect(":memory:", isolation_level=None, cached_statements=_STATEMENTS)
+    made.row_factory = sqlite3.Row
+    made.executescript(_definitions())
+    made.execute("PRAGMA foreign_keys=ON")
+    made.executescript(_MOVES)
+    return made
+
+
+@cache
+def _emptying() -> tuple[str, ...]:
+    names = [table.name for table in reversed(metadata.sorted_tables)]
+    return ("BEGIN", *(f"DELETE FROM {name}" for name in (*names, "move")), "COMMIT")
+
+
+def _emptied(connection: sqlite3.Connection) -> sqlite3.Connection:
+    """Return it as it came: no table counts on from what it once had."""
+    if connection.in_transaction:
+        connection.execute("ROLLBACK")
+    for statement in _emptying():
+        connection.execute(statement)
+    return connection
+
+
 class QuickMemoryLedger(MemoryLedger):
-    """MemoryLedger from a ready image: making the tables costs more than a small history."""
+    """MemoryLedger on a connection made ready: making the tables, and preparing statements anew for
+    each history, would cost more than a small history."""
 
     def __init__(self) -> None:
-        self.connection = sqlite3.connect(":memory:", isolation_level=None)
-        self.connection.row_factory = sqlite3.Row
-        self.connection.deserialize(_image())
-        self.connection.execute("PRAGMA foreign_keys=ON")
-        self.connection.executescript(_MOVES)
+        self.connection = _connection()
         self.on_outbox = None
         self.broken = False
         self.commits = []
         self._closed = False
+
+    def close(self) -> None:
+        if not self._closed:
+            self._closed = True
+            _SPARE.append(_emptied(self.connection))
 
     def seen(self) -> sqlite3.Connection:
         return self.connection
@@ -80,8 +106,8 @@ class InlineSqliteLedger(SqliteLedger):
 
     def __init__(self) -> None:
         self._folder = Path(tempfile.mkdtemp(prefix="vanlien-simulation-"))
-        self._path = self._folder / "ledger.db"
-        self._path.write_bytes(_file())
+        self.path = self._path = self._folder / "ledger.db"
+        self.path.write_bytes(_file())
         self._queued: list[tuple[_Job, object]] = []
         self.on_outbox = None
         self._closed = False

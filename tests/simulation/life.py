@@ -28,6 +28,8 @@ class Life:
         self.node = node
         self.number = number
         self.alive = True
+        self.leaving = False
+        self.resting = False
         self.tasks: list[asyncio.Task[Any]] = []
         self.callers: list[asyncio.Future[Any]] = []
         self._context = contextvars.copy_context()

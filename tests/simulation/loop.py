@@ -53,6 +53,22 @@ class VirtualLoop(asyncio.BaseEventLoop):
     def time(self) -> float:
         return self._now
 
+    # The same as in asyncio, without what looks for mistakes of callers: it is called most.
+
+    def call_soon(self, callback: Any, *args: Any, context: Any = None) -> Any:
+        handle = asyncio.Handle(callback, args, self, context)
+        self._ready.append(handle)
+        return handle
+
+    def call_at(self, when: float, callback: Any, *args: Any, context: Any = None) -> Any:
+        timer = asyncio.TimerHandle(when, callback, args, self, context)
+        heapq.heappush(self._scheduled, timer)
+        timer._scheduled = True
+        return timer
+
+    def call_later(self, delay: float, callback: Any, *args: Any, context: Any = None) -> Any:
+        return self.call_at(self._now + delay, callback, *args, context=context)
+
     def _stray(self, _: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         """Keep what nobody caught: a simulation that swallows it would prove nothing."""
         failure = context.get("exception")
@@ -92,8 +108,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
             future.set_exception(exc)
         return future
 
-    def call_soon_threadsafe(self, callback: Any, *args: Any, context: Any = None) -> Any:
-        return self.call_soon(callback, *args, context=context)
+    call_soon_threadsafe = call_soon
 
     def _process_events(self, event_list: Any) -> None:
         pass

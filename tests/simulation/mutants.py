@@ -359,7 +359,7 @@ def drops_after_failure(life: Life, context: Context, made: Made) -> None:
 @_mutant("urgent-first")
 def first_come_first_served(life: Life, context: Context, made: Made) -> None:
     """Everything waits in the normal lane."""
-    watched = context.lanes._inner
+    watched = context.lanes._inner._inner
     inner = watched._inner
 
     class Flat:
@@ -402,6 +402,44 @@ def goes_astray(life: Life, context: Context, made: Made) -> None:
             return dataclasses.replace(change, rows=tuple(rows))
 
     context.ledger = Astray(context.ledger, life)
+
+
+# ---------------------------------------------------------------- operators, secrets
+
+
+@_mutant("held")
+def forgets_holds(life: Life, context: Context, made: Made) -> None:
+    """What an operator holds goes on with the next commit."""
+
+    class Forgetful(_Rewriting):
+        async def commit(self, change: ChangeSet) -> Any:
+            house = life.world.houses[life.house]
+            house.ledger.connection.execute("UPDATE transfer SET stopped = 0")
+            return await self.inner.commit(change)
+
+    context.ledger = Forgetful(context.ledger, life)
+
+
+@_mutant("drained")
+def works_on_leave(life: Life, context: Context, made: Made) -> None:
+    """A node that was given a rest goes on giving out work."""
+
+    async def not_at_all(patience_s: float) -> bool:
+        return True
+
+    context.lanes.shut = not_at_all  # type: ignore[attr-defined]
+
+
+@_mutant("secret")
+def overlooks_a_stamp(life: Life, context: Context, made: Made) -> None:
+    """Nobody sees the secrecy stamp on page 1."""
+
+    class Blind(_Other):
+        async def verify(self, *args: Any, **options: Any) -> Any:
+            report = await self.inner.verify(*args, **options)
+            return dataclasses.replace(report, secrecy_marks=())
+
+    context.verifier = Blind(context.verifier, life)
 
 
 @_mutant("alarm")

@@ -58,6 +58,8 @@ AXIS_TROUBLES = {
     "fetch": FETCH_TROUBLES,
     "ack": ACK_TROUBLES,
 }
+BY_HAND = ("hold", "rest", "restart")
+"""What is no fault: an operator does it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +75,8 @@ class Doc:
         size: Bytes of the main file.
         verdict: What its file is: `unsigned`, `valid`, `slow` (valid, over the budget),
             `undetermined`, `listed-good` and `listed-bad` (undetermined until a list comes in),
-            `invalid`.
+            `invalid`, `secret` and `secret-slow` (page 1 bears a secrecy stamp; seen over the
+            budget), `stated` (unsigned, its sender states a secrecy level).
         named: The sender gives the identifier.
         keyed: It comes with an Idempotency-Key.
         replies: Codes each recipient says, in this order.
@@ -97,7 +100,17 @@ class Doc:
     @property
     def doubtful(self) -> bool:
         """Return whether it may be refused, at once or later."""
-        return self.verdict in {"invalid", "listed-bad"}
+        return self.secret or self.verdict in {"invalid", "listed-bad"}
+
+    @property
+    def secret(self) -> bool:
+        """Return whether it must get to nobody."""
+        return self.stated or self.verdict in {"secret", "secret-slow"}
+
+    @property
+    def stated(self) -> bool:
+        """Return whether its sender says itself that it is secret."""
+        return self.verdict == "stated"
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,9 +119,10 @@ class Fault:
 
     Args:
         kind: `crash`, `doubt` (done, but said to have failed), `deliver`, `listing`, `fetch`,
-            `ack`, `rpc`, or one that lasts: `ledger-down`, `blobs-full`, `partition`, `cut-off`,
-            `clock-jump`, `clock-off`, `broker-lost`, `broker-down`, `verifier-down`, `slow-peer`,
-            `phantom`.
+            `ack`, `rpc`, or one that lasts: `ledger-down`, `ledger-full` (it can be read),
+            `blobs-full`, `partition`, `cut-off`, `clock-jump`, `clock-off`, `broker-lost`,
+            `broker-down`, `verifier-down`, `slow-peer`, `phantom`, `power-cut` (all nodes die);
+            or what an operator does: `hold`, `rest` (maintenance), `restart` (in good order).
         where: Node, house or system it is about.
         how: Point of a crash, or the trouble.
         nth: At which visit, from 1.
@@ -222,6 +236,16 @@ _REPLIES = (
 )
 
 
+_VERDICTS = (
+    *("unsigned",) * 6,
+    *("valid",) * 3,
+    *("slow", "undetermined", "listed-good", "listed-bad", "invalid") * 2,
+    "secret",
+    "secret-slow",
+    "stated",
+)
+
+
 def make_plan(seed: int, *, ledger: str = "memory", shape: str = "") -> Plan:
     """Return the history of a seed."""
     rng = Random(seed)
@@ -265,18 +289,7 @@ def _docs(rng: Random, shape: str) -> list[Doc]:
                 to=to,
                 urgency=rng.choice((0, 0, 0, 1, 3)),
                 size=rng.choice((30, 30, 500)),
-                verdict=rng.choice(
-                    (
-                        "unsigned",
-                        "unsigned",
-                        "valid",
-                        "slow",
-                        "undetermined",
-                        "listed-good",
-                        "listed-bad",
-                        "invalid",
-                    )
-                ),
+                verdict=rng.choice(_VERDICTS if sender != OUTSIDE else _VERDICTS[:-1]),
                 named=rng.random() < 0.7,
                 keyed=rng.random() < 0.7,
                 replies=rng.choice(_REPLIES),
@@ -335,6 +348,21 @@ def _clock_jump(rng: Random, plan: Plan) -> Fault:
     return Fault("clock-jump", _house(rng, plan), at=at, span=rng.choice((3.0, 20.0)), size=size)
 
 
+def _power_cut(rng: Random, plan: Plan) -> Fault:
+    at = round(rng.uniform(1.0, 20.0), 1)
+    return Fault("power-cut", _house(rng, plan), at=at, span=rng.choice((0.5, 5.0, 15.0)))
+
+
+def _hold(rng: Random, plan: Plan) -> Fault:
+    how, at = rng.choice(("all", "document", "hop")), round(rng.uniform(1.0, 16.0), 1)
+    return Fault("hold", _house(rng, plan), how, at=at, span=rng.choice((5.0, 20.0)))
+
+
+def _rest(rng: Random, plan: Plan) -> Fault:
+    kind, at = rng.choice(("rest", "restart")), round(rng.uniform(1.0, 16.0), 1)
+    return Fault(kind, _node(rng, plan), at=at, span=rng.choice((3.0, 20.0)))
+
+
 def _phantom(rng: Random, plan: Plan) -> Fault:
     how = rng.choice(("unknown-document", "unknown-recipient", "future-code", "own-agency", "junk"))
     return Fault("phantom", _house(rng, plan), how, at=round(rng.uniform(3.0, 30.0), 1))
@@ -349,6 +377,10 @@ _MAKERS: dict[str, Callable[[Random, Plan], Fault]] = {
     "lie": _lie,
     "rpc": _rpc,
     "ledger-down": _lasting("ledger-down", 1.0, 5.0, 15.0),
+    "ledger-full": _lasting("ledger-full", 1.0, 5.0, 15.0),
+    "power-cut": _power_cut,
+    "hold": _hold,
+    "rest": _rest,
     "blobs-full": _lasting("blobs-full", 1.0, 5.0, 15.0),
     "partition": _lasting("partition", 2.0, 8.0, 15.0),
     "cut-off": _lasting("cut-off", 2.0, 8.0, 15.0),

@@ -67,7 +67,7 @@ class NodeLedger:
 
     async def commit(self, change: ChangeSet) -> Committed | Conflict:
         await self._life.gate("ledger.before")
-        if self._house.ledger_down:
+        if self._house.ledger_down or self._house.ledger_full:
             raise UnavailableError(public="the ledger cannot commit")
         done = await self._house.ledger.commit(change)
         await self._life.gate("ledger.after")
@@ -82,7 +82,7 @@ class NodeLedger:
             yield rows
             if rows:
                 await self._life.gate("ledger.drain")
-                if self._house.ledger_down:
+                if self._house.ledger_down or self._house.ledger_full:
                     raise UnavailableError(public="the ledger cannot commit")
 
     async def one(self, query: str, **params: object) -> Row | None:
@@ -251,7 +251,7 @@ class SimVerifier:
     ) -> VerificationReport:
         await self._life.gate("verify.before")
         said = verdict_in(path.read_bytes())
-        await asyncio.sleep(8.0 if said == "slow" else 0.1)
+        await asyncio.sleep(8.0 if said in {"slow", "secret-slow"} else 0.1)
         if self._house.verifier_down:
             raise UnavailableError(public="the verifier does not answer")
         await self._life.gate("verify.after")
@@ -265,7 +265,7 @@ class SimVerifier:
             "listed-bad": Verdict.INVALID if known else Verdict.INDETERMINATE,
             "invalid": Verdict.INVALID,
         }.get(said, Verdict.UNSIGNED)
-        return _report(verdict, sha256, size_bytes, at, trust)
+        return _report(verdict, sha256, size_bytes, at, trust, _MARKS.get(said, ()))
 
     async def close(self) -> None:
         pass
@@ -281,8 +281,11 @@ def verdict_in(data: bytes) -> str:
     return words[1].decode() if len(words) > 2 and words[0] == b"%PDF-1.4" else "unsigned"
 
 
+_MARKS = {"secret": ("MẬT",), "secret-slow": ("TỐI MẬT",)}
+
+
 def _report(
-    verdict: Verdict, sha256: str, size: int, at: datetime, trust: str
+    verdict: Verdict, sha256: str, size: int, at: datetime, trust: str, marks: tuple[str, ...] = ()
 ) -> VerificationReport:
     return VerificationReport(
         verdict=verdict,
@@ -292,4 +295,5 @@ def _report(
         trust_sha256=trust,
         engine="simulation",
         kind="pdf",
+        secrecy_marks=marks,
     )

@@ -122,8 +122,9 @@ def test_plans_use_every_kind_of_fault():
     assert points == set(NODE_POINTS)
     assert set(kinds) == {
         "ack", "blobs-full", "broker-down", "broker-lost", "clock-jump", "clock-off", "crash",
-        "cut-off", "deliver", "doubt", "fetch", "ledger-down", "listing", "partition", "phantom",
-        "rpc", "slow-peer", "verifier-down",
+        "cut-off", "deliver", "doubt", "fetch", "hold", "ledger-down", "ledger-full", "listing",
+        "partition", "phantom", "power-cut", "rest", "restart", "rpc", "slow-peer",
+        "verifier-down",
     }  # fmt: skip
 
 

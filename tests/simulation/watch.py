@@ -38,6 +38,9 @@ INVARIANTS = {
     "told-once": "a sender is told each status once",
     "urgent-first": "who asks for work is given the most urgent",
     "feeds": "no reader of a feed skips or repeats a row",
+    "secret": "what bears a secrecy level gets to nobody",
+    "held": "what an operator holds is not tried",
+    "drained": "a node given a rest begins nothing",
     "alarm": "no program is surprised",
 }
 
@@ -74,8 +77,15 @@ class Watch:
 
     # ------------------------------------------------------------ while it runs
 
-    def attempt(self, house: Any, parcel: Parcel) -> None:
+    def begins(self, life: Any, what: str) -> None:
+        """A node begins something outside: is it on duty?"""
+        made = self._world.houses[life.house].programs[life.node]
+        if made["nodes"].state == "maintenance" and life.resting:
+            self.violate("drained", f"{life.node} {what}")
+
+    def attempt(self, house: Any, life: Any, parcel: Parcel) -> None:
         """The adapter is called: is an attempt of its own on record?"""
+        self.begins(life, f"dials {parcel.transfer_id}")
         self.calls[parcel.transfer_id] += 1
         rows = house.rows("SELECT n FROM attempt WHERE transfer_id = ?", parcel.transfer_id)
         if len(rows) < self.calls[parcel.transfer_id]:
@@ -100,10 +110,15 @@ class Watch:
         if self.raw.setdefault(parcel.transfer_id, digest) != digest:
             self.violate("other-bytes", f"{house.name}: transfer {parcel.transfer_id}")
         self._world.say(f"axis hears {parcel.kind} {parcel.document_id} from {house.name}")
+        if parcel.kind == "edoc":
+            doc = self._world.docs.get(self._world.number_of(axis_of.read(data).head.subject))
+            if doc is not None and doc.secret:
+                self.violate("secret", f"the axis hears of document {doc.n}")
 
     def lied(self, parcel: Parcel) -> None:
         """The axis says taken and drops it."""
         self.lies.add(parcel.transfer_id)
+        self._world.status_lied |= parcel.kind == "status"
         self._world.say(f"axis lies about {parcel.kind} {parcel.document_id}")
 
     def acknowledged(self, house: Any, item: Listed) -> None:
@@ -153,6 +168,8 @@ class Watch:
             if "phantom" not in seen.head.subject:
                 self.violate("content", f"{agency} got a document nobody sent: {seen.head}")
             return None
+        if doc.secret and agency != OUTSIDE:
+            self.violate("secret", f"document {n} gets to {agency}")
         self.entered[agency, n].add(item_id)
         sent = axis_of.read(self._world.packets[n])
         self._compare(agency, doc, sent, seen)
@@ -191,6 +208,8 @@ class Watch:
         for doc in world.docs.values():
             if doc.sender != OUTSIDE:
                 self._accepted(doc)
+            elif doc.secret:
+                self._shut_away(doc)
             elif doc.n in world.sent_outside:
                 for code in sorted({canonical(c) for c in doc.to}):
                     self._effect(doc, code, lied=False)
@@ -211,8 +230,11 @@ class Watch:
         if [r["id"] for r in rows] != [answer["id"]]:
             self.violate("lost", f"document {doc.n} was accepted as {answer['id']}, there: {rows}")
             return
+        if doc.secret and rows[0]["state"] != "quarantined":
+            self.violate("secret", f"document {doc.n} is {rows[0]['state']}")
         if rows[0]["state"] not in {"released", "closed"}:
-            if not doc.doubtful or rows[0]["state"] != "refused":
+            ends = "quarantined" if doc.secret else "refused"
+            if not doc.doubtful or rows[0]["state"] != ends:
                 self.violate("lost", f"document {doc.n} is {rows[0]['state']}")
             elif any(self.entered[canonical(code), doc.n] for code in doc.to):
                 self.violate("once", f"document {doc.n} was refused and got there")
@@ -225,6 +247,21 @@ class Watch:
             lied = delivery["transfer_id"] in self.lies
             self._effect(doc, delivery["agency"], lied=lied)
             self._ended(doc, delivery, lied=lied)
+
+    def _shut_away(self, doc: Doc) -> None:
+        """What came in with a secrecy stamp: kept apart by whoever was addressed."""
+        world = self._world
+        for code in sorted({canonical(c) for c in doc.to}):
+            house = world.house_of(code)
+            states = [
+                row["state"]
+                for row in house.rows(
+                    "SELECT * FROM arrival WHERE agency = ? AND sender = ?", code, OUTSIDE
+                )
+                if json.loads(row["envelope"])["header"]["code_number"] == str(doc.n)
+            ]
+            if states != ["quarantined"] and doc.n in world.sent_outside:
+                self.violate("secret", f"document {doc.n} at {code}: {states}")
 
     def _effect(self, doc: Doc, agency: str, *, lied: bool) -> None:
         effects = len(self.entered[agency, doc.n])
@@ -311,7 +348,7 @@ class Watch:
         for row in house.rows("SELECT id, subject, received_sha256 FROM consignment"):
             n = self._world.number_of(row["subject"])
             kept = house.blobs.kept.get(row["received_sha256"], (b"",))[0]
-            if kept != self._world.packets.get(n):
+            if kept not in {self._world.packets.get(n), self._world.extended.get(n)}:
                 self.violate("received", f"document {n} at {house.name}")
         for row in house.rows("SELECT peer_doc_id, sha256, state FROM inbound"):
             item = self._world.axis.items[row["peer_doc_id"]]

@@ -24,16 +24,16 @@ from gateway.broker.lanes import Lanes
 from gateway.config import Times
 from gateway.domain.delivery import SCHEDULES
 from gateway.domain.directory import Agency, Directory, NumberedBy
-from gateway.domain.lifecycle import ConsignmentState, DeliveryState, TransferState
-from gateway.domain.moments import to_text
 from gateway.errors import Reason, RejectedError, UnavailableError
 from gateway.officehours import hours_of
-from gateway.ports import Caller, ChangeSet, Insert, SubmitOptions, Update
+from gateway.ports import Caller, SubmitOptions
+from gateway.programs import breakers, dispatch
 from gateway.programs.collector import Collector
 from gateway.programs.context import Context, PeerPolicy, Policy
 from gateway.programs.desk import Desk
 from gateway.programs.dispatch import Dispatch
 from gateway.programs.door import Door
+from gateway.programs.duty import Duty
 from gateway.programs.intake import Intake
 from gateway.programs.issue import Issue
 from gateway.programs.janitor import Janitor
@@ -43,14 +43,17 @@ from gateway.programs.nodes import Nodes, Self
 from gateway.programs.receiver import Receiver
 from gateway.programs.recheck import Recheck
 from gateway.programs.relay import Relay
+from gateway.programs.turnstile import Turnstile
 from tests.simulation.axis import Axis, SimAdapter
 from tests.simulation.axis import read as read_packet
 from tests.simulation.broker import SharedBroker, UrgentFirst
 from tests.simulation.ledgers import InlineSqliteLedger, QuickMemoryLedger
 from tests.simulation.life import Life, task_factory
 from tests.simulation.loop import Deadlock, Livelock, VirtualLoop
+from tests.simulation.operators import Operator
 from tests.simulation.plan import (
     ACK_TROUBLES,
+    BY_HAND,
     FETCH_TROUBLES,
     HORIZON_S,
     HOUSES,
@@ -81,10 +84,16 @@ from tests.world.receipt_log import key
 PATIENCE_S = 1200.0
 """Virtual time to come to rest after the last fault."""
 
+_PERIODS_S = ((dispatch, "_LOOK_S", 10.0), (breakers, "_PERIOD_S", 4.0))
+"""Loops of programs that look every second whether there is something to do: as often as a history
+of minutes needs. What wakes them wakes them at once."""
+
 _JANITOR_S = 5.0
+_LOOK_S = 2.0
 _RECHECK_S = 20.0
 _CLIENT_S = 40.0
 _LISTED_AT_S = 20.0
+_DRAIN_S, _FINISH_S = 1.0, 10.0
 _NOISE = {
     "deliver": ("request-lost", "answer-lost", "twice", "slow", "busy"),
     "listing": LIST_TROUBLES,
@@ -143,6 +152,7 @@ class House:
     skew: float = 0.0
     known_offset: timedelta | None = None
     ledger_down: bool = False
+    ledger_full: bool = False
     broker_down: bool = False
     verifier_down: bool = False
     cut_off: bool = False
@@ -150,12 +160,21 @@ class House:
     slow: bool = False
     lives: dict[str, Life | None] = field(default_factory=dict)
     programs: dict[str, dict[str, Any]] = field(default_factory=dict)
+    held: set[str] = field(default_factory=set)
 
     def rows(self, sql: str, *params: Any) -> list[Any]:
         return self.ledger.seen().execute(sql, params).fetchall()
 
     def living(self) -> list[Life]:
         return [life for life in self.lives.values() if life is not None]
+
+    def open(self) -> list[Life]:
+        """Return whom a proxy sends requests to: who says it is ready, else whoever lives."""
+        living = self.living()
+        return [life for life in living if not life.leaving] or living
+
+
+_MAINTENANCE = UnavailableError(public="maintenance")
 
 
 class LostError(Exception):
@@ -181,11 +200,13 @@ class World:
         self.story: list[str] = []
         self.docs = {d.n: d for d in plan.docs}
         self.packets = {d.n: packet_of(d) for d in plan.docs}
+        self.extended = {d.n: packet_of(d, d.more) for d in plan.docs if d.more}
         self.unsent = {d.n for d in plan.docs}
         self.sent_outside: set[int] = set()
         self.owed: Counter[str] = Counter()
         self.status_lied = False
         self.calm = False
+        self._seen_nodes = plan.leases or any(f.kind in {"rest", "restart"} for f in plan.faults)
         self._visits: Counter[tuple[str, ...]] = Counter()
         self._planned = {(f.kind, f.where, f.how, f.nth): f for f in plan.faults if f.nth}
         owners = {code: name for name, own in HOUSES[plan.shape].items() for code in own}
@@ -193,6 +214,7 @@ class World:
         owners |= {old: owners[new] for old, new in LEGACY.items() if new in owners}
         self.axis = Axis(self, owners)
         self.houses = {name: self._house(name) for name in HOUSES[plan.shape]}
+        self._operators = {name: Operator(self, house) for name, house in self.houses.items()}
 
     def _house(self, name: str) -> House:
         ledger = QuickMemoryLedger() if self.plan.ledger == "memory" else InlineSqliteLedger()
@@ -302,6 +324,41 @@ class World:
     def _start_again(self, house: House, node: str, number: int) -> None:
         self.start(house, node, number)
 
+    def _power_cut(self, house: House, span: float) -> None:
+        for life in house.living():
+            self.crash(life, span, "a power cut")
+
+    async def _restart(self, life: Life, span: float) -> None:
+        """End a node in good order, as SIGTERM does, and start it again."""
+        house = self.houses[life.house]
+        self.say(f"{life.node} is told to end")
+        duty = house.programs[life.node]["duty"]
+        ending = life.spawn(self._end_node(duty))
+        await asyncio.wait({ending})
+        if life.alive:
+            self.crash(life, span, "its end, in good order")
+
+    async def _end_node(self, duty: Duty) -> None:
+        await duty.leave("closing")
+        await duty.rest()
+        await duty.ended()
+
+    async def _by_hand(self, fault: Fault) -> None:
+        """Play what an operator does."""
+        await asyncio.sleep(fault.at)
+        if fault.kind == "hold":
+            house = self.houses[fault.where]
+            await self._operators[house.name].hold(fault.how, fault.span)
+            return
+        house = next(h for h in self.houses.values() if fault.where in h.lives)
+        if fault.kind == "rest":
+            await self._operators[house.name].rest(fault.where, fault.span)
+            return
+        life = house.lives[fault.where]
+        if life is not None:
+            self.counts["restart"] += 1
+            await self._restart(life, fault.span)
+
     async def _lasting(self, fault: Fault) -> None:
         """Play one fault that lasts."""
         await asyncio.sleep(fault.at)
@@ -317,6 +374,8 @@ class World:
                 self._lose_broker(house)
             case "phantom":
                 self._phantom(fault, house)
+            case "power-cut":
+                self._power_cut(house, fault.span)
             case "blobs-full":
                 house.blobs.full = True
             case kind:
@@ -327,7 +386,7 @@ class World:
                 house.skew -= fault.size
             case "clock-off":
                 house.known_offset = timedelta(0)
-            case "broker-lost" | "phantom":
+            case "broker-lost" | "phantom" | "power-cut":
                 return
             case "blobs-full":
                 house.blobs.full = False
@@ -389,9 +448,11 @@ class World:
             "relay": Relay(context),
             "issue": Issue(context),
             "nodes": self._nodes(life, context),
+            "turnstile": context.lanes,
             "recheck": Recheck(context, self.trust_state),
         }
         made["janitor"] = Janitor(context, made["nodes"].dead)
+        made["duty"] = self._duty(life, context, made["nodes"])
         if self.mutate is not None:
             self.mutate(life, context, made)
         made["door"] = Door(context, made["intake"], mailroom)
@@ -403,9 +464,20 @@ class World:
         me = Self(life.node, f"boot-{life.number}", ("all",), "simulation")
 
         async def heed(reason: str) -> None:
-            self.say(f"{life.node}: maintenance {reason}")
+            await self.houses[life.house].programs[life.node]["duty"].maintenance(reason)
 
         return Nodes(context.ledger, me, context.clock.now, heed)
+
+    def _duty(self, life: Life, context: Context, nodes: Nodes) -> Duty:
+        turnstile, doors = context.lanes, (_Doors(life),)
+        return Duty(
+            turnstile,  # type: ignore[arg-type]
+            context.leases,  # type: ignore[arg-type]
+            nodes,
+            lambda: doors,
+            drain_s=_DRAIN_S,
+            finish_s=_FINISH_S,
+        )
 
     def _context(self, house: House, life: Life) -> Context:
         clock = SimClock(self, house)
@@ -425,7 +497,7 @@ class World:
             ids=SimIds(self, clock),
             verifier=SimVerifier(life, house),
             sealer=house.key,
-            lanes=NodeBroker(life, house, lanes),
+            lanes=Turnstile(NodeBroker(life, house, lanes), self.random.random),
             directory=lambda: house.directory,
             calendar=lambda _: _hours(),
             random=self.random.random,
@@ -458,7 +530,7 @@ class World:
         janitor, leases = made["janitor"], self.plan.leases
         while True:
             try:
-                if leases:
+                if self._seen_nodes:
                     await made["nodes"].enter()
                 await (janitor.at_start() if alone or leases else janitor.once())
                 break
@@ -468,7 +540,8 @@ class World:
             life.spawn(self._program(name, made[name].run))
         if leases:
             life.spawn(self._program("leases", context.leases.run))
-            life.spawn(self._every(_JANITOR_S, "nodes", made["nodes"].look))
+        if self._seen_nodes:
+            life.spawn(self._every(_LOOK_S, "nodes", made["nodes"].look))
         life.spawn(self._every(_JANITOR_S, "janitor", janitor._turn))
         life.spawn(self._every(_RECHECK_S, "recheck", made["recheck"].once))
 
@@ -495,13 +568,13 @@ class World:
         """Call a gateway as a system does; LostError when no answer comes."""
         how = self.trouble("rpc", house.name)
         await self.travel(house, slow=how == "slow")
-        living = house.living()
-        if house.partition or how == "request-lost" or not living:
+        ready = house.open()
+        if house.partition or how == "request-lost" or not ready:
             await asyncio.sleep(1.0)
             raise LostError
-        answers = [self._serve(self.random.choice(living), house, request)]
+        answers = [self._serve(self.random.choice(ready), house, request)]
         if how == "twice":
-            answers.append(self._serve(self.random.choice(living), house, request))
+            answers.append(self._serve(self.random.choice(ready), house, request))
         try:
             async with asyncio.timeout(_CLIENT_S):
                 answer = await answers[-1]
@@ -526,7 +599,7 @@ class World:
 
         async def serve() -> None:
             try:
-                result = await request(made)
+                result = await request(made) if not life.resting else _MAINTENANCE
             except (RejectedError, UnavailableError) as exc:
                 result = exc
             except Exception as exc:  # noqa: BLE001 - a 500 is a bug
@@ -547,7 +620,7 @@ class World:
         house = self.house_of(doc.sender)
         caller = Caller(f"sys-{doc.sender}", frozenset({doc.sender}))
         keyed = f"key-{doc.n}" if doc.keyed else None
-        options = SubmitOptions(idempotency_key=keyed)
+        options = SubmitOptions(idempotency_key=keyed, secrecy=int(doc.stated))
         await asyncio.sleep(doc.at)
 
         async def request(made: dict[str, Any]) -> Any:
@@ -564,8 +637,8 @@ class World:
 
     async def _add(self, house: House, caller: Caller, doc: Doc) -> None:
         """Send the same document again, to more recipients."""
-        data = packet_of(doc, doc.more)
-        options = SubmitOptions(idempotency_key=f"more-{doc.n}")
+        data = self.extended[doc.n]
+        options = SubmitOptions(idempotency_key=f"more-{doc.n}", secrecy=int(doc.stated))
         self.unsent.add(doc.n)
 
         async def request(made: dict[str, Any]) -> Any:
@@ -762,19 +835,6 @@ class World:
             self.counts["status twice"] += 1
             self.axis.take(data)
 
-    # ------------------------------------------------------------ operators
-
-    async def _operator(self, house: House) -> None:
-        """Put dead letters back, as `vanlien queue requeue` does."""
-        while True:
-            await asyncio.sleep(40.0)
-            if house.ledger_down:
-                continue
-            for row in house.rows("SELECT * FROM transfer WHERE state = 'failed' ORDER BY id"):
-                self.counts["requeued"] += 1
-                self.say(f"operator puts {row['kind']} {row['document_id']} back")
-                await house.ledger.commit(ChangeSet(rows=tuple(_put_back(dict(row), self))))
-
     # ------------------------------------------------------------ a history
 
     def _spawn(self, work: Any) -> None:
@@ -789,13 +849,15 @@ class World:
                 self.start(house, node, 1)
             for agency in house.agencies:
                 self._spawn(self._agency(agency))
-            self._spawn(self._operator(house))
+            self._spawn(self._operators[house.name].requeue())
         self._spawn(self._ministry())
         for doc in self.plan.docs:
             outside = doc.sender == OUTSIDE
             self._spawn(self._submit_outside(doc) if outside else self._submit(doc))
         for fault in self.plan.faults:
-            if not fault.nth:
+            if fault.kind in BY_HAND:
+                self._spawn(self._by_hand(fault))
+            elif not fault.nth:
                 self._spawn(self._lasting(fault))
         ends = [d.at for d in self.plan.docs] + [f.at + f.span for f in self.plan.faults]
         await asyncio.sleep(min(HORIZON_S, max(ends, default=0.0) + 5.0))
@@ -835,6 +897,7 @@ class World:
 _FORMS = ("code,date,notation", "code,year,ordinal")
 _FLAGS = {
     "ledger-down": "ledger_down",
+    "ledger-full": "ledger_full",
     "partition": "partition",
     "cut-off": "cut_off",
     "slow-peer": "slow",
@@ -848,27 +911,17 @@ def _forget(answer: asyncio.Future[Any]) -> None:
         answer.exception()
 
 
-def _put_back(row: dict[str, Any], world: World) -> list[Any]:
-    now = to_text(world.true_time())
-    changes: list[Any] = [
-        Update(
-            "transfer",
-            {"id": row["id"], "state": TransferState.FAILED.value},
-            {"state": TransferState.WAITING.value, "due_at": now, "reason": ""},
-        ),
-        Update(
-            "delivery",
-            {"transfer_id": row["id"], "state": DeliveryState.FAILED.value},
-            {"state": DeliveryState.PENDING.value, "reason": ""},
-            expect=None,
-        ),
-        Insert("event", {"subject": row["id"], "type": "requeued", "at": now, "data": "{}"}),
-    ]
-    if row["consignment_id"]:
-        where = {"id": row["consignment_id"], "state": ConsignmentState.CLOSED.value}
-        values = {"state": ConsignmentState.RELEASED.value, "closed_at": None}
-        changes.append(Update("consignment", where, values, expect=None))
-    return changes
+class _Doors:
+    """The listeners of one node."""
+
+    def __init__(self, life: Life) -> None:
+        self._life = life
+
+    def leave(self, why: str) -> None:
+        self._life.leaving = bool(why)
+
+    def rest(self, resting: bool) -> None:
+        self._life.resting = resting
 
 
 async def _chunks(data: bytes) -> AsyncIterator[bytes]:
@@ -949,6 +1002,9 @@ def run(plan: Plan, mutate: Mutate | None = None) -> Result:
     """Play one history."""
     gc_was = gc.isenabled()
     gc.disable()
+    periods = [(module, name, getattr(module, name)) for module, name, _ in _PERIODS_S]
+    for module, name, period_s in _PERIODS_S:
+        setattr(module, name, period_s)
     world = World(plan, mutate)
     observe.configure(json=True, level="error", stream=_Alarms(world))  # type: ignore[arg-type]
     try:
@@ -962,6 +1018,8 @@ def run(plan: Plan, mutate: Mutate | None = None) -> Result:
         digest = _digest(world)
         world.loop.run_until_complete(world.end())
     finally:
+        for module, name, period_s in periods:
+            setattr(module, name, period_s)
         observe.silence()
         world.loop.close()
         for house in world.houses.values():

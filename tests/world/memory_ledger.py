@@ -45,7 +45,8 @@ class MemoryLedger:
     async def commit(self, change: ChangeSet) -> Committed | Conflict:
         if self._closed or self.broken:
             raise UnavailableError(public="the ledger cannot commit")
-        before = self._outbox()
+        # What `then` adds may be rows of the outbox too.
+        before = self._outbox() if change.then is not None else 0
         self.connection.execute("BEGIN")
         try:
             done = apply(self.connection.cursor(), change)
@@ -62,7 +63,9 @@ class MemoryLedger:
         self.connection.execute("COMMIT")
         self.commits.append(change)
         wrote = any(isinstance(r, Insert) and r.table == "outbox" for r in change.rows)
-        if self.on_outbox is not None and (wrote or self._outbox() != before):
+        if self.on_outbox is not None and (
+            wrote or (change.then is not None and self._outbox() != before)
+        ):
             self.on_outbox()
         return done
 
