@@ -377,6 +377,18 @@ def test_files_and_modules_named_exist(page):
 
 
 @pytest.mark.parametrize("page", HANDWRITTEN)
+def test_tests_named_exist(page):
+    pattern = re.compile(r"(tests/[\w/]+\.py)::(test_\w+)")
+    named = {m for mention in inline(page) for m in pattern.findall(mention)}
+    lost = {(file, name) for file, name in named if f"def {name}(" not in text(file)}
+    assert lost == set()
+
+
+def test_the_page_about_others_names_tests():
+    assert len(re.findall(r"::test_", text("docs/peers.md"))) > 40
+
+
+@pytest.mark.parametrize("page", HANDWRITTEN)
 def test_settings_named_exist(page):
     known = set(re.findall(r"^## `(\[+[\w.]+\]+)`$", text("docs/configuration.md"), re.MULTILINE))
     known |= {"[retry]"}
