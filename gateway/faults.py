@@ -20,6 +20,8 @@ POINTS: Final = (
     "issue.before-commit",
     "issue.after-commit",
     "dispatch.after-publish",
+    "broker.after-confirm",
+    "broker.before-ack",
     "local.before-commit",
     "local.after-commit",
     "relay.after-attempt",
@@ -41,6 +43,7 @@ POINTS: Final = (
     "backup.after-rename",
     "restore.after-blobs",
     "restore.before-commit",
+    "leases.after-take",
     "janitor.after-expire",
     "janitor.before-head",
 )

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final, Protocol
 
-from gateway import observe
+from gateway import faults, observe
 from gateway.domain.moments import to_text
 from gateway.errors import GatewayError, UnavailableError
 from gateway.ports import Absent, ChangeSet, Conflict, Insert, Ledger, Present, Row, Update
@@ -192,6 +192,7 @@ class LedgerLeases:
         asked = self._monotonic()
         if isinstance(await self._ledger.commit(change), Conflict):
             return None
+        faults.reach("leases.after-take")
         beat = 0 if row is None else row["beat"]
         held = self._held[name] = _Held(token, beat, asked + self._ttl_s * _SAFE)
         observe.lease_taken(name=name, token=token)

@@ -24,6 +24,7 @@ class Proxy:
     delay_s: float = 0.0
     passed: int = 0
     connections: int = 0
+    cuts: int = 0
     _left: int | None = None
     _refusing: bool = False
     _flowing: asyncio.Event = field(default_factory=asyncio.Event)
@@ -43,6 +44,7 @@ class Proxy:
         finally:
             server.close()
             proxy._flowing.set()
+            proxy.cut()
             for task in tuple(proxy._tasks):
                 task.cancel()
             await asyncio.gather(*proxy._tasks, return_exceptions=True)
@@ -131,5 +133,6 @@ class Proxy:
                 await writer.drain()
                 if self._left == 0:
                     self._left = None
+                    self.cuts += 1
                     self.cut()
                     return
