@@ -26,7 +26,7 @@ ELSEWHERE = ("recheck.", "revocation.", "backup.", "restore.")
 CLUSTER_ONLY = ("broker.", "leases.")
 POINTS = tuple(point for point in faults.POINTS if not point.startswith(ELSEWHERE))
 LINE_FAULTS = ("cut", "torn", "reset", "stall", "slow", "refuse")
-_POINT_PATIENCE_S = 15.0
+_POINT_PATIENCE_S = 30.0
 
 
 @dataclass(frozen=True)

@@ -33,7 +33,6 @@ from tests.world.servers import rabbitmq
 from tests.world.servers.postgres import PostgresServer
 from tests.world.servers.proxy import Proxy
 
-PATIENCE_S = 120.0
 Row = Any
 Ask = Callable[[str], Awaitable[Sequence[Row]]]
 _LANES = ("normal", "urgent", "very_urgent", "express", "express_timed")
@@ -78,6 +77,7 @@ class Site:
     rabbit: rabbitmq.Place | None = None
     load: Load | None = None
     unlooked: int = 0
+    patience_s: float = 120.0
     _urls: dict[str, str] = field(default_factory=dict)
     _handed: asyncio.Lock = field(default_factory=asyncio.Lock)
 
@@ -127,7 +127,7 @@ class Site:
             self._urls.pop(name, None)
             assert node.child is not None
             node.child.signal(signal.SIGTERM)
-            code = await node.child.ended(PATIENCE_S)
+            code = await node.child.ended(self.patience_s)
             assert code == 0, f"{name} ended with {code}\n{self.tail(name)}"
 
     def tail(self, name: str) -> str:
@@ -139,12 +139,12 @@ class Site:
         self,
         ready: Callable[[], Any],
         what: str,
-        patience_s: float = PATIENCE_S,
+        patience_s: float = 0.0,
         every_s: float = 0.02,
     ) -> Any:
         """Wait for a true answer."""
         try:
-            async with asyncio.timeout(patience_s):
+            async with asyncio.timeout(patience_s or self.patience_s):
                 while True:
                     found = ready()
                     if asyncio.iscoroutine(found):
