@@ -5,7 +5,7 @@ Implements `ports.Desk`; the shapes are described there. Reads only, but for con
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from gateway import faults
 from gateway.domain.lifecycle import (
@@ -28,6 +28,9 @@ from gateway.programs.mailroom import Mailroom
 from gateway.programs.readiness import Readiness
 from gateway.programs.rows import loads
 from gateway.programs.undetermined import Decision
+
+_COUNTED: Final = 100_000
+"""What waits is counted up to here, as the ledger's own counts are."""
 
 
 class Desk:
@@ -356,8 +359,10 @@ class Desk:
             gauges[f'holds{{kind="{row["kind"]}",scope="{row["scope"]}"}}'] = row["n"]
         for hop, known in context.breakers.items():
             gauges[f'breaker_open{{peer="{hop}"}}'] = float(not known.flows)
-        gauges["transfers_held"] = len(await context.ledger.all("transfers_held"))
-        gauges["documents_without_verdict"] = len(await context.ledger.all("consignments_pending"))
+        held = await context.ledger.one("transfers_held_count")
+        gauges["transfers_held"] = held["n"] if held else 0
+        pending = await context.ledger.one("backlog", limit=_COUNTED)
+        gauges["documents_without_verdict"] = pending["n"] if pending else 0
         size = await context.ledger.one("log_size")
         head = await context.ledger.one("tree_head_latest")
         gauges["receipt_log_entries"] = size["size"] if size else 0

@@ -10,9 +10,11 @@ lanes are not shared. What a dead node had begun goes on at once, not when its a
 """
 
 import asyncio
+import json
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
+from itertools import islice
 
 from gateway import faults, observe
 from gateway.domain.lifecycle import DeliveryState, TransferState
@@ -28,6 +30,7 @@ from gateway.programs.rows import event
 from gateway.receipts.sign import tree_head
 
 _LIMIT = 1000
+_PAGE = 500
 _PERIOD_S = 1.0
 _NOWHERE = timedelta(minutes=10)
 LEASE = "janitor"
@@ -278,17 +281,27 @@ class Janitor:
             # old idempotency key the only thing that recognises a repeat: nothing goes until an
             # operator has looked and let go.
             return
-        before = to_text(context.clock.now() - context.policy.keep_keys)
-        keys = await context.ledger.all("idempotency_old", before=before, limit=_LIMIT)
-        if keys:
-            changes = tuple(
-                Delete("idempotency", {"system_id": k["system_id"], "key": k["key"]}) for k in keys
-            )
-            await context.ledger.commit(ChangeSet(rows=changes))
-            observe.janitor_swept(what="idempotency keys", count=len(keys))
+        await self._old_keys(to_text(context.clock.now() - context.policy.keep_keys))
         await mending.everything(context)
         await self._purge()
         await self._orphans(context.blobs)
+
+    async def _old_keys(self, before: str) -> None:
+        """Forget idempotency keys, all that are old: more may come in an hour than one page has."""
+        ledger = self._context.ledger
+        count = 0
+        while keys := await ledger.all("idempotency_old", before=before, limit=_LIMIT):
+            of: dict[str, list[str]] = {}
+            for key in keys:
+                of.setdefault(key["system_id"], []).append(key["key"])
+            changes = tuple(
+                Delete("idempotency", {"system_id": system, "key": tuple(several)})
+                for system, several in of.items()
+            )
+            await ledger.commit(ChangeSet(rows=changes))
+            count += len(keys)
+        if count:
+            observe.janitor_swept(what="idempotency keys", count=count)
 
     async def _purge(self) -> None:
         """Once a day, let go of bytes that need not be kept any longer."""
@@ -301,7 +314,12 @@ class Janitor:
     async def _orphans(self, blobs: Blobs) -> None:
         age_s = self._context.policy.orphan_age.total_seconds()
         count = await asyncio.to_thread(blobs.sweep_temporary, age_s)
-        for name in await asyncio.to_thread(lambda: list(blobs.names())):
-            if await self._context.ledger.one("blob_ref", sha256=name) is None:
-                count += await asyncio.to_thread(blobs.delete_if_older, name, age_s)
+        ledger, names = self._context.ledger, iter(blobs.names())
+        while some := await asyncio.to_thread(lambda: list(islice(names, _PAGE))):
+            # A page of names a question: a store of years has millions of them.
+            rows = await ledger.all("blobs_kept", names=json.dumps(some))
+            kept = {row["sha256"] for row in rows}
+            for name in some:
+                if name not in kept:
+                    count += await asyncio.to_thread(blobs.delete_if_older, name, age_s)
         observe.janitor_swept(what="orphan blobs", count=count)
