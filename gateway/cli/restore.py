@@ -343,7 +343,9 @@ def _lay_out(
     return config
 
 
-def _put_keys(raw: Mapping[str, Any], folder: Path, keys_from: Path, *, again: bool) -> None:
+def _put_keys(
+    raw: Mapping[str, Any], folder: Path, keys_from: Path, *, again: bool = False
+) -> None:
     """Put keys copied by `backup --keys-to` where the settings look for them."""
     from gateway.secrets import write_private
 
