@@ -357,7 +357,7 @@ def test_every_standing_warning_is_explained():
     assert {"broker", "breaker", "overload", "report_seal", "disk_full_soon"} <= raised
     told = set(re.findall(r"[a-z_]+", " ".join(inline("docs/operations.md"))))
     told |= set(re.findall(r"\bclock_[a-z]+", prose("docs/operations.md")))
-    assert {name for name in raised if name.rstrip("_") not in told} == {"clock_"}
+    assert {name for name in raised if name.rstrip("_") not in told} <= {"clock_"}
 
 
 @pytest.mark.parametrize("page", HANDWRITTEN)
