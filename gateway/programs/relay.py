@@ -75,6 +75,8 @@ class Relay:
 
     def __init__(self, context: Context) -> None:
         self._context = context
+        # Those there are now: whoever comes later (a test's peer) has hands of its own.
+        self._hops = tuple(context.adapters)
         self.breakers = Breakers(context, self._try)
         self._patience = Patience("relay", context.random)
 
@@ -82,9 +84,9 @@ class Relay:
         """Work until cancelled; attempts under way get a few seconds to finish."""
         await self.breakers.start()
         async with asyncio.TaskGroup() as group:
-            group.create_task(self.breakers.run(tuple(self._context.adapters)))
+            group.create_task(self.breakers.run(self._hops))
             self._workers(group, LOCAL, _LOCAL_WORKERS)
-            for hop in self._context.adapters:
+            for hop in self._hops:
                 self._workers(group, hop, self._context.peer(hop).concurrency)
 
     def _workers(self, group: asyncio.TaskGroup, hop: str, count: int) -> None:
