@@ -5,7 +5,8 @@
    ends (`finish_s` at most), leases are given back; 3. back on duty: all of it open again.
 
 The end of a process is 1 and 2, with its listeners closed between them; maintenance is 1 and 2, and
-3 when it is over. A crash on the way is a crash like any other.
+3 when it is over. Who is on the way to its end heeds no maintenance any more, neither its beginning
+nor its end. A crash on the way is a crash like any other.
 """
 
 import asyncio
@@ -71,10 +72,15 @@ class Duty:
         self._drain_s = drain_s
         self._finish_s = finish_s
         self._going: asyncio.Task[None] | None = None
+        self._ending = False
         self.leaving = ""
 
     async def leave(self, why: str) -> None:
-        """Say that nothing more should come, and serve whatever comes until a proxy has seen it."""
+        """Begin the end: serve whatever still comes until a proxy has seen it."""
+        await self.close()
+        await self._leave(why)
+
+    async def _leave(self, why: str) -> None:
         self.leaving = why
         for counter in self._counters():
             counter.leave(why)
@@ -94,19 +100,23 @@ class Duty:
 
     async def maintenance(self, reason: str) -> None:
         """Begin maintenance, or end it with ""; it is gone about beside the caller."""
-        if self._going is not None:
-            self._going.cancel()
-            await asyncio.gather(self._going, return_exceptions=True)
+        if self._ending:
+            return
+        await self._stop_going()
         self._going = asyncio.create_task(self._rest_for(reason) if reason else self._return())
 
     async def close(self) -> None:
-        """Stop going about maintenance."""
+        """Go about maintenance no more: the process is on the way to its end."""
+        self._ending = True
+        await self._stop_going()
+
+    async def _stop_going(self) -> None:
         if self._going is not None:
             self._going.cancel()
             await asyncio.gather(self._going, return_exceptions=True)
 
     async def _rest_for(self, reason: str) -> None:
-        await self.leave("maintenance")
+        await self._leave("maintenance")
         for counter in self._counters():
             counter.rest(True)
         await self.rest()

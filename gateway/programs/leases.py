@@ -269,8 +269,8 @@ class LedgerLeases:
         self.paused = True
         await _until(self._idle, self._left, patience_s)
         for name, held in list(self._held.items()):
-            if held.workers:
-                continue
+            if held.workers or self._held.get(name) is not held:
+                continue  # whoever works gives it back; or somebody else has meanwhile
             del self._held[name]
             where = {"name": name, "holder": self._holder, "token": held.token}
             free = Update("lease", where, {"holder": ""}, expect=None)

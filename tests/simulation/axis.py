@@ -55,12 +55,21 @@ def _tree(element: Any) -> tuple[Any, ...]:
 
 
 @lru_cache(maxsize=256)
+def head_of(data: bytes) -> packets.Head:
+    """Read a packet's head; ValueError when it has none."""
+    try:
+        return packets.read_head(_InMemory(data))
+    except (RejectedError, etree.XMLSyntaxError) as exc:
+        raise ValueError(str(exc)) from exc
+
+
+@lru_cache(maxsize=256)
 def read(data: bytes) -> Seen:
     """Read a packet; ValueError when it is none."""
+    head = head_of(data)
     try:
-        head = packets.read_head(_InMemory(data))
         root = etree.fromstring(data, _PARSER)
-    except (RejectedError, etree.XMLSyntaxError) as exc:
+    except etree.XMLSyntaxError as exc:
         raise ValueError(str(exc)) from exc
     fields: list[Any] = []
     tos: list[Any] = []
@@ -139,7 +148,7 @@ class Axis:
     def take(self, data: bytes) -> str:
         """Take a packet and offer it to everybody addressed; return the axis's id."""
         try:
-            head = read(data).head
+            head = head_of(data)
         except ValueError as exc:
             raise RejectedError(Reason.MALFORMED, str(exc)) from exc
         codes = (head.answers_to,) if head.status else head.recipients

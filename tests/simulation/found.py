@@ -27,4 +27,21 @@ FOUND = {
         docs=(Doc(1, 1.0, "H37.02", ("G09",), replies=("02",)),),
         faults=(Fault("deliver", "A", "slow", 1),),
     ),
+    # A node told to end while it was given a rest: both gave its leases back, the second time none.
+    "a node told to end twice": Plan(
+        100290,
+        "cluster",
+        leases=True,
+        shuffle=0.0,
+        latency=2.0,
+        docs=(
+            Doc(1, 1.0, "H37.04", ("G09",), replies=()),
+            Doc(2, 1.0, "H37.04", ("G09",), replies=()),
+        ),
+        faults=(
+            Fault("rest", "A1", at=13.1, span=3.0),
+            Fault("restart", "A2", at=1.4, span=3.0),
+            Fault("restart", "A1", at=10.4, span=3.0),
+        ),
+    ),
 }

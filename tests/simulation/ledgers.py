@@ -93,6 +93,10 @@ class QuickMemoryLedger(MemoryLedger):
     def seen(self) -> sqlite3.Connection:
         return self.connection
 
+    def version(self) -> int:
+        """Return a number that changes when a row does."""
+        return self.connection.total_changes
+
     def moves(self) -> list[tuple[str, str, str]]:
         return moves(self.connection)
 
@@ -145,6 +149,10 @@ class InlineSqliteLedger(SqliteLedger):
 
     def seen(self) -> sqlite3.Connection:
         return self._reader
+
+    def version(self) -> int:
+        """Return a number that changes when a row does."""
+        return int(self._reader.execute("PRAGMA data_version").fetchone()[0])
 
     def moves(self) -> list[tuple[str, str, str]]:
         return sorted(self._moved | set(moves(self._writer)))

@@ -196,6 +196,10 @@ class NodeBlobs:
         self._life.fence()
         return self._inner.sweep_temporary(age_s)
 
+    def probe(self) -> None:
+        self._life.fence()
+        self._inner.probe()
+
 
 class _NodeWork:
     def __init__(self, life: Life, inner: Any) -> None:

@@ -111,7 +111,7 @@ class Watch:
             self.violate("other-bytes", f"{house.name}: transfer {parcel.transfer_id}")
         self._world.say(f"axis hears {parcel.kind} {parcel.document_id} from {house.name}")
         if parcel.kind == "edoc":
-            doc = self._world.docs.get(self._world.number_of(axis_of.read(data).head.subject))
+            doc = self._world.docs.get(self._world.number_of(axis_of.head_of(data).subject))
             if doc is not None and doc.secret:
                 self.violate("secret", f"the axis hears of document {doc.n}")
 
@@ -422,6 +422,13 @@ class Watch:
                 self.violate("once", f"{house.name}: {what} has {times} receipts")
 
 
+def restless(world: Any) -> bool:
+    """Tell whether anything has not come to rest, asking as little as that takes."""
+    if world.unsent or any(world.owed.values()) or world.axis.open_items():
+        return True
+    return any(house.rows(_ANY_OPEN) for house in world.houses.values())
+
+
 def unrest(world: Any) -> list[str]:
     """Return what has not come to rest."""
     found: list[str] = []
@@ -456,3 +463,4 @@ _OPEN = {
         "('done', 'returned', 'failed', 'cancelled', 'recalled', 'not_connected'))"
     ),
 }
+_ANY_OPEN = " UNION ALL ".join(f"SELECT 1 FROM ({sql})" for sql in _OPEN.values()) + " LIMIT 1"

@@ -27,7 +27,7 @@ from gateway.domain.directory import Agency, Directory, NumberedBy
 from gateway.errors import Reason, RejectedError, UnavailableError
 from gateway.officehours import hours_of
 from gateway.ports import Caller, SubmitOptions
-from gateway.programs import breakers, dispatch
+from gateway.programs import breakers, collector, dispatch
 from gateway.programs.collector import Collector
 from gateway.programs.context import Context, PeerPolicy, Policy
 from gateway.programs.desk import Desk
@@ -44,8 +44,7 @@ from gateway.programs.receiver import Receiver
 from gateway.programs.recheck import Recheck
 from gateway.programs.relay import Relay
 from gateway.programs.turnstile import Turnstile
-from tests.simulation.axis import Axis, SimAdapter
-from tests.simulation.axis import read as read_packet
+from tests.simulation.axis import Axis, SimAdapter, head_of
 from tests.simulation.broker import SharedBroker, UrgentFirst
 from tests.simulation.ledgers import InlineSqliteLedger, QuickMemoryLedger
 from tests.simulation.life import Life, task_factory
@@ -77,19 +76,25 @@ from tests.simulation.ports import (
     SimVerifier,
     file_of,
 )
-from tests.simulation.watch import Watch, unrest
+from tests.simulation.watch import Watch, restless, unrest
 from tests.world.memory_blobs import MemoryBlobs
 from tests.world.receipt_log import key
 
 PATIENCE_S = 1200.0
 """Virtual time to come to rest after the last fault."""
 
-_PERIODS_S = ((dispatch, "_LOOK_S", 10.0), (breakers, "_PERIOD_S", 4.0))
+_PERIODS_S = (
+    (dispatch, "_LOOK_S", 10.0),
+    (breakers, "_PERIOD_S", 4.0),
+    (collector, "_OTHERS_S", 3.0),
+)
 """Loops of programs that look every second whether there is something to do: as often as a history
 of minutes needs. What wakes them wakes them at once."""
 
 _JANITOR_S = 5.0
 _LOOK_S = 2.0
+_HEAD_S = 5.0
+_LATE_S = 12.0
 _RECHECK_S = 20.0
 _CLIENT_S = 40.0
 _LISTED_AT_S = 20.0
@@ -340,6 +345,7 @@ class World:
 
     async def _end_node(self, duty: Duty) -> None:
         await duty.leave("closing")
+        await duty.close()
         await duty.rest()
         await duty.ended()
 
@@ -426,7 +432,7 @@ class World:
             head = packets.Head("?", (), "?", "?", "?", status="?")
             self.axis.offer(own, head, junk, junk)
             return
-        self.axis.offer(own, read_packet(data).head, data, data)
+        self.axis.offer(own, head_of(data), data, data)
 
     # ------------------------------------------------------------ nodes
 
@@ -508,6 +514,7 @@ class World:
                 lease=timedelta(seconds=60),
                 deadline=timedelta(seconds=20),
                 recheck_every=timedelta(seconds=60),
+                head_every=timedelta(seconds=_HEAD_S),
                 schedules=schedules,
             ),
             peers={
@@ -693,12 +700,17 @@ class World:
         house = self.house_of(agency)
         caller = Caller(f"sys-{agency}", frozenset({agency}))
         facade = self.random.random() < 0.5
+        seen = -1
         while True:
             await asyncio.sleep(self.random.uniform(2.0, 5.0))
-            self.watch.feeds(house)
             # Asking in vain is most of a history's work and none of its proof.
+            if house.ledger.version() == seen:
+                continue
+            seen = house.ledger.version()
+            self.watch.feeds(house)
             if not house.rows(_WAITING, agency, agency):
                 continue
+            seen = -1
             try:
                 waiting = await self.call(house, lambda m: m["door"].waiting(caller, "edoc"))
                 for item in waiting:
@@ -741,7 +753,7 @@ class World:
         self, house: House, caller: Caller, agency: str, item: Any, doc: Doc, *, facade: bool
     ) -> None:
         """Say the codes of the plan, one after the other, each until it is heard."""
-        head = read_packet(self.packets[doc.n]).head
+        head = head_of(self.packets[doc.n])
         about = packets.Head(head.sender, (), item.document_id, head.code, head.date)
         for code in doc.replies:
             await asyncio.sleep(self.random.uniform(0.0, 6.0))
@@ -860,28 +872,40 @@ class World:
             elif not fault.nth:
                 self._spawn(self._lasting(fault))
         ends = [d.at for d in self.plan.docs] + [f.at + f.span for f in self.plan.faults]
-        await asyncio.sleep(min(HORIZON_S, max(ends, default=0.0) + 5.0))
+        await self._faults(min(HORIZON_S, max(ends, default=0.0) + 5.0))
         self.calm = True
         self.say("faults stop")
         if await self._rest():
-            await asyncio.sleep(12.0)  # a late effect of the axis, a repeat, the last tree head
+            # The last tree head, a repeat; what the axis carries late.
+            await asyncio.sleep(_LATE_S if self._may_be_late() else _HEAD_S + 1.0)
             await self._rest()
         for task in self._tasks:
             if task.done() and not task.cancelled() and task.exception() is not None:
                 self.watch.violate("alarm", f"the world broke: {task.exception()!r}")
         self.watch.final()
 
+    async def _faults(self, until_s: float) -> None:
+        """Wait for the faults to end, but not for one that finds nothing to disturb any more."""
+        begins = max((f.at for f in self.plan.faults if not f.nth), default=0.0)
+        while (now := self.loop.time()) < until_s:
+            if now > begins and not restless(self):
+                return
+            await asyncio.sleep(min(_LOOK_S, until_s - now))
+
+    def _may_be_late(self) -> bool:
+        return bool(self.plan.noise) or any(f.how == "late-effect" for f in self.plan.faults)
+
     async def _rest(self) -> bool:
         """Wait until everything has come to rest; a violation found already ends the waiting."""
         deadline = self.loop.time() + PATIENCE_S
-        while left := unrest(self):
+        while restless(self):
             if self.watch.violations:
                 return False
             if self.loop.time() > deadline:
-                for one in left[:5]:
+                for one in unrest(self)[:5]:
                     self.watch.violate("rest", one)
                 return False
-            await asyncio.sleep(5.0)
+            await asyncio.sleep(_LOOK_S)
         return True
 
     async def end(self) -> None:

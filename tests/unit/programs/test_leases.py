@@ -217,6 +217,22 @@ async def test_paused_it_takes_none_and_gives_back_when_the_work_is_done(node):
     assert await held(a)
 
 
+async def test_told_twice_to_rest_it_gives_back_once(node, ledger, monkeypatch):
+    a, b = node("a"), node("b")
+    await held(a)
+    await held(a, "collect:truc")
+    commit = ledger.commit
+
+    async def slow(change):
+        await asyncio.sleep(0)  # the other pause looks meanwhile
+        return await commit(change)
+
+    monkeypatch.setattr(ledger, "commit", slow)
+    await asyncio.gather(a.pause(60.0), a.pause(60.0))
+    assert await held(b)
+    assert await held(b, "collect:truc")
+
+
 async def test_giving_back_without_a_ledger_raises_nothing(node, ledger):
     a = node("a")
     await held(a)
