@@ -206,7 +206,7 @@ async def _each(
     topics: Sequence[str],
     ask: Callable[[Questions, Queue], Awaitable[Found]],
 ) -> list[Found]:
-    link = Link(address, "administration", Outage())
+    link = Link(address, "administration")
     try:
         async with asking(await link.once()) as questions:
             return [await ask(questions, queue) for queue in all_queues(address.prefix, topics)]

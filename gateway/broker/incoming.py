@@ -7,8 +7,8 @@ broker hands them out again, here or elsewhere, and `done` on the old ones does 
 
 No message is kept for `hold_s` without an acknowledgement: after half an hour RabbitMQ would close
 the channel, and each time it hands something out again counts towards its being parked. Where
-nobody takes, everything goes back. Where all hands are busy for so long, what was not begun is
-acknowledged and dropped, because the ledger wishes it again; what is being worked on is
+nobody takes for `look_s`, everything goes back. Where all hands are busy for so long, what was not
+begun is acknowledged and dropped, because the ledger wishes it again; what is being worked on is
 acknowledged before its end, because the ledger knows that it was begun.
 """
 
@@ -100,12 +100,12 @@ class Tap:
         self._queues = lanes_of(address.prefix, topic)
         self._link, self._outage = link, outage
         self._declared, self._repeats, self._mender = declared, repeats, mender
-        self._hold_s = address.hold_s
+        self._hold_s, self._look_s = address.hold_s, address.look_s
         self._shelf: Shelf[AmqpWork] = Shelf()
         self._out: WeakSet[AmqpWork] = WeakSet()
         self._unacknowledged: dict[AbstractIncomingMessage, float] = {}
         self._starved: Counter[int] = Counter()
-        self._idle_since = 0.0
+        self._busy_at = 0.0
         self._lowest, self._prefetch = LANES, 0
         self._leaving, self._lost = False, False
         self._tags: list[tuple[AbstractQueue, str]] = []
@@ -125,11 +125,13 @@ class Tap:
             self._rest()
             raise
         self._out.add(work)
+        self._busy_at = time.monotonic()
         return work
 
     def finished(self, work: AmqpWork) -> None:
         """A taker has done its work."""
         self._out.discard(work)
+        self._busy_at = time.monotonic()
         self._repeats.done(self.topic, work.ref)
         self._rest()
 
@@ -184,7 +186,7 @@ class Tap:
                 while not self._lost and self._needed.is_set():
                     await self._consume(channel)
                     self._outage.back(self._link.side)
-                    while not await self._changed_within(self._hold_s / 10):
+                    while not await self._changed_within(min(self._look_s, self._hold_s)):
                         await self._tend()
             except UnavailableError as exc:
                 self._outage.lost(self._link.side, exc.public)
@@ -220,9 +222,7 @@ class Tap:
     async def _tend(self) -> None:
         """Keep no message too long."""
         now = time.monotonic()
-        if self._hands():
-            self._idle_since = now
-        elif now - self._idle_since > self._hold_s:
+        if not self._hands() and now - self._busy_at > self._look_s:
             self._let_go()
             return
         for message, came in tuple(self._unacknowledged.items()):

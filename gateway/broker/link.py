@@ -186,9 +186,12 @@ async def part_from(what: AbstractConnection | AbstractChannel) -> None:
 
 
 class Link:
-    """One connection; `side` names it in facts and to the server."""
+    """One connection; `side` names it in facts and to the server.
 
-    def __init__(self, address: Address, side: str, outage: Outage) -> None:
+    `outage` is told when it cannot be made; None where the caller's error says all there is.
+    """
+
+    def __init__(self, address: Address, side: str, outage: Outage | None = None) -> None:
         self._address, self.side, self._outage = address, side, outage
         self._tls = address.tls()
         self._lock = asyncio.Lock()
@@ -221,7 +224,8 @@ class Link:
                         self._address.full(f"vanlien {self.side}"), ssl_context=self._tls
                     )
             except UnavailableError as exc:
-                self._outage.lost(self.side, exc.public)
+                if self._outage is not None:
+                    self._outage.lost(self.side, exc.public)
                 now = time.monotonic()
                 self._not_before = now + max(_AGAIN_S, now - began)
                 raise

@@ -9,7 +9,7 @@ is the truth, so such a queue is worth nothing, and making it anew costs nothing
    to it or takes from it until it has been examined;
 2. one node at a time examines, by an exclusive queue that ends with its connection, so that no two
    delete each other's new queue;
-3. it is asked three times, by a message that names no work, to keep something; another quorum
+3. it is asked three times, `confirm_s` apart, to keep a message that names no work; another quorum
    queue, made for this, has to confirm before and after. One confirmation, or none at all from
    either, and it is let go: a slow or blocked broker is no reason to delete anything;
 4. still silent, declared as ours are, and not mended lately: it is deleted and declared again.
@@ -34,7 +34,6 @@ from gateway.broker.declaring import Questions, asking
 from gateway.broker.link import (
     Address,
     Link,
-    Outage,
     open_channel,
     part_from,
     speaking,
@@ -113,7 +112,7 @@ class Mender:
     # ------------------------------------------------------------ inside
 
     async def _round(self, queues: Collection[Queue]) -> None:
-        link = Link(self._address, "mend", Outage())
+        link = Link(self._address, "mend")
         try:
             connection = await link.once()
             async with asking(connection) as questions:
@@ -147,6 +146,8 @@ class Mender:
         try:
             before = await self._keeps(connection, yardstick)
             answers = await asyncio.gather(*asking_each)
+            if not all(answers):  # a dead queue may refuse at once: so may one that is being moved
+                await asyncio.sleep(self._address.confirm_s)
             sure = before and await self._keeps(connection, yardstick)
         finally:
             for task in asking_each:
@@ -202,11 +203,10 @@ class Mender:
         self._mended[queue.name] = _Mended(now + pause_s, pause_s)
         await questions.delete(queue)
         await questions.make(queue)
+        observe.queue_mended(queue=queue.name)
         self._repeats.lost(queue.topic)
         self._made_anew(queue.topic)
-        if await self._keeps(connection, queue):
-            observe.queue_mended(queue=queue.name)
-            self._let_go([queue])
+        await self._answers(connection, queue)
 
     def _let_go(self, queues: Collection[Queue]) -> None:
         for queue in queues:
