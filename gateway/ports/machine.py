@@ -107,6 +107,13 @@ class Blobs(Protocol):
         """Remove half-made blobs older than `age_s` seconds; return how many."""
         ...
 
+    def probe(self) -> None:
+        """Try whether a blob could be kept now, leaving none behind, blocking.
+
+        UnavailableError when it could not.
+        """
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Wanted:

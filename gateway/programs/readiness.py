@@ -16,7 +16,6 @@ from gateway.programs.context import Context
 
 _EVERY_S: Final = 1.0
 _WAIT_S: Final = 5.0
-_BYTES: Final = 256 * 1024
 
 
 class Readiness:
@@ -66,7 +65,7 @@ class Readiness:
     async def _try(self) -> Mapping[str, str]:
         return {
             "ledger": await _outcome(self._write_row(), "cannot commit"),
-            "blobs": await _outcome(asyncio.to_thread(self._write_bytes), "cannot write"),
+            "blobs": await _outcome(asyncio.to_thread(self._context.blobs.probe), "cannot write"),
         }
 
     async def _write_row(self) -> None:
@@ -77,13 +76,6 @@ class Readiness:
             Update("meta", key, {"value": now}),
         )
         await self._context.ledger.commit(ChangeSet(rows=rows))
-
-    def _write_bytes(self) -> None:
-        writer = self._context.blobs.writer()
-        try:
-            writer.write(bytes(_BYTES))
-        finally:
-            writer.abort()
 
 
 async def _outcome(trial: Coroutine[Any, Any, None], wrong: str) -> str:

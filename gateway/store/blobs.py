@@ -25,6 +25,8 @@ from gateway.errors import Reason, RejectedError, UnavailableError
 from gateway.ports import BlobInfo
 
 CHUNK: Final = 256 * 1024
+TRIAL: Final = 256 * 1024
+"""Bytes of a trial: more than is kept in memory, so that the disk is asked."""
 _SPILL: Final = 128 * 1024
 
 
@@ -292,6 +294,14 @@ class FolderBlobs:
                     Path(entry.path).unlink()
                     count += 1
         return count
+
+    def probe(self) -> None:
+        """Try whether the disk takes a blob."""
+        writer = self.writer()
+        try:
+            writer.write(bytes(TRIAL))
+        finally:
+            writer.abort()
 
 
 class _FolderSync:

@@ -21,6 +21,7 @@ import asyncio
 import contextlib
 import hashlib
 import os
+import re
 import secrets
 import threading
 import time
@@ -36,6 +37,7 @@ import obstore
 from obstore.exceptions import AlreadyExistsError, BaseError
 from obstore.store import S3Store
 
+from gateway import observe
 from gateway.errors import IntegrityError, Reason, RejectedError, UnavailableError
 from gateway.ports import BlobInfo
 
@@ -55,6 +57,14 @@ _LARGE_AT_ONCE: Final = 8
 _TRIES: Final = 3
 _WAIT_S: Final = 0.05
 _LONGEST: Final = timedelta(hours=1)
+_SLOWEST: Final = 256 * 1024
+"""Bytes a second; a slower line is one that does not work."""
+_TOLD_EVERY_S: Final = 60.0
+_WHY: Final = (
+    re.compile(r"<Code>(\w{3,40})</Code>"),  # what S3 says: AccessDenied, RequestTimeTooSkewed
+    re.compile(r"InvalidCertificate\(\s*(\w{3,40})"),
+    re.compile(r"kind: (Connect|Timeout|Request|Decode|Interrupted)"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,14 +139,22 @@ class ObjectBlobWriter:
             UnavailableError: The store does not take it.
         """
         info = BlobInfo(self._hash.hexdigest(), self._size)
-        loop = asyncio.get_running_loop()
         try:
-            settled = loop.run_in_executor(self._blobs.pool, self._settle, info)
+            job = self._blobs.pool.submit(self._settle, info)
         except RuntimeError as exc:
             raise UnavailableError(public="the blob store is closed") from exc
         # Once queued, the working file belongs to the thread, which tidies up.
         self._handed_over = True
-        await asyncio.shield(settled)
+        settled = asyncio.shield(asyncio.wrap_future(job))
+        try:
+            async with asyncio.timeout(self._blobs.patience_s(info.size_bytes)):
+                await settled
+        except (TimeoutError, asyncio.CancelledError) as exc:
+            if job.cancel():  # it had not begun: a store that hangs is not owed what nobody awaits
+                self._drop()
+            if isinstance(exc, TimeoutError):
+                raise UnavailableError(public="the blob store does not answer in time") from exc
+            raise
         return info
 
     def _settle(self, info: BlobInfo) -> None:
@@ -186,6 +204,7 @@ class ObjectBlobs:
         self._readers = ThreadPoolExecutor(threads, thread_name_prefix="blobs-down")
         self._large = threading.BoundedSemaphore(_LARGE_AT_ONCE)
         self._near: dict[str, list[Path]] = {}
+        self._told: dict[str, float] = {}
 
     def close(self) -> None:
         """Wait for uploads and stop the threads."""
@@ -211,6 +230,14 @@ class ObjectBlobs:
         """Return a fresh name for a working file."""
         return self._work / f"{secrets.token_hex(16)}.blob"
 
+    def patience_s(self, size_bytes: int) -> float:
+        """Return how long who puts a blob waits, the turn behind others included.
+
+        As long as one answer may take, and what a slow line needs for the bytes: so an acceptance
+        says 503 in time, however many wait for a store that hangs.
+        """
+        return self._timeout_s + size_bytes / _SLOWEST
+
     def keep(self, info: BlobInfo, source: bytes | Path) -> None:
         """Send bytes of a known hash; returns once the store keeps them under their name.
 
@@ -218,7 +245,7 @@ class ObjectBlobs:
             UnavailableError: It does not.
         """
         key = self._key(info.sha256)
-        with _troubles("write"):
+        with self._troubles("write"):
             if info.size_bytes > PART:
                 self._send_parts(key, source)
             else:
@@ -269,7 +296,7 @@ class ObjectBlobs:
     def size(self, sha256: str) -> int | None:
         """Return the size in bytes, None when absent; blocking."""
         key = self._key(sha256)
-        with _troubles("read"):
+        with self._troubles("read"):
             found = self._head(key)
         return None if found is None else found["size"]
 
@@ -291,7 +318,7 @@ class ObjectBlobs:
         key = self._key(sha256)
         digest = hashlib.sha256()
         held = b""
-        with _troubles("read"):
+        with self._troubles("read"):
             for part in obstore.get(self._long, key).stream(min_chunk_size=CHUNK):
                 view = memoryview(part)
                 for start in range(0, len(view), CHUNK):
@@ -355,7 +382,7 @@ class ObjectBlobs:
 
     def names(self) -> Iterator[str]:
         """Yield the names of all blobs, in no order, blocking."""
-        with _troubles("list"):
+        with self._troubles("list"):
             for batch in obstore.list(self._quick, prefix=self._prefix or None, chunk_size=1000):
                 for found in batch:
                     folder, _, name = found["path"].removeprefix(self._prefix).partition("/")
@@ -367,7 +394,7 @@ class ObjectBlobs:
     def delete_if_older(self, sha256: str, age_s: float) -> bool:
         """Delete a blob not put or renewed for `age_s` seconds; tell whether it was."""
         key = self._key(sha256)
-        with _troubles("delete"):
+        with self._troubles("delete"):
             found = self._head(key)
             if found is None:
                 return False
@@ -411,7 +438,7 @@ class ObjectBlobs:
                     count += 1
         # Our clock against the store's: far more than either can be off.
         dead = datetime.now(UTC) - timedelta(days=1)
-        with _troubles("list"):
+        with self._troubles("list"):
             for batch in obstore.list(self._quick, prefix=f"{self._prefix}doomed/"):
                 for found in batch:
                     if found["last_modified"] < dead:
@@ -420,6 +447,48 @@ class ObjectBlobs:
                             obstore.delete(self._quick, found["path"])
                             count += 1
         return count
+
+    def probe(self) -> None:
+        """Try whether the working folder and the store take bytes."""
+        writer = self.writer()
+        try:
+            writer.write(bytes(2 * _SPILL))
+        finally:
+            writer.abort()
+        with self._troubles("write"):
+            # One object for all nodes, written again each time: it takes part in nothing.
+            obstore.put(self._once, f"{self._prefix}ready", b"", use_multipart=False)
+
+    # ------------------------------------------------------------ trouble
+
+    @contextmanager
+    def _troubles(self, what: str) -> Iterator[None]:
+        """Turn the library's exceptions into ours, and say why, once a minute.
+
+        Raises:
+            RejectedError: The object is not there.
+            UnavailableError: Everything else; it may work again.
+        """
+        try:
+            yield
+        except FileNotFoundError as exc:
+            # Only an object that is asked for is absent; a bucket that is not there is trouble.
+            if what == "read" and "NoSuchBucket" not in str(exc):
+                raise RejectedError(Reason.NOT_FOUND) from exc
+            raise self._trouble(what, exc) from exc
+        except (BaseError, OSError) as exc:
+            raise self._trouble(what, exc) from exc
+
+    def _trouble(self, what: str, failure: BaseException) -> UnavailableError:
+        """Say aloud what a store has against us: its own code, never its whole answer."""
+        text = str(failure)
+        found = next((match[1] for why in _WHY if (match := why.search(text))), None)
+        reason = found or type(failure).__name__
+        now = time.monotonic()
+        if now >= self._told.get(reason, 0.0):
+            self._told[reason] = now + _TOLD_EVERY_S
+            observe.alarm(what="blob store", subject=f"cannot {what}: {reason}")
+        return UnavailableError(public=f"the blob store cannot {what}")
 
     # ------------------------------------------------------------ keys
 
@@ -446,25 +515,6 @@ def _boot_s() -> float:
 def _dead(mark: "ObjectMeta", written: "ObjectMeta") -> bool:
     """Tell whether a mark is so much older than what we wrote just now that it counts no more."""
     return written["last_modified"] - mark["last_modified"] > HOLD
-
-
-@contextmanager
-def _troubles(what: str) -> Iterator[None]:
-    """Turn the library's exceptions into ours.
-
-    Raises:
-        RejectedError: The object is not there.
-        UnavailableError: Everything else; it may work again.
-    """
-    try:
-        yield
-    except FileNotFoundError as exc:
-        # Only an object that is asked for is absent; a bucket that is not there is trouble.
-        if what == "read" and "NoSuchBucket" not in str(exc):
-            raise RejectedError(Reason.NOT_FOUND) from exc
-        raise UnavailableError(public=f"the blob store cannot {what}") from exc
-    except (BaseError, OSError) as exc:
-        raise UnavailableError(public=f"the blob store cannot {what}") from exc
 
 
 def _store(bucket: Bucket, whole: timedelta, *, retries: int) -> S3Store:

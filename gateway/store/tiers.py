@@ -151,6 +151,10 @@ class TieredBlobs:
         """Remove half-made blobs and forgotten copies older than `age_s` seconds."""
         return self._folder.sweep_temporary(age_s)
 
+    def probe(self) -> None:
+        """Try whether the disk takes a blob."""
+        self._folder.probe()
+
 
 def _checked(sha256: str) -> str:
     if len(sha256) != 64 or not set(sha256) <= set("0123456789abcdef"):

@@ -51,6 +51,8 @@ async def test_while_the_store_is_away_nothing_is_accepted_and_it_comes_back(s3_
         s3_store.order("plan", method="PUT", do="slow-down", match=bucket, times=10_000)
         status, said, _ = await house.send(packet("1"))
         assert status == 503, said
+        async with house.session.get(f"{house.url}/ready") as ready:
+            assert (ready.status, "blobs" in await ready.text()) == (503, True)
         s3_store.order("calm")
         status, accepted, _ = await house.send(packet("1"))
         assert status == 202, accepted

@@ -1,15 +1,20 @@
 """The object store when the store is down, slow, lying or forgets to answer."""
 
 import asyncio
+import contextlib
 import hashlib
 import os
+import re
 import socket
+import ssl
 from datetime import timedelta
 
 import pytest
 
+from gateway import observe
 from gateway.errors import IntegrityError, Reason, RejectedError, UnavailableError
 from gateway.store.objects import PART, Bucket, ObjectBlobs
+from tests.world.tls_pairs import pair, put
 
 SMALL, LARGE = 1000, 2 * PART + 77
 
@@ -99,7 +104,7 @@ async def test_trouble_that_stays_is_said_and_leaves_nothing(world, size):
 @pytest.mark.parametrize("size", [SMALL, LARGE])
 async def test_a_store_that_stalls_is_given_up(world, size):
     world.blobs.close()
-    world.blobs = world.other(timeout=timedelta(seconds=4))
+    world.blobs = world.other(timeout=timedelta(seconds=2))
     world.plan("PUT", "hold", times=1000)
     with pytest.raises(UnavailableError):
         await world.blobs.put(os.urandom(size))
@@ -147,13 +152,65 @@ async def test_a_bucket_that_is_not_there_is_no_lost_blob(world):
     blobs.close()
 
 
-async def test_the_secret_is_nowhere_in_what_is_said(world):
+async def test_why_is_said_once_and_the_secret_is_nowhere_in_it(world, monkeypatch):
+    said = []
+    monkeypatch.setattr(observe, "alarm", lambda **facts: said.append(facts))
     blobs = world.other(name="nobody-made-this-one")
-    with pytest.raises(UnavailableError) as caught:
-        await blobs.put(b"x")
+    for _ in range(2):
+        with pytest.raises(UnavailableError) as caught:
+            await blobs.put(b"x")
     told = repr(caught.value) + repr(caught.value.__cause__)
+    assert said == [{"what": "blob store", "subject": "cannot write: NoSuchBucket"}]
     assert "khoa-bi-mat" not in told
+    with pytest.raises(UnavailableError):
+        blobs.probe()
     blobs.close()
+
+
+async def test_who_waits_for_a_store_that_hangs_is_answered_in_time(world, monkeypatch):
+    """Four threads hang; the fifth caller is not told to wait for them."""
+    blobs = world.other(timeout=timedelta(seconds=60))
+    assert blobs.patience_s(1000) < 61
+    world.plan("PUT", "hold", times=1000)
+    hanging = [asyncio.create_task(blobs.put(os.urandom(9))) for _ in range(4)]
+    await asyncio.to_thread(world.seen, f"PUT /{world.name}/", 4)
+    before = len(left(world))
+    monkeypatch.setattr(blobs, "patience_s", lambda _: 0.1)
+    with pytest.raises(UnavailableError, match="in time"):
+        await blobs.put(os.urandom(400_000))
+    assert len(left(world)) == before  # it had not begun, so nothing of it is kept
+    world.server.order("calm")
+    assert {info.size_bytes for info in await asyncio.gather(*hanging)} == {9}
+    await asyncio.to_thread(blobs.close)
+    assert left(world) == []
+
+
+async def test_a_store_with_an_authority_of_its_own(world, tmp_path):
+    """Vietnamese agencies have theirs: with its certificate it is believed, without it is not."""
+    put(tmp_path, *pair("s3"))
+    authority = (tmp_path / "tls.pem").read_text()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(tmp_path / "tls.pem", tmp_path / "tls.key")
+
+    async def answer(reader, writer):
+        with contextlib.suppress(OSError, asyncio.IncompleteReadError):
+            await reader.readuntil(b"\r\n\r\n")
+            body = b"<Error><Code>RequestTimeTooSkewed</Code></Error>"
+            head = b"HTTP/1.1 403 Forbidden\r\nConnection: close\r\nContent-Length: %d\r\n\r\n"
+            writer.write(head % len(body) + body)
+            await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0, ssl=context)
+    url = f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    for certificates, why in ((authority, "RequestTimeTooSkewed"), ("", "UnknownIssuer|Connect")):
+        blobs = world.other(url=url, certificates=certificates, timeout=timedelta(seconds=5))
+        with pytest.raises(UnavailableError):
+            await asyncio.to_thread(blobs.probe)
+        assert re.fullmatch(why, next(iter(blobs._told)))
+        await asyncio.to_thread(blobs.close)
+    server.close()
+    await server.wait_closed()
 
 
 # ---------------------------------------------------------------- bytes that are not the bytes

@@ -114,6 +114,9 @@ class MemoryBlobs:
             writer.abort()
         return len(old)
 
+    def probe(self) -> None:
+        self.writer().abort()
+
 
 def _checked(sha256: str) -> None:
     if len(sha256) != 64 or not set(sha256) <= set("0123456789abcdef"):
