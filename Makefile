@@ -3,7 +3,7 @@
 #   make run        install and show the gateway at work (ONCE=1: end when all receipts are in)
 #   make test       all tests, with the Debian packages they use when run as root
 #   make unit       the quick tests only
-#   make crash-long kill everything under load; docs/crash.md (ENGINE=sqlite|cluster DOCUMENTS=20000 SEED=n MINUTES=m)
+#   make crash-long kill everything under load; docs/crash.md (ENGINE=sqlite|cluster DOCUMENTS=20000 SEED=n MINUTES=m STORY=kill|loss)
 #   make histories  play seeded histories on a virtual clock (SEEDS=n FROM=k LEDGER=sqlite; SEED=n: one)
 #   make fuzz-verify  mutated files against the verifier (MINUTES=75 SEED=n)
 #   make lint       ruff, mypy --strict, import-linter
@@ -52,7 +52,7 @@ unit: dev
 crash-long: dev
 	nice -n 15 $(BIN)/python -m tests.crash --engine $(or $(ENGINE),sqlite) \
 	  --documents $(or $(DOCUMENTS),20000) --seed $(or $(SEED),$$RANDOM) \
-	  --minutes $(or $(MINUTES),120) $(ARGS)
+	  --minutes $(or $(MINUTES),120) --story $(or $(STORY),kill) $(ARGS)
 
 histories: dev
 	$(BIN)/python -m tests.simulation --seeds $(or $(SEEDS),1000) --from $(or $(FROM),0) \

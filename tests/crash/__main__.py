@@ -16,7 +16,9 @@ import time
 from collections.abc import Iterator
 from contextlib import AsyncExitStack, ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 
+from tests.crash.loss import Loss
 from tests.crash.mayhem import Mayhem, alarms, deck
 from tests.world.judge import Judge, told
 from tests.world.letters import letters
@@ -115,6 +117,39 @@ class Run:
         for what in open_:
             load.book.violate("rest", what)
 
+    async def lose(self, stack: ExitStack) -> bool:
+        """Lose the ledger and restore an old backup; tell whether all is well."""
+        servers = _servers(self.options.engine, self.folder, stack)
+        async with AsyncExitStack() as world:
+            servers["budget"] = "1 m"  # everybody hears the number in the answer
+            made = self.site = await world.enter_async_context(site(self.folder, **servers))
+            made.patience_s = _PATIENCE_S
+            portion = self.options.documents // 3
+            dice = random.Random(self.options.seed)
+            story = Loss(made, letters(dice, 10**9, pdfs=False), self.say, portion=portion)
+            try:
+                judge = await story.play()
+            finally:
+                await story.close()
+            first, second = story.first.book, story.load.book
+            row = {
+                "engine": self.options.engine,
+                "seed": self.options.seed,
+                "commit": _commit(),
+                "documents": len(second.letters),
+                "in_backup": len(story.known),
+                "accepted_when_lost": len(first.accepted),
+                "numbers_passed_over": len(judge.skipped),
+                "accepted": len(second.accepted),
+                "arrived": len(second.arrived),
+                "receipts": judge.size,
+                "minutes": round((time.monotonic() - self.begun) / 60, 1),
+                "violations": len(first.violations) + len(second.violations),
+            }
+            print(json.dumps(row, ensure_ascii=False), flush=True)
+            print(told(first.violations + second.violations), flush=True)
+            return not first.violations and not second.violations
+
     def _tell(self, judge: Judge) -> None:
         assert self.site is not None
         assert self.mayhem is not None
@@ -140,7 +175,7 @@ class Run:
             "repeated": book.repeats,
             "arrived": len(book.arrived),
             "handed_to_axis": sum(book.handed.values()),
-            "receipts": judge._tail.size,
+            "receipts": judge.size,
             "sigkills": tally.kills,
             "line_faults": sum(
                 n for what, n in tally.dealt.items() if what.split()[0] in self.site.proxies
@@ -165,7 +200,7 @@ def _postgres() -> Iterator[PostgresServer]:
         server.close()
 
 
-def _servers(engine: str, folder: Path, stack: ExitStack) -> dict[str, object]:
+def _servers(engine: str, folder: Path, stack: ExitStack) -> dict[str, Any]:
     if engine == "sqlite":
         return {}
     return {
@@ -186,6 +221,12 @@ def _commit() -> str:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="tests.crash", description=__doc__.splitlines()[0])
     parser.add_argument("--engine", choices=("sqlite", "cluster"), default="sqlite")
+    parser.add_argument(
+        "--story",
+        choices=("kill", "loss"),
+        default="kill",
+        help="kill everything again and again, or lose the ledger and restore an old backup",
+    )
     parser.add_argument("--documents", type=int, default=20_000)
     parser.add_argument("--minutes", type=float, default=120, help="send nothing new after that")
     parser.add_argument("--seed", type=int, default=20261122)
@@ -206,12 +247,14 @@ def main() -> int:
     good = False
     try:
         with ExitStack() as stack:
-            good = asyncio.run(run.play(stack))
+            story = run.lose if options.story == "loss" else run.play
+            good = asyncio.run(story(stack))
     finally:
         if good:
             shutil.rmtree(folder)
         else:
             again = f"ENGINE={options.engine} DOCUMENTS={options.documents} SEED={options.seed}"
+            again += f" STORY={options.story}"
             print(f"NOT GOOD. Look at {folder} (ledger, blobs, a-1.log …)")
             print(f"again: make crash-long {again}", flush=True)
     return 0 if good else 1

@@ -45,10 +45,17 @@ _ONCE = ("accepted", "numbered", "arrived_at_gateway", "entered_system")
 
 
 class Judge:
-    """Holds the ledger of a site against the book of its load."""
+    """Holds the ledger of a site against the book of its load.
 
-    def __init__(self, site: Site) -> None:
+    Args:
+        site: The site, with its load.
+        restored: The ledger was put back from a backup: what it sent in its former life is at the
+            axis too, with attempts that nobody has on record any more.
+    """
+
+    def __init__(self, site: Site, *, restored: bool = False) -> None:
         assert site.load is not None
+        self._restored = restored
         self._site = site
         self._book = site.load.book
         self._tail, self._frontier = EMPTY, Frontier()
@@ -56,6 +63,11 @@ class Judge:
         self.looks = 0
         # What had been handed over at the look before: surely older than the next one's moment.
         self._handed: Counter[tuple[str, str]] = Counter()
+
+    @property
+    def size(self) -> int:
+        """Return how many receipts were checked."""
+        return self._tail.size
 
     def _violate(self, name: str, what: str) -> None:
         self._book.violate(name, what)
@@ -259,7 +271,9 @@ class Judge:
 
     async def _feeds(self, ask: Ask) -> None:
         seqs = [row["seq"] for row in await ask("SELECT seq FROM event ORDER BY seq")]
-        if seqs != list(range(1, len(seqs) + 1)):
+        # A restored ledger goes on above every cursor its former life may have given.
+        whole = sorted(set(seqs)) if self._restored else list(range(1, len(seqs) + 1))
+        if seqs != whole:
             self._violate("feeds", f"{len(seqs)} events, the last is {seqs[-1]}")
         for row in await ask(
             "SELECT inbox_seq, COUNT(*) AS n FROM (SELECT inbox_seq FROM arrival UNION ALL "
@@ -304,13 +318,16 @@ class Judge:
             there = copies.pop((row["document_id"], row["code"]), [])
             if not there:
                 self._violate("lost", f"the axis never got {tuple(row)}")
+            elif self._restored:
+                for _, path in there if not row["code"] else []:
+                    self._compare(number_of(row["document_id"]), path)
             elif len({digest for digest, _ in there}) > 1:
                 self._violate("other-bytes", f"{tuple(row)}")
             elif len(there) > row["attempts"]:
                 self._violate("unrecorded", f"{len(there)} copies, {tuple(row)}")
             elif not row["code"]:
                 self._compare(number_of(row["document_id"]), there[0][1])
-        for what in copies:
+        for what in copies if not self._restored else ():
             self._violate("unrecorded", f"{what} is at the axis, and no transfer says so")
         reached = {number_of(head.document_id) for head in self._site.ministry.documents}
         for n in self._book.expected(OUTSIDE) ^ reached:

@@ -60,10 +60,11 @@ class Load:
         self._ministry = ministry
         self._line = line
         self._dice = random.Random(seed)
-        self._cursor = 0
+        self.cursor = 0
         self._todo: dict[str, Any] = {}
         self._under_way = 0
         self._allowed: asyncio.Semaphore | None = None
+        self._rereading = False
         ministry._script = lambda _: ANSWERS
 
     async def run(self) -> None:
@@ -93,10 +94,16 @@ class Load:
         for _ in range(count):
             self._allowed.release()
 
-    def forget_cursor(self) -> None:
-        """Read the feed from its start: the gateway behind it is another one."""
-        self._cursor = 0
-        self._todo.clear()
+    def follow(self, former: "Load") -> None:
+        """Be the same systems as before: know what arrived, read on from the same place."""
+        self.book.incoming |= former.book.incoming
+        self.book.arrived |= former.book.arrived
+        self.cursor = former.cursor
+
+    def read_again(self) -> None:
+        """Read the feed from its start, once; what is known is no news."""
+        self.cursor = 0
+        self._rereading = True
 
     # ------------------------------------------------------------ calls
 
@@ -193,15 +200,18 @@ class Load:
 
     async def _page(self) -> None:
         """Read on in the feed, by the cursor alone: what it skips is never seen."""
-        status, raw = await self._call("GET", f"/inbox?after={self._cursor}&limit=100", "stc")
+        after = self.cursor
+        status, raw = await self._call("GET", f"/inbox?after={after}&limit=100", "stc")
         if status != 200:
             return
         page = json.loads(raw)
         for item in page["items"]:
-            if item["id"] in self.book.arrived and item["verdict_changed_at"] is None:
+            known = item["id"] in self.book.arrived and not self._rereading
+            if known and item["verdict_changed_at"] is None:
                 self.book.violate("feeds", f"{item['document_id']} came twice in the feed")
             self._todo[item["id"]] = item
-        self._cursor = page["next"]
+        if self.cursor == after:  # else we were told meanwhile to begin anew
+            self.cursor = page["next"]
 
     async def _take(self, item: Any) -> bool:
         """Do the next thing with an arrival; tell whether all is done."""

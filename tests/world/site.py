@@ -72,6 +72,7 @@ class Site:
     systems: dict[str, System] = field(default_factory=dict)
     nodes: dict[str, Node] = field(default_factory=dict)
     proxies: dict[str, Proxy] = field(default_factory=dict)
+    file: Path | None = None
     postgres: PostgresServer | None = None
     database: str = ""
     rabbit: rabbitmq.Place | None = None
@@ -80,6 +81,11 @@ class Site:
     patience_s: float = 120.0
     _urls: dict[str, str] = field(default_factory=dict)
     _handed: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    @property
+    def hub(self) -> str:
+        """Return who we are at the axis."""
+        return HUB
 
     @property
     def settings(self) -> Any:
@@ -164,6 +170,15 @@ class Site:
         await asyncio.to_thread(self.postgres.kill)
         await asyncio.to_thread(self.postgres.start)
 
+    def new_database(self) -> None:
+        """Give the nodes an empty ledger; the one before is lost."""
+        assert self.postgres is not None
+        before, self.database = self.database, self.postgres.create_ledger()
+        old, new = before.rpartition("/")[2], self.database.rpartition("/")[2]
+        for node in self.nodes.values():
+            text = node.config.read_text(encoding="utf-8")
+            node.config.write_text(re.sub(rf'/{old}"', f'/{new}"', text, count=1), encoding="utf-8")
+
     async def kill_rabbit(self) -> None:
         """Kill the broker and start it again on its disk."""
         assert self.rabbit is not None
@@ -178,8 +193,8 @@ class Site:
     async def looking(self) -> AsyncIterator[Ask]:
         """Lend one moment of the ledger, without a node and without a proxy."""
         if self.postgres is None:
-            path = self.settings.ledger.path
-            with closing(_file(path)) as connection:
+            assert self.file is not None
+            with closing(_file(self.file)) as connection:
 
                 async def ask(sql: str) -> Sequence[Row]:
                     return await asyncio.to_thread(lambda: connection.execute(sql).fetchall())
@@ -281,6 +296,7 @@ class Site:
         config = next(iter(self.nodes.values())).config
         settings = load(config)
         if settings.ledger.is_file:
+            self.file = settings.ledger.path
             settings.ledger.path.parent.mkdir(mode=0o700, parents=True)
             setup.create(settings.ledger.path)
         key = read_key_file(settings.secrets.key_file)
