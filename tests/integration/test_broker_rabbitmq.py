@@ -486,17 +486,32 @@ async def delivered(house, documents):
     assert len(found) == len(set(found)) == documents
 
 
-async def test_a_broker_emptied_under_200_documents_is_filled_from_the_ledger(
-    rabbit_place, tmp_path
-):
+async def park_one(place, queue):
+    """Have the server park a message, as it does with one handed out too often."""
+    connection = await aio_pika.connect(URL(place.url).with_password(PASSWORD))
+    async with connection:
+        channel = await connection.channel()
+        taken = await (await channel.get_queue(queue, ensure=False)).get()
+        await taken.reject(requeue=False)
+        await until(lambda: place.queues()["vanlien.parking"] == 1)
+
+
+async def test_what_the_broker_parks_or_forgets_comes_from_the_ledger(rabbit_place, tmp_path):
+    queue = "vanlien.relay:local.normal"
     async with gatehouse(tmp_path, extra=settings(tmp_path, rabbit_place)) as house:
         await house.gateway.turnstile.shut(0.0)  # they queue, and nobody takes them
-        for n in range(200):
+        assert (await house.send(packet("0")))[0] == 202
+        await until(lambda: rabbit_place.queues().get(queue, 0) >= 1)
+        await park_one(rabbit_place, queue)
+        house.gateway.turnstile.open()
+        await delivered(house, 1)
+        await house.gateway.turnstile.shut(60.0)
+        for n in range(1, 41):
             assert (await house.send(packet(str(n))))[0] == 202
-        await until(lambda: rabbit_place.queues().get("vanlien.relay:local.normal", 0) >= 200)
+        await until(lambda: rabbit_place.queues().get(queue, 0) >= 40)
         await asyncio.to_thread(rabbit_place.wipe)
         house.gateway.turnstile.open()
-        await delivered(house, 200)
+        await delivered(house, 41)
 
 
 async def test_documents_are_taken_while_the_broker_is_down(rabbit_alone, tmp_path, told):

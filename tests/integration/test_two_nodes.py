@@ -146,6 +146,54 @@ async def test_a_document_goes_through_nodes_that_each_do_a_part(cluster, sessio
             assert answer.status == 200, await answer.text()
 
 
+async def test_a_broker_wiped_under_the_traffic_of_two_nodes_loses_nothing(
+    cluster, session, rabbit_place
+):
+    write_private(cluster.folder / "keys" / "broker.password", PASSWORD.encode())
+    broker = (
+        f'[broker]\nurl = "{rabbit_place.url}"\npassword_file = "keys/broker.password"\n'
+        'remember = "2 s"\n'
+    )
+    urls = [(await cluster.start(name, extra=broker)).url for name in ("a", "b")]
+    answers, stop = [], asyncio.Event()
+
+    async def client(letter, url):
+        n = 0
+        while not stop.is_set():
+            n += 1
+            async with session.post(
+                f"{url}/api/v1/documents", data=packet(f"{letter}{n}"), headers=headers_of(cluster)
+            ) as answer:
+                answers.append((answer.status, await answer.text()))
+            await asyncio.sleep(0.05)  # a pace, as above
+
+    async def accepted(count):
+        return len(answers) >= count
+
+    clients = [asyncio.create_task(client(*one)) for one in zip("xy", urls, strict=True)]
+    try:
+        await until(lambda: accepted(10))
+        await asyncio.to_thread(rabbit_place.wipe)
+        there = len(answers)
+        await until(lambda: accepted(there + 10))
+    finally:
+        stop.set()
+        await asyncio.gather(*clients)
+    assert {status for status, _ in answers} == {202}, [a for a in answers if a[0] != 202][:3]
+    await until(lambda: all_done(cluster.gateways["a"], len(answers)))
+    headers = {"Authorization": f"Bearer {cluster.systems['stc'].key}"}
+    came, after = [], 0
+    while len(came) < len(answers):
+        url = f"{urls[1]}/api/v1/inbox?after={after}"
+        async with session.get(url, headers=headers) as answer:
+            page = await answer.json()
+        if not page["items"]:
+            break
+        came += [item["document_id"] for item in page["items"]]
+        after = page["next"]
+    assert len(came) == len(set(came)) == len(answers)
+
+
 async def test_what_a_dead_node_had_begun_goes_on_with_another(cluster):
     first = await cluster.start("a")
     began = {
