@@ -10,7 +10,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
@@ -24,7 +24,7 @@ from gateway.backup.verify import Checked, verify
 from gateway.clock import SystemClock
 from gateway.config import Settings
 from gateway.datafolder import take_lock
-from gateway.errors import ConfigurationError
+from gateway.errors import ConfigurationError, Fault, UnavailableError
 from gateway.keys.receiptkey import signing_now
 from gateway.policies import receipt_keys_of
 from gateway.receipts.proof import (
@@ -38,11 +38,13 @@ from gateway.receipts.proof import (
 )
 from gateway.receipts.ring import read_ring
 from gateway.receipts.sign import load_private, public_pem
-from gateway.store.keeping import LedgerKeeping
+from gateway.store.keeping import BACKUP, LedgerKeeping
+from gateway.store.session import session
 
 Progress = Callable[[str, int, int], None]
 _KEYS: Final = ("key_file", "secret_file", "password_file", "pin_file", "tls_key")
 _NICE: Final = 10
+_FRESH: Final = timedelta(days=1)
 
 
 def key_files(settings: Settings) -> dict[str, Path]:
@@ -144,6 +146,72 @@ def back_up(
     finally:
         blobs.close()
     return found
+
+
+def upgrade_ledger(
+    settings: Settings,
+    *,
+    finish: bool,
+    by: str,
+    backup: bool = True,
+    config: Path | None = None,
+    progress: Progress = lambda _what, _done, _all: None,
+) -> list[Made]:
+    """Bring the ledger to this program's schema, never without a backup to go back to.
+
+    The first half only adds: a good backup by the program before, made within a day, will do. What
+    the second half removes does not come back, so a backup is made then and there.
+
+    Args:
+        settings: Whose ledger.
+        finish: Do the second half.
+        by: Who does it.
+        backup: False: the operator has one elsewhere.
+        config: The settings file.
+        progress: Told how far a backup is.
+
+    Returns:
+        The backups made; none when nothing was to be changed, or `backup` is False.
+
+    Raises:
+        ConfigurationError: There is no such backup, nowhere to make one, or the ledger cannot be
+            upgraded now.
+        UnavailableError: The backup was not made, or the engine cannot write; nothing was changed.
+    """
+    found = stores.ledger_status(settings)
+    has = found.works_since if finish else found.revision
+    made: list[Made] = []
+    if backup and has and has < found.program:
+        if not finish:
+            _must_be_fresh(settings)
+        elif not settings.backup.to:
+            raise _no_backup("chưa có nơi sao lưu ([backup] to)", "there is no [backup] to")
+        else:
+            targets, keep = settings.backup.to, settings.backup.keep
+            made = back_up(settings, targets, keep=keep, by=by, config=config, progress=progress)
+            if not any(one.good for one in made):
+                told = "; ".join(f"{one.target}: {said(one)}" for one in made)
+                raise UnavailableError(public=f"no good backup was made: {told}")
+    stores.upgrade_ledger(settings, finish=finish)
+    return made
+
+
+def _must_be_fresh(settings: Settings) -> None:
+    """Refuse without a good backup of the last day; the ledger's own word, whatever its tables."""
+    with session(stores.ledger_place(settings), purpose="upgrade", read_only=True) as opened:
+        row = opened.row("SELECT value FROM meta WHERE key = ?", (BACKUP,))
+    good_at = json.loads(row["value"]).get("good_at") if row and row["value"] else None
+    if good_at is None or SystemClock().now() - datetime.fromisoformat(good_at) > _FRESH:
+        raise _no_backup(
+            "chưa có bản sao lưu tốt nào trong vòng một ngày; hãy chạy `vanlien backup` bằng bản "
+            "vanlien đang dùng",
+            "no good backup was made within a day: run `vanlien backup` with the vanlien in use",
+        )
+
+
+def _no_backup(vi: str, en: str) -> ConfigurationError:
+    vi, en = f"{vi}; hoặc dùng --no-backup", f"{en}, or give --no-backup"
+    return ConfigurationError(en, (Fault("backup.to", vi, en),))
 
 
 async def back_up_beside(settings: Settings) -> None:

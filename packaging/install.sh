@@ -394,7 +394,10 @@ do_upgrade() {
   stop_all "$running"
   switch_to "$version" "$before"
   write_units "$version"
-  if vanlien_of "$version" ledger upgrade && start_again "$running" && healthy "$version" "$running"; then
+  # It asks for a backup itself, unless we were told that there is one.
+  local asked=()
+  [[ $BACKUP == yes ]] || asked=(--no-backup)
+  if vanlien_of "$version" ledger upgrade "${asked[@]}" && start_again "$running" && healthy "$version" "$running"; then
     finished
     say "Xong / done: $before → $version"
     say "Khi mọi máy đã nâng cấp và không quay lại nữa / once all machines are upgraded and nobody goes back:" \

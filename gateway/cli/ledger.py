@@ -2,9 +2,11 @@
 
 An upgrade is one transaction: a crash leaves the ledger as it was. It has two halves. The first
 only adds: the program before can be put back with nothing lost, and on PostgreSQL nodes are
-replaced one by one. The second (`--finish`) ends that, once nobody needs the older program.
+replaced one by one. The second (`--finish`) ends that, once nobody needs the older program. Neither
+happens without a backup to go back to (`gateway.keeping.upgrade_ledger`).
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -38,6 +40,9 @@ def register(app: typer.Typer) -> None:
         epilog=examples(
             "vanlien ledger upgrade --config /srv/vanlien/vanlien.toml",
             "vanlien ledger upgrade --finish",
+            "vanlien ledger upgrade --no-backup",
+            exits="0 xong / done, 64 chưa có bản sao lưu / no backup, 70 không sao lưu được / it "
+            "could not be made",
         ),
     )(upgrade)
     app.add_typer(group, name="ledger")
@@ -67,15 +72,36 @@ def upgrade(
             "once no older program is used or may come back.",
         ),
     ] = False,
+    no_backup: Annotated[
+        bool,
+        typer.Option(
+            "--no-backup",
+            help="Không đòi bản sao lưu: đã có ở nơi khác. / Ask for no backup: there is one "
+            "elsewhere.",
+        ),
+    ] = False,
     config: ConfigOption = Path(CONFIG_NAME),
     as_json: JsonOption = False,
 ) -> int:
-    """Nâng cấp sổ cái; sao lưu trước. / Upgrade the ledger; back it up first."""
-    from gateway.stores import upgrade_ledger
+    """Nâng cấp sổ cái, không bao giờ thiếu bản sao lưu. / Upgrade it, never without a backup."""
+    from gateway.cli import common
+    from gateway.cli.backup import told
+    from gateway.keeping import upgrade_ledger
 
     settings = _load(config)
-    upgrade_ledger(settings, finish=finish)
-    return _tell(settings, as_json, "Đã nâng cấp sổ cái / ledger upgraded")
+    made = upgrade_ledger(
+        settings,
+        finish=finish,
+        by=common.actor(),
+        backup=not no_backup,
+        config=config,
+        progress=told,
+    )
+    backups = [str(one.target / one.id) for one in made if one.good]
+    done = "Đã nâng cấp sổ cái / ledger upgraded"
+    if backups:
+        done = f"Đã sao lưu / backed up: {', '.join(backups)}\n{done}"
+    return _tell(settings, as_json, done, backups)
 
 
 def _load(config: Path) -> "Settings":
@@ -84,7 +110,9 @@ def _load(config: Path) -> "Settings":
     return load(config)
 
 
-def _tell(settings: "Settings", as_json: bool, done: str) -> int:
+def _tell(
+    settings: "Settings", as_json: bool, done: str, backups: Sequence[str] | None = None
+) -> int:
     from gateway.stores import ledger_status
 
     found = ledger_status(settings)
@@ -97,6 +125,8 @@ def _tell(settings: "Settings", as_json: bool, done: str) -> int:
         "usable": not found.fault,
         "fault": found.fault or None,
     }
+    if backups is not None:
+        payload["backups"] = list(backups)
     emit(payload, f"{done}: {found.where}\n{_said(found)}", as_json)
     return USAGE if found.fault else OK
 

@@ -11,7 +11,15 @@ from gateway.store import revisions
 from gateway.store.places import SqliteFile, place_of
 from tests.world.folder import CONFIG, make_folder
 from tests.world.ledgers import ask
+from tests.world.newer import make_newer
 
+HALVES = """
+def upgrade():
+    op.create_index("ix_made_up", "recall", ["reason"])
+
+def finish():
+    op.drop_index("ix_made_up", "recall")
+"""
 SHUT = "postgresql://vanlien@127.0.0.1:1/vanlien"
 
 
@@ -105,6 +113,62 @@ def test_older_and_newer_ledgers_are_told_apart(tmp_path, run, engine, request, 
     code, told = run("check-config", "--config", config)
     assert code == 64
     assert "at the older revision 0001" in faults(told)[0][1]
+
+
+def meta(place, key):
+    (row,) = ask(place, "SELECT value FROM meta WHERE key = ?", key)
+    return row["value"]
+
+
+@pytest.mark.parametrize("engine", ["sqlite", "postgresql"])
+def test_no_upgrade_without_a_backup(tmp_path, run, engine, request, monkeypatch):
+    url = "sqlite:///ledger.sqlite"
+    place = SqliteFile(tmp_path / "gw" / "data" / "ledger.sqlite")
+    if engine == "postgresql":
+        url = request.getfixturevalue("postgres_url")
+        place = place_of(url)
+    (tmp_path / "to").mkdir()
+    config = on(tmp_path / "gw", url)
+    assert run("ledger", "create", "--config", config)[0] == 0
+    program = make_newer(tmp_path / "migrations", monkeypatch, HALVES)
+    bare = config.read_text(encoding="utf-8")
+    config.write_text(f'{bare}[backup]\nto = ["{tmp_path / "to"}"]\n', encoding="utf-8")
+
+    program("0001", "0002")
+    code, told = run("ledger", "upgrade", "--config", config)
+    assert (code, faults(told["error"])[0][0]) == (64, "backup.to")
+    program("0001")
+    assert run("backup", "--config", config)[0] == 0
+    good_at = json.loads(meta(place, "backup"))["good_at"]
+    ask(place, "UPDATE meta SET value = ? WHERE key = 'backup'", '{"good_at": "2020-01-01T00:00Z"}')
+    program("0001", "0002")
+    assert run("ledger", "upgrade", "--config", config)[0] == 64  # it is too old
+    fresh = json.dumps({"good_at": good_at})
+    ask(place, "UPDATE meta SET value = ? WHERE key = 'backup'", fresh)
+    code, told = run("ledger", "upgrade", "--config", config)
+    assert (code, told["revision"], told["works_since"]) == (0, "0002", "0001"), told
+
+    # The second half takes something away: a backup is made then and there.
+    config.write_text(f'{bare}[backup]\nto = ["{tmp_path / "gone"}"]\n', encoding="utf-8")
+    code, told = run("ledger", "upgrade", "--finish", "--config", config)
+    assert (code, meta(place, "works_since")) == (70, "0001"), told
+    config.write_text(bare, encoding="utf-8")
+    code, told = run("ledger", "upgrade", "--finish", "--config", config)
+    assert (code, meta(place, "works_since")) == (64, "0001"), told
+    config.write_text(f'{bare}[backup]\nto = ["{tmp_path / "to"}"]\n', encoding="utf-8")
+    code, told = run("ledger", "upgrade", "--finish", "--config", config)
+    assert (code, told["works_since"], len(told["backups"])) == (0, "0002", 1), told
+    assert (tmp_path / "to" / told["backups"][0]).is_dir()
+    assert run("ledger", "upgrade", "--finish", "--config", config)[1]["backups"] == []
+
+
+def test_an_operator_may_have_a_backup_elsewhere(tmp_path, run, monkeypatch):
+    config = on(tmp_path / "gw", "sqlite:///ledger.sqlite")
+    assert run("ledger", "create", "--config", config)[0] == 0
+    make_newer(tmp_path / "migrations", monkeypatch, HALVES)("0001", "0002")
+    for half in ((), ("--finish",)):
+        assert run("ledger", "upgrade", *half, "--config", config)[0] == 64
+        assert run("ledger", "upgrade", *half, "--no-backup", "--config", config)[0] == 0
 
 
 def test_a_server_that_cannot_be_reached(tmp_path, run):

@@ -19,17 +19,9 @@ from gateway.store.postgres.ledger import PostgresLedger
 from gateway.store.queries import QUERIES
 from gateway.store.schema import metadata
 from tests.world import ledger_rows as rows
+from tests.world.newer import make_newer
 
-SECOND = '''
-"""Made up: a column comes, a column goes."""
-import sqlalchemy as sa
-from alembic import op
-
-revision = "0002"
-down_revision = "0001"
-branch_labels = None
-depends_on = None
-
+SECOND = """
 def upgrade():
     op.add_column("recall", sa.Column("why", sa.Text, nullable=False, server_default=""))
     op.execute("UPDATE recall SET why = reason")
@@ -37,7 +29,7 @@ def upgrade():
 def finish():
     with op.batch_alter_table("recall") as recall:
         recall.drop_column("reason")
-'''
+"""
 
 
 @pytest.fixture
@@ -47,19 +39,8 @@ def place(postgres_url):
 
 @pytest.fixture
 def newer(tmp_path, monkeypatch):
-    """A program that knows a second revision; call `older()` for the one before."""
-    folder = tmp_path / "migrations"
-    (folder / "versions").mkdir(parents=True)
-    for path in revisions.FOLDER.rglob("*.py"):
-        (folder / path.relative_to(revisions.FOLDER)).write_bytes(path.read_bytes())
-    (folder / "versions" / "0002_made_up.py").write_text(SECOND)
-
-    def program(*known):
-        monkeypatch.setattr(revisions, "REVISIONS", known)
-        monkeypatch.setattr(revisions, "HEAD", known[-1])
-        monkeypatch.setattr(revisions, "FOLDER", folder)
-
-    return program
+    """A program that knows a second revision; call `newer("0001")` for the one before."""
+    return make_newer(tmp_path / "migrations", monkeypatch, SECOND)
 
 
 def asked(place, sql):
@@ -269,7 +250,9 @@ def test_an_upgrade_that_fails_leaves_all_as_it_was(place, newer, tmp_path):
     setup.create(place)
     newer("0001", "0002")
     bad = tmp_path / "migrations" / "versions" / "0002_made_up.py"
-    bad.write_text(SECOND.replace('op.execute("UPDATE', 'op.execute("UPDATE nobody; UPDATE'))
+    bad.write_text(
+        bad.read_text().replace('op.execute("UPDATE', 'op.execute("UPDATE nobody; UPDATE')
+    )
     with pytest.raises(UnavailableError, match="cannot be set up"):
         setup.upgrade(place)
     assert "why" not in columns(place, "recall")

@@ -13,20 +13,13 @@ from gateway.store import revisions
 from gateway.store.places import place_of
 from gateway.store.postgres import setup
 from gateway.store.session import session
+from tests.world.newer import make_newer
 
 ROOT = Path(__file__).parents[2]
 PATIENCE_S = 60
 
 # Every table the older nodes have their hands in gets a column, in another order than they use them.
-SECOND = '''
-"""Made up: columns come, a column and an index go."""
-import sqlalchemy as sa
-from alembic import op
-
-revision = "0002"
-down_revision = "0001"
-branch_labels = None
-depends_on = None
+SECOND = """
 TABLES = ("receipt_entry", "meta", "outbox", "event", "counter")
 
 def upgrade():
@@ -38,24 +31,14 @@ def upgrade():
 def finish():
     with op.batch_alter_table("recall") as recall:
         recall.drop_column("reason")
-'''
+"""
 
 
 @pytest.fixture
 def newer(tmp_path, monkeypatch):
     """Become a program that knows a second revision."""
-    folder = tmp_path / "migrations"
-    (folder / "versions").mkdir(parents=True)
-    for path in revisions.FOLDER.rglob("*.py"):
-        (folder / path.relative_to(revisions.FOLDER)).write_bytes(path.read_bytes())
-    (folder / "versions" / "0002_made_up.py").write_text(SECOND)
-
-    def become():
-        monkeypatch.setattr(revisions, "REVISIONS", ("0001", "0002"))
-        monkeypatch.setattr(revisions, "HEAD", "0002")
-        monkeypatch.setattr(revisions, "FOLDER", folder)
-
-    return become
+    program = make_newer(tmp_path / "migrations", monkeypatch, SECOND)
+    return lambda: program("0001", "0002")
 
 
 class Older:
