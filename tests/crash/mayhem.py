@@ -174,8 +174,7 @@ class Mayhem:
         for name in names:
             await self._site.kill(name)
         await self._judge.look()
-        for name in names:
-            await self._site.start(name)
+        await asyncio.gather(*(self._site.start(name) for name in names))
 
     async def _die_at(self, point: str) -> None:
         """Start a node that dies at a point; one that is not reached in time is killed."""
