@@ -29,6 +29,7 @@ COMMANDS: Final = (
     "retention",
     "quarantine",
     "health",
+    "doctor",
     "edxml",
     "verify",
     "trust",
