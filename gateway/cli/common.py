@@ -16,6 +16,7 @@ from gateway.cli.frame import UsageFault
 
 if TYPE_CHECKING:
     from rich.table import Table
+    from rich.text import Text
 
     from gateway.ports import AdminStore
 
@@ -93,11 +94,14 @@ def moment(text: str, option: str) -> datetime:
     return found.astimezone(UTC)
 
 
-def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> "Table":
+def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> "Table | Text":
     """Return a table for people; cells are shown as they are, never read as markup."""
     from rich.table import Table
     from rich.text import Text
 
+    rows = list(rows)
+    if not rows:
+        return Text(f"{title}: không có / none")
     grid = Table(title=Text(title), title_justify="left", show_lines=False)
     for column in columns:
         grid.add_column(Text(column), overflow="fold")

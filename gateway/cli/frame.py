@@ -30,6 +30,7 @@ from gateway.errors import (
     ConfigurationError,
     GatewayError,
     IntegrityError,
+    Reason,
     RejectedError,
     UnavailableError,
 )
@@ -345,14 +346,22 @@ def _configuration(exc: ConfigurationError) -> Trouble:
     return Trouble("configuration", vi, _line(exc.public), USAGE, faults=faults)
 
 
+_AT_THE_KEYBOARD: Final = {
+    Reason.CONFLICT: "Trái với tình trạng đang có, chưa đổi gì",
+    Reason.UNAVAILABLE: "Sổ cái, hàng đợi hoặc kho tệp không trả lời",
+}
+"""What a caller's reasons mean to an operator."""
+
+
 def _gateway(exc: GatewayError) -> Trouble:
-    vi = CATALOGUE[exc.reason].vi
+    vi = _AT_THE_KEYBOARD.get(exc.reason, CATALOGUE[exc.reason].vi)
     match exc:
         case RejectedError():
             # "The sender must change something": here the sender is whoever typed the command.
             return Trouble("rejected", f"{vi} ({exc.reason})", _line(exc.public), USAGE)
         case UnavailableError():
-            return Trouble("unavailable", vi, _line(exc.public), FAILURE)
+            said = _line(exc.public)
+            return Trouble("unavailable", vi, said, FAILURE, "vanlien doctor")
         case IntegrityError():
             return Trouble("integrity", f"{vi}: dữ liệu hỏng", _line(exc.public), FAILURE)
         case _:

@@ -63,6 +63,10 @@ def health(
     waiting = checks.get("verdicts", "")
     alive = status == http.client.OK
     human = f"{shown}: {'đang chạy / alive' if alive else f'không ổn / not well: {reason}'}"
+    if status == 0:
+        human += (
+            "\nMáy chủ đang chạy chưa? / is it running? systemctl status vanlien; vanlien doctor"
+        )
     if waiting not in {"", "ok"}:
         human += f"\nVăn bản chờ kết luận chữ ký / documents without a final verdict: {waiting}"
     wrong = {name: said for name, said in checks.items() if not f"{said} ".startswith("ok ")}

@@ -111,7 +111,8 @@ async def _serve(settings: object, config: Path, read: Any) -> None:
         if gateway.failed.done():
             # A program died: go down loudly. What was accepted is in the ledger, and whoever
             # starts us again finds every program at its work.
-            raise RuntimeError("a program of the gateway died") from gateway.failed.exception()
+            failure = gateway.failed.exception()
+            raise RuntimeError(f"a program of the gateway died: {failure}") from failure
 
 
 def register(app: typer.Typer) -> None:

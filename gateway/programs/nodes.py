@@ -116,7 +116,8 @@ class Nodes:
         values = {"beat": self._beat, "state": self.state, "seen_at": at}
         marked = await self._ledger.commit(ChangeSet(rows=(Update("node", mine, values),)))
         if isinstance(marked, Conflict):
-            raise IntegrityError(f"another process runs as the node {self._me.name}")
+            name = self._me.name
+            raise IntegrityError(f"another process runs as the node {name}: set [node] name")
         self._beaten = self._monotonic()
 
     # ------------------------------------------------------------ looking
