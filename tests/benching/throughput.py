@@ -82,6 +82,7 @@ async def _measure(house: House, case: str, messages: Sequence[bytes]) -> Json:
         "accept_ms": spread(posted.waits_ms),
         "delivery_ms": spread(waits),
         "cpu_ms": {who: round(s / len(messages) * 1000, 2) for who, s in spent.items()},
+        "put_off": posted.put_off,
         "load_before": load,
     }
 
