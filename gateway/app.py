@@ -29,6 +29,7 @@ from gateway.datafolder import take_lock
 from gateway.errors import ConfigurationError, Fault, GatewayError, UnavailableError
 from gateway.keys.expiry import ExpiryWatch, Term
 from gateway.keys.receiptkey import LiveReceiptKey
+from gateway.keys.secretkey import SecretKeys
 from gateway.keys.tls import ServerTls
 from gateway.keys.watch import KeyWatch
 from gateway.policies import (
@@ -147,7 +148,9 @@ class Gateway:
         opened.callback(self.blobs.close)
         self.catalogue = stores.open_catalogue(settings)
         opened.callback(self.catalogue.close)
-        self.callers = stores.open_callers(settings, self.clock)
+        secret_keys = SecretKeys(settings.secrets.key_file)
+        self.keys.watched.append(secret_keys)
+        self.callers = stores.open_callers(settings, self.clock, secret_keys)
         opened.callback(self.callers.close)
         self._seed()
         self.ledger = await opened.enter_async_context(stores.open_ledger(settings))

@@ -28,10 +28,10 @@ from gateway.config import Settings, load
 from gateway.datafolder import take_lock
 from gateway.errors import ConfigurationError, GatewayError
 from gateway.keys.receiptkey import signing_now
+from gateway.keys.secretkey import SecretKeys
 from gateway.policies import bucket_of, receipt_keys_of
 from gateway.ports import AdminStore, Blobs, Clock, Ledger
 from gateway.receipts.bundle import ReceiptSource
-from gateway.secrets import read_key_files
 from gateway.store import blobmark, revisions, setup
 from gateway.store.admin import LedgerAdmin
 from gateway.store.blobs import FolderBlobs
@@ -254,11 +254,9 @@ def open_readonly(settings: Settings) -> ReadOnlyLedger:
 # ---------------------------------------------------------------- what a server keeps in memory
 
 
-def open_callers(settings: Settings, clock: Clock) -> LedgerCallers:
-    """Open what says who may call."""
-    path = settings.secrets.key_file
-    read_key_files(path)  # told at the start, not at the first call
-    return LedgerCallers(ledger_place(settings), lambda: read_key_files(path), clock)
+def open_callers(settings: Settings, clock: Clock, keys: SecretKeys) -> LedgerCallers:
+    """Open what says who may call; `keys` open their shared secrets."""
+    return LedgerCallers(ledger_place(settings), keys, clock)
 
 
 def open_catalogue(settings: Settings) -> LedgerCatalogue:

@@ -353,6 +353,33 @@ async def test_shared_secrets_are_sealed_anew_under_a_running_server(tmp_path, c
         await asked_by_facade(house)
 
 
+@pytest.mark.parametrize("harm", ["gone", "half", "readable", "another"])
+async def test_a_secrets_key_that_is_spoilt_refuses_nobody_and_is_said(tmp_path, harm):
+    async with gatehouse(tmp_path) as house:
+        key = tmp_path / "keys" / "secrets.key"
+        good = key.read_bytes()
+        match harm:
+            case "gone":
+                key.unlink()
+            case "half":
+                key.write_bytes(good[:20])
+            case "readable":
+                key.chmod(0o644)
+            case _:
+                key.unlink()
+                secrets.create_key_file(key)
+        house.gateway.callers._snapshot.opened.clear()  # as after any change of the registry
+        await asked_by_facade(house)
+        await house.gateway.keys.once(now=True)
+        what = {"what": "secrets key"}
+        standing = measures.REGISTRY.get_sample_value
+        assert bool(standing("vanlien_standing_warning", what)) is (harm != "another")
+        key.unlink(missing_ok=True)
+        secrets.write_private(key, good)
+        await house.gateway.keys.once(now=True)
+        assert not standing("vanlien_standing_warning", what)
+
+
 async def test_a_rekey_that_was_cut_off_goes_on(tmp_path, capsys, monkeypatch):
     async with gatehouse(tmp_path) as house:
         given = ["--config", str(tmp_path / "vanlien.toml"), "--reason", "đổi khóa"]
