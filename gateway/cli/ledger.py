@@ -116,7 +116,7 @@ def _tell(
     from gateway.stores import ledger_status
 
     found = ledger_status(settings)
-    payload = {
+    payload: dict[str, object] = {
         "engine": found.engine,
         "where": found.where,
         "revision": found.revision or None,
