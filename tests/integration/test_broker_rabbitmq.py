@@ -293,7 +293,7 @@ async def test_who_takes_first_from_a_dead_queue_keeps_the_other_lanes(rabbit_pl
     async with broker_at(rabbit_place.url, confirm_s=0.5, look_s=0.2) as broker:
         await broker.publish([Wanted("t", "normal", 0), Wanted("well", "a")])
         assert await drained(broker, "t", {"normal"}) >= 1
-        await kept(broker, Wanted("t", "urgent", 2))
+        await kept(broker, Wanted("t", "urgent", 1))
         await drained(broker, "t", {"urgent"})
         assert count(told, "queue_mended") == 1
 
