@@ -11,7 +11,7 @@ lanes are not shared. What a dead node had begun goes on at once, not when its a
 
 import asyncio
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 from itertools import islice
@@ -32,6 +32,7 @@ from gateway.receipts.sign import tree_head
 _LIMIT = 1000
 _PAGE = 500
 _PERIOD_S = 1.0
+_TIDY_S = 30.0
 _NOWHERE = timedelta(minutes=10)
 LEASE = "janitor"
 
@@ -73,7 +74,6 @@ class Janitor:
         self._context = context
         self._dead = dead
         self._retention = retention
-        self._patience = Patience("janitor", context.random)
         now = context.clock.now()
         self._heads = Every(context.policy.head_every)
         self._mending = Every(timedelta(minutes=1), now)
@@ -82,25 +82,38 @@ class Janitor:
 
     async def run(self) -> None:
         """Work until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._again_and_again(lambda: self._turn(self._sweep), _PERIOD_S))
+            # It takes minutes over the documents of years; what is due does not wait for it.
+            group.create_task(self._again_and_again(self._tidy, _TIDY_S))
+
+    async def _again_and_again(self, work: Callable[[], Awaitable[None]], period_s: float) -> None:
+        patience = Patience("janitor", self._context.random)
         while True:
             try:
-                await self._turn()
-                self._patience.good()
+                await work()
+                patience.good()
             except UnavailableError as exc:
-                await self._patience.wait(exc)
+                await patience.wait(exc)
             except Exception as exc:  # noqa: BLE001 - the next sweep may find the trouble gone
                 observe.alarm(what="janitor", failure=exc)
-            await asyncio.sleep(_PERIOD_S)
+            await asyncio.sleep(period_s)
 
-    async def _turn(self) -> None:
+    async def _turn(self, work: Callable[[], Awaitable[None]] | None = None) -> None:
         context = self._context
         async with context.leases.holding(LEASE) as mine:
             if mine:
                 for name in self._dead():
                     await self.take_back(name)
-                await self.once()
+                await (work or self.once)()
             elif not context.shared_lanes:
                 await self._hand_on(to_text(context.clock.now()))
+
+    async def _tidy(self) -> None:
+        context = self._context
+        async with context.leases.holding(LEASE) as mine:
+            if mine and self._slow.due(context.clock.now()):
+                await self.slow()
 
     async def at_start(self) -> None:
         """Take back what this node had begun before: of a ledger of its own, everything."""
@@ -124,7 +137,12 @@ class Janitor:
             await self._expire(row)
 
     async def once(self) -> None:
-        """Make one sweep."""
+        """Make one sweep, the slow one too when it is time."""
+        await self._sweep()
+        if self._slow.due(self._context.clock.now()):
+            await self.slow()
+
+    async def _sweep(self) -> None:
         context = self._context
         now = context.clock.now()
         at = to_text(now)
@@ -138,8 +156,6 @@ class Janitor:
         if self._mending.due(now):
             await mending.newest(context)
             await mending.bring_forward(context)
-        if self._slow.due(now):
-            await self.slow()
 
     async def _hand_on(self, at: str) -> None:
         """Put into the lanes what is due, without a verdict, or unread."""

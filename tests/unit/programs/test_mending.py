@@ -3,7 +3,9 @@
 Rules: SND-15, TIM-01.
 """
 
+import asyncio
 import json
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -13,8 +15,9 @@ from gateway.domain.moments import to_text
 from gateway.errors import UnavailableError
 from gateway.ports import ChangeSet, Insert, Refused, Update
 from gateway.programs import mending, tracking
-from gateway.programs.janitor import Every
+from gateway.programs.janitor import Every, Janitor
 from gateway.programs.relay import Relay
+from gateway.programs.routing import topic_of
 from gateway.programs.rows import event
 from tests.world.fifty_peers import DEAD, Town
 from tests.world.memory_ledger import MemoryLedger
@@ -210,3 +213,32 @@ def test_a_period_is_over_when_the_clock_was_set_back():
     assert every.due(NOW + timedelta(minutes=60))
     assert every.due(NOW - timedelta(days=365))
     assert not every.due(NOW - timedelta(days=365) + timedelta(minutes=1))
+
+
+# ---------------------------------------------------------------- what takes long
+
+
+async def test_what_is_due_does_not_wait_for_a_sweep_through_years_of_documents(town):
+    class Vast:
+        def __init__(self):
+            self.begun, self.ended = asyncio.Event(), asyncio.Event()
+
+        async def slow(self):
+            self.begun.set()
+            await self.ended.wait()
+
+    vast, janitor = Vast(), Janitor(town.context)
+    janitor.slow = vast.slow
+    town.clock.at += timedelta(hours=2)
+    working = asyncio.create_task(janitor.run())
+    try:
+        async with asyncio.timeout(60):
+            await vast.begun.wait()
+            await put(town, transfer(town, "due"))
+            taken = await town.context.lanes.take(topic_of(DEAD))
+        assert taken.ref == "due"
+        assert not vast.ended.is_set()
+    finally:
+        working.cancel()
+        with suppress(asyncio.CancelledError):
+            await working
