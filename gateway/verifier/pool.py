@@ -264,9 +264,8 @@ class VerifierPool:
         for _ in range(2):
             worker = await self._hire()
             try:
-                answer = await asyncio.wait_for(
-                    worker.ask(facts.job(pdf_expected=self._pdf_expected)), self._timeout_s
-                )
+                async with asyncio.timeout(self._timeout_s):
+                    answer = await worker.ask(facts.job(pdf_expected=self._pdf_expected))
             except TimeoutError:
                 await self._dismiss(worker)
                 self._counts.killed += 1
@@ -365,7 +364,8 @@ class VerifierPool:
             raise UnavailableError(Reason.UNAVAILABLE, "no verifier process starts") from exc
         self._all.add(worker)
         try:
-            await asyncio.wait_for(worker.answer(), _START_S)
+            async with asyncio.timeout(_START_S):
+                await worker.answer()
         except (TimeoutError, DiedError) as exc:
             await self._dismiss(worker)
             raise UnavailableError(

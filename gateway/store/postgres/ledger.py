@@ -165,7 +165,8 @@ class PostgresLedger:
             with contextlib.suppress(UnavailableError), reading():
                 while self._listener is not None and not lost.is_set():
                     with contextlib.suppress(TimeoutError):
-                        await asyncio.wait_for(lost.wait(), self._poll_s)
+                        async with asyncio.timeout(self._poll_s):
+                            await lost.wait()
                     self._wake()
                     await self._listener.execute("SELECT 1")  # is anybody there?
             if self._listener is not None:
@@ -220,7 +221,8 @@ class _Pool:
         if self._shut.is_set():
             raise UnavailableError(public="the ledger is closed")
         try:
-            await asyncio.wait_for(self._room.acquire(), CALL_S)
+            async with asyncio.timeout(CALL_S):
+                await self._room.acquire()
         except TimeoutError as exc:
             raise unavailable("the ledger is busy", exc) from exc
         try:
