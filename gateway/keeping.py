@@ -24,7 +24,7 @@ from gateway.backup.verify import Checked, verify
 from gateway.clock import SystemClock
 from gateway.config import Settings
 from gateway.datafolder import take_lock
-from gateway.errors import ConfigurationError, Fault, UnavailableError
+from gateway.errors import ConfigurationError, Fault, GatewayError, UnavailableError
 from gateway.keys.receiptkey import signing_now
 from gateway.policies import receipt_keys_of
 from gateway.receipts.proof import (
@@ -38,6 +38,7 @@ from gateway.receipts.proof import (
 )
 from gateway.receipts.ring import read_ring
 from gateway.receipts.sign import load_private, public_pem
+from gateway.secrets import write_private
 from gateway.store.keeping import BACKUP, LedgerKeeping
 from gateway.store.session import session
 
@@ -316,6 +317,29 @@ def signers_in(folder: Path) -> Mapping[str, PublicKey]:
             else:
                 found |= load_keys(public_pem(load_private(file)).encode())
     return found
+
+
+def strays(settings: Settings, folder: Path | None) -> Iterator[tuple[str, int]]:
+    """Yield name and size of each blob that no row names; copy it into a folder, if one is given.
+
+    Where only the ledger was lost, what was accepted after the backup is among them.
+
+    Raises:
+        OSError: The folder takes no file.
+    """
+    if folder is not None:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with contextlib.closing(stores.open_blobs(settings)) as blobs, opened(settings) as ledger:
+        for name in ledger.strays(blobs.names()):
+            try:
+                data = b"".join(blobs.chunks(name))
+            except GatewayError:
+                continue  # damaged, or gone since: nothing to save
+            if folder is not None:
+                out = folder / f"{name}{'.xml' if data.lstrip()[:1] == b'<' else ''}"
+                out.unlink(missing_ok=True)
+                write_private(out, data)
+            yield name, len(data)
 
 
 def entries_of(

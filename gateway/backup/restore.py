@@ -27,7 +27,7 @@ from gateway.backup.verify import Checked, verify
 from gateway.errors import ConfigurationError, Fault, IntegrityError
 from gateway.ports import Blobs, Ids
 from gateway.receipts.proof import PublicKey
-from gateway.store import revisions
+from gateway.store import blobmark, revisions
 from gateway.store.keeping import mark_restored
 from gateway.store.places import Place, SqliteFile
 from gateway.store.schema import metadata
@@ -241,6 +241,7 @@ def _rows(backup: form.Backup, target: Target, done: Restored, progress: Progres
                 )
         now = target.now()
         _above_every_cursor(opened, now)
+        _unmark(opened, done.missing)
         done.lacking = list(_lacking(opened, done.missing))
         done.restored_at = now.isoformat()
         facts = {
@@ -267,6 +268,17 @@ def _above_every_cursor(opened: Session, now: datetime) -> None:
         value = str(max(floor, int(row["value"]) if row else 0))
         opened.run("DELETE FROM meta WHERE key = ?", (key,))
         opened.run("INSERT INTO meta (key, value) VALUES (?, ?)", (key, value))
+
+
+def _unmark(opened: Session, missing: Sequence[str]) -> None:
+    """Forget the mark of the blob store when it is itself among the blobs that are missing.
+
+    Else no node could start over these blobs; the first one that does marks them anew.
+    """
+    row = opened.row("SELECT value FROM meta WHERE key = ?", (blobmark.KEY,))
+    if row is not None and row["value"] in missing:
+        opened.run("DELETE FROM meta WHERE key = ?", (blobmark.KEY,))
+        opened.run("DELETE FROM blob_ref WHERE sha256 = ?", (row["value"],))
 
 
 def _lacking(opened: Session, missing: Sequence[str]) -> Iterator[Mapping[str, str]]:

@@ -30,7 +30,7 @@ _FLOOR: Final = re.compile(r"([0-9A-Z.]{1,35}):(\d{4}):(issue|arrival)=(\d{1,12}
 
 
 def register(app: typer.Typer) -> None:
-    """Add `restore from|show|reconcile|release`."""
+    """Add `restore from|show|reconcile|strays|release`."""
     group = typer.Typer(help="Phục hồi từ bản sao lưu. / Restoring a backup.")
     group.command(
         "from",
@@ -47,6 +47,10 @@ def register(app: typer.Typer) -> None:
             "vanlien restore reconcile --receipts so-hoi-bao.jsonl",
         ),
     )(reconcile)
+    group.command(
+        "strays",
+        epilog=examples("vanlien restore strays", "vanlien restore strays --to /srv/tim-lai"),
+    )(strays)
     group.command(
         "release", epilog=examples("vanlien restore release --reason 'Đã đối chiếu với trục'")
     )(release)
@@ -254,6 +258,34 @@ def reconcile(
     lines += [_head_text(h.size, h.root, h.state) for h in seen]
     lines += _window(stands["made_at"], stands["restored_at"])
     emit(payload, "\n".join(lines), as_json)
+    return OK
+
+
+def strays(
+    to: Annotated[
+        Path | None,
+        typer.Option("--to", help="Chép các tệp ra thư mục này. / Copy them into this folder."),
+    ] = None,
+    *,
+    config: ConfigOption = Path(CONFIG_NAME),
+    as_json: JsonOption = False,
+) -> int:
+    """Liệt kê tệp còn trong kho mà sổ cái không nêu tên. / List blobs that no row names.
+
+    Kho còn, chỉ sổ cái mất: gói tin đã nhận sau bản sao lưu nằm trong số này. / Where only the
+    ledger was lost, packets accepted after the backup are among them.
+    """
+    from gateway import keeping
+    from gateway.config import load
+
+    try:
+        found = list(keeping.strays(load(config), None if to is None else to.absolute()))
+    except OSError as exc:
+        raise UsageFault(f"--to {to}: {exc.strerror}", f"--to {to}: {exc.strerror}") from exc
+    rows = [{"sha256": name, "size_bytes": size} for name, size in found]
+    lines = [f"{name} {size:,} B" for name, size in found]
+    lines.append(f"{len(found)} tệp không dòng nào nêu tên / blobs that no row names")
+    emit({"blobs": rows, "to": None if to is None else str(to)}, "\n".join(lines), as_json)
     return OK
 
 

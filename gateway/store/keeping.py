@@ -10,9 +10,10 @@ behind numbers already given, and its queue may hold what was already sent.
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import islice
 from typing import Any, Final
 
 from gateway.domain.moments import iso
@@ -27,6 +28,7 @@ from gateway.store.audit import entry, event
 from gateway.store.queries import QUERIES
 from gateway.store.receipts import node_reader
 
+_PAGE: Final = 1000
 _COUNTING: Final = frozenset({"counter-set", "arrival-numbered"})
 _COUNTER: Final = re.compile(r"counter:([^/]+)/(\d{4})/([a-z]+)")
 
@@ -216,6 +218,15 @@ class LedgerKeeping(LedgerAdmin):
                 if self._row(sql, str(facts.get("entry_id", ""))) is None:
                     found.append(facts)
         return found
+
+    def strays(self, names: Iterable[str]) -> Iterator[str]:
+        """Yield those blobs that no row names, a page at a time."""
+        left = iter(names)
+        while page := list(islice(left, _PAGE)):
+            with self._reading():
+                rows = self._session.rows(QUERIES["blobs_kept"], {"names": json.dumps(page)})
+            kept = {row["sha256"] for row in rows}
+            yield from (name for name in page if name not in kept)
 
     # ------------------------------------------------------------ pieces
 

@@ -274,6 +274,11 @@ async def test_bytes_newer_than_the_backup_stay_until_it_is_released(lost, capsy
     janitor._context.policy = replace(janitor._context.policy, orphan_age=timedelta(seconds=-9))
     await janitor.slow()
     assert await blobs.has(name)
+    out = lost.new / "tim-lai"
+    code, found = await lost.json_of(capsys, "restore", "strays", "--to", str(out))
+    assert (code, {b["sha256"] for b in found["blobs"]}) == (0, {name})
+    assert (out / name).read_bytes() == b"nhan sau khi sao luu"
+    assert (out / name).stat().st_mode & 0o777 == 0o600
     for words in (("reconcile", "--nothing-later"), ("release", "--reason", "Xong")):
         assert (await lost.json_of(capsys, "restore", *words))[0] == 0
 
