@@ -99,7 +99,10 @@ class SharedBroker:
         self._lanes(topic)[lane].append(ref)
 
     def _lanes(self, topic: str) -> tuple[deque[str], ...]:
-        return self._queues.setdefault(topic, tuple(deque() for _ in range(LANES)))
+        lanes = self._queues.get(topic)
+        if lanes is None:
+            lanes = self._queues[topic] = tuple(deque() for _ in range(LANES))
+        return lanes
 
 
 class UrgentFirst:

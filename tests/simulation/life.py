@@ -7,7 +7,8 @@ dead one's code still does reaches nobody, as after kill -9.
 
 import asyncio
 import contextvars
-from collections.abc import Coroutine
+import types
+from collections.abc import Coroutine, Generator
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,12 @@ if TYPE_CHECKING:
     from tests.simulation.world import World
 
 LIFE: ContextVar["Life | None"] = ContextVar("simulation_life", default=None)
+
+
+@types.coroutine
+def _turn() -> Generator[None, None, None]:
+    """Let others go first."""
+    yield
 
 
 class Life:
@@ -51,7 +58,7 @@ class Life:
         if fault is not None and fault.kind == "crash":
             world.crash(self, fault.span, point)
             await world.loop.create_future()
-        await asyncio.sleep(0)
+        await _turn()
         self.fence()
         if fault is not None and fault.kind == "doubt":
             raise UnavailableError(public="the connection broke, nobody knows whether it was done")
@@ -71,7 +78,10 @@ class Life:
 
 def task_factory(loop: Any, work: Any, context: Any = None) -> asyncio.Task[Any]:
     """Make a task and note whose it is."""
-    task = asyncio.Task(work, loop=loop, context=context)
+    task: asyncio.Task[Any] = asyncio.Task(work, loop=loop, context=context)
+    loop.tasks.append(task)
+    if len(loop.tasks) > 1024:
+        loop.tasks = [t for t in loop.tasks if not t.done()]
     life = LIFE.get() if context is None else context.get(LIFE)
     if life is not None:
         if not life.alive:

@@ -8,6 +8,7 @@ are no threads, no sockets and no signals; what asks for a thread runs at once, 
 import asyncio
 import heapq
 from collections.abc import Callable
+from contextvars import Context, copy_context
 from random import Random
 from typing import Any
 
@@ -30,6 +31,33 @@ class _Nowhere:
         pass
 
 
+class _Handle:
+    """A callback that is going to run."""
+
+    __slots__ = ("args", "callback", "context", "gone")
+
+    def __init__(self, callback: Any, args: tuple[Any, ...], context: Context) -> None:
+        self.callback = callback
+        self.args = args
+        self.context = context
+        self.gone = False
+
+    def cancel(self) -> None:
+        self.gone = True
+
+    def cancelled(self) -> bool:
+        return self.gone
+
+    def run(self, loop: asyncio.AbstractEventLoop) -> None:
+        try:
+            self.context.run(self.callback, *self.args)
+        except (SystemExit, KeyboardInterrupt):
+            raise
+        except BaseException as exc:  # noqa: BLE001 - as asyncio does
+            message = f"Exception in callback {self.callback!r}"
+            loop.call_exception_handler({"message": message, "exception": exc})
+
+
 class VirtualLoop(asyncio.BaseEventLoop):
     """See the module.
 
@@ -46,25 +74,28 @@ class VirtualLoop(asyncio.BaseEventLoop):
         self._selector = _Nowhere()
         self._clock_resolution = 1e-9
         self.steps = 0
-        self._busy_since = (0.0, 0)
+        self._busy_since = 0
+        self._serial = 0
+        self._timers: list[tuple[float, int, _Handle]] = []
         self.strayed: list[str] = []
+        self.tasks: list[asyncio.Task[Any]] = []
         self.set_exception_handler(self._stray)
 
     def time(self) -> float:
         return self._now
 
-    # The same as in asyncio, without what looks for mistakes of callers: it is called most.
+    # As in asyncio, without what looks for mistakes of callers: nothing is called more often.
 
     def call_soon(self, callback: Any, *args: Any, context: Any = None) -> Any:
-        handle = asyncio.Handle(callback, args, self, context)
+        handle = _Handle(callback, args, context or copy_context())
         self._ready.append(handle)
         return handle
 
     def call_at(self, when: float, callback: Any, *args: Any, context: Any = None) -> Any:
-        timer = asyncio.TimerHandle(when, callback, args, self, context)
-        heapq.heappush(self._scheduled, timer)
-        timer._scheduled = True
-        return timer
+        handle = _Handle(callback, args, context or copy_context())
+        self._serial += 1
+        heapq.heappush(self._timers, (when, self._serial, handle))
+        return handle
 
     def call_later(self, delay: float, callback: Any, *args: Any, context: Any = None) -> Any:
         return self.call_at(self._now + delay, callback, *args, context=context)
@@ -75,27 +106,26 @@ class VirtualLoop(asyncio.BaseEventLoop):
         self.strayed.append(f"{context.get('message', '')}: {failure!r}")
 
     def _run_once(self) -> None:
-        ready, timers = self._ready, self._scheduled
-        while timers and timers[0]._cancelled:
-            heapq.heappop(timers)._scheduled = False
-        if not ready:
-            if not timers:
-                raise Deadlock
-            self._now = max(self._now, timers[0]._when)
-        while timers and timers[0]._when <= self._now:
-            timer = heapq.heappop(timers)
-            timer._scheduled = False
-            ready.append(timer)
-        if len(ready) > 1 and self._random.random() < self._shuffle:
-            ready.rotate(-self._random.randrange(len(ready)))
-        handle = ready.popleft()
-        self.steps += 1
-        if self._now != self._busy_since[0]:
-            self._busy_since = (self._now, self.steps)
-        elif self.steps - self._busy_since[1] > _BUSY_STEPS:
-            raise Livelock
-        if not handle._cancelled:
-            handle._run()
+        """Run what is ready until somebody stops the loop."""
+        ready, timers, random, shuffle = self._ready, self._timers, self._random, self._shuffle
+        while not self._stopping:
+            if not ready:
+                while timers and timers[0][2].gone:
+                    heapq.heappop(timers)
+                if not timers:
+                    raise Deadlock
+                self._now = max(self._now, timers[0][0])
+                self._busy_since = self.steps
+            while timers and timers[0][0] <= self._now:
+                ready.append(heapq.heappop(timers)[2])
+            if len(ready) > 1 and random.random() < shuffle:
+                ready.rotate(-random.randrange(len(ready)))
+            handle = ready.popleft()
+            self.steps += 1
+            if self.steps - self._busy_since > _BUSY_STEPS:
+                raise Livelock
+            if not handle.gone:
+                handle.run(self)
 
     def run_in_executor(
         self, executor: Any, func: Callable[..., Any], *args: Any

@@ -274,7 +274,7 @@ def _docs(rng: Random, shape: str) -> list[Doc]:
     own = [code for codes in HOUSES[shape].values() for code in codes]
     burst = rng.random() < 0.2
     docs = []
-    for n in range(1, rng.choice((1, 1, 2, 2, 3, 5)) + 1):
+    for n in range(1, rng.choice((1, 1, 1, 2, 2, 4)) + 1):
         sender = rng.choice([*own, *own, OUTSIDE])
         others = [code for code in (*own, OUTSIDE) if code != sender]
         to = tuple(rng.sample(others, rng.randint(1, min(2, len(others)))))
@@ -284,7 +284,7 @@ def _docs(rng: Random, shape: str) -> list[Doc]:
         docs.append(
             Doc(
                 n=n,
-                at=1.0 if burst else round(rng.uniform(0.5, 14.0), 1),
+                at=1.0 if burst else round(rng.uniform(0.5, 10.0), 1),
                 sender=sender,
                 to=to,
                 urgency=rng.choice((0, 0, 0, 1, 3)),
@@ -336,7 +336,7 @@ def _rpc(rng: Random, plan: Plan) -> Fault:
 
 def _lasting(kind: str, *spans: float) -> Callable[[Random, Plan], Fault]:
     def make(rng: Random, plan: Plan) -> Fault:
-        at = round(rng.uniform(0.0, 18.0), 1)
+        at = round(rng.uniform(0.0, 14.0), 1)
         return Fault(kind, _house(rng, plan), at=at, span=rng.choice(spans))
 
     return make
@@ -344,7 +344,7 @@ def _lasting(kind: str, *spans: float) -> Callable[[Random, Plan], Fault]:
 
 def _clock_jump(rng: Random, plan: Plan) -> Fault:
     size = rng.choice((-600.0, -30.0, -2.0, 5.0, 45.0, 900.0))
-    at = round(rng.uniform(0.0, 18.0), 1)
+    at = round(rng.uniform(0.0, 14.0), 1)
     return Fault("clock-jump", _house(rng, plan), at=at, span=rng.choice((3.0, 20.0)), size=size)
 
 

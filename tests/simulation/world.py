@@ -914,7 +914,8 @@ class World:
                 life.die()
         for task in self._tasks:
             task.cancel()
-        others = [t for t in asyncio.all_tasks(self.loop) if t is not asyncio.current_task()]
+        # Not `all_tasks`: it goes through those of former histories too.
+        others = [t for t in self.loop.tasks if not t.done() and t is not asyncio.current_task()]
         await asyncio.gather(*others, return_exceptions=True)
 
 
