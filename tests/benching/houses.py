@@ -191,6 +191,11 @@ class House:
         path = self.settings.ledger.path
         return sum(f.stat().st_size for f in path.parent.glob(f"{path.name}*"))
 
+    def blob_bytes(self) -> int:
+        """Return what the blobs take on the disk."""
+        folder = self.settings.blobs.dir
+        return sum(f.stat().st_size for f in folder.rglob("*") if f.is_file())
+
     def cpu_s(self) -> dict[str, float]:
         """Return processor seconds so far: of the gateways, and of the engines under them."""
         pids = [node.process.pid for node in self.nodes if node.process is not None]

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Final
 
+from tests.benching import capacity
 from tests.benching.cost import OPEN
 from tests.benching.load import Json
 
@@ -31,6 +32,7 @@ def page(result: Json) -> str:
     for name, make in _PARTS.items():
         if name in parts:
             lines += [*make(parts[name]), ""]
+    lines += capacity.lines(parts)
     return "\n".join(lines).rstrip() + "\n"
 
 
@@ -78,6 +80,7 @@ def _throughput(part: Json) -> list[str]:
             "accept p50 / p99",
             "acceptance to delivery p50 / p99",
             "CPU a document: gateways + engines",
+            "blobs a document",
         ),
         [
             (
@@ -90,6 +93,7 @@ def _throughput(part: Json) -> list[str]:
                 _two(row["accept_ms"]),
                 _two(row["delivery_ms"]),
                 f"{row['cpu_ms']['gateway']:g} + {row['cpu_ms']['engines']:g} ms",
+                f"{row['blob_bytes'] / 1000:.1f} kB",
             )
             for row in part["rows"]
         ],

@@ -34,12 +34,12 @@ class Size:
 
     notes: int = 2000
     papers: int = 200
-    signed: int = 40
+    signed: int = 30
     queued: int = 50_000
     ahead: int = 10_000
     urgent: int = 100
     rows: int = 1_000_000
-    window_s: float = 20.0
+    window_s: float = 15.0
     packet: int = 100_000_000
 
 

@@ -67,6 +67,7 @@ def _loads(plan: Plan, house: House) -> Loads:
 
 async def _measure(house: House, case: str, messages: Sequence[bytes]) -> Json:
     after, load, cpu = last_accepted(house), load_now(), house.cpu_s()
+    blobs = house.blob_bytes()
     began = time.perf_counter()
     posted = await post_all(house, messages)
     waits = await delivered(house, len(messages), after)
@@ -82,6 +83,7 @@ async def _measure(house: House, case: str, messages: Sequence[bytes]) -> Json:
         "accept_ms": spread(posted.waits_ms),
         "delivery_ms": spread(waits),
         "cpu_ms": {who: round(s / len(messages) * 1000, 2) for who, s in spent.items()},
+        "blob_bytes": round((house.blob_bytes() - blobs) / len(messages)),
         "put_off": posted.put_off,
         "load_before": load,
     }
