@@ -7,7 +7,7 @@
 #   make histories  play seeded histories on a virtual clock (SEEDS=n FROM=k LEDGER=sqlite; SEED=n: one)
 #   make fuzz-verify  mutated files against the verifier (MINUTES=75 SEED=n)
 #   make lint       ruff, mypy --strict, import-linter
-#   make bench      measure; writes docs/benchmarks.md
+#   make bench      measure, eight minutes; docs/benchmarks.md (ARGS="--only recovery", ARGS=--quick)
 #   make bench-fairness  measure one dead destination of fifty; docs/benchmarks-fairness.md
 #   make bench-verify  measure verification beside the library alone; docs/benchmarks-verify.md
 #   make corpus     examine the sample files beside the project; writes docs/corpus.md
