@@ -279,7 +279,7 @@ def put_back(
             stack.callback(os.close, take_lock(settings.gateway.data_dir))
         if stores.ledger_fault(settings) is not None:
             stores.create_ledger(settings)
-        blobs = stack.enter_context(contextlib.closing(stores.open_blobs(settings)))
+        blobs = stack.enter_context(contextlib.closing(stores.open_blobs(settings, patient=True)))
         target = Target(
             stores.usable_ledger(settings),
             blobs,

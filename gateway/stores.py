@@ -275,8 +275,13 @@ class OpenBlobs(Blobs, Protocol):
         ...
 
 
-def open_blobs(settings: Settings) -> OpenBlobs:
-    """Open the blobs: the folder, a folder that several machines share, or an object store."""
+def open_blobs(settings: Settings, *, patient: bool = False) -> OpenBlobs:
+    """Open the blobs: the folder, a folder that several machines share, or an object store.
+
+    Args:
+        settings: Where they are.
+        patient: Nobody waits for one blob: putting very many may take as long as it takes.
+    """
     if settings.blobs.shared:
         # SQLite on a file system of the network can be damaged: there every blob is a file.
         return FolderBlobs(settings.blobs.dir, shared=True)
@@ -284,7 +289,7 @@ def open_blobs(settings: Settings) -> OpenBlobs:
     if bucket is not None:
         from gateway.store.objects import ObjectBlobs
 
-        return ObjectBlobs(bucket, settings.blobs.dir / "work")
+        return ObjectBlobs(bucket, settings.blobs.dir / "work", patient=patient)
     return TieredBlobs(settings.blobs.dir)
 
 

@@ -190,9 +190,13 @@ class ObjectBlobs:
         bucket: Where the objects are.
         work: Local folder for working files; nothing in it outlives a blob's way up or down.
         threads: Uploads at a time, and as many downloads.
+        patient: Who puts waits for its turn however long that takes.
     """
 
-    def __init__(self, bucket: Bucket, work: Path, *, threads: int = 32) -> None:
+    def __init__(
+        self, bucket: Bucket, work: Path, *, threads: int = 32, patient: bool = False
+    ) -> None:
+        self._patient = patient
         self._timeout_s = bucket.timeout.total_seconds()
         self._quick = _store(bucket, bucket.timeout, retries=_TRIES)
         self._long = _store(bucket, _LONGEST, retries=_TRIES)
@@ -230,12 +234,14 @@ class ObjectBlobs:
         """Return a fresh name for a working file."""
         return self._work / f"{secrets.token_hex(16)}.blob"
 
-    def patience_s(self, size_bytes: int) -> float:
+    def patience_s(self, size_bytes: int) -> float | None:
         """Return how long who puts a blob waits, the turn behind others included.
 
         As long as one answer may take, and what a slow line needs for the bytes: so an acceptance
-        says 503 in time, however many wait for a store that hangs.
+        says 503 in time, however many wait for a store that hangs. None: as long as it takes.
         """
+        if self._patient:
+            return None
         return self._timeout_s + size_bytes / _SLOWEST
 
     def keep(self, info: BlobInfo, source: bytes | Path) -> None:

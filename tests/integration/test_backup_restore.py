@@ -36,6 +36,14 @@ def back_up(folder, *targets, keep=4):
     return keeping.back_up(settings, targets, keep=keep, by="test", config=folder / "vanlien.toml")
 
 
+def faults_of(target):
+    """Return the files a check finds damaged in the newest backup of a target."""
+    try:
+        return [file for file, _, _ in verify(form.chosen(target), {}).faults]
+    except form.DamagedBackupError as exc:
+        return [exc.file]
+
+
 def target_in(tmp_path, name="target"):
     target = tmp_path / name
     target.mkdir()
@@ -304,21 +312,16 @@ async def test_every_damage_is_named(lived, tmp_path, capsys):
         good = file.read_bytes()
         for bad in (good[:-1], bytes([good[0] ^ 1]) + good[1:], good + b"\n", None):
             file.unlink() if bad is None else file.write_bytes(bad)
-            assert main(told) == 1, file
-            faults = json.loads(capsys.readouterr().out)["faults"]
-            assert any(file.name in f["file"] for f in faults), (file, faults)
+            faults = faults_of(target)
+            assert any(file.name in where for where in faults), (file, faults)
             file.write_bytes(good)
+    files[0].write_bytes(files[0].read_bytes() + b"\n")
+    assert main(told) == 1
+    assert form.LEDGER in json.loads(capsys.readouterr().out)["faults"][0]["file"]
+    files[0].write_bytes(files[0].read_bytes()[:-1])
     assert main(told) == 0
     capsys.readouterr()
     assert main([*told[:3], "--json"]) == 2
-
-
-def faults_of(target):
-    """Return what a check finds wrong with the newest backup of a target."""
-    try:
-        return verify(form.chosen(target), {}).faults
-    except form.DamagedBackupError as exc:
-        return [exc.file]
 
 
 async def test_a_forged_manifest_is_a_verdict_never_a_crash(lived, tmp_path, capsys):

@@ -171,6 +171,7 @@ async def test_who_waits_for_a_store_that_hangs_is_answered_in_time(world, monke
     """Four threads hang; the fifth caller is not told to wait for them."""
     blobs = world.other(timeout=timedelta(seconds=60))
     assert blobs.patience_s(1000) < 61
+    assert ObjectBlobs(Bucket("b"), world.work, patient=True).patience_s(1000) is None
     world.plan("PUT", "hold", times=1000)
     hanging = [asyncio.create_task(blobs.put(os.urandom(9))) for _ in range(4)]
     await asyncio.to_thread(world.seen, f"PUT /{world.name}/", 4)
