@@ -269,7 +269,8 @@ class Breakers:
         """Ask a destination that stopped answering, when it is time."""
         context = self._context
         breaker = context.breakers.get(hop, Breaker())
-        if not breaker.flows and hop not in context.halted and await self._is_due(hop, breaker):
+        asks = not breaker.flows and hop not in context.halted and not context.leases.paused
+        if asks and await self._is_due(hop, breaker):
             # What was learnt while we looked counts too: another attempt may have closed it.
             latest = context.breakers[hop]
             if not latest.flows:

@@ -29,7 +29,12 @@ _BEATS: Final = 6
 
 
 class Leases(Protocol):
-    """What programs ask before they do what only one may do."""
+    """What programs ask before they do what only one may do.
+
+    `paused` says that this node is to rest: it begins nothing.
+    """
+
+    paused: bool
 
     def holding(self, name: str) -> AbstractAsyncContextManager[bool]:
         """Do something under a lease: True inside when it is ours, False when it is not.

@@ -12,12 +12,12 @@ from gateway import faults, observe
 from gateway.domain.lifecycle import ArrivalState, DeliveryState, TransferState
 from gateway.domain.moments import to_text
 from gateway.errors import IntegrityError
-from gateway.ports import Change, ChangeSet, Conflict, Insert, Row, Update
+from gateway.ports import Absent, Change, ChangeSet, Conflict, Insert, Row, Update
 from gateway.programs import statuses, undetermined
 from gateway.programs.catalogue import family, name_of, works_in_console
 from gateway.programs.context import Context
 from gateway.programs.routing import LOCAL
-from gateway.programs.rows import dumps, entry, event, keep, loads
+from gateway.programs.rows import dumps, entry, event, keep, loads, not_held
 from gateway.trust.report import Verdict
 
 _LATER: Final = timedelta(minutes=1)
@@ -55,10 +55,12 @@ async def deliver_locally(context: Context, transfer: Row) -> None:
         changes += undetermined.watch_copy(consignment, watched, str(arrival["id"]), now)
         offered.append(arrival)
     faults.reach("local.before-commit")
-    result = await context.ledger.commit(ChangeSet(rows=tuple(changes)))
+    change = ChangeSet(rows=tuple(changes), guards=not_held(transfer))
+    result = await context.ledger.commit(change)
     faults.reach("local.after-commit")
     if isinstance(result, Conflict):
-        await _look_again_later(context, transfer, now)
+        if not isinstance(result.failed, Absent):  # else held since a moment
+            await _look_again_later(context, transfer, now)
         return
     for arrival in offered:
         observe.arrival_offered(arrival_id=str(arrival["id"]), agency=str(arrival["agency"]))

@@ -46,7 +46,7 @@ from gateway.programs.context import Context
 from gateway.programs.local import deliver_locally
 from gateway.programs.patience import Patience
 from gateway.programs.routing import LOCAL, topic_of
-from gateway.programs.rows import event, loads
+from gateway.programs.rows import event, held_by_hand, loads, not_held
 
 _LOCAL_WORKERS: Final = 48
 _URGENT: Final = 1
@@ -162,7 +162,7 @@ class Relay:
 
         What we know of holds is a second old: stopped on old news it would never go on.
         """
-        held = Present("hold", _by_hand("document", row["consignment_id"]))
+        held = Present("hold", held_by_hand("document", row["consignment_id"]))
         where = {"id": row["id"], "state": row["state"], "stopped": 0}
         stop = Update("transfer", where, {"stopped": 1})
         told = event(row["id"], "queue_held", now, scope="document")
@@ -241,7 +241,7 @@ class Relay:
             Update("delivery", covered | {"left_at": None}, {"left_at": at}, expect=None),
             event(row["id"], "attempt_began", now, n=attempt, hop=row["hop"]),
         )
-        result = await context.ledger.commit(ChangeSet(rows=claim, guards=_not_held(row)))
+        result = await context.ledger.commit(ChangeSet(rows=claim, guards=not_held(row)))
         if isinstance(result, Conflict):
             if isinstance(result.failed, Absent):
                 await self._put_off(row, now)
@@ -434,19 +434,6 @@ class Relay:
                 assert_never(outcome)
         if row["tries"] == TELL_CLERK_AFTER and not isinstance(outcome, Taken):
             observe.alarm(what="transfer does not get through", subject=row["id"])
-
-
-def _not_held(row: Row) -> tuple[Absent, ...]:
-    """Return the guards that no operator holds the destination or the document at this instant."""
-    subjects = [("hop", row["hop"])]
-    if row["consignment_id"]:
-        subjects.append(("document", row["consignment_id"]))
-    return tuple(Absent("hold", _by_hand(scope, subject)) for scope, subject in subjects)
-
-
-def _by_hand(scope: str, subject: str) -> dict[str, str | None]:
-    """Return what a standing hold of an operator looks like."""
-    return {"kind": "operator", "scope": scope, "subject": subject, "released_at": None}
 
 
 def _damaged(row: Row, exc: GatewayError) -> _Damaged:

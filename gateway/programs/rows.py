@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 
 from gateway.domain.moments import iso, to_text
-from gateway.ports import Ids, Insert
+from gateway.ports import Absent, Ids, Insert, Row
 from gateway.receipts.log import canonical, entry_hash
 
 
@@ -33,6 +33,19 @@ def wake(topic: str, ref: str, lane: int) -> Insert:
 def keep(sha256: str, owner: str) -> Insert:
     """Return the row that keeps a blob from being collected."""
     return Insert("blob_ref", {"sha256": sha256, "owner": owner}, ignore=True)
+
+
+def not_held(row: Row) -> tuple[Absent, ...]:
+    """Return the guards that no operator holds the destination or the document at this instant."""
+    subjects = [("hop", row["hop"])]
+    if row["consignment_id"]:
+        subjects.append(("document", row["consignment_id"]))
+    return tuple(Absent("hold", held_by_hand(scope, subject)) for scope, subject in subjects)
+
+
+def held_by_hand(scope: str, subject: str) -> dict[str, str | None]:
+    """Return what a standing hold of an operator looks like."""
+    return {"kind": "operator", "scope": scope, "subject": subject, "released_at": None}
 
 
 @dataclass(frozen=True, slots=True)

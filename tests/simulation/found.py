@@ -44,4 +44,22 @@ FOUND = {
             Fault("restart", "A1", at=10.4, span=3.0),
         ),
     ),
+    # A breaker went on asking its destination, with a document, while its node was given a rest.
+    "a probe by a node at rest": Plan(
+        1,
+        "single",
+        docs=tuple(Doc(n, 1.0, "H37.02", ("G09",)) for n in range(1, 9)),
+        faults=(
+            *(Fault("deliver", "A", "request-lost", n) for n in range(1, 9)),
+            Fault("rest", "A1", at=16.0, span=20.0),
+        ),
+    ),
+    # A recipient added to a document just after an operator had held it was served at once.
+    "a held document that got to an added recipient": Plan(
+        1,
+        "single",
+        latency=0.05,
+        docs=(Doc(1, 1.0, "H37.02", ("G09",), more=("H37.04",)),),
+        faults=(Fault("hold", "A", "document", at=9.0, span=20.0),),
+    ),
 }
