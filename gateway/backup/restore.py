@@ -148,11 +148,13 @@ def refuse_unless_good(checked: Checked, keys: Mapping[str, PublicKey]) -> None:
     if checked.faults:
         raise form.DamagedBackupError(*checked.faults[0])
     if checked.kid not in keys:
+        whose = checked.backup.manifest["gateway"]
         raise form.DamagedBackupError(
             f"{checked.backup.id}/{form.SIGNATURE}",
-            "được ký bằng khóa khác với khóa hồi báo của cấu hình này; nếu khóa đã đổi, dùng --key",
-            "is signed by another key than the receipt key of these settings; if it was changed, "
-            "give --key",
+            f"(cổng {whose}) được ký bằng khóa khác với khóa hồi báo của cấu hình này; nếu khóa đã "
+            "đổi, dùng --key",
+            f"(gateway {whose}) is signed by another key than the receipt key of these settings; "
+            "if it was changed, give --key",
         )
 
 

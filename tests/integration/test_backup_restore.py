@@ -127,6 +127,7 @@ async def test_a_second_backup_copies_only_what_is_new(lived, tmp_path):
     assert first.copied >= first.blobs
     assert second.blobs == first.blobs
     assert second.copied == 1  # the settings file
+    assert {p.stat().st_mode & 0o077 for p in target.iterdir() if p.is_dir()} == {0}
     assert [b.id for b in form.finished(target)] == [first.id, second.id]
 
 
@@ -440,7 +441,25 @@ async def test_a_gateway_moves_from_sqlite_to_postgresql_and_back(
 ):
     first, second = target_in(tmp_path), target_in(tmp_path, "second")
     before = rows_of(lived / "data" / "ledger.sqlite")
-    await asyncio.to_thread(back_up, lived, first)
+    here, written = load(lived / "vanlien.toml"), []
+
+    def writing(settings):
+        """Write in the middle of a backup: it shows one moment, so none of that is in it."""
+
+        def told(what, done, _total):
+            if what == "ledger" and done in {2, 9}:
+                with keeping.opened(settings) as ledger:
+                    last = 800 + len(written)
+                    ledger.set_counter("H37.04", 2026, "issue", last, reason="thử", by="test")
+                written.append(last)
+
+        return told
+
+    def meddled(settings, target):
+        return keeping.back_up(settings, [target], keep=4, by="test", progress=writing(settings))
+
+    await asyncio.to_thread(meddled, here, first)
+    assert written == [800, 801]
     there = like(lived, tmp_path / "p")
     there_config = tmp_path / "p" / "vanlien.toml"
     there_config.write_text(
@@ -455,10 +474,9 @@ async def test_a_gateway_moves_from_sqlite_to_postgresql_and_back(
     with keeping.opened(there) as ledger:
         assert ledger.restored()["backup"] == moved.id
         ledger.reconcile([], by="test")
-    (made,) = await asyncio.to_thread(
-        keeping.back_up, there, [second], keep=4, by="test", config=there_config
-    )
+    (made,) = await asyncio.to_thread(meddled, there, second)
     assert made.good, made
+    assert len(written) == 4
     home = form.chosen(second)
     assert verify(home, trusted).faults == []
     back = like(lived, tmp_path / "back")
