@@ -98,7 +98,7 @@ def read(body: bytes) -> Answer:
         UnavailableError: It is not one (HTML, empty, broken, no status).
     """
     try:
-        value = json.loads(body)
+        value = _keepable(json.loads(body))
     except (ValueError, RecursionError) as exc:
         raise unreadable("the answer is not JSON") from exc
     if not isinstance(value, dict) or not isinstance(value.get("status"), str):
@@ -108,6 +108,21 @@ def read(body: bytes) -> Answer:
     text = value.get("ErrorDesc")
     ok = value["status"].upper() in {OK, "SUCCESS"} and code in {"", SUCCESS_CODE}
     return Answer(ok, code, "" if text is None else str(text)[:500], value)
+
+
+def _keepable(value: Any) -> Any:
+    """Return a value without what no ledger can keep: NUL, and halves of surrogate pairs.
+
+    A peer's words are written down with what came of an attempt: words that cannot be written must
+    not make it look as if nothing had come of it.
+    """
+    if isinstance(value, str):
+        return value.replace("\0", "\ufffd").encode("utf-8", "replace").decode()
+    if isinstance(value, list):
+        return [_keepable(item) for item in value]
+    if isinstance(value, dict):
+        return {_keepable(name): _keepable(item) for name, item in value.items()}
+    return value
 
 
 def rows(answer: Answer) -> list[Mapping[str, Any]]:

@@ -96,6 +96,16 @@ def test_an_empty_list_is_empty():
     assert answers.rows(answers.read(b'{"status":"OK","ErrorCode":"0","data":[]}')) == []
 
 
+@pytest.mark.parametrize("text", [r"a\u0000b", r"a\ud800b", "a\ud800b"])
+def test_words_no_ledger_can_keep_are_kept_without_what_is_wrong(text):
+    words = f'{{"status": "FAIL", "ErrorCode": "9", "ErrorDesc": "{text}", "data": [["{text}"]]}}'
+    answer = answers.read(words.encode("utf-8", "surrogatepass"))
+    for kept in (answer.text, answer.body["data"][0][0]):
+        assert (kept[0], kept[-1], len(kept)) == ("a", "b", 3)
+        assert "\0" not in kept
+        kept.encode()  # no half of a pair
+
+
 def test_text_of():
     row = {"a": None, "b": " ", "c": 7, "d": "x"}
     assert answers.text_of(row, "a", "b", "c", "d") == "7"
