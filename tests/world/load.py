@@ -64,6 +64,7 @@ class Load:
         self._todo: dict[str, Any] = {}
         self._under_way = 0
         self._allowed: asyncio.Semaphore | None = None
+        self.allowed = 0
         self._rereading = False
         ministry._script = lambda _: ANSWERS
 
@@ -91,6 +92,7 @@ class Load:
         """Let so many more letters be sent; without a first call all may go at once."""
         if self._allowed is None:
             self._allowed = asyncio.Semaphore(0)
+        self.allowed += count
         for _ in range(count):
             self._allowed.release()
 
