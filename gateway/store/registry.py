@@ -123,7 +123,9 @@ class Follower(Generic[T]):
 
     def _run(self) -> None:
         while not self._end.wait(EVERY_S):
-            with suppress(UnavailableError):  # told by `value` once it lasts
+            # Whatever it is (a password file being written anew, a wrong server after a fail-over),
+            # the next look may find it gone; `value` tells once it lasts.
+            with suppress(Exception):
                 looked_at = self._monotonic()
                 if self._watch.changed():
                     self._value = self._read()

@@ -9,7 +9,7 @@ from datetime import timedelta
 import pytest
 
 from gateway import secrets
-from gateway.errors import IntegrityError, UnavailableError
+from gateway.errors import ConfigurationError, IntegrityError, UnavailableError
 from gateway.ports import AgencyRecord, Caller, NewCredential
 from gateway.store import callers as callers_module
 from gateway.store.callers import LedgerCallers
@@ -221,6 +221,29 @@ class Away:
     def changed(self):
         self.asked.set()
         raise UnavailableError
+
+
+@pytest.mark.parametrize("trouble", [UnavailableError(), ConfigurationError("x"), ValueError("x")])
+def test_no_trouble_makes_a_follower_give_up(trouble):
+    looks = iter([trouble, True, False])
+    seen = threading.Event()
+
+    class Troubled(Away):
+        def changed(self):
+            found = next(looks, False)
+            if isinstance(found, Exception):
+                raise found
+            if not found:
+                seen.set()
+            return found
+
+    read = iter(["before", "after"])
+    follower = Follower(Troubled(), lambda _opened: next(read))
+    try:
+        assert seen.wait(60)
+        assert follower.value() == "after"
+    finally:
+        follower.close()
 
 
 def test_what_was_known_too_long_ago_opens_nothing(ticks):
