@@ -129,8 +129,8 @@ async def _through_the_api(house: House, first: int, many: int) -> dict[str, flo
             await who.ask("GET", path)
             times.append((time.perf_counter() - began) * 1000)
         told[name] = quantile(times, 0.5)
-    client.close()
-    reader.close()
+    await client.close()
+    await reader.close()
     after = last_accepted(house)
     posted = await post_all(house, notes(first + 5000, many * 3))
     await delivered(house, many * 3, after)  # nothing is due any more when the ledger is asked

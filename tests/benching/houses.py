@@ -13,7 +13,9 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
+from collections import deque
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -47,6 +49,7 @@ class Node:
         self.config = config
         self.port = 0
         self.process: subprocess.Popen[str] | None = None
+        self.told: deque[str] = deque(maxlen=20)
 
     def start(self) -> None:
         """Start it and read its address."""
@@ -56,13 +59,20 @@ class Node:
             command, cwd=ROOT, env=environ, stderr=subprocess.PIPE, text=True
         )
         assert self.process.stderr is not None
-        told = []
+        self.told.clear()
         for line in self.process.stderr:
-            told.append(line)
+            self.told.append(line)
             if line.startswith("vanlien: http"):
                 self.port = int(line.strip().rpartition(":")[2])
+                # The pipe is read on: a server whose log is full stands still.
+                threading.Thread(target=self._read_on, args=(self.process,), daemon=True).start()
                 return
-        raise RuntimeError("the server did not start: " + "".join(told[-5:]))
+        raise RuntimeError("the server did not start: " + "".join(self.told))
+
+    def _read_on(self, process: "subprocess.Popen[str]") -> None:
+        assert process.stderr is not None
+        with process.stderr:
+            self.told.extend(process.stderr)
 
     def end(self, how: signal.Signals) -> None:
         """End it."""
@@ -70,8 +80,6 @@ class Node:
             return
         self.process.send_signal(how)
         self.process.wait(_PATIENCE_S)
-        assert self.process.stderr is not None
-        self.process.stderr.close()
         self.process = None
 
     def ready(self) -> bool:
@@ -133,7 +141,8 @@ class House:
         until = time.monotonic() + _PATIENCE_S
         while not all(node.ready() for node in self.nodes):
             if time.monotonic() > until:
-                raise TimeoutError("the gateway does not become ready")
+                told = "".join(line for node in self.nodes for line in node.told)
+                raise TimeoutError(f"the gateway does not become ready: {told}")
             time.sleep(0.02)
 
     def stop(self) -> None:
@@ -149,11 +158,11 @@ class House:
             node.end(how)
 
     def close(self) -> None:
-        """Stop everything."""
+        """End everything; nothing of it is wanted any more."""
         if self._session is not None:
             self._session.close()
             self._session = None
-        self.stop()
+        self.kill()
 
     # ------------------------------------------------------------ looking and filling
 

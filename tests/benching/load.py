@@ -6,6 +6,7 @@ what they measure.
 
 import asyncio
 import base64
+import contextlib
 import io
 import os
 import time
@@ -172,11 +173,13 @@ class Client:
             else:
                 return (time.perf_counter() - began) * 1000
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """Hang up."""
         if self._streams is not None:
-            self._streams[1].close()
-            self._streams = None
+            writer, self._streams = self._streams[1], None
+            writer.close()
+            with contextlib.suppress(OSError):
+                await writer.wait_closed()
 
 
 async def post_all(
@@ -192,9 +195,11 @@ async def post_all(
     ]
 
     async def work(client: Client) -> None:
-        while waiting:
-            times.append(await client.post(waiting.pop()))
-        client.close()
+        try:
+            while waiting:
+                times.append(await client.post(waiting.pop()))
+        finally:
+            await client.close()
 
     began = time.perf_counter()
     async with asyncio.TaskGroup() as group:

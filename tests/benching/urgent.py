@@ -79,5 +79,5 @@ async def _one_by_one(house: House, first: int, count: int) -> list[float]:
     for message in notes(first, count, lane=EXPRESS):
         await client.post(message)
         await asyncio.sleep(_APART_S)
-    client.close()
+    await client.close()
     return await delivered(house, count, after, EXPRESS)

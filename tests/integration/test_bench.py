@@ -2,9 +2,12 @@
 
 import json
 
+import pytest
+
 from tests import bench
 
 
+@pytest.mark.timeout(600)
 def test_every_part_of_the_bench_runs_and_writes_its_page(tmp_path, capsys):
     bench.main(["--quick", "--out", str(tmp_path)])
     told = json.loads((tmp_path / "benchmarks.json").read_text(encoding="utf-8"))
