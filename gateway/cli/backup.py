@@ -7,6 +7,7 @@ the ledger, so that `vanlien health` and the alarm know how old the last good on
 
 import sys
 from collections.abc import Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -138,7 +139,7 @@ def verify_backup(
     words = {0: "tốt / good", 1: "HỎNG / DAMAGED", 2: "nguyên vẹn / whole"}[found.exit_code]
     lines = [
         f"{told_of.folder}: {words}",
-        f"  thời điểm / made at: {told_of.made_at} · cổng / gateway: {told_of.manifest['gateway']}",
+        f"  thời điểm / made at: {_local(told_of)} · cổng / gateway: {told_of.manifest['gateway']}",
         f"  sổ cái / ledger: {found.rows} · tệp / blobs: {found.blobs}",
         *(f"  ✗ {file}: {vi} / {en}" for file, vi, en in found.faults),
     ]
@@ -162,7 +163,7 @@ def list_backups(
     from gateway.backup import form
 
     found = form.finished(folder)
-    rows = [(b.id, b.made_at, b.manifest["blobs"], len(b.manifest["missing"])) for b in found]
+    rows = [(b.id, _local(b), b.manifest["blobs"], len(b.manifest["missing"])) for b in found]
     columns = ("Bản sao lưu", "Thời điểm", "Tệp", "Thiếu")
     human = common.table(f"Sao lưu / Backups: {folder}", columns, rows)
     told_of = [
@@ -177,6 +178,10 @@ def list_backups(
     ]
     emit({"target": str(folder), "backups": told_of}, human, as_json)
     return OK
+
+
+def _local(backup_of: "form.Backup") -> str:
+    return common.local_iso(datetime.fromisoformat(backup_of.made_at)) or ""
 
 
 def chosen(folder: Path) -> "form.Backup":

@@ -5,9 +5,11 @@ because its counters may be behind numbers already given. `reconcile` moves them
 from outside; `release` lets go. Each step is audited; none undoes another.
 """
 
+import itertools
 import re
 import shutil
 from collections.abc import Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
@@ -213,18 +215,17 @@ def reconcile(
     settings = load(config)
     trusted = {**keeping.trusted(settings), **public_keys(key or [])}
     exports = [keeping.entries_of(path, trusted) for path in receipts or ()]
-    entries = [facts for found, _ in exports for facts in found]
+    entries = itertools.chain.from_iterable(facts for facts, _ in exports)
     heads = [
         *(tree for _, tree in exports),
         *(keeping.head_of(path, trusted) for path in head or ()),
     ]
-    from gateway.store.keeping import highest_in
-
     raised: list[Raised] = []
     with keeping.opened(settings) as ledger:
         seen = ledger.see_heads([tree for tree in heads if tree[0]], by=common.actor())
         lost = ledger.lost(entries)
-        if nothing_later and (lost or any(one.state == "ahead" for one in seen)):
+        told_of = [state for *_, state in ledger.restored().get("heads", ())]
+        if nothing_later and (lost or "ahead" in told_of):
             raise UsageFault(
                 "--nothing-later không đúng: có đầu cây hoặc hồi báo ghi sau bản sao lưu; dùng "
                 "--floor hoặc --receipts",
@@ -232,7 +233,7 @@ def reconcile(
                 "backup; give --floor or --receipts",
             )
         if floors or receipts or nothing_later:
-            raised = ledger.reconcile([*floors, *highest_in(entries)], by=common.actor())
+            raised = ledger.reconcile([*floors, *ledger.floors(lost)], by=common.actor())
         stands = ledger.restored()
     payload = {
         "raised": [
@@ -424,8 +425,9 @@ def _head_text(size: int, root: str, state: str) -> str:
 
 
 def _window(made_at: str, restored_at: str) -> list[str]:
+    began, ended = (common.local_iso(datetime.fromisoformat(t)) for t in (made_at, restored_at))
     return [
-        f"  Có thể thiếu mọi việc từ {made_at} đến {restored_at}",
+        f"  Có thể thiếu mọi việc từ {began} đến {ended}",
         "  Whatever happened in between may be missing",
     ]
 
