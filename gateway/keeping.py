@@ -344,8 +344,10 @@ def strays(settings: Settings, folder: Path | None) -> Iterator[tuple[str, int]]
 
 def entries_of(
     path: Path, keys: Mapping[str, PublicKey]
-) -> tuple[list[Mapping[str, Any]], tuple[int, str]]:
+) -> tuple[Iterator[Mapping[str, Any]], tuple[int, str]]:
     """Return the facts of an exported receipt log that one of `keys` signed, and its tree.
+
+    The facts are read as they are asked for; the whole file was checked before.
 
     Raises:
         ConfigurationError: It is damaged, or signed by nobody we know.
@@ -354,13 +356,15 @@ def entries_of(
     if report.exit_code != 0:
         told = f"{path}: không phải sổ hồi báo nguyên vẹn của cổng này"
         raise ConfigurationError(f"{told} / not a whole export of this gateway's receipts")
-    found = []
+    return _facts_in(path), (report.tree_size, report.root)
+
+
+def _facts_in(path: Path) -> Iterator[Mapping[str, Any]]:
     with path.open("rb") as lines:
         for line in lines:
             record = json.loads(line)
             if record.get("type") == "entry":
-                found.append(json.loads(record["body"]))
-    return found, (report.tree_size, report.root)
+                yield json.loads(record["body"])
 
 
 def head_of(path: Path, keys: Mapping[str, PublicKey]) -> tuple[int, str]:

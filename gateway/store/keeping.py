@@ -29,6 +29,7 @@ from gateway.store.queries import QUERIES
 from gateway.store.receipts import node_reader
 
 _PAGE: Final = 1000
+_KNOWN: Final = "SELECT id FROM receipt_entry WHERE id IN (SELECT value FROM json_each(:ids))"
 _COUNTING: Final = frozenset({"counter-set", "arrival-numbered"})
 _COUNTER: Final = re.compile(r"counter:([^/]+)/(\d{4})/([a-z]+)")
 
@@ -209,15 +210,40 @@ class LedgerKeeping(LedgerAdmin):
             )
             return stands
 
-    def lost(self, entries: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-        """Return those facts of the old log's entries that this ledger does not know."""
-        found = []
-        with self._reading():
-            for facts in entries:
-                sql = "SELECT id FROM receipt_entry WHERE id = ?"
-                if self._row(sql, str(facts.get("entry_id", ""))) is None:
-                    found.append(facts)
+    def lost(self, entries: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+        """Return those facts of the old log's entries that this ledger does not know.
+
+        A page at a time: the log of a province's year does not fit into memory, what was lost does.
+        """
+        found: list[Mapping[str, Any]] = []
+        left = iter(entries)
+        while page := list(islice(left, _PAGE)):
+            ids = json.dumps([str(facts.get("entry_id", "")) for facts in page])
+            with self._reading():
+                rows = self._session.rows(_KNOWN, {"ids": ids})
+            known = {row["id"] for row in rows}
+            found += (facts for facts in page if facts.get("entry_id") not in known)
         return found
+
+    def floors(self, lost: Sequence[Mapping[str, Any]]) -> list[Floor]:
+        """Return the numbers that lost entries prove: what is known here is counted already."""
+        senders = {f.get("consignment_id"): f["sender"] for f in lost if f.get("sender")}
+        found = []
+        for facts in lost:
+            number = _issued(facts)
+            if number is not None:
+                agency = senders.get(facts.get("consignment_id")) or self._sender(facts)
+                found += [Floor(agency, number[0], ISSUE_SERIES, number[1])] if agency else []
+            counted = _counted(facts)
+            found += [counted] if counted is not None else []
+        return _highest(found)
+
+    def _sender(self, facts: Mapping[str, Any]) -> str:
+        """Return whose number it is, of a document that was accepted before the backup."""
+        consignment_id = str(facts.get("consignment_id", ""))
+        with self._reading():
+            row = self._row("SELECT sender FROM consignment WHERE id = ?", consignment_id)
+        return "" if row is None else str(row["sender"])
 
     def strays(self, names: Iterable[str]) -> Iterator[str]:
         """Yield those blobs that no row names, a page at a time."""
@@ -280,19 +306,10 @@ def mark_restored(facts: Mapping[str, Any], ids: Any, now: datetime) -> ChangeSe
     )
 
 
-def highest_in(entries: Sequence[Mapping[str, Any]]) -> list[Floor]:
-    """Return the floors that entries of a receipt log prove: numbers and whose they are."""
-    senders = {f.get("consignment_id"): f["sender"] for f in entries if f.get("sender")}
-    found = []
-    for facts in entries:
-        agency = facts.get("sender") or senders.get(facts.get("consignment_id"))
-        year, ordinal = facts.get("issue_year"), facts.get("issue_ordinal")
-        if isinstance(agency, str) and isinstance(year, int) and isinstance(ordinal, int):
-            found.append(Floor(agency, year, ISSUE_SERIES, ordinal))
-        counted = _counted(facts)
-        if counted is not None:
-            found.append(counted)
-    return _highest(found)
+def _issued(facts: Mapping[str, Any]) -> tuple[int, int] | None:
+    """Return year and ordinal of an entry that tells them."""
+    year, ordinal = facts.get("issue_year"), facts.get("issue_ordinal")
+    return (year, ordinal) if isinstance(year, int) and isinstance(ordinal, int) else None
 
 
 def _counted(facts: Mapping[str, Any]) -> Floor | None:

@@ -134,9 +134,13 @@ async def test_an_old_backup_reuses_nothing_and_says_what_is_missing(lost, tmp_p
     assert (code, seen["reconciled"]) == (0, False)
     assert [h["state"] for h in seen["heads"]] == ["ahead"]
     assert seen["heads"][0]["size"] > said["tree_size"]
-    words = ("restore", "reconcile", "--nothing-later", "--head", str(head))
-    code, refused = await lost.json_of(capsys, *words)
+    # Nor is it forgotten the next time.
+    code, refused = await lost.json_of(capsys, "restore", "reconcile", "--nothing-later")
     assert code == frame.USAGE, refused
+    # Accepted before the backup and numbered after it: the ledger knows whose number it is.
+    with keeping.opened(load(lost.new / "vanlien.toml")) as ledger:
+        late = {"consignment_id": first["id"], "issue_year": 2026, "issue_ordinal": 77}
+        assert [(f.agency, f.last) for f in ledger.floors([late])] == [("H37.02", 77)]
     # Nobody lets go before the counters are past what is known from outside.
     code, refused = await lost.json_of(capsys, "restore", "release", "--reason", "x")
     assert code == frame.USAGE, refused
