@@ -87,18 +87,18 @@ def confirms_before_commit(life: Life, context: Context, made: Made) -> None:
     confirm = mailroom.confirm
 
     async def hasty(arrival_id: str, *, by: str) -> Any:
-        life.spawn(_late(confirm(arrival_id, by=by)))
+        life.spawn(_late(lambda: confirm(arrival_id, by=by)))
         return await context.ledger.one("arrival", id=arrival_id)
 
     mailroom.confirm = hasty
 
 
-async def _late(work: Any) -> None:
+async def _late(work: Callable[[], Any]) -> None:
     import asyncio
 
     await asyncio.sleep(2.0)
     try:
-        await work
+        await work()
     except UnavailableError:
         return
 

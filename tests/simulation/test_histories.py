@@ -17,7 +17,7 @@ from tests.simulation.shrink import shrink
 from tests.simulation.world import run
 
 ROOT = Path(__file__).parents[2]
-CHUNK = 10
+SEEDS, CHUNK = 320, 20
 QUIET = Plan(1, "cluster", docs=(Doc(1, 1.0, "H37.02", ("H37.04", "G09")),))
 
 
@@ -25,7 +25,7 @@ def failures(results):
     return [(r.plan.seed, r.plan.shape, r.violations[:3]) for r in results if r.violations]
 
 
-@pytest.mark.parametrize("first", range(0, 120, CHUNK))
+@pytest.mark.parametrize("first", range(0, SEEDS, CHUNK))
 def test_whatever_happens_the_invariants_hold(first):
     assert not failures(run(make_plan(seed)) for seed in range(first, first + CHUNK))
 
