@@ -162,8 +162,12 @@ def list_backups(
     """Liệt kê các bản sao lưu hoàn chỉnh của một đích. / List a target's finished backups."""
     from gateway.backup import form
 
-    found = form.finished(folder)
-    rows = [(b.id, _local(b), b.manifest["blobs"], len(b.manifest["missing"])) for b in found]
+    broken = form.broken(folder) if folder.is_dir() else []
+    found = [one for one in form.finished(folder) if one.id not in broken]
+    rows: list[tuple[object, ...]] = [
+        (b.id, _local(b), b.manifest["blobs"], len(b.manifest["missing"])) for b in found
+    ]
+    rows += [(name, "HỎNG / DAMAGED", "", "") for name in broken]
     columns = ("Bản sao lưu", "Thời điểm", "Tệp", "Thiếu")
     human = common.table(f"Sao lưu / Backups: {folder}", columns, rows)
     told_of = [
@@ -176,7 +180,7 @@ def list_backups(
         }
         for b in found
     ]
-    emit({"target": str(folder), "backups": told_of}, human, as_json)
+    emit({"target": str(folder), "backups": told_of, "damaged": broken}, human, as_json)
     return OK
 
 

@@ -179,6 +179,9 @@ async def test_an_older_backup_that_is_damaged_stops_no_new_one_and_loses_nothin
         if part == form.BLOBS:
             assert made["removed"] == [old.id]  # what it is can be read: it goes in its time
             return
+    assert main(["backup", "list", str(target), "--json"]) == 0
+    listed = json.loads(capsys.readouterr().out)
+    assert (listed["damaged"], [b["id"] for b in listed["backups"]]) == ([old.id], [made["id"]])
     # A disk that could not be read for a while costs a good backup nothing.
     file.write_bytes(good)
     found = verify(form.read(target / old.id), keeping.trusted(load(lived / "vanlien.toml")))
