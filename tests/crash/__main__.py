@@ -181,6 +181,7 @@ class Run:
                 n for what, n in tally.dealt.items() if what.split()[0] in self.site.proxies
             ),
             "looks": judge.looks,
+            "refused_starts": self.site.refused_starts,
             "minutes": round((time.monotonic() - self.begun) / 60, 1),
             "violations": len(book.violations),
             **{key: machine()[key] for key in ("cpu", "cores", "memory_gib")},
