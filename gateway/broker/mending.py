@@ -120,7 +120,7 @@ class Mender:
                     return
                 silent = await self._silent(connection, questions, queues)
                 for queue in silent:
-                    await self._mend(connection, questions, queue)
+                    await self._mend(questions, queue)
         finally:
             await link.close()
 
@@ -183,9 +183,7 @@ class Mender:
             await to_the_end(part_from(channel))
         return True
 
-    async def _mend(
-        self, connection: AbstractConnection, questions: Questions, queue: Queue
-    ) -> None:
+    async def _mend(self, questions: Questions, queue: Queue) -> None:
         """Delete a dead queue and declare it again (4)."""
         found = await questions.compare(queue)
         if not found.there:
@@ -201,12 +199,22 @@ class Mender:
         if last is not None and now < last.not_before + _LAST_S:
             pause_s = min(last.pause_s * 2, _LAST_S)
         self._mended[queue.name] = _Mended(now + pause_s, pause_s)
-        await questions.delete(queue)
-        await questions.make(queue)
-        observe.queue_mended(queue=queue.name)
-        self._repeats.lost(queue.topic)
-        self._made_anew(queue.topic)
-        await self._answers(connection, queue)
+        await self._make_anew(queue)
+
+    async def _make_anew(self, queue: Queue) -> None:
+        # On a connection of its own: the one that asked may end with the dead queue (3.10).
+        link = Link(self._address, "mend")
+        try:
+            connection = await link.once()
+            async with asking(connection) as hands:
+                await hands.delete(queue)
+                await hands.make(queue)
+            observe.queue_mended(queue=queue.name)
+            self._repeats.lost(queue.topic)
+            self._made_anew(queue.topic)
+            await self._answers(connection, queue)
+        finally:
+            await link.close()
 
     def _let_go(self, queues: Collection[Queue]) -> None:
         for queue in queues:

@@ -237,10 +237,14 @@ async def test_a_dead_queue_is_made_anew_and_holds_up_no_other(rabbit_place, tol
         # "a" was in it, and is wished again at once: nothing is remembered of a queue made anew.
         await kept(broker, Wanted("sick", "a"), Wanted("sick", "b"))
         await drained(broker, "sick", {"a", "b"})
-        assert alarms(told) == [("queue does not confirm", "vanlien.sick.normal")]
-        assert [t["queue"] for t in told() if t["event"] == "queue_mended"] == [
-            "vanlien.sick.normal"
-        ]
+        dead = ("queue does not confirm", "vanlien.sick.normal")
+        assert alarms(told) == [dead]
+        # Dead again within the minute: it is named, and not made anew in circles.
+        await asyncio.to_thread(rabbit_place.break_queue, "vanlien.sick.normal")
+        with pytest.raises(UnavailableError):
+            await broker.publish([Wanted("sick", "c")])
+        await until(lambda: alarms(told) == [dead, dead])
+        assert [t["queue"] for t in told() if t["event"] == "queue_mended"] == [dead[1]]
 
 
 async def test_two_who_find_a_queue_dead_make_it_anew_once(rabbit_place, told):
@@ -270,6 +274,19 @@ async def test_who_takes_first_from_a_dead_queue_keeps_the_other_lanes(rabbit_pl
         await drained(broker, "t", {"normal"})
         await kept(broker, Wanted("t", "urgent", 1))
         await drained(broker, "t", {"urgent"})
+        assert count(told, "queue_mended") == 1
+
+
+async def test_a_queue_that_answers_nobody_is_made_anew(rabbit_place, told):
+    options = {"confirm_s": 0.5, "look_s": 0.2}
+    async with (
+        broker_at(rabbit_place.url, **options) as broker,
+        broker_at(rabbit_place.url, **options) as other,
+    ):
+        await kept(broker, Wanted("t", "a"))
+        # As after a kill: its channels wait for it, and end badly when it is deleted.
+        await asyncio.to_thread(rabbit_place.stall_queue, "vanlien.t.normal")
+        await asyncio.gather(*(kept(b, Wanted("t", "x", 0, "s")) for b in (broker, other)))
         assert count(told, "queue_mended") == 1
 
 

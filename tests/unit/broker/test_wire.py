@@ -30,6 +30,7 @@ GOOD = {"v": 1, "topic": "t", "ref": "a", "stamp": ""}
         (b"\xff\xfe", "not JSON"),
         (b"[" * 4000, "not JSON"),
         (b"x" * 5000, "too long"),
+        (wire.PROBE, "names no id"),
         (b"[]", "unknown version"),
         (b"null", "unknown version"),
         ({**GOOD, "v": 2}, "unknown version"),

@@ -129,6 +129,13 @@ class Place:
             f'<<"{name}">>)), ra:stop_server(quorum_queues, amqqueue:get_pid(Q))'
         )
 
+    def stall_queue(self, name: str) -> None:
+        """Leave a queue with something behind it that never answers."""
+        self.server.evaluate(
+            f'{{ok, Q}} = rabbit_amqqueue:lookup(rabbit_misc:r(<<"{self.vhost}">>, queue, '
+            f'<<"{name}">>)), {{Name, _}} = amqqueue:get_pid(Q), sys:suspend(Name)'
+        )
+
     def cut_connections(self) -> None:
         """Close every connection to this place from the server's side."""
         self.server.evaluate(
