@@ -654,6 +654,14 @@ def facts(home):
         return {t: sorted(ledger.execute(f"SELECT * FROM {t}"), key=repr) for t in tables}
 
 
+def kept(before, after):
+    """Tell whether nothing of it changed; the receipt log may have grown, by the backup's entry."""
+    log = "receipt_entry"
+    same = {t: rows for t, rows in before.items() if t != log}
+    longer = sorted(after[log])[: len(before[log])]
+    return same.items() <= after.items() and longer == sorted(before[log])
+
+
 def numbers(home):
     with contextlib.closing(sqlite3.connect(home / "data/ledger.sqlite")) as ledger:
         rows = ledger.execute("SELECT issue_ordinal FROM consignment ORDER BY issue_ordinal")
@@ -744,16 +752,16 @@ def test_the_whole_bundle_installs_and_works_without_a_network(tmp_path):
     # The schema step was taken, and the version before works with it: same data, next number.
     with contextlib.closing(sqlite3.connect(home / "data/ledger.sqlite")) as ledger:
         assert ledger.execute("SELECT version_num FROM alembic_version").fetchone() == ("0002",)
-    assert facts(home) == before
+    assert kept(before, facts(home))
     assert list((tmp_path / "sao-luu").glob("*/manifest.json"))
     day(4)
     (home / "bad").unlink()
     install(second, "upgrade")
     assert run(program, "--version") == f"vanlien {version}\n"
     day(5)
-    kept = facts(home)
+    before = facts(home)
     install(prefix / "current/share", "rollback")
-    assert facts(home) == kept
+    assert kept(before, facts(home))
     day(6)
     assert numbers(home) == [1, 2, 3, 4, 5, 6]
     log = tmp_path / "hoi-bao.jsonl"
