@@ -16,6 +16,7 @@ names.
 """
 
 import contextlib
+import ctypes
 import fcntl
 import gzip
 import hashlib
@@ -157,7 +158,9 @@ def _to(
         part = target / f".{name}.part"
         part.mkdir(mode=0o700)
         try:
-            _fill(source, made, part, at, progress)
+            with _everything_synced(part):
+                _fill(source, made, part, at, progress)
+            faults.reach("backup.before-rename")
             part.rename(target / name)
         except BaseException:
             shutil.rmtree(part, ignore_errors=True)
@@ -202,12 +205,9 @@ def _fill(source: Source, made: Made, part: Path, at: datetime, progress: Progre
     (part / form.MANIFEST).write_bytes(data)
     claims = {"backup": part.name[1 : -len(".part")], "sha256": hashlib.sha256(data).hexdigest()}
     (part / form.SIGNATURE).write_text(source.key.sign(form.TYP_BACKUP, claims), encoding="ascii")
-    # Everything of this run, thousands of small files, in one go.
-    os.sync()
     for name in (*form.PARTS, form.MANIFEST, form.SIGNATURE):
         _sync(part / name)
     _sync(part)
-    faults.reach("backup.before-rename")
 
 
 # ---------------------------------------------------------------- (1) the ledger
@@ -471,6 +471,27 @@ def _alone(target: Path) -> Iterator[None]:
         except BlockingIOError as exc:
             raise UnavailableError(public="another backup is being made there") from exc
         yield
+
+
+@contextlib.contextmanager
+def _everything_synced(folder: Path) -> Iterator[None]:
+    """Bring what the block writes to the disk, thousands of small files, in one go.
+
+    Opened before the first byte: what the disk refused later, when nobody waited for it any more,
+    is told here (Linux 5.8). sync(2) would tell nothing, and would flush the disks of the ledger.
+
+    Raises:
+        OSError: The disk did not take everything.
+    """
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        yield
+        libc = ctypes.CDLL(None, use_errno=True)
+        if libc.syncfs(descriptor) != 0:
+            number = ctypes.get_errno()
+            raise OSError(number, os.strerror(number))
+    finally:
+        os.close(descriptor)
 
 
 def _sync(path: Path) -> None:
