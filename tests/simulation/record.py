@@ -67,10 +67,12 @@ class Record:
                 yield job
 
     def sums(self) -> list[Sum]:
-        """Add up, for each ledger and label in the order they came."""
+        """Add up, for each ledger and label in the order they came, and at last all labels."""
         sums: dict[tuple[str, str], Sum] = {}
-        for line in self._lines():
-            key = (line["ledger"], line["label"])
+        lines = list(self._lines())
+        each = [(line, str(line["label"])) for line in lines]
+        for line, label in [*each, *((line, _ALL) for line in lines)]:
+            key = (line["ledger"], label)
             one = sums.setdefault(key, Sum(*key))
             one.histories += line["count"]
             one.cpu_s += line["cpu_s"]
@@ -89,6 +91,7 @@ class Record:
                 continue  # the machine stopped in the middle of a line
 
 
+_ALL = "all"
 GROUPS = {
     "documents": "documents",
     "statuses read by senders": "statuses read",
@@ -106,7 +109,7 @@ GROUPS = {
     "power cuts": "power-cut",
     "holds by an operator": "held",
     "nodes given a rest": "maintenance",
-    "documents shut away": "secret",
+    "documents with a secrecy level": "secret",
     "dead letters put back": "requeued",
 }  # fmt: skip
 """What is told of many histories, by how the counts' names begin."""
@@ -116,7 +119,7 @@ def told(one: Sum) -> str:
     """Return the sum in words, a row of the table of docs/simulation.md first."""
     ranges = ", ".join(f"{a} to {b}" for a, b in _joined(one.seeds))
     engine = {"memory": "memory", "sqlite": "SQLite files"}[one.ledger]
-    label = f", at {one.label}" if one.label else ""
+    label = f", at {one.label}" if one.label not in {"", _ALL} else ""
     lines = [
         f"| | {engine}, seeds {ranges}{label} | {one.histories:,} | {len(one.failed)} |",
         "; ".join(f"{_grouped(one.counts, begins):,} {what}" for what, begins in GROUPS.items()),

@@ -1052,6 +1052,7 @@ def run(plan: Plan, mutate: Mutate | None = None) -> Result:
         if gc_was:
             gc.enable()
     world.counts["documents"] += len(plan.docs)
+    world.counts["secret documents"] += sum(doc.secret for doc in plan.docs)
     points: Counter[str] = Counter()
     for where, times in world._visits.items():
         points[where[-1]] += times
