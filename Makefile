@@ -100,7 +100,7 @@ bundle: dev
 	  else tar c --exclude-vcs --exclude=__pycache__ --exclude=./build --exclude=./dist --exclude=./$(VENV) .; \
 	  fi | tar xp -C build/source
 	$(PIP) download --require-hashes --no-deps --only-binary :all: -d build/wheels -r build/source/requirements.lock
-	SOURCE_DATE_EPOCH=$(BUILT_AT) $(PIP) wheel --no-deps --no-build-isolation -w build/wheels ./build/source
+	umask 022; SOURCE_DATE_EPOCH=$(BUILT_AT) $(PIP) wheel --no-deps --no-build-isolation -w build/wheels ./build/source
 	SOURCE_DATE_EPOCH=$(BUILT_AT) $(BIN)/python packaging/bundle.py --root build/source --wheels build/wheels --output dist
 
 bundle-test: dev
