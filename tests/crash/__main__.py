@@ -39,6 +39,7 @@ class Run:
         self.options = options
         self.folder = folder
         self.begun = time.monotonic()
+        self.commit = _commit()
         self.mayhem: Mayhem | None = None
         self.site: Site | None = None
 
@@ -135,7 +136,7 @@ class Run:
             row = {
                 "engine": self.options.engine,
                 "seed": self.options.seed,
-                "commit": _commit(),
+                "commit": self.commit,
                 "documents": len(second.letters),
                 "in_backup": len(story.known),
                 "accepted_when_lost": len(first.accepted),
@@ -167,7 +168,7 @@ class Run:
         row = {
             "engine": self.options.engine,
             "seed": self.options.seed,
-            "commit": _commit(),
+            "commit": self.commit,
             "documents": len(book.letters),
             "accepted": len(book.accepted),
             "refused": len(book.refused),
