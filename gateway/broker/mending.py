@@ -35,9 +35,7 @@ from gateway.broker.link import (
     Address,
     Link,
     open_channel,
-    part_from,
     speaking,
-    to_the_end,
 )
 from gateway.broker.queues import Queue, probing
 from gateway.broker.repeats import Repeats
@@ -167,7 +165,8 @@ class Mender:
 
     async def _keeps(self, connection: AbstractConnection, queue: Queue) -> bool:
         """Tell whether a queue confirms a message, on a channel that has not met it before."""
-        # A channel each: a dead queue holds up all that comes behind it on the same one.
+        # A channel each: a dead queue holds up all that comes behind it on the same one, also its
+        # closing, which is left to the connection.
         channel = await open_channel(connection, confirms=True)
         try:
             async with speaking(self._address.confirm_s):
@@ -179,8 +178,6 @@ class Mender:
             if isinstance(exc.__cause__, (DeliveryError, TimeoutError)):
                 return False
             raise
-        finally:
-            await to_the_end(part_from(channel))
         return True
 
     async def _mend(self, questions: Questions, queue: Queue) -> None:
