@@ -53,7 +53,12 @@ class Record:
             "counts": played.counts,
         }
         with self._path.open("a") as file:
-            file.write(json.dumps(line) + "\n")
+            # First an end for a line that has none: a machine may have stopped in the middle of it.
+            file.write(("\n" if self._torn() else "") + json.dumps(line) + "\n")
+
+    def _torn(self) -> bool:
+        data = self._path.read_bytes()[-1:]
+        return data not in {b"", b"\n"}
 
     def left(self, jobs: Iterable[Job]) -> Iterator[Job]:
         """Yield the jobs that have no line yet, or one that says they failed."""

@@ -22,6 +22,8 @@ def test_a_line_the_machine_stopped_in_is_no_line(tmp_path):
     with path.open("a") as file:
         file.write('{"first": 125, "cou')
     assert list(record.left(JOBS)) == JOBS[1:]
+    record.add(Played(JOBS[1], ()))
+    assert list(record.left(JOBS)) == JOBS[2:]
 
 
 def test_a_record_adds_up_by_ledger_and_label_and_whole(tmp_path):
