@@ -1,4 +1,4 @@
-"""Rows the programs write: events, receipt entries, wake-ups, blob references.
+"""Rows the programs write (events, receipt entries, wake-ups, blob references), guards on holds.
 
 Builders only; a row is a fact once the ledger committed it.
 """
