@@ -386,6 +386,15 @@ async def test_a_server_that_does_not_answer_is_given_up_and_found_again(
         await ledger.close()
 
 
+async def test_marks_of_writers_long_gone_are_swept_and_young_ones_stay(opened, place):
+    old, young = "writer:000000000001dead", f"writer:{int(time.time()):012d}young"
+    first = await opened()
+    await first.commit(ChangeSet((rows.meta(old, "batch 1"), rows.meta(young, "batch 1"))))
+    await opened()
+    assert await first.one("meta", key=old) is None
+    assert await first.one("meta", key=young) == {"value": "batch 1"}
+
+
 async def test_connections_the_server_closed_are_opened_again(opened, postgres_server):
     ledger = await opened()
     await ledger.commit(ChangeSet((rows.meta("k"),)))
