@@ -53,7 +53,7 @@ class AmqpBroker:
         )
         self._in = Link(address, "take", self._outage)
         self._taps: dict[str, Tap] = {}
-        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._tasks: list[asyncio.Task[None]] = []
         self._topics: set[str] = set()
         self._ready: dict[tuple[str, int], int] = {}
         self._parked = 0
@@ -80,7 +80,7 @@ class AmqpBroker:
                 repeats=self._repeats,
                 mender=self._mender,
             )
-            self._tasks[topic] = asyncio.create_task(tap.run(), name=f"broker {topic}")
+            self._tasks.append(asyncio.create_task(tap.run(), name=f"broker {topic}"))
         return await tap.take(lowest)
 
     def depth(self) -> dict[tuple[str, int], int]:
@@ -94,10 +94,9 @@ class AmqpBroker:
     async def close(self) -> None:
         """Let go; the broker hands out again what was taken and not acknowledged."""
         self._closed = True
-        tasks = list(self._tasks.values())
-        for task in tasks:
+        for task in self._tasks:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(*self._tasks, return_exceptions=True)
         self._tasks.clear()
         await asyncio.gather(self._in.close(), self._out.close())
         self._outage.over()
@@ -110,9 +109,11 @@ class AmqpBroker:
         if self._closed:
             raise UnavailableError(public="the broker was let go")
         self._topics |= topics
-        if "" not in self._tasks:
-            self._tasks[""] = asyncio.create_task(self._watch(), name="broker survey")
-            self._tasks["."] = asyncio.create_task(self._mender.run(), name="broker mending")
+        if not self._tasks:
+            self._tasks += (
+                asyncio.create_task(self._watch(), name="broker survey"),
+                asyncio.create_task(self._mender.run(), name="broker mending"),
+            )
 
     def _crowded(self, topic: str, lane: int) -> bool:
         return self._ready.get((topic, lane), 0) >= _CROWD

@@ -390,7 +390,7 @@ async def send_raw(place, queue, *bodies):
 
 async def test_a_message_that_names_no_work_is_parked_and_told(rabbit_place, told):
     (normal, *_) = lanes_of("vanlien", "t")
-    async with broker_at(rabbit_place.url) as broker:
+    async with broker_at(rabbit_place.url, look_s=0.2) as broker:
         await broker.publish([Wanted("t", "first")])
         await drained(broker, "t", {"first"})
         poison = (b"\x00garbage", b'{"v": 2, "topic": "t", "ref": "x"}', b"")
