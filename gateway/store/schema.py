@@ -416,6 +416,14 @@ status_report = Table(
     Index("ix_status_recipient", "recipient", "inbox_seq"),
     Index("ix_status_sender", "sender", "id"),
     Index("ix_status_waiting", "recipient", "taken_at", "id"),
+    # In the order of the key: PostgreSQL would sort all that waits behind a column that is NULL.
+    Index(
+        "ix_status_untaken",
+        "recipient",
+        "id",
+        sqlite_where=text("taken_at IS NULL"),
+        postgresql_where=text("taken_at IS NULL"),
+    ),
     Index("ix_status_consignment", "consignment_id"),
     Index("ix_status_arrival", "arrival_id"),
     Index(

@@ -95,6 +95,7 @@ def test_a_page_is_read_in_the_order_of_an_index(ledger_file, name):
         ("consignments_concerning", "ix_consignment_concerning"),
         ("arrivals_noted", "ix_arrival_notation"),
         ("settled_inbound", "ix_arrival_inbound"),
+        ("waiting_statuses", "ix_status_waiting"),
     ],
 )
 def test_the_narrowest_index_is_taken(ledger_file, name, index):

@@ -431,6 +431,13 @@ def _incoming() -> None:
         postgresql_where=sa.text("inbox_seq IS NULL AND offered_at IS NOT NULL"),
     )
     op.create_index("ix_status_waiting", "status_report", ["recipient", "taken_at", "id"])
+    op.create_index(
+        "ix_status_untaken",
+        "status_report",
+        ["recipient", "id"],
+        sqlite_where=sa.text("taken_at IS NULL"),
+        postgresql_where=sa.text("taken_at IS NULL"),
+    )
     op.create_table(
         "recall",
         sa.Column("id", TEXT, nullable=False),
