@@ -186,7 +186,7 @@ class Relay:
         faults.reach("relay.after-delivery")
         now = self._context.clock.now()
         self._tell(claimed, outcome, now)
-        await self._settle(claimed, outcome, now)  # (3)
+        await self._record(claimed, outcome, now)  # (3)
         await self.breakers.record(row["hop"])
         faults.reach("relay.after-outcome")
 
@@ -361,6 +361,22 @@ class Relay:
 
     # ------------------------------------------------------------ (3) record
 
+    async def _record(self, row: Row, outcome: Outcome | _Damaged, now: datetime) -> None:
+        """Commit the attempt's end, however long the ledger is away, as long as the lease is ours.
+
+        Given up, the letter would stand still until the lease is over, a hỏa tốc one too. Safe to
+        repeat: what was committed after all is found so, and stays.
+        """
+        loop, lease = asyncio.get_running_loop(), self._context.policy.lease
+        patience = Patience("relay", self._context.random)
+        while True:
+            try:
+                return await self._settle(row, outcome, now)
+            except UnavailableError as exc:
+                if loop.time() > row["claimed_s"] + lease.total_seconds():
+                    raise
+                await patience.wait(exc)
+
     async def _settle(self, row: Row, outcome: Outcome | _Damaged, now: datetime) -> None:
         context = self._context
         due: datetime | None = None
@@ -392,7 +408,7 @@ class Relay:
         result = await context.ledger.commit(ChangeSet(rows=(*changes, ended)))
         if isinstance(result, Conflict):  # a receipt was faster: it has settled the transfer
             await context.ledger.commit(ChangeSet(rows=(ended,)))
-        elif may_close:
+        if may_close:
             await tracking.close_if_settled(context, row["consignment_id"])
         self._say(row, outcome, due, now)
 

@@ -14,7 +14,8 @@ from adapters.vxp.simulator import Fault
 from gateway import stores
 from gateway.codec.reader import read_packet
 from gateway.domain.moments import from_text
-from gateway.ports import AgencyRecord, AgencyRow
+from gateway.errors import UnavailableError
+from gateway.ports import AgencyRecord, AgencyRow, Update
 from gateway.store.operations import LedgerOperations
 from tests.world.gatehouse import HUB, gatehouse, packet
 
@@ -487,3 +488,26 @@ async def test_a_parcel_that_is_gone_is_made_again_the_same(tmp_path):
         assert (await transfer(house, document))["parcel_sha256"] == before
         (raw,) = at_axis(house)
         assert sha256(raw).hexdigest() == before
+
+
+async def test_an_end_that_cannot_be_recorded_is_recorded_when_the_ledger_is_back(
+    tmp_path, monkeypatch
+):
+    """Not when the lease is over, ten minutes later."""
+    async with gatehouse(tmp_path, axis=True) as house:
+        ledger, away = house.gateway.ledger, [True, True]
+        commit = ledger.commit
+
+        async def breaks(change):
+            ends = [r for r in change.rows if isinstance(r, Update) and r.table == "attempt"]
+            if ends and away:
+                away.pop()
+                raise UnavailableError
+            return await commit(change)
+
+        monkeypatch.setattr(ledger, "commit", breaks)
+        status, sent, _ = await house.send(packet("1", to=("G09",)))
+        assert status == 202
+        await house.state(sent["id"], "G09", "handed_over", "arrived", "accepted")
+        assert not away
+        assert house.axis.calls.count("sendEdoc") == 1
