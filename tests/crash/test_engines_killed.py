@@ -16,7 +16,7 @@ from tests.world.load import Load
 from tests.world.servers.postgres import PostgresServer, needs_postgres
 from tests.world.site import site
 
-pytestmark = [pytest.mark.crash, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.crash, pytest.mark.timeout(900)]
 
 SEED = 20261122
 SQLITE = (

@@ -9,7 +9,7 @@ from tests.world.judge import told
 from tests.world.letters import letters
 from tests.world.site import site
 
-pytestmark = [pytest.mark.crash, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.crash, pytest.mark.timeout(900)]
 
 
 async def test_life_goes_on_after_the_backup_and_the_ledger_is_lost(tmp_path):

@@ -79,7 +79,7 @@ class Site:
     load: Load | None = None
     unlooked: int = 0
     refused_starts: int = 0
-    patience_s: float = 120.0
+    patience_s: float = 240.0
     _urls: dict[str, str] = field(default_factory=dict)
     _handed: asyncio.Lock = field(default_factory=asyncio.Lock)
 
