@@ -110,6 +110,7 @@ class Site:
 
     async def _started(self, name: str, fault: str) -> bool:
         node = self.nodes[name]
+        self._urls.pop(name, None)  # the process before may have died by itself
         node.starts += 1
         node.child = Child(node.config, self.folder / f"{name}-{node.starts}.log", fault)
         await node.child.start()
@@ -120,7 +121,8 @@ class Site:
         if node.child.code == -signal.SIGKILL and fault:
             return True
         told = self.tail(name)
-        assert "Tạm thời không phục vụ được" in told, f"{name} does not start\n{told}"
+        refused = node.child.code == 70 and "vanlien doctor" in told
+        assert refused, f"{name} does not start\n{told}"
         return False
 
     async def kill(self, name: str) -> None:
