@@ -10,7 +10,7 @@ Every step is one change set and safe to repeat; nothing is decided anew, and no
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 from gateway import observe
 from gateway.domain.delivery import LONGEST_WISH
@@ -89,8 +89,10 @@ async def bring_forward(context: Context) -> None:
     far = to_text(now + longest_wait(context))
     count = 0
     for found in await ledger.all("hops_waiting"):
-        rows = await ledger.all("transfers_later", now=far, hop=found["hop"], limit=_LIMIT)
-        for row in rows:
+        # What was never tried waits for no schedule: a small jump of the clock is noticed too.
+        asked: dict[str, Any] = {"hop": found["hop"], "limit": _LIMIT}
+        untried = await ledger.all("transfers_untried_later", now=to_text(now + _SLACK), **asked)
+        for row in (*untried, *await ledger.all("transfers_later", now=far, **asked)):
             count += await _sooner(context, row, now)
     at = {"due_at": to_text(now)}
     rows = await ledger.all("inbound_too_late", far=far, limit=_LIMIT)

@@ -26,12 +26,19 @@ _DUE_LANES: Final = " UNION ALL ".join(
     f"AND hop = :hop AND lane = {lane} ORDER BY due_at LIMIT :limit) AS lane_{lane}"
     for lane in (4, 3, 2, 1, 0)
 )
-_LATER_LANES: Final = " UNION ALL ".join(
-    f"SELECT * FROM (SELECT id, lane, due_at FROM transfer WHERE {_OPEN} "  # noqa: S608
-    "AND hop = :hop AND due_at > :now "
-    f"AND lane = {lane} ORDER BY due_at LIMIT :limit) AS lane_{lane}"
-    for lane in (4, 3, 2, 1, 0)
-)
+
+
+def _later(only: str = "") -> str:
+    return " UNION ALL ".join(
+        f"SELECT * FROM (SELECT id, lane, due_at FROM transfer WHERE {_OPEN} {only}"  # noqa: S608
+        "AND hop = :hop AND due_at > :now "
+        f"AND lane = {lane} ORDER BY due_at LIMIT :limit) AS lane_{lane}"
+        for lane in (4, 3, 2, 1, 0)
+    )
+
+
+_LATER_LANES: Final = _later()
+_UNTRIED_LANES: Final = _later("AND state = 'waiting' ")
 _HOLD_OF: Final = (
     "(scope = 'transfer' AND subject = :transfer_id) "
     "OR (scope = 'document' AND subject = :consignment_id) OR (scope = 'hop' AND subject = :hop)"
@@ -172,6 +179,10 @@ QUERIES: Final[dict[str, str]] = {
     ),
     "transfers_later": (
         f"SELECT * FROM ({_LATER_LANES}) AS later "  # noqa: S608
+        "ORDER BY lane DESC, due_at LIMIT :limit"
+    ),
+    "transfers_untried_later": (
+        f"SELECT * FROM ({_UNTRIED_LANES}) AS later "  # noqa: S608
         "ORDER BY lane DESC, due_at LIMIT :limit"
     ),
     # -------------------------------------------------------------- holds

@@ -156,7 +156,14 @@ def test_what_cannot_be_leaves_no_trace(queue, action, name, said):
 
 @pytest.mark.parametrize("queue", ["sqlite"], indirect=True)
 @pytest.mark.parametrize(
-    "name", ["hops_waiting", "transfers_due_at", "urgent_due", "transfers_later"]
+    "name",
+    [
+        "hops_waiting",
+        "transfers_due_at",
+        "urgent_due",
+        "transfers_later",
+        "transfers_untried_later",
+    ],
 )
 def test_a_long_queue_of_one_hop_is_jumped_over(queue, name):
     params = {"now": NOW, "hop": "truc", "lane": 3, "limit": 9}

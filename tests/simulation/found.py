@@ -62,4 +62,15 @@ FOUND = {
         docs=(Doc(1, 1.0, "H37.02", ("G09",), more=("H37.04",)),),
         faults=(Fault("hold", "A", "document", at=9.0, span=20.0),),
     ),
+    # Released while the clock was half an hour ahead; set back, it waited until then, untried.
+    "a document that waited for a clock that was ahead": Plan(
+        107003,
+        "single",
+        latency=0.05,
+        docs=(Doc(3, 8.6, "H37.02", ("H37.04",), replies=()),),
+        faults=(
+            Fault("clock-jump", "A", at=11.2, span=3.0, size=900.0),
+            Fault("clock-jump", "A", at=3.1, span=20.0, size=900.0),
+        ),
+    ),
 }

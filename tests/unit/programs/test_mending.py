@@ -12,7 +12,6 @@ import pytest
 
 from gateway.domain.lifecycle import DELIVERY, DeliveryState, settled
 from gateway.domain.moments import to_text
-from gateway.errors import UnavailableError
 from gateway.ports import ChangeSet, Insert, Refused, Update
 from gateway.programs import mending, tracking
 from gateway.programs.janitor import Every, Janitor
@@ -94,22 +93,22 @@ async def test_what_is_settled_but_for_its_closing_is_closed(town):
     assert await state_of(town, "waits") == "accepted"
 
 
-async def test_a_closing_that_failed_after_a_refusal_is_made_good_within_a_minute(
+async def test_a_closing_that_was_cut_off_after_a_refusal_is_made_good_within_a_minute(
     town, monkeypatch
 ):
     class Refusing:
         async def deliver(self, parcel, *, deadline):
             return Refused("không có đơn vị", "18")
 
-    async def away(context, name):
-        raise UnavailableError(public="the ledger is away")
+    async def dies(context, name):
+        raise asyncio.CancelledError
 
     town.context.adapters[DEAD] = Refusing()
     moved = transfer(town, "t", kind="edoc", status_id=None, consignment_id="c")
     await put(town, consignment("c"), delivery("d", "c", "pending", "t"), moved)
     with monkeypatch.context() as trouble:
-        trouble.setattr(tracking, "close_if_settled", away)
-        with pytest.raises(UnavailableError):
+        trouble.setattr(tracking, "close_if_settled", dies)
+        with pytest.raises(asyncio.CancelledError):
             await Relay(town.context).once("t")
     assert await state_of(town, "c") == "released"
     await mending.newest(town.context)
@@ -188,6 +187,22 @@ async def test_after_a_clock_was_set_back_nothing_waits_for_it_to_come_again(tow
     assert found == {"i": AT, "k": far}
     found = {n: (await town.ledger.one("recheck", subject=n))["due_at"] for n in "ab"}
     assert found == {"a": AT, "b": soon}
+
+
+async def test_what_was_never_tried_does_not_wait_for_half_an_hour(town):
+    """The clock was half an hour ahead when it was released: no schedule says so (SND-15)."""
+    half, slack = NOW + timedelta(minutes=30), NOW + timedelta(minutes=14)
+    await put(
+        town,
+        transfer(town, "new", state="waiting", due_at=to_text(half)),
+        transfer(town, "tried", state="deferred", due_at=to_text(half)),
+        transfer(town, "nowhere", state="waiting", due_at=to_text(slack)),
+    )
+    await mending.bring_forward(town.context)
+    due = {
+        n: (await town.ledger.one("transfer", id=n))["due_at"] for n in ("new", "tried", "nowhere")
+    }
+    assert due == {"new": AT, "tried": to_text(half), "nowhere": to_text(slack)}
 
 
 async def test_what_an_operator_lets_go_later_is_brought_forward_then(town):
