@@ -28,10 +28,11 @@ class Away:
         self.inner, self.names, self.away, self.asked = inner, names, True, asyncio.Event()
 
     def __getattr__(self, name):
-        if self.away and name in self.names:
-            self.asked.set()
-            raise UnavailableError(public="away")
-        return getattr(self.inner, name)
+        return self._fail if self.away and name in self.names else getattr(self.inner, name)
+
+    def _fail(self, *_, **__):
+        self.asked.set()
+        raise UnavailableError(public="away")
 
 
 async def ready(house):
@@ -130,7 +131,7 @@ async def test_a_full_backlog_keeps_room_for_the_urgent_and_says_so(tmp_path, mo
 async def test_blobs_that_are_away_refuse_and_come_back(tmp_path):
     async with gatehouse(tmp_path) as house:
         context = house.gateway.context
-        context.blobs = blobs = Away(context.blobs, "writer", "put")
+        context.blobs = blobs = Away(context.blobs, "writer", "put", "probe")
         status, problem, headers = await house.send(packet("1"))
         assert (status, problem["reason"]) == (503, "unavailable")
         assert int(headers["Retry-After"]) >= 1

@@ -17,7 +17,7 @@ from tests.simulation.shrink import shrink
 from tests.simulation.world import run
 
 ROOT = Path(__file__).parents[2]
-SEEDS, CHUNK = 320, 20
+SEEDS, CHUNK = 240, 20
 QUIET = Plan(1, "cluster", docs=(Doc(1, 1.0, "H37.02", ("H37.04", "G09")),))
 
 
