@@ -218,11 +218,9 @@ class Link:
             began = time.monotonic()
             if began < self._not_before and not patient:
                 raise away("went away a moment ago")
+            await self.drop()  # a dead one, which the library believes open until it is closed
             try:
-                async with speaking(CONNECT_S):
-                    self._connection = await aio_pika.connect(
-                        self._address.full(f"vanlien {self.side}"), ssl_context=self._tls
-                    )
+                self._connection = await self._made()
             except UnavailableError as exc:
                 if self._outage is not None:
                     self._outage.lost(self.side, exc.public)
@@ -230,6 +228,18 @@ class Link:
                 self._not_before = now + max(_AGAIN_S, now - began)
                 raise
             return self._connection
+
+    async def _made(self) -> AbstractConnection:
+        url = self._address.full(f"vanlien {self.side}")
+        connection = aio_pika.Connection(url, ssl_context=self._tls)
+        try:
+            async with speaking(CONNECT_S):
+                await connection.connect()
+        except BaseException:
+            # Else the library closes it when it is collected, perhaps where no loop runs any more.
+            await to_the_end(part_from(connection))
+            raise
+        return connection
 
     async def steady(self) -> AbstractConnection:
         """Return the connection, however long it takes to make it."""

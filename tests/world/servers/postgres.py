@@ -20,6 +20,7 @@ import threading
 from pathlib import Path
 from typing import Final
 
+import psutil
 import pytest
 
 USER: Final = "vanlien"
@@ -133,6 +134,7 @@ class PostgresServer:
                 break
         else:
             code = self._process.wait()
+            self._process.stderr.close()
             raise RuntimeError(f"postgres ended with {code}: {b''.join(self._log).decode()}")
         # The pipe is read on: a server whose log is full stands still.
         threading.Thread(target=self._read_on, args=(self._process,), daemon=True).start()
@@ -226,13 +228,17 @@ class PostgresServer:
         with contextlib.suppress(ProcessLookupError):
             # Stopped first: it must not see its children die and start others.
             os.kill(process.pid, signal.SIGSTOP)
-        children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
-        with contextlib.suppress(OSError):
-            for child in children.read_text().split():
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(int(child), signal.SIGKILL)
+        children: list[psutil.Process] = []
+        with contextlib.suppress(psutil.NoSuchProcess):
+            children = psutil.Process(process.pid).children()
+        for child in children:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                child.kill()
         process.kill()
         process.wait()
+        # The next start refuses while one of them still holds the shared memory.
+        _, alive = psutil.wait_procs(children, timeout=60)
+        assert not alive, alive
         self._process = None
 
     def close(self) -> None:
