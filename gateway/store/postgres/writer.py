@@ -176,9 +176,14 @@ class Writer:
             await self._writing
         connection = self._connection
         if connection is not None:
-            with contextlib.suppress(Exception):
+            try:
                 await connection.execute("DELETE FROM meta WHERE key = $1", self._key)
-            await let_go(connection)
+            except Exception as exc:
+                if not is_trouble(exc):
+                    raise
+                # Without the server the mark stays; a later writer takes it away (_KEPT_S).
+            finally:
+                await let_go(connection)
 
     def _connect(self) -> Coroutine[Any, Any, Connection]:
         return connect(self._place, "writer", idle_s=_IDLE_S)
