@@ -8,7 +8,7 @@ from outside; `release` lets go. Each step is audited; none undoes another.
 import itertools
 import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
@@ -23,7 +23,7 @@ from gateway.cli.frame import OK, UsageFault, emit, examples
 if TYPE_CHECKING:
     from gateway.backup import form
     from gateway.backup.verify import Checked
-    from gateway.store.keeping import Floor, Raised
+    from gateway.store.keeping import Floor, Raised, SeenHead
 
 _UNDER_WAY: Final = ".restore-under-way"
 """Names the backup a folder is being filled from: the same command goes on with it."""
@@ -235,7 +235,26 @@ def reconcile(
         if floors or receipts or nothing_later:
             raised = ledger.reconcile([*floors, *ledger.floors(lost)], by=common.actor())
         stands = ledger.restored()
-    payload = {
+    payload = _reconciled(raised, lost, seen, stands)
+    lines = [
+        f"{r.floor.agency} {r.floor.year} {r.floor.series}: {r.before} → {r.floor.last}"
+        for r in raised
+    ] or ["Không dãy số nào phải đẩy / no counter had to move"]
+    lines += [f"mất / lost: {_lost_text(facts)}" for facts in lost]
+    lines += [_head_text(h.size, h.root, h.state) for h in seen]
+    lines += _window(stands["made_at"], stands["restored_at"])
+    emit(payload, "\n".join(lines), as_json)
+    return OK
+
+
+def _reconciled(
+    raised: "Sequence[Raised]",
+    lost: Sequence[Mapping[str, Any]],
+    seen: "Sequence[SeenHead]",
+    stands: Mapping[str, Any],
+) -> dict[str, Any]:
+    """Return what `restore reconcile --json` answers."""
+    return {
         "raised": [
             {
                 "agency": r.floor.agency,
@@ -251,15 +270,6 @@ def reconcile(
         "reconciled": bool(stands.get("reconciled_at")),
         "window": {"from": stands["made_at"], "to": stands["restored_at"]},
     }
-    lines = [
-        f"{r.floor.agency} {r.floor.year} {r.floor.series}: {r.before} → {r.floor.last}"
-        for r in raised
-    ] or ["Không dãy số nào phải đẩy / no counter had to move"]
-    lines += [f"mất / lost: {_lost_text(facts)}" for facts in lost]
-    lines += [_head_text(h.size, h.root, h.state) for h in seen]
-    lines += _window(stands["made_at"], stands["restored_at"])
-    emit(payload, "\n".join(lines), as_json)
-    return OK
 
 
 def strays(
