@@ -12,25 +12,26 @@ import os
 import platform
 import random
 import secrets
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from contextlib import AsyncExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
-from adapters.vxp import plugin as vxp
-from adapters.vxp.facade import busy, only_from
+from adapters.shared.serving import only_from
 from gateway import __version__, observe, stores
 from gateway.brokers import make_broker, outside
 from gateway.clock import SystemClock, ask_ntp
 from gateway.config import Settings
 from gateway.datafolder import take_lock
+from gateway.dialects import dialect
 from gateway.errors import ConfigurationError, Fault, GatewayError, UnavailableError
 from gateway.keys.expiry import ExpiryWatch, Term
 from gateway.keys.receiptkey import LiveReceiptKey
 from gateway.keys.secretkey import SecretKeys
 from gateway.keys.tls import ServerTls
+from gateway.keys.tokens import SealedTokens
 from gateway.keys.watch import KeyWatch
 from gateway.policies import (
     adapter_of,
@@ -43,7 +44,7 @@ from gateway.policies import (
     receipt_keys_of,
     record_of,
 )
-from gateway.ports import Ids
+from gateway.ports import Facade, Ids, Means, Network
 from gateway.programs.admission import Admission, Room
 from gateway.programs.backupwatch import BackupWatch
 from gateway.programs.cataloguing import Cataloguer
@@ -151,6 +152,7 @@ class Gateway:
         secret_keys = SecretKeys(settings.secrets.key_file)
         self.keys.watched.append(secret_keys)
         self.callers = stores.open_callers(settings, self.clock, secret_keys)
+        self.tokens = SealedTokens(secret_keys, self.callers, self.clock.now)
         opened.callback(self.callers.close)
         self._seed()
         self.ledger = await opened.enter_async_context(stores.open_ledger(settings))
@@ -461,8 +463,8 @@ class Gateway:
             await self._listen_plainly(limits)
 
     def _make_api(self, limits: web_body.Limits) -> web.Application:
-        max_bytes = limits.max_packet_bytes
         studio, page = self._make_reporting(limits)
+        facades = self._facades(self.settings.http.facades, limits)
         return make_app(
             self.door,
             self.desk,
@@ -470,32 +472,55 @@ class Gateway:
             self.clock,
             self._ids,
             limits=limits,
-            extra_routes=vxp.routes(self.door, self.callers, self.clock, max_bytes=max_bytes),
+            extra_routes=[route for facade in facades for route in facade.routes],
             studio=studio,
             verify_page=page,
-            busy=busy,
+            busy=_busy(facades),
         )
+
+    def _facades(
+        self,
+        wanted: Sequence[str],
+        limits: web_body.Limits,
+        plain_http_from: Sequence[Network] | None = None,
+    ) -> list[Facade]:
+        means = Means(
+            front=self.door,
+            callers=self.callers,
+            tokens=self.tokens,
+            clock=self.clock,
+            max_bytes=limits.max_packet_bytes,
+            plain_http_from=plain_http_from,
+        )
+        return [dialect(name).facade(means) for name in dict.fromkeys(wanted)]
 
     async def _listen_plainly(self, limits: web_body.Limits) -> None:
         """Open the listeners of old clients."""
-        max_bytes = limits.max_packet_bytes
         for index, plain in enumerate(self.settings.http.plain_facades):
             # Old clients speak plain HTTP inside the VPN: only from listed ranges, and it is said.
             networks = tuple(plain.networks)
-            routes = vxp.routes(
-                self.door,
-                self.callers,
-                self.clock,
-                max_bytes=max_bytes,
-                plain_http_from=networks,
-            )
+            facades = self._facades(plain.facades, limits, networks)
             facade = make_facade_app(
-                self._ids, routes, limits=limits, middlewares=[only_from(networks)], busy=busy
+                self._ids,
+                [route for facade in facades for route in facade.routes],
+                limits=limits,
+                middlewares=[only_from(networks)],
+                busy=_busy(facades),
             )
             with _bound(f"http.plain_facade[{index}]", plain.host, plain.port):
                 running = await listen(facade, plain.host, plain.port, limits=limits)
             self.listeners.append(running)
             observe.plain_listener_warning(port=running.port, ranges=len(networks))
+
+
+def _busy(facades: Sequence[Facade]) -> Callable[[web.Request, GatewayError], Any]:
+    """Return how these façades say that there is no room: the one whose request it is."""
+
+    def busy(request: web.Request, error: GatewayError) -> web.StreamResponse | None:
+        answers = (facade.busy(request, error) for facade in facades)
+        return next((answer for answer in answers if answer is not None), None)
+
+    return busy
 
 
 @contextmanager

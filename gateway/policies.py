@@ -7,9 +7,9 @@ here or in `gateway.app`, and nowhere else.
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
-from adapters.vxp import plugin as vxp
 from gateway.codec.limits import Limits
 from gateway.config import Agency, Peer, Settings
+from gateway.dialects import dialect
 from gateway.domain.breaker import BreakerPolicy
 from gateway.domain.delivery import Lane, Schedule
 from gateway.domain.worktime import OfficeHours
@@ -27,7 +27,13 @@ from gateway.verifier.fetch import FetchPolicy
 if TYPE_CHECKING:
     from gateway.store.objects import Bucket
 
-_DIALECTS: Final = {"vxp": vxp}
+_OWN: Final[dict[str, tuple[str, ...]]] = {
+    "vxp": ("hash_form",),
+    "bkav": (),
+    "langson": (),
+    "wso2": (),
+}
+"""Settings of a peer that one dialect alone understands."""
 _ASKING: Final = 4
 """Connections to a peer besides those of parcels under way: listing, fetching, acknowledging."""
 
@@ -134,16 +140,17 @@ def bounds_of(settings: Settings) -> Bounds:
 
 def adapter_of(peer: Peer, clock: Clock) -> Adapter:
     """Return the adapter of a peer."""
-    return _DIALECTS[peer.dialect].make_client(
+    own = {name: getattr(peer, name) for name in _OWN[peer.dialect]}
+    return dialect(peer.dialect).make_client(
         name=peer.id,
         endpoint=str(peer.endpoint),
         system_id=peer.system_id,
         secret=PeerSecret(peer.id, peer.secret_file, clock.now),
         clock=clock,
-        hash_form=peer.hash_form,
         connections=peer.max_in_flight + _ASKING,
         max_packet_bytes=int(peer.max_bytes),
         silence_s=peer.timeout.total_seconds(),
+        **own,
     )
 
 

@@ -4,21 +4,17 @@ Promises: importing opens nothing. A crash leaves nothing behind: all state is t
 """
 
 import ssl
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from aiohttp import web
-
     from adapters.vxp.client import VxpAdapter
-    from adapters.vxp.facade import Network
-    from gateway.ports import Callers, Clock, FrontDoor, SharedSecret
+    from gateway.ports import Clock, Facade, Means, SharedSecret
 
 
 @dataclass(frozen=True, slots=True)
 class Plugin:
-    """What `gateway.app` finds under the entry-point group "gateway.adapters"."""
+    """See `gateway.ports.Dialect`."""
 
     name: str = "vxp"
 
@@ -39,29 +35,21 @@ class Plugin:
         settings = VxpSettings(name, endpoint, system_id, **options)
         return VxpAdapter(settings, secret, clock, ssl_context=ssl_context)
 
-    def routes(
-        self,
-        front: "FrontDoor",
-        callers: "Callers",
-        clock: "Clock",
-        *,
-        max_bytes: int,
-        base: str = "/XrdAdapter/adapter",
-        plain_http_from: "Sequence[Network] | None" = None,
-        max_skew_s: float | None = None,
-    ) -> "list[web.RouteDef]":
-        """Return the façade's routes; see `facade.routes`."""
-        from adapters.vxp import facade
+    def facade(self, means: "Means") -> "Facade":
+        """Return the façade; see `facade.routes`."""
+        from adapters.vxp import facade, wire
+        from gateway.ports import Facade
 
-        return facade.routes(
-            front,
-            callers,
-            clock,
+        base = means.base or wire.BASE
+        routes = facade.routes(
+            means.front,
+            means.callers,
+            means.clock,
             base=base,
-            max_bytes=max_bytes,
-            plain_http_from=plain_http_from,
-            max_skew_s=max_skew_s,
+            max_bytes=means.max_bytes,
+            plain_http_from=means.plain_http_from,
         )
+        return Facade(routes, facade.busy)
 
 
 plugin = Plugin()

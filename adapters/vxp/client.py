@@ -9,7 +9,6 @@ outcomes are the caller's rows.
 
 import asyncio
 import contextlib
-import hashlib
 import ssl
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,8 +18,10 @@ from typing import Any, Final, Literal, cast
 import aiohttp
 from multidict import CIMultiDict
 
+from adapters.shared.upload import Upload, shared
+from adapters.shared.values import kind_of, text_of, unreadable, wait_s
 from adapters.vxp import answers, wire
-from gateway.errors import IntegrityError, Reason, RejectedError, UnavailableError
+from gateway.errors import Reason, RejectedError, UnavailableError
 from gateway.ports import (
     AgencyRow,
     Busy,
@@ -70,61 +71,6 @@ class VxpSettings:
     connections: int = 10
 
 
-class _Upload:
-    """A parcel on its way: its bytes and the final CRLF, but never the end of a damaged one.
-
-    `failure` keeps what went wrong on our side; the HTTP library would call it a lost connection.
-    """
-
-    def __init__(self, parcel: Parcel) -> None:
-        self._parcel = parcel
-        self.failure: Exception | None = None
-
-    async def chunks(self) -> AsyncIterator[bytes]:
-        """Yield the body of sendEdoc."""
-        try:
-            async for chunk in self._checked():
-                yield chunk
-        except Exception as exc:
-            self.failure = exc
-            raise
-
-    async def _checked(self) -> AsyncIterator[bytes]:
-        parcel = self._parcel
-        digest = hashlib.sha256()
-        passed = 0
-        last = b""
-        async for chunk in parcel.open():
-            if last:
-                yield last
-            digest.update(chunk)
-            passed += len(chunk)
-            last = chunk
-            if passed > parcel.size_bytes:
-                break
-        if passed != parcel.size_bytes or digest.hexdigest() != parcel.sha256:
-            raise IntegrityError(
-                f"transfer {parcel.transfer_id}: the stored bytes do not match their hash"
-            )
-        yield last + wire.CRLF
-
-
-class _Unchanging:
-    """A secret that stays what it is."""
-
-    def __init__(self, secret: bytes) -> None:
-        self._offered = (secret,)
-
-    def offered(self) -> Sequence[bytes]:
-        return self._offered
-
-    def refused(self, secret: bytes) -> None:
-        """Nothing else to try."""
-
-    def worked(self, secret: bytes) -> None:
-        """As expected."""
-
-
 class VxpAdapter:
     """The Adapter to one axis (trục liên thông văn bản).
 
@@ -145,7 +91,7 @@ class VxpAdapter:
     ) -> None:
         self.name = settings.name
         self._settings = settings
-        self._secret = _Unchanging(secret) if isinstance(secret, bytes) else secret
+        self._secret = shared(secret)
         self._clock = clock
         self._ssl: ssl.SSLContext | Literal[True] = ssl_context or True
         self._session: aiohttp.ClientSession | None = None
@@ -171,23 +117,23 @@ class VxpAdapter:
         left_s = (deadline - self._clock.now()).total_seconds()
         if left_s <= 0:
             return Busy("quá hạn trước khi gửi / the deadline passed before sending")
-        upload = _Upload(parcel)
+        upload = Upload(parcel, wire.CRLF)
         try:
             async with asyncio.timeout(left_s):
                 for secret in self._secret.offered():
-                    upload = _Upload(parcel)
+                    upload = Upload(parcel, wire.CRLF)
                     status, wish, body = await self._send(parcel, upload, secret)
                     if self._taken(secret, status):
                         break
         except _TROUBLE as exc:
             if upload.failure is not None:
                 raise upload.failure from exc
-            return Busy(f"mất liên lạc với trục / no answer from the axis ({_kind(exc)})")
+            return Busy(f"mất liên lạc với trục / no answer from the axis ({kind_of(exc)})")
         except UnavailableError as exc:
             return Busy(exc.public)
-        return _outcome(status, body, answers.wait_s(wish, self._clock.now()))
+        return _outcome(status, body, wait_s(wish, self._clock.now()))
 
-    async def _send(self, parcel: Parcel, upload: _Upload, secret: bytes) -> tuple[int, str, bytes]:
+    async def _send(self, parcel: Parcel, upload: Upload, secret: bytes) -> tuple[int, str, bytes]:
         parameters = {
             "servicetype": wire.SERVICE_TYPE,
             "messagetype": parcel.kind,
@@ -220,11 +166,11 @@ class VxpAdapter:
         found: dict[str, Listed] = {}
         table = answers.rows(answer)
         for row in table:
-            doc_id = answers.text_of(row, "docId", "docid", "DocId")
+            doc_id = text_of(row, "docId", "docid", "DocId")
             if doc_id:
                 found.setdefault(doc_id, _listed(doc_id, kind, row))
         if table and not found:
-            raise answers.unreadable("no row of the list has a docId")
+            raise unreadable("no row of the list has a docId")
         return tuple(found.values())
 
     async def fetch(self, item: Listed) -> AsyncIterator[bytes]:
@@ -248,7 +194,7 @@ class VxpAdapter:
                     )
                 yield chunk
         if not passed:
-            raise answers.unreadable("the packet is empty")
+            raise unreadable("the packet is empty")
 
     async def acknowledge(self, item: Listed, *, done: bool, note: str = "") -> None:
         """Tell the peer that the item is ours, or unusable and why (ASCII on this wire).
@@ -261,7 +207,7 @@ class VxpAdapter:
             parameters["description"] = wire.ascii_only(note) or "khong doc duoc goi tin"
         answer = await self._ask("updateStatus", parameters, b"{}")
         if not answer.ok:
-            raise answers.unreadable(f"updateStatus answers {answer.code}: {answer.text}")
+            raise unreadable(f"updateStatus answers {answer.code}: {answer.text}")
 
     async def agencies(self) -> Sequence[AgencyRow]:
         """Return the axis's catalogue with both notations.
@@ -276,13 +222,13 @@ class VxpAdapter:
             current = answers.rows(await self._ask("getAgenciesListQD20", {"level": "1"}))
         except UnavailableError:  # an older axis: the plain list stands alone
             current = []
-        aliases = {answers.text_of(row, "code"): answers.text_of(row, "code102") for row in current}
-        codes = {answers.text_of(row, "id"): answers.text_of(row, "code") for row in plain}
+        aliases = {text_of(row, "code"): text_of(row, "code102") for row in current}
+        codes = {text_of(row, "id"): text_of(row, "code") for row in plain}
         found: dict[str, AgencyRow] = {}
         for row in (*plain, *current):
-            code = answers.text_of(row, "code")
+            code = text_of(row, "code")
             if code and code not in found:
-                parent = answers.text_of(row, "pid", "pcode")
+                parent = text_of(row, "pid", "pcode")
                 found[code] = _agency(code, row, aliases.get(code, ""), codes.get(parent, parent))
         return tuple(found.values())
 
@@ -291,7 +237,7 @@ class VxpAdapter:
         parameters = {"servicetype": wire.SERVICE_TYPE, "messagetype": "edoc"}
         answer = await self._ask("countReceiveEdoc", parameters, b"{}")
         if not answer.ok:
-            raise answers.unreadable(f"the peer answers {answer.code}: {answer.text}")
+            raise unreadable(f"the peer answers {answer.code}: {answer.text}")
 
     # ------------------------------------------------------------ one call
 
@@ -361,10 +307,10 @@ class VxpAdapter:
                     break
         except _TROUBLE as exc:
             raise UnavailableError(
-                Reason.UNAVAILABLE, f"{operation}: no answer from the axis ({_kind(exc)})"
+                Reason.UNAVAILABLE, f"{operation}: no answer from the axis ({kind_of(exc)})"
             ) from exc
         if status != 200:
-            raise answers.unreadable(f"{operation}: HTTP {status}")
+            raise unreadable(f"{operation}: HTTP {status}")
         return answers.read(body)
 
     async def _bounded(self, response: aiohttp.ClientResponse) -> bytes:
@@ -372,7 +318,7 @@ class VxpAdapter:
         async for chunk in response.content.iter_any():
             body += chunk
             if len(body) > self._settings.max_answer_bytes:
-                raise answers.unreadable("the answer is too long")
+                raise unreadable("the answer is too long")
         return bytes(body)
 
     async def _packet(self, doc_id: str) -> AsyncGenerator[bytes, None]:
@@ -388,12 +334,12 @@ class VxpAdapter:
                             yield chunk
                         return
                 if response.status not in _NOT_OFFERED:
-                    raise answers.unreadable(f"downloadEdoc: HTTP {response.status}")
+                    raise unreadable(f"downloadEdoc: HTTP {response.status}")
         except _NoPacketError:
             pass
         except _TROUBLE as exc:
             raise UnavailableError(
-                Reason.UNAVAILABLE, f"downloadEdoc was cut off ({_kind(exc)})"
+                Reason.UNAVAILABLE, f"downloadEdoc was cut off ({kind_of(exc)})"
             ) from exc
         async with contextlib.aclosing(self._base64_packet(parameters)) as chunks:
             async for chunk in chunks:
@@ -404,12 +350,12 @@ class VxpAdapter:
         try:
             async with self._open("POST", "getEdoc", headers, b"{}") as response:
                 if response.status != 200:
-                    raise answers.unreadable(f"getEdoc: HTTP {response.status}")
+                    raise unreadable(f"getEdoc: HTTP {response.status}")
                 async for chunk in answers.decoded(response.content.iter_any()):
                     yield chunk
         except _TROUBLE as exc:
             raise UnavailableError(
-                Reason.UNAVAILABLE, f"getEdoc was cut off ({_kind(exc)})"
+                Reason.UNAVAILABLE, f"getEdoc was cut off ({kind_of(exc)})"
             ) from exc
 
 
@@ -444,7 +390,7 @@ def _outcome(status: int, body: bytes, wish_s: float | None = None) -> Outcome:
     except UnavailableError as exc:
         return Busy(exc.public)
     if answer.ok:
-        doc_id = answers.text_of(answer.body, "DocId", "docId", "docid")
+        doc_id = text_of(answer.body, "DocId", "docId", "docid")
         if not doc_id:
             return Busy("trục nhận nhưng không trả DocId / accepted without a DocId")
         return Taken(doc_id, answer.text)
@@ -455,35 +401,28 @@ def _outcome(status: int, body: bytes, wish_s: float | None = None) -> Outcome:
 
 
 def _listed(doc_id: str, kind: MessageKind, row: Mapping[str, Any]) -> Listed:
-    told = answers.text_of(row, "messageType").lower()
+    told = text_of(row, "messageType").lower()
     to = row.get("to")
-    codes = wire.read_codes(
-        wire.compact(to) if isinstance(to, list) else answers.text_of(row, "to")
-    )
+    codes = wire.read_codes(wire.compact(to) if isinstance(to, list) else text_of(row, "to"))
     return Listed(
         doc_id,
         cast("MessageKind", told) if told in {"edoc", "status"} else kind,
-        sender=answers.text_of(row, "from"),
+        sender=text_of(row, "from"),
         recipients=codes,
-        status=answers.text_of(row, "status"),
-        created_at=wire.read_date(answers.text_of(row, "created_time", "createdTime")),
+        status=text_of(row, "status"),
+        created_at=wire.read_date(text_of(row, "created_time", "createdTime")),
     )
 
 
 def _agency(code: str, row: Mapping[str, Any], alias: str, parent: str) -> AgencyRow:
-    legacy = alias or answers.text_of(row, "oldCode", "code102")
+    legacy = alias or text_of(row, "oldCode", "code102")
     centre = code.upper().endswith(".W00")
     return AgencyRow(
         code,
-        answers.text_of(row, "name"),
+        text_of(row, "name"),
         legacy_code="" if legacy == code else legacy,
         parent=parent,
-        mail=answers.text_of(row, "mail"),
+        mail=text_of(row, "mail"),
         status="hub" if centre else "active",
         connected=not centre,
     )
-
-
-def _kind(exc: BaseException) -> str:
-    """Return what kind of trouble it was; addresses and headers stay out."""
-    return type(exc).__name__

@@ -9,7 +9,6 @@ is no JSON, uses HTTP status codes). A crash leaves nothing behind here: an uplo
 was never accepted, and the client sends it again.
 """
 
-import ipaddress
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final, cast
@@ -17,6 +16,8 @@ from typing import Any, Final, cast
 import aiohttp
 from aiohttp import web
 
+from adapters.shared.inline import encoded
+from adapters.shared.serving import Handler, body, let_go, may_call, not_from_here, stream
 from adapters.vxp import answers, wire
 from gateway import observe
 from gateway.errors import CATALOGUE, GatewayError, Reason, RejectedError, UnavailableError
@@ -28,14 +29,12 @@ from gateway.ports import (
     FrontDoor,
     InboxItem,
     MessageKind,
-    Packet,
+    Network,
     SentItem,
     SubmitOptions,
 )
 
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 Operation = Callable[[web.Request, wire.Signed, Caller], Awaitable[web.StreamResponse]]
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 MAX_ROWS: Final = 1000
 MAX_COUNT: Final = 100_000
@@ -110,41 +109,6 @@ def busy(request: web.Request, error: GatewayError) -> web.StreamResponse | None
     return answer
 
 
-# ---------------------------------------------------------------- where calls may come from
-
-
-def may_call(remote: str | None, networks: Sequence[Network]) -> bool:
-    """Tell whether a peer address lies in one of the ranges; IPv4 inside IPv6 counts as IPv4."""
-    try:
-        address = ipaddress.ip_address((remote or "").partition("%")[0])
-    except ValueError:
-        return False
-    mapped = getattr(address, "ipv4_mapped", None)
-    return any((mapped or address) in network for network in networks)
-
-
-def only_from(networks: Sequence[Network]) -> Any:
-    """Return a middleware that answers 403 to everyone outside the ranges.
-
-    For a plain HTTP listener of old clients inside the VPN. The peer address of the connection
-    counts, never a header.
-    """
-
-    @web.middleware
-    async def check(request: web.Request, handler: Handler) -> web.StreamResponse:
-        if not may_call(request.remote, networks):
-            return _not_from_here()
-        return await handler(request)
-
-    return check
-
-
-def _not_from_here() -> web.Response:
-    return _failure(
-        RejectedError(Reason.FORBIDDEN, "plain HTTP is not open to this address; use HTTPS"), 403
-    )
-
-
 # ---------------------------------------------------------------- one call
 
 
@@ -167,7 +131,7 @@ class _Guard:
         async def handle(request: web.Request) -> web.StreamResponse:
             plain = self._plain_http_from
             if plain is not None and not request.secure and not may_call(request.remote, plain):
-                return _not_from_here()
+                return _failure(not_from_here(), 403)
             try:
                 signed, caller = self._authenticate(request)
                 return await operation(request, signed, caller)
@@ -246,7 +210,7 @@ class _Desk:
         length = request.content_length
         if length is not None and length > self._max_bytes + len(wire.CRLF):
             raise wire.too_large(self._max_bytes)
-        packet = wire.without_crlf(_body(request), declared, self._max_bytes)
+        packet = wire.without_crlf(body(request), declared, self._max_bytes)
         options = SubmitOptions(
             via="vxp", declared_from=sender or None, check_sha256=wire.hash_check(declared)
         )
@@ -294,18 +258,18 @@ class _Desk:
 
         async def text() -> AsyncIterator[bytes]:
             yield before
-            async for chunk in answers.encoded(packet.chunks):
+            async for chunk in encoded(packet.chunks):
                 yield chunk
             yield after
 
-        return await _stream(request, text(), size, "application/json; charset=utf-8", packet)
+        return await stream(request, text(), size, "application/json; charset=utf-8", packet)
 
     async def download(
         self, request: web.Request, signed: wire.Signed, caller: Caller
     ) -> web.StreamResponse:
         """Hand out a packet's raw bytes."""
         packet = await self._front.fetch(caller, _doc_id(signed))
-        return await _stream(request, packet.chunks, packet.size_bytes, wire.BINARY_TYPE, packet)
+        return await stream(request, packet.chunks, packet.size_bytes, wire.BINARY_TYPE, packet)
 
     async def update(
         self, request: web.Request, signed: wire.Signed, caller: Caller
@@ -320,7 +284,7 @@ class _Desk:
                 note = signed.get("description")[:MAX_NOTE]
                 await self._front.acknowledge(caller, doc_id, done=False, note=note)
             case "processing":
-                await _let_go(await self._front.fetch(caller, doc_id))  # is it the caller's?
+                await let_go(await self._front.fetch(caller, doc_id))  # is it the caller's?
             case _:
                 raise RejectedError(Reason.BAD_REQUEST, "status must be done, fail or processing")
         return _json(answers.build())
@@ -406,55 +370,6 @@ def _moment(signed: wire.Signed, name: str) -> datetime | None:
     if at is None:
         raise RejectedError(Reason.BAD_REQUEST, f"{name} must be dd/MM/yyyy HH:mm:ss")
     return at
-
-
-# ---------------------------------------------------------------- bodies
-
-
-async def _body(request: web.Request) -> AsyncIterator[bytes]:
-    """Yield a request body as it arrives; what breaks it off is one of our errors."""
-    try:
-        async for chunk in request.content.iter_any():
-            yield chunk
-    except (aiohttp.ClientError, aiohttp.http.HttpProcessingError, ConnectionError) as exc:
-        raise UnavailableError(
-            Reason.UNAVAILABLE, "the connection broke while the file was arriving; send it again"
-        ) from exc
-
-
-async def _stream(
-    request: web.Request,
-    chunks: AsyncIterator[bytes],
-    size: int,
-    content_type: str,
-    packet: Packet,
-) -> web.StreamResponse:
-    """Stream a body of known size; if it breaks, the connection is cut, so it cannot look whole."""
-    response = web.StreamResponse(headers={"Content-Type": content_type})
-    response.content_length = size
-    sent = 0
-    try:
-        await response.prepare(request)
-        async for chunk in chunks:
-            sent += len(chunk)
-            await response.write(chunk)
-        if sent == size:
-            await response.write_eof()
-    except Exception as exc:  # noqa: BLE001 - the head is out, no other answer is possible
-        if not isinstance(exc, ConnectionError):
-            observe.request_crashed(method=request.method, route="vxp packet", failure=exc)
-    finally:
-        if sent != size and request.transport is not None:
-            request.transport.abort()
-        await _let_go(packet)
-    return response
-
-
-async def _let_go(packet: Packet) -> None:
-    """Close a packet's stream, read or not."""
-    close = getattr(packet.chunks, "aclose", None)
-    if close is not None:
-        await close()
 
 
 # ---------------------------------------------------------------- rows

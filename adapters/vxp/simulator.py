@@ -294,6 +294,11 @@ class _AxisDesk:
         """Return None: the axis knows no bearer keys."""
         return None
 
+    def system(self, system_id: str) -> Caller | None:
+        """Return a registered system."""
+        known = self.shared_secrets(system_id)
+        return None if known is None else known[0]
+
     def shared_secrets(self, system_id: str) -> tuple[Caller, tuple[bytes, ...]] | None:
         """Return a registered system with its secrets."""
         known = self._registers.secrets.get(system_id)

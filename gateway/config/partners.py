@@ -31,7 +31,9 @@ class Peer(Section):
     id: Id = field(
         REQUIRED, "Tên gọi trong cổng này.", "Name within this gateway.", sample='"truc-qg"'
     )
-    dialect: Literal["vxp"] = field("vxp", "Giao thức.", "Protocol.")
+    dialect: Literal["vxp", "bkav", "langson", "wso2"] = field(
+        "vxp", "Giao thức bên kia dùng.", "Protocol the other end speaks."
+    )
     endpoint: Endpoint = field(
         REQUIRED,
         "Địa chỉ gốc.",

@@ -62,6 +62,9 @@ class GatewaySection(Section):
     )
 
 
+FacadeName = Literal["vxp", "bkav", "langson", "wso2"]
+
+
 class PlainFacade(Section):
     """Cổng HTTP không mã hóa, cho phần mềm cũ trong VPN. / Plain HTTP, for old clients in a VPN."""
 
@@ -74,6 +77,12 @@ class PlainFacade(Section):
         "Các dải địa chỉ được phép gọi; địa chỉ khác bị từ chối.",
         "Address ranges that may call; all others are refused.",
         sample='["10.20.0.0/16"]',
+        min_length=1,
+    )
+    facades: tuple[FacadeName, ...] = field(
+        ("vxp",),
+        "Các giao thức mở trên cổng này.",
+        "Dialects open on this listener.",
         min_length=1,
     )
 
@@ -118,6 +127,11 @@ class Http(Section):
         "Bytes on their way in at once; more are answered 503 before their body is read; one "
         "caller: three quarters, then 429.",
         ge=1024,
+    )
+    facades: tuple[FacadeName, ...] = field(
+        ("vxp",),
+        "Các giao thức trục mà phần mềm của đơn vị được gọi tới cổng này.",
+        "Axis dialects in which agencies' software may call this gateway.",
     )
     plain_facades: tuple[PlainFacade, ...] = Field(
         (),

@@ -28,6 +28,8 @@ from gateway.ports.callers import (
     SubmitOptions,
 )
 from gateway.ports.desk import Desk, Json
+from gateway.ports.dialects import Dialect, Facade, Means, Network, Tokens
+from gateway.ports.feeds import Feeds, Offer, Place
 from gateway.ports.ledger import (
     Absent,
     Change,
@@ -89,7 +91,10 @@ __all__ = [
     "CredentialRow",
     "Delete",
     "Desk",
+    "Dialect",
     "Evidence",
+    "Facade",
+    "Feeds",
     "FormFile",
     "FrontDoor",
     "Ids",
@@ -99,12 +104,16 @@ __all__ = [
     "Ledger",
     "ListHealth",
     "Listed",
+    "Means",
     "MessageKind",
+    "Network",
     "NewCredential",
     "NextNumber",
+    "Offer",
     "Outcome",
     "Packet",
     "Parcel",
+    "Place",
     "Present",
     "QuarantineRow",
     "Refused",
@@ -115,6 +124,7 @@ __all__ = [
     "SubmitOptions",
     "SystemRow",
     "Taken",
+    "Tokens",
     "Update",
     "Verifier",
     "Wanted",

@@ -26,6 +26,10 @@ class Callers(Protocol):
         """Return the caller behind a bearer key, None when unknown, disabled or expired."""
         ...
 
+    def system(self, system_id: str) -> Caller | None:
+        """Return an active system that another authority vouched for (broker, folder's owner)."""
+        ...
+
     def shared_secrets(self, system_id: str) -> tuple[Caller, tuple[bytes, ...]] | None:
         """Return the caller and its valid HMAC secrets (two during rotation), None if unknown."""
         ...
@@ -56,7 +60,7 @@ class SubmitOptions:
     """How a submission came and what it asks for.
 
     Args:
-        via: Door it came through: `api`, `vxp`, `form`, `spool`.
+        via: Door it came through: `api`, `form`, a dialect's name, `amqp`, `spool`.
         idempotency_key: The caller's key, scoped to the caller; None without one.
         all_or_nothing: One bad recipient refuses all.
         declared_from: Sender the transport names (VXP `from`), None when it names none.

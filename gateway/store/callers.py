@@ -93,6 +93,10 @@ class LedgerCallers:
             return None
         return snapshot.callers[found.system_id]
 
+    def system(self, system_id: str) -> Caller | None:
+        """Return an active system that another authority vouched for, None when there is none."""
+        return self._fresh().callers.get(system_id)
+
     def shared_secrets(self, system_id: str) -> tuple[Caller, tuple[bytes, ...]] | None:
         """Return the caller and its valid HMAC secrets, newest first; None when it has none.
 

@@ -10,6 +10,7 @@ import pathlib
 import pytest
 from aiohttp import web
 
+from adapters.shared import serving
 from adapters.vxp import facade
 from gateway.errors import CATALOGUE, IntegrityError, Reason, RejectedError, UnavailableError
 from gateway.ports import AgencyRow
@@ -561,7 +562,7 @@ async def test_plain_http_only_from_listed_networks(front, callers, clock, netwo
     options = (
         {"plain_http_from": networks}
         if how == "routes"
-        else {"middlewares": [facade.only_from(networks)]}
+        else {"middlewares": [serving.only_from(networks)]}
     )
     runner, port = await serve(front, callers, clock, **options)
     try:
@@ -589,7 +590,7 @@ async def test_plain_http_only_from_listed_networks(front, callers, clock, netwo
 )
 def test_may_call(address, may):
     networks = [ipaddress.ip_network("10.0.0.0/8"), ipaddress.ip_network("fd00::/8")]
-    assert facade.may_call(address, networks) is may
+    assert serving.may_call(address, networks) is may
 
 
 async def test_another_base(front, callers, clock):

@@ -58,6 +58,10 @@ class FakeCallers:
     def by_api_key(self, api_key: str) -> Caller | None:
         return None
 
+    def system(self, system_id: str) -> Caller | None:
+        known = self._systems.get(system_id)
+        return None if known is None else known[0]
+
     def shared_secrets(self, system_id: str) -> tuple[Caller, tuple[bytes, ...]] | None:
         return self._systems.get(system_id)
 

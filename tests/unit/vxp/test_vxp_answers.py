@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from adapters.shared import inline, values
 from adapters.vxp import answers
 from gateway.errors import CATALOGUE, Reason, RejectedError, UnavailableError
 
@@ -108,8 +109,8 @@ def test_words_no_ledger_can_keep_are_kept_without_what_is_wrong(text):
 
 def test_text_of():
     row = {"a": None, "b": " ", "c": 7, "d": "x"}
-    assert answers.text_of(row, "a", "b", "c", "d") == "7"
-    assert answers.text_of(row, "a", "none") == ""
+    assert values.text_of(row, "a", "b", "c", "d") == "7"
+    assert values.text_of(row, "a", "none") == ""
 
 
 # ---------------------------------------------------------------- getEdoc
@@ -142,7 +143,7 @@ async def test_packet_comes_out_however_it_is_cut(frame, size):
 @given(st.lists(st.binary(max_size=40), max_size=8), st.integers(1, 50))
 async def test_encoded_round_trip(chunks, step):
     before, after = answers.encoded_frame()
-    body = before + await joined(answers.encoded(feed(*chunks))) + after
+    body = before + await joined(inline.encoded(feed(*chunks))) + after
     assert json.loads(body)["status"] == "OK"
     pieces = [body[i : i + step] for i in range(0, len(body), step)]
     assert await joined(answers.decoded(feed(*pieces))) == b"".join(chunks)
@@ -164,8 +165,8 @@ async def test_encoded_round_trip(chunks, step):
         b'{"status":"OK","data":"QU\\u1ED7D"}',
         b'{"status":"FAIL","ErrorCode":"10","ErrorDesc":"x","data":"QUJD"}',
         b'{"status":"FAIL","ErrorCode":"10","ErrorDesc":"x"}',
-        b'{"x":"' + b"y" * answers.MAX_FRAME_BYTES + b'","data":"QUJD"}',
-        b'{"data":"QUJD","x":"' + b"y" * answers.MAX_FRAME_BYTES + b'"}',
+        b'{"x":"' + b"y" * inline.MAX_FRAME_BYTES + b'","data":"QUJD"}',
+        b'{"data":"QUJD","x":"' + b"y" * inline.MAX_FRAME_BYTES + b'"}',
     ],
 )
 async def test_broken_packet_answers(body):
@@ -192,4 +193,4 @@ async def test_broken_packet_answers(body):
     ],
 )
 def test_a_wish_to_wait_is_read_or_left_alone(header, seconds):
-    assert answers.wait_s(header, datetime(2026, 11, 22, 8, tzinfo=UTC)) == seconds
+    assert values.wait_s(header, datetime(2026, 11, 22, 8, tzinfo=UTC)) == seconds

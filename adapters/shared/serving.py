@@ -1,0 +1,109 @@
+"""What every façade does besides its dialect: who may connect, bodies in, packets out, words.
+
+Promises: bodies and packets are streamed, so memory does not grow with them; a packet that breaks
+off on its way is cut, so that it cannot look whole. A crash leaves nothing behind.
+"""
+
+import ipaddress
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from typing import Any
+
+import aiohttp
+from aiohttp import web
+
+from gateway import observe
+from gateway.errors import CATALOGUE, GatewayError, Reason, RejectedError, UnavailableError
+from gateway.ports import Network, Packet
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+def may_call(remote: str | None, networks: Sequence[Network]) -> bool:
+    """Tell whether a peer address lies in one of the ranges; IPv4 inside IPv6 counts as IPv4."""
+    try:
+        address = ipaddress.ip_address((remote or "").partition("%")[0])
+    except ValueError:
+        return False
+    mapped = getattr(address, "ipv4_mapped", None)
+    return any((mapped or address) in network for network in networks)
+
+
+def only_from(networks: Sequence[Network]) -> Any:
+    """Return a middleware that refuses everyone outside the ranges.
+
+    For a plain HTTP listener of old clients inside the VPN. The peer address of the connection
+    counts, never a header. The answer has the members in which the dialects' clients look.
+    """
+
+    @web.middleware
+    async def check(request: web.Request, handler: Handler) -> web.StreamResponse:
+        if not may_call(request.remote, networks):
+            told = words(not_from_here())
+            answer = {"status": "FAIL", "code": "403", "message": told, "ErrorDesc": told}
+            return web.json_response(answer, status=403)
+        return await handler(request)
+
+    return check
+
+
+def not_from_here() -> RejectedError:
+    """Return the refusal of an address outside the listed ranges."""
+    return RejectedError(Reason.FORBIDDEN, "plain HTTP is not open to this address; use HTTPS")
+
+
+async def body(request: web.Request) -> AsyncIterator[bytes]:
+    """Yield a request body as it arrives; what breaks it off is one of our errors."""
+    try:
+        async for chunk in request.content.iter_any():
+            yield chunk
+    except (aiohttp.ClientError, aiohttp.http.HttpProcessingError, ConnectionError) as exc:
+        raise UnavailableError(
+            Reason.UNAVAILABLE, "the connection broke while the file was arriving; send it again"
+        ) from exc
+
+
+async def stream(
+    request: web.Request,
+    chunks: AsyncIterator[bytes],
+    size: int,
+    content_type: str,
+    packet: Packet,
+) -> web.StreamResponse:
+    """Stream a body of known size; if it breaks, the connection is cut, so it cannot look whole."""
+    response = web.StreamResponse(headers={"Content-Type": content_type})
+    response.content_length = size
+    sent = 0
+    try:
+        await response.prepare(request)
+        async for chunk in chunks:
+            sent += len(chunk)
+            await response.write(chunk)
+        if sent == size:
+            await response.write_eof()
+    except Exception as exc:  # noqa: BLE001 - the head is out, no other answer is possible
+        if not isinstance(exc, ConnectionError):
+            observe.request_crashed(method=request.method, route="packet", failure=exc)
+    finally:
+        if sent != size and request.transport is not None:
+            request.transport.abort()
+        await let_go(packet)
+    return response
+
+
+async def let_go(packet: Packet) -> None:
+    """Close a packet's stream, read or not."""
+    close = getattr(packet.chunks, "aclose", None)
+    if close is not None:
+        await close()
+
+
+def words(error: GatewayError, *, longest: int = 4000) -> str:
+    """Return an error as one line: Vietnamese, then English, then every finding with its rule."""
+    row = CATALOGUE[error.reason]
+    texts = [row.vi]
+    if error.public and error.public != row.vi:
+        texts.append(error.public)
+    for finding in getattr(error, "findings", ()):
+        where = f" ({finding.where})" if finding.where else ""
+        texts.append(f"{finding.rule}{where}: {finding.vi}")
+    return " | ".join(texts)[:longest]
