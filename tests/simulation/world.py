@@ -417,7 +417,7 @@ class World:
         if fault.how == "unknown-recipient" and sent:
             document_id = json.loads(self.watch.answers[sent[0].n]).get("document_id", "")
             about = packets.Head(own, (), document_id, f"{sent[0].n}/VP", "2026/11/23")
-            if OUTSIDE in (*sent[0].to, *sent[0].later):
+            if OUTSIDE in (*sent[0].to, *sent[0].more):
                 sender = "G99"
         data = packets.status_packet(
             about,
