@@ -25,9 +25,11 @@ import re
 import unicodedata
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
+from datetime import datetime
 from typing import Final, Literal
 
+from adapters.shared import dates
+from gateway.domain.moments import VIETNAM
 from gateway.errors import Reason, RejectedError
 
 BASE: Final = "/XrdAdapter/adapter"
@@ -37,7 +39,6 @@ USER_AGENT: Final = "JAVASDKAgent/1.0.0 XRoad/VPCP"
 SERVICE_TYPE: Final = "eDoc"
 JSON_TYPE: Final = "application/json"
 BINARY_TYPE: Final = "application/octet-stream"
-VIETNAM: Final = timezone(timedelta(hours=7))
 CRLF: Final = b"\r\n"
 MAX_SIGN_HEADER_BYTES: Final = 16 * 1024
 MAX_GUESSES: Final = 1024
@@ -90,42 +91,8 @@ def read_timestamp(text: str) -> datetime | None:
         return None
 
 
-def date_text(at: datetime | None) -> str:
-    """Return `dd/MM/yyyy HH:mm:ss`, local +07:00; "" for None."""
-    return "" if at is None else f"{at.astimezone(VIETNAM):%d/%m/%Y %H:%M:%S}"
-
-
-_DATE_FORMS: Final = (
-    "%d/%m/%Y %H:%M:%S",
-    "%d/%m/%Y",
-    "%Y/%m/%d %H:%M:%S",
-    "%Y/%m/%d",
-    "%Y-%m-%d %H:%M:%S.%f",
-    "%Y-%m-%d %H:%M:%S",
-    "%Y-%m-%d",
-)
-
-
-def read_date(text: str) -> datetime | None:
-    """Return the aware instant of a date on this wire, +07:00 where none is said; None if none."""
-    at = _any_date(text.strip())
-    if at is None or not 1970 <= at.year <= 9000:
-        return None
-    return at if at.tzinfo is not None else at.replace(tzinfo=VIETNAM)
-
-
-def _any_date(text: str) -> datetime | None:
-    for form in _DATE_FORMS:
-        try:
-            return datetime.strptime(text, form).replace(tzinfo=VIETNAM)
-        except ValueError:
-            continue
-    try:
-        if text.isdigit() and len(text) == 13:  # epoch milliseconds
-            return datetime.fromtimestamp(int(text) / 1000, VIETNAM)
-        return datetime.fromisoformat(text)
-    except (ValueError, OverflowError, OSError):
-        return None
+date_text = dates.date_text
+read_date = dates.read_date
 
 
 # ---------------------------------------------------------------- sending: headers
