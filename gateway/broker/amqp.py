@@ -15,7 +15,7 @@ from aio_pika.abc import AbstractConnection
 from gateway import observe
 from gateway.broker.declaring import Declared, Found, Questions, asking
 from gateway.broker.incoming import AmqpWork, Tap
-from gateway.broker.link import Address, Link, Outage
+from gateway.broker.link import Address, outage
 from gateway.broker.mending import Mender
 from gateway.broker.outgoing import Outgoing
 from gateway.broker.queues import Queue, all_queues
@@ -23,6 +23,7 @@ from gateway.broker.repeats import Repeats
 from gateway.broker.shelf import LANES
 from gateway.errors import UnavailableError
 from gateway.ports import Wanted
+from gateway.rabbit import Link
 
 _CROWD: Final = 2000
 """Messages of a lane beyond which a repeated wish is not queued again: twice a janitor's sweep."""
@@ -37,7 +38,7 @@ class AmqpBroker:
 
     def __init__(self, address: Address) -> None:
         self._prefix = address.prefix
-        self._address, self._outage = address, Outage()
+        self._address, self._outage = address, outage()
         self._repeats = Repeats(address.remember_s)
         self._declared = Declared(address.prefix, self._repeats)
         self._mender = Mender(

@@ -18,10 +18,10 @@ from aiormq.exceptions import (
 )
 
 from gateway import observe
-from gateway.broker.link import CALL_S, open_channel, part_from, speaking, to_the_end
 from gateway.broker.queues import Queue, lanes_of, parking
 from gateway.broker.repeats import Repeats
 from gateway.errors import UnavailableError
+from gateway.rabbit import CALL_S, open_channel, part_from, speaking, to_the_end
 
 
 @dataclass(frozen=True, slots=True)

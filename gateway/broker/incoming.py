@@ -27,9 +27,14 @@ from aiormq.exceptions import ChannelNotFoundEntity
 from gateway import faults, observe
 from gateway.broker import wire
 from gateway.broker.declaring import Declared
-from gateway.broker.link import (
+from gateway.broker.link import Address
+from gateway.broker.mending import Mender
+from gateway.broker.queues import Queue, lanes_of
+from gateway.broker.repeats import Repeats
+from gateway.broker.shelf import LANES, Shelf
+from gateway.errors import UnavailableError
+from gateway.rabbit import (
     CALL_S,
-    Address,
     Link,
     Outage,
     open_channel,
@@ -37,11 +42,6 @@ from gateway.broker.link import (
     speaking,
     to_the_end,
 )
-from gateway.broker.mending import Mender
-from gateway.broker.queues import Queue, lanes_of
-from gateway.broker.repeats import Repeats
-from gateway.broker.shelf import LANES, Shelf
-from gateway.errors import UnavailableError
 
 _ACK_S: Final = 5.0
 _PAUSE_S: Final = 0.5

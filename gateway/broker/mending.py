@@ -31,15 +31,11 @@ from aiormq.exceptions import DeliveryError, PublishError
 from gateway import observe
 from gateway.broker import wire
 from gateway.broker.declaring import Questions, asking
-from gateway.broker.link import (
-    Address,
-    Link,
-    open_channel,
-    speaking,
-)
+from gateway.broker.link import Address
 from gateway.broker.queues import Queue, probing
 from gateway.broker.repeats import Repeats
 from gateway.errors import UnavailableError
+from gateway.rabbit import Link, open_channel, speaking
 
 _ASKED: Final = 3
 """Times a queue is asked before it is taken for dead."""

@@ -8,7 +8,6 @@ until it has been examined (`mending`), so that it holds up no other.
 
 import asyncio
 from collections.abc import Callable, Collection, Sequence
-from typing import Final
 
 from aio_pika import DeliveryMode, Message
 from aio_pika.abc import AbstractChannel, AbstractConnection
@@ -17,15 +16,13 @@ from aio_pika.exceptions import DeliveryError, PublishError
 from gateway import faults
 from gateway.broker import wire
 from gateway.broker.declaring import Declared
-from gateway.broker.link import Address, Link, Outage, away, open_channel, part_from, speaking
+from gateway.broker.link import Address
 from gateway.broker.mending import Mender
 from gateway.broker.queues import Queue, lanes_of
 from gateway.broker.repeats import Repeats
 from gateway.errors import UnavailableError
 from gateway.ports import Wanted
-
-_BLOCKED_S: Final = 1.0
-"""How long a publish waits for a broker that has said it takes nothing."""
+from gateway.rabbit import Link, Outage, away, open_channel, part_from, unblocked
 
 
 class Outgoing:
@@ -138,7 +135,7 @@ class Outgoing:
             else:
                 kept.add(one)
         if late and self._connection is not None:
-            await _unblocked(self._connection)  # short of memory or disk: no queue's fault
+            await unblocked(self._connection)  # short of memory or disk: no queue's fault
         for task, one in tasks.items():
             if task in late or type(unkept.get(one)) is DeliveryError:
                 self._mender.suspect(self._queue(one))
@@ -182,21 +179,9 @@ class Outgoing:
             if connection is not self._connection:
                 self._connection, self._channel = connection, None
                 self._declared.forget_all()
-            await _unblocked(connection)
+            await unblocked(connection)
             for topic in topics:
                 await self._declared.ensure(connection, topic)
             if self._channel is None or self._channel.is_closed:
                 self._channel = await open_channel(connection, confirms=True)
             return self._channel
-
-
-async def _unblocked(connection: AbstractConnection) -> None:
-    """Refuse at once while the broker has said that it takes nothing."""
-    transport = connection.transport
-    if transport is None:
-        raise away("went away")
-    try:
-        async with speaking(_BLOCKED_S):
-            await transport.ready()
-    except UnavailableError as exc:
-        raise away("takes nothing now: it is short of memory or disk") from exc

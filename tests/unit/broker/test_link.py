@@ -5,8 +5,8 @@ import asyncio
 import pytest
 from aiormq.exceptions import AMQPConnectionError, ChannelInvalidStateError
 
-from gateway.broker.link import speaking
 from gateway.errors import UnavailableError
+from gateway.rabbit import speaking
 
 
 @pytest.mark.parametrize(
