@@ -2,8 +2,8 @@
 
 Promises: every spelling a partner may use — new code, old code, alias — leads to one canonical
 agency or to `Unknown`, never to a guess made by cutting a code into pieces (ID-04). Closed codes
-still resolve, and say who took over (ID-05). A change makes a new value; readers keep theirs, so
-nothing is half seen and a crash leaves nothing behind.
+still resolve, and say who took over: one, or the candidates of a split (ID-05). A change makes a
+new value; readers keep theirs, so nothing is half seen and a crash leaves nothing behind.
 """
 
 from collections import defaultdict
@@ -15,6 +15,7 @@ from typing import Final
 
 from gateway.domain.finding import Finding, Severity
 from gateway.domain.identifiers import CodeKind, classify, fold
+from gateway.domain.succession import NOBODY, Heirs, Succession, heirs, loops, overlapping
 from gateway.errors import Reason
 
 _EARLIEST: Final = date.min
@@ -65,7 +66,10 @@ class Agency:
         status: What the catalogue says; validity dates may close it earlier.
         valid_from: First day, None when unknown.
         valid_to: Last day, None while open.
-        successor: Canonical code of the agency that took over, or "".
+        successor: Canonical code of the agency that took over, or ""; further ones, and dates, are
+            `Succession`s of the catalogue.
+        forward_until: Last day on which what others send to the closed code is brought to its one
+            successor; None: without end.
         hop: Name of the next hop that reaches it; "" means not connected.
         legacy_code: Its code in the old notation, or "".
         numbered_by: Who gives the issue ordinal.
@@ -86,6 +90,11 @@ class Agency:
     numbered_by: NumberedBy = NumberedBy.OWN_SYSTEM
     console: bool = False
     mail: str = ""
+    forward_until: date | None = None
+
+    def forwards_on(self, day: date) -> bool:
+        """Return whether others' post for the closed code is still brought to its successor."""
+        return self.forward_until is None or day <= self.forward_until
 
     def status_on(self, day: date) -> AgencyStatus:
         """Return its status on a day: outside its dates it is not yet, or no longer, there."""
@@ -128,7 +137,8 @@ class Resolved:
         written: The code as written.
         status: On the day asked about.
         via: How it was understood.
-        successor: Who took over, at the end of the chain; None when nobody did.
+        successor: Who took over, at the end of the chain; None when nobody did, or several.
+        heirs: All candidates; a split has several, and no `successor`.
     """
 
     agency: Agency
@@ -136,6 +146,7 @@ class Resolved:
     status: AgencyStatus
     via: Via
     successor: Agency | None = None
+    heirs: Heirs = NOBODY
 
     @property
     def canonical(self) -> str:
@@ -179,15 +190,23 @@ class Unknown:
 class Directory:
     """All agencies and aliases, indexed once; never changes afterwards."""
 
-    __slots__ = ("_agencies", "_aliases", "_legacy", "_predecessors", "_twice")
+    __slots__ = ("_agencies", "_aliases", "_legacy", "_links", "_predecessors", "_twice")
 
-    def __init__(self, agencies: Iterable[Agency], aliases: Iterable[Alias] = ()) -> None:
+    def __init__(
+        self,
+        agencies: Iterable[Agency],
+        aliases: Iterable[Alias] = (),
+        successions: Iterable[Succession] = (),
+    ) -> None:
         """Index the catalogue; a code given twice keeps its first row (see `findings`)."""
         self._agencies: dict[str, Agency] = {}
         self._legacy: dict[str, Agency] = {}
         self._aliases: dict[str, list[Alias]] = defaultdict(list)
         self._predecessors: dict[str, list[str]] = defaultdict(list)
+        self._links: dict[str, list[Succession]] = {}
         self._twice: list[str] = []
+        for link in successions:
+            self._links.setdefault(fold(link.code), []).append(link)
         for agency in agencies:
             key = fold(agency.code)
             if key in self._agencies:
@@ -197,9 +216,18 @@ class Directory:
             if agency.legacy_code:
                 self._legacy.setdefault(fold(agency.legacy_code), agency)
             if agency.successor:
-                self._predecessors[fold(agency.successor)].append(key)
+                self._add_successor(key, agency)
+        for key, links in self._links.items():
+            for link in links:
+                self._predecessors[fold(link.successor)].append(key)
         for alias in aliases:
             self._aliases[fold(alias.code)].append(alias)
+
+    def _add_successor(self, key: str, agency: Agency) -> None:
+        """Put the successor of the agency's own row beside the links, where it is none of them."""
+        links = self._links.setdefault(key, [])
+        if fold(agency.successor) not in {fold(link.successor) for link in links}:
+            links.append(Succession(agency.code, agency.successor))
 
     def __iter__(self) -> Iterator[Agency]:
         return iter(self._agencies.values())
@@ -224,43 +252,39 @@ class Directory:
         for alias in aliases:
             target = self._agencies.get(fold(alias.canonical))
             if target is not None and alias.covers(on):
-                return self._resolved(target, code_text, target.status_on(on), Via.ALIAS)
+                return self._resolved(target, code_text, on, Via.ALIAS)
         agency = self._agencies.get(key)
         if agency is not None:
-            return self._resolved(agency, code_text, agency.status_on(on), Via.CODE)
+            return self._resolved(agency, code_text, on, Via.CODE)
         agency = self._legacy.get(key)
         if agency is not None:
-            return self._resolved(agency, code_text, agency.status_on(on), Via.LEGACY)
+            return self._resolved(agency, code_text, on, Via.LEGACY)
         for alias in aliases:
             target = self._agencies.get(fold(alias.canonical))
             if target is not None:
                 return Resolved(
-                    target, code_text, AgencyStatus.CLOSED, Via.EXPIRED_ALIAS, successor=target
+                    target,
+                    code_text,
+                    AgencyStatus.CLOSED,
+                    Via.EXPIRED_ALIAS,
+                    successor=target,
+                    heirs=Heirs((target,)),
                 )
         return Unknown(code_text)
 
-    def _resolved(self, agency: Agency, written: str, status: AgencyStatus, via: Via) -> Resolved:
-        successor = self.successor(agency.code) if agency.successor else None
-        return Resolved(agency, written, status, via, successor)
+    def _resolved(self, agency: Agency, written: str, on: date, via: Via) -> Resolved:
+        found = self.successor_of(agency.code, on)
+        return Resolved(agency, written, agency.status_on(on), via, found.one, found)
 
-    def successor(self, canonical: str) -> Agency | None:
-        """Return who answers for an agency today: the end of its chain, None without one.
-
-        A chain that bites its own tail ends at the last agency before the repetition.
+    def successor_of(self, canonical: str, on: date) -> Heirs:
+        """Return who answers for an agency on a day, at the ends of all its chains.
 
         Source: ID-05.
         """
-        agency = self.get(canonical)
-        seen = {fold(canonical)}
-        last: Agency | None = None
-        while agency is not None and agency.successor:
-            key = fold(agency.successor)
-            if key in seen:
-                break
-            seen.add(key)
-            agency = self._agencies.get(key)
-            last = agency or last
-        return last
+        key = fold(canonical)
+        if key not in self._links:
+            return NOBODY
+        return heirs(key, lambda code: self._newer(code, on), self._agencies.get)
 
     def lineage(self, canonical: str) -> frozenset[str]:
         """Return an agency with everyone it took over from and everyone who took over from it.
@@ -284,9 +308,9 @@ class Directory:
     def _older(self, key: str) -> list[str]:
         return self._predecessors.get(key, [])
 
-    def _newer(self, key: str) -> list[str]:
-        agency = self._agencies.get(key)
-        return [fold(agency.successor)] if agency is not None and agency.successor else []
+    def _newer(self, key: str, on: date | None = None) -> list[str]:
+        links = self._links.get(key, ())
+        return [fold(link.successor) for link in links if on is None or link.covers(on)]
 
     def same(self, one: str, other: str, on: date) -> bool:
         """Return whether two written codes mean the same agency, or one that took over from it."""
@@ -334,11 +358,14 @@ class Directory:
         return tuple(found)
 
     def _agency_findings(self, agency: Agency) -> Iterator[Finding]:
-        if agency.successor and fold(agency.successor) not in self._agencies:
-            yield _loose("ID-05", agency.code, "successor", agency.successor)
+        key = fold(agency.code)
+        for heir in self._newer(key):
+            if heir not in self._agencies:
+                yield _loose("ID-05", agency.code, "successor", heir)
         if agency.parent and fold(agency.parent) not in self._agencies:
             yield _loose("ID-06", agency.code, "parent", agency.parent)
-        if self._loops(agency):
+        yield from overlapping(self._links.get(key, ()))
+        if loops(key, self._newer):
             yield Finding(
                 "ID-05",
                 Severity.ERROR,
@@ -347,17 +374,6 @@ class Directory:
                 f"The successors of {agency.code} run in a circle. Correct the catalogue.",
                 "R09",
             )
-
-    def _loops(self, agency: Agency) -> bool:
-        seen = {fold(agency.code)}
-        step: Agency | None = agency
-        while step is not None and step.successor:
-            key = fold(step.successor)
-            if key in seen:
-                return True
-            seen.add(key)
-            step = self._agencies.get(key)
-        return False
 
 
 def _twice(code: str) -> Finding:

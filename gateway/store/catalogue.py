@@ -12,6 +12,7 @@ from datetime import date
 from typing import Final
 
 from gateway.domain.directory import Agency, AgencyStatus, Alias, Directory, NumberedBy
+from gateway.domain.succession import Succession
 from gateway.errors import UnavailableError
 from gateway.store.places import Place, PostgresDatabase
 from gateway.store.queries import QUERIES
@@ -23,7 +24,7 @@ _LARGE: Final = 5000
 
 _AGENCIES: Final = (
     "SELECT code, name, parent, status, valid_from, valid_to, successor, hop, legacy_code, "
-    "numbered_by, console, mail FROM agency ORDER BY code"
+    "numbered_by, console, mail, forward_until FROM agency ORDER BY code"
 )
 
 
@@ -94,7 +95,7 @@ class LedgerCatalogue:
 
 
 def _load(session: Session) -> Directory:
-    return Directory(_agencies(session), _aliases(session))
+    return Directory(_agencies(session), _aliases(session), _successions(session))
 
 
 def _agencies(session: Session) -> Iterator[Agency]:
@@ -113,6 +114,7 @@ def _agencies(session: Session) -> Iterator[Agency]:
         by,
         console,
         mail,
+        forwarded,
     ) in session.values(_AGENCIES):
         yield Agency(
             code=code,
@@ -127,12 +129,19 @@ def _agencies(session: Session) -> Iterator[Agency]:
             numbered_by=numbered_by[by],
             console=console != 0,
             mail=mail,
+            forward_until=_day(forwarded),
         )
 
 
 def _aliases(session: Session) -> Iterator[Alias]:
     for row in session.stream(QUERIES["aliases"]):
         yield Alias(row["alias"], row["code"], _day(row["valid_from"]), _day(row["valid_to"]))
+
+
+def _successions(session: Session) -> Iterator[Succession]:
+    for row in session.stream(QUERIES["successions"]):
+        since, until = _day(row["valid_from"]), _day(row["valid_to"])
+        yield Succession(row["code"], row["successor"], since, until)
 
 
 def _day(text: str | None) -> date | None:

@@ -55,6 +55,30 @@ _OF_PARTIES: Final = (
 )
 _NEWEST: Final = "ORDER BY c.version DESC, d.agency = :agency DESC, c.id DESC LIMIT 1"
 
+
+def _next_of(table: str, column: str, who: str, *, only: str = "") -> str:
+    """Return what gives, for each of `:audiences`, its next row behind `page.seq`: one probe."""
+    return (
+        f"SELECT (SELECT r.{column} FROM {table} r "  # noqa: S608 - our own words
+        f"WHERE r.{who} = json_extract(value, '$[0]') {only}AND r.{column} > page.seq "
+        f"ORDER BY r.{column} LIMIT 1) AS next_seq FROM json_each(:audiences)"
+    )
+
+
+def _page_end(nexts: str) -> str:
+    """Return the cursor of the last row of a page of several audiences, which are lists of one.
+
+    Row by row in the order of the cursor, each a probe of an index for each audience: a page costs
+    a page, whatever lies behind it, and what is returned is one moment of the ledger.
+    """
+    return (
+        "WITH RECURSIVE page(seq, n) AS (SELECT CAST(:after AS BIGINT), 0 UNION ALL "  # noqa: S608
+        f"SELECT (SELECT MIN(next_seq) FROM ({nexts}) AS nexts), page.n + 1 FROM page "
+        "WHERE page.seq IS NOT NULL AND page.n < :limit) "
+        "SELECT MAX(seq) AS seq FROM page WHERE n > 0"
+    )
+
+
 _UNCLOSED: Final = (
     "c.state = 'released' AND NOT EXISTS (SELECT 1 FROM delivery d WHERE d.consignment_id = c.id "
     "AND d.state NOT IN ('done', 'returned', 'failed', 'cancelled', 'recalled', 'not_connected'))"
@@ -73,6 +97,7 @@ QUERIES: Final[dict[str, str]] = {
     "credentials": "SELECT * FROM credential WHERE revoked_at IS NULL",
     "agencies": "SELECT * FROM agency ORDER BY code",
     "aliases": "SELECT * FROM agency_alias ORDER BY alias",
+    "successions": "SELECT * FROM agency_succession ORDER BY code, successor",
     # -------------------------------------------------------------- consignments
     "consignment": "SELECT * FROM consignment WHERE id = :id",
     "consignment_versions": (
@@ -328,6 +353,22 @@ QUERIES: Final[dict[str, str]] = {
     "sent_statuses_of": (
         "SELECT * FROM status_report WHERE sender = :agency ORDER BY id DESC LIMIT :limit"
     ),
+    # -------------------------------------------------------------- feeds
+    "offers_end": _page_end(
+        _next_of("arrival", "inbox_seq", "agency", only="AND r.state != 'quarantined' ")
+        + " UNION ALL "
+        + _next_of("status_report", "inbox_seq", "recipient")
+    ),
+    "documents_between": (
+        "SELECT * FROM arrival WHERE agency IN (SELECT value FROM json_each(:agencies)) "
+        "AND inbox_seq > :after AND inbox_seq <= :upto AND state != 'quarantined'"
+    ),
+    "statuses_between": (
+        "SELECT * FROM status_report WHERE recipient IN (SELECT value FROM json_each(:agencies)) "
+        "AND inbox_seq > :after AND inbox_seq <= :upto"
+    ),
+    "place": "SELECT * FROM place WHERE consumer = :consumer",
+    "places": "SELECT * FROM place ORDER BY consumer",
     "recalls_of": "SELECT * FROM recall WHERE delivery_id = :delivery_id ORDER BY id DESC",
     # -------------------------------------------------------------- proof
     "events_of": "SELECT * FROM event WHERE subject = :subject ORDER BY id",

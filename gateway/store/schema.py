@@ -90,7 +90,18 @@ agency = Table(
     _text("hop", default=""),
     _int("console", default=0),
     _text("numbered_by", default="gateway"),
+    _text("forward_until", null=True),
     _text("updated_at"),
+)
+# ID-05: who took over from whom, and when; several rows of one code are a split.
+agency_succession = Table(
+    "agency_succession",
+    metadata,
+    _text("code"),
+    _text("successor"),
+    _text("valid_from", null=True),
+    _text("valid_to", null=True),
+    PrimaryKeyConstraint("code", "successor"),
 )
 agency_alias = Table(
     "agency_alias",
@@ -131,6 +142,7 @@ consignment = Table(
     _text("findings", default="[]"),
     _text("verdict", default="pending"),
     _text("legal_class", default=""),
+    _text("scans", default="[]"),
     _int("urgency", default=0),
     _int("issue_year", null=True),
     _int("issue_ordinal", null=True),
@@ -333,6 +345,7 @@ arrival = Table(
     _id(),
     _text("agency"),
     _text("addressed_as"),
+    _text("forwarded_from", default="[]"),
     _text("sender"),
     _text("sender_written"),
     _text("sender_name", default=""),
@@ -344,6 +357,7 @@ arrival = Table(
     _text("findings", default="[]"),
     _text("verdict"),
     _text("legal_class", default=""),
+    _text("scans", default="[]"),
     _int("urgency", default=0),
     _int("business_type", default=0),
     _text("code_number", default=""),
@@ -453,7 +467,16 @@ event = Table(
     _text("type"),
     _text("at"),
     _text("data", default="{}"),
+    _text("audience", default=""),
     Index("ix_event_subject", "subject", "id"),
+    # What a caller may hear of, in the order it is told: a page of a feed costs a page.
+    Index(
+        "ix_event_audience",
+        "audience",
+        "seq",
+        sqlite_where=text("audience != ''"),
+        postgresql_where=text("audience != ''"),
+    ),
     Index(
         "ix_event_unsequenced",
         "id",
@@ -565,6 +588,86 @@ quarantine = Table(
     _text("first_at", null=True),
     _text("second_by", null=True),
     _text("purged_at", null=True),
+)
+# How far a consumer of a feed has come; above `cursor`, up to `highest`, it was brought before.
+place = Table(
+    "place",
+    metadata,
+    Column("consumer", Text, primary_key=True),
+    _int("cursor"),
+    _int("highest"),
+    _text("at"),
+)
+# An agency that restored an old backup: what lies behind `cursor`, up to `until`, is offered to its
+# system again, until it is acknowledged again (`replay_seen`).
+replay = Table(
+    "replay",
+    metadata,
+    _id(),
+    _text("system_id"),
+    _int("cursor"),
+    _int("until"),
+    _text("began_at"),
+    _text("asked_by"),
+    _text("reason"),
+    _text("ended_at", null=True),
+    Index(
+        "uq_replay_open",
+        "system_id",
+        unique=True,
+        sqlite_where=text("ended_at IS NULL"),
+        postgresql_where=text("ended_at IS NULL"),
+    ),
+)
+replay_seen = Table(
+    "replay_seen",
+    metadata,
+    _text("replay_id"),
+    _text("item_id"),
+    _text("at"),
+    PrimaryKeyConstraint("replay_id", "item_id"),
+)
+# Who wants to be told, and of what; its place in the feed of events is `webhook:<id>` in `place`.
+webhook = Table(
+    "webhook",
+    metadata,
+    _id(),
+    _text("system_id"),
+    _text("url"),
+    _text("kinds", default="[]"),
+    _text("state"),
+    _text("why", default=""),
+    _text("sealed"),
+    _text("sealed_before", null=True),
+    _text("before_until", null=True),
+    _int("tries", default=0),
+    _text("failing_since", null=True),
+    _text("due_at"),
+    _text("created_at"),
+    Index("ix_webhook_system", "system_id"),
+)
+# One message of a webhook, told or not; never removed.
+webhook_call = Table(
+    "webhook_call",
+    metadata,
+    _id(),
+    _text("webhook_id"),
+    _int("seq"),
+    _text("kind"),
+    _text("state"),
+    _int("tries", default=0),
+    _text("began_at"),
+    _text("ended_at", null=True),
+    _int("status", default=0),
+    _text("outcome", default=""),
+    Index("ix_webhook_call", "webhook_id", "seq"),
+    Index(
+        "ix_webhook_call_dead",
+        "webhook_id",
+        "seq",
+        sqlite_where=text("state = 'dead'"),
+        postgresql_where=text("state = 'dead'"),
+    ),
 )
 # Who does what only one may do. `beat` moves as long as the holder lives; `token` grows with each
 # new holder, so that a change set of the one before can be refused.

@@ -70,7 +70,7 @@ def test_every_spelling_of_an_agency_leads_to_it(codes, data):
 def test_any_web_of_successors_comes_to_an_end(pairs):
     directory = Directory([Agency(a, a, successor=b) for a, b in pairs])
     for code, _ in pairs:
-        directory.successor(code)
+        directory.successor_of(code, TODAY)
         assert code in directory.lineage(code)
         directory.resolve(code, TODAY)
     directory.findings()

@@ -110,9 +110,9 @@ def test_successors_are_followed_to_the_end_and_circles_end(directory):
             Agency("B02", "y", successor="B01"),
         ]
     )
-    assert chain.successor("A01").code == "A03"
-    assert chain.successor("A03") is None
-    assert chain.successor("B01").code == "B02"
+    assert chain.successor_of("A01", TODAY).one.code == "A03"
+    assert chain.successor_of("A03", TODAY).codes == ()
+    assert chain.successor_of("B01", TODAY).one.code == "B02"
     assert {f.where for f in chain.findings() if f.rule == "ID-05"} == {"B01", "B02"}
     assert chain.lineage("B01") == {"B01", "B02"}
 

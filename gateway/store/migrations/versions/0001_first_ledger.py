@@ -28,6 +28,7 @@ def upgrade() -> None:
     _incoming()
     _proof()
     _work()
+    _feeds()
 
 
 def _callers() -> None:
@@ -82,8 +83,17 @@ def _callers() -> None:
         sa.Column("hop", TEXT, nullable=False, server_default=sa.text("''")),
         sa.Column("console", NUMBER, nullable=False, server_default=sa.text("0")),
         sa.Column("numbered_by", TEXT, nullable=False, server_default=sa.text("'gateway'")),
+        sa.Column("forward_until", TEXT, nullable=True),
         sa.Column("updated_at", TEXT, nullable=False),
         sa.PrimaryKeyConstraint("code", name="pk_agency"),
+    )
+    op.create_table(
+        "agency_succession",
+        sa.Column("code", TEXT, nullable=False),
+        sa.Column("successor", TEXT, nullable=False),
+        sa.Column("valid_from", TEXT, nullable=True),
+        sa.Column("valid_to", TEXT, nullable=True),
+        sa.PrimaryKeyConstraint("code", "successor", name="pk_agency_succession"),
     )
     op.create_table(
         "agency_alias",
@@ -123,6 +133,7 @@ def _outgoing() -> None:
         sa.Column("findings", TEXT, nullable=False, server_default=sa.text("'[]'")),
         sa.Column("verdict", TEXT, nullable=False, server_default=sa.text("'pending'")),
         sa.Column("legal_class", TEXT, nullable=False, server_default=sa.text("''")),
+        sa.Column("scans", TEXT, nullable=False, server_default=sa.text("'[]'")),
         sa.Column("urgency", NUMBER, nullable=False, server_default=sa.text("0")),
         sa.Column("issue_year", NUMBER, nullable=True),
         sa.Column("issue_ordinal", NUMBER, nullable=True),
@@ -328,6 +339,7 @@ def _incoming() -> None:
         sa.Column("id", TEXT, nullable=False),
         sa.Column("agency", TEXT, nullable=False),
         sa.Column("addressed_as", TEXT, nullable=False),
+        sa.Column("forwarded_from", TEXT, nullable=False, server_default=sa.text("'[]'")),
         sa.Column("sender", TEXT, nullable=False),
         sa.Column("sender_written", TEXT, nullable=False),
         sa.Column("sender_name", TEXT, nullable=False, server_default=sa.text("''")),
@@ -339,6 +351,7 @@ def _incoming() -> None:
         sa.Column("findings", TEXT, nullable=False, server_default=sa.text("'[]'")),
         sa.Column("verdict", TEXT, nullable=False),
         sa.Column("legal_class", TEXT, nullable=False, server_default=sa.text("''")),
+        sa.Column("scans", TEXT, nullable=False, server_default=sa.text("'[]'")),
         sa.Column("urgency", NUMBER, nullable=False, server_default=sa.text("0")),
         sa.Column("business_type", NUMBER, nullable=False, server_default=sa.text("0")),
         sa.Column("code_number", TEXT, nullable=False, server_default=sa.text("''")),
@@ -462,7 +475,15 @@ def _proof() -> None:
         sa.Column("type", TEXT, nullable=False),
         sa.Column("at", TEXT, nullable=False),
         sa.Column("data", TEXT, nullable=False, server_default=sa.text("'{}'")),
+        sa.Column("audience", TEXT, nullable=False, server_default=sa.text("''")),
         sa.PrimaryKeyConstraint("id", name="pk_event"),
+    )
+    op.create_index(
+        "ix_event_audience",
+        "event",
+        ["audience", "seq"],
+        sqlite_where=sa.text("audience != ''"),
+        postgresql_where=sa.text("audience != ''"),
     )
     op.create_index(
         "ix_event_seq",
@@ -607,6 +628,85 @@ def _work() -> None:
         sa.Column("key", TEXT, nullable=False),
         sa.Column("value", TEXT, nullable=False),
         sa.PrimaryKeyConstraint("key", name="pk_meta"),
+    )
+
+
+def _feeds() -> None:
+    """What is brought to agencies, and brought again."""
+    op.create_table(
+        "place",
+        sa.Column("consumer", TEXT, nullable=False),
+        sa.Column("cursor", NUMBER, nullable=False),
+        sa.Column("highest", NUMBER, nullable=False),
+        sa.Column("at", TEXT, nullable=False),
+        sa.PrimaryKeyConstraint("consumer", name="pk_place"),
+    )
+    op.create_table(
+        "replay",
+        sa.Column("id", TEXT, nullable=False),
+        sa.Column("system_id", TEXT, nullable=False),
+        sa.Column("cursor", NUMBER, nullable=False),
+        sa.Column("until", NUMBER, nullable=False),
+        sa.Column("began_at", TEXT, nullable=False),
+        sa.Column("asked_by", TEXT, nullable=False),
+        sa.Column("reason", TEXT, nullable=False),
+        sa.Column("ended_at", TEXT, nullable=True),
+        sa.PrimaryKeyConstraint("id", name="pk_replay"),
+    )
+    op.create_index(
+        "uq_replay_open",
+        "replay",
+        ["system_id"],
+        unique=True,
+        sqlite_where=sa.text("ended_at IS NULL"),
+        postgresql_where=sa.text("ended_at IS NULL"),
+    )
+    op.create_table(
+        "replay_seen",
+        sa.Column("replay_id", TEXT, nullable=False),
+        sa.Column("item_id", TEXT, nullable=False),
+        sa.Column("at", TEXT, nullable=False),
+        sa.PrimaryKeyConstraint("replay_id", "item_id", name="pk_replay_seen"),
+    )
+    op.create_table(
+        "webhook",
+        sa.Column("id", TEXT, nullable=False),
+        sa.Column("system_id", TEXT, nullable=False),
+        sa.Column("url", TEXT, nullable=False),
+        sa.Column("kinds", TEXT, nullable=False, server_default=sa.text("'[]'")),
+        sa.Column("state", TEXT, nullable=False),
+        sa.Column("why", TEXT, nullable=False, server_default=sa.text("''")),
+        sa.Column("sealed", TEXT, nullable=False),
+        sa.Column("sealed_before", TEXT, nullable=True),
+        sa.Column("before_until", TEXT, nullable=True),
+        sa.Column("tries", NUMBER, nullable=False, server_default=sa.text("0")),
+        sa.Column("failing_since", TEXT, nullable=True),
+        sa.Column("due_at", TEXT, nullable=False),
+        sa.Column("created_at", TEXT, nullable=False),
+        sa.PrimaryKeyConstraint("id", name="pk_webhook"),
+    )
+    op.create_index("ix_webhook_system", "webhook", ["system_id"])
+    op.create_table(
+        "webhook_call",
+        sa.Column("id", TEXT, nullable=False),
+        sa.Column("webhook_id", TEXT, nullable=False),
+        sa.Column("seq", NUMBER, nullable=False),
+        sa.Column("kind", TEXT, nullable=False),
+        sa.Column("state", TEXT, nullable=False),
+        sa.Column("tries", NUMBER, nullable=False, server_default=sa.text("0")),
+        sa.Column("began_at", TEXT, nullable=False),
+        sa.Column("ended_at", TEXT, nullable=True),
+        sa.Column("status", NUMBER, nullable=False, server_default=sa.text("0")),
+        sa.Column("outcome", TEXT, nullable=False, server_default=sa.text("''")),
+        sa.PrimaryKeyConstraint("id", name="pk_webhook_call"),
+    )
+    op.create_index("ix_webhook_call", "webhook_call", ["webhook_id", "seq"])
+    op.create_index(
+        "ix_webhook_call_dead",
+        "webhook_call",
+        ["webhook_id", "seq"],
+        sqlite_where=sa.text("state = 'dead'"),
+        postgresql_where=sa.text("state = 'dead'"),
     )
 
 
