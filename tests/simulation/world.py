@@ -95,6 +95,7 @@ _JANITOR_S = 5.0
 _LOOK_S = 2.0
 _HEAD_S = 5.0
 _LATE_S = 12.0
+_ON_THE_WAY = "the axis"
 _RECHECK_S = 20.0
 _CLIENT_S = 40.0
 _LISTED_AT_S = 20.0
@@ -840,12 +841,17 @@ class World:
         twice."""
         if self.random.random() < self.plan.noise:
             self.counts["status late"] += 1
-            self.loop.call_later(10.0, self.axis.take, data)
+            self.owed[_ON_THE_WAY] += 1
+            self.loop.call_later(10.0, self._carry_late, data)
             return
         self.axis.take(data)
         if self.random.random() < self.plan.noise:
             self.counts["status twice"] += 1
             self.axis.take(data)
+
+    def _carry_late(self, data: bytes) -> None:
+        self.owed[_ON_THE_WAY] -= 1
+        self.axis.take(data)
 
     # ------------------------------------------------------------ a history
 
