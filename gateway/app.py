@@ -43,6 +43,7 @@ from gateway.policies import (
     policy_of,
     receipt_keys_of,
     record_of,
+    scanner_of,
 )
 from gateway.ports import Facade, Ids, Means, Network
 from gateway.programs.admission import Admission, Room
@@ -55,6 +56,7 @@ from gateway.programs.desk import Desk
 from gateway.programs.dispatch import Dispatch
 from gateway.programs.door import Door
 from gateway.programs.duty import Duty
+from gateway.programs.feed import LedgerFeeds
 from gateway.programs.forecast import Forecast
 from gateway.programs.intake import Intake
 from gateway.programs.issue import Issue
@@ -63,6 +65,7 @@ from gateway.programs.janitor import Janitor
 from gateway.programs.leases import Alone, LedgerLeases
 from gateway.programs.mailroom import Mailroom
 from gateway.programs.nodes import Nodes, Self
+from gateway.programs.pulse import Pulse
 from gateway.programs.receiver import Receiver
 from gateway.programs.recheck import Recheck
 from gateway.programs.relay import Relay
@@ -157,6 +160,9 @@ class Gateway:
         self._seed()
         self.ledger = await opened.enter_async_context(stores.open_ledger(settings))
         await stores.claim_blobs(settings, self.ledger, self.blobs, opened)
+        self.pulse = Pulse(self.ledger)
+        self.ledger.on_commit = self.pulse.wake
+        self.feeds = LedgerFeeds(self.ledger, self.clock, self.pulse)
         self.revocation = RevocationStore(settings.verify.revocation.dir, self.clock.now)
         opened.callback(self.revocation.close)
         self.verifier = self._make_verifier()
@@ -264,6 +270,7 @@ class Gateway:
             clock=self.clock,
             ids=self._ids,
             verifier=self.verifier,
+            scanner=scanner_of(settings, self.clock),
             evidence=Snapshots(
                 settings.verify.trust_dir,
                 settings.verify.evidence_dir,

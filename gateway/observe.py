@@ -402,6 +402,20 @@ def file_verified(*, sha256: str, verdict: str, wait_s: float) -> None:
     _debug("file_verified", facts)
 
 
+def file_scanned(*, sha256: str, result: str, reason: str | None, wait_s: float) -> None:
+    """One file was given to the malware scanner: `clean`, `infected` or `not-scanned` (FMT-14)."""
+    facts = locals()
+    measures.of(measures.scanned_s, result).observe(wait_s)
+    (_warn if result == "infected" else _debug)("file_scanned", facts)
+
+
+def scan_owed(*, inbound_id: str, reasons: Iterable[str]) -> None:
+    """A document that came in is not offered: a file of it must be scanned first (FMT-14)."""
+    facts = locals()
+    measures.of(measures.alarms, "scan owed").inc()
+    _error("scan_owed", facts | {"reasons": sorted(reasons)})
+
+
 def verifier_killed(*, sha256: str, reason: str, elapsed_s: float) -> None:
     """A verifier process hung, grew or died on this file."""
     facts = locals()
@@ -491,6 +505,12 @@ def queue_mended(*, queue: str) -> None:
     """A queue that kept nothing was deleted and made anew; the ledger fills it."""
     facts = locals()
     _info("queue_mended", facts)
+
+
+def feed_rewound(*, consumer: str, was: int, cursor: int) -> None:
+    """A consumer of a feed was put back: what it had is brought again, as replay."""
+    facts = locals()
+    _info("feed_rewound", facts)
 
 
 def message_parked(*, queue: str, reason: str) -> None:

@@ -62,9 +62,10 @@ class UuidIds:
 
 
 class OpenLedger(Ledger, Protocol):
-    """A ledger that tells when something is owed to the lanes."""
+    """A ledger that tells when something is owed to the lanes, and when anything was committed."""
 
     on_outbox: Callable[[], None] | None
+    on_commit: Callable[[], None] | None
 
 
 def ledger_place(settings: Settings) -> Place:

@@ -45,7 +45,8 @@ class Place:
 class Feeds(Protocol):
     """Feeds of documents and statuses by agency; both kinds share one cursor, nothing is skipped.
 
-    A consumer's name is `<door>:<system or subscription>`, such as `amqp:qlvb-tinh`.
+    A consumer's name is `<door>:<system or subscription>`, such as `amqp:qlvb-tinh`. Who brings
+    things is one at a time (a lease): `after`, bring, `advance`, and `changed` when there is none.
     """
 
     async def place(self, consumer: str) -> Place:
@@ -59,13 +60,24 @@ class Feeds(Protocol):
         ...
 
     async def advance(self, consumer: str, cursor: int) -> None:
-        """Record, durably, that everything up to `cursor` was brought; never moves back."""
+        """Record, durably, that everything up to `cursor` was brought; never moves back.
+
+        A consumer put back since its last `after` stays where it was put: its next `after` begins
+        there.
+        """
         ...
 
     async def rewind(self, consumer: str, cursor: int, *, by: str, reason: str) -> Place:
-        """Put a consumer back (audited): what lies behind `cursor` is brought again, as replay."""
+        """Put a consumer back (audited): what lies behind `cursor` is brought again, as replay.
+
+        RejectedError(BAD_REQUEST) for a cursor it has not reached: nothing is ever left out.
+        """
         ...
 
-    async def changed(self, timeout_s: float) -> None:
-        """Return when something may have been offered, at the latest after `timeout_s`."""
+    async def changed(self, consumer: str, timeout_s: float) -> None:
+        """Return when something may have been offered since the consumer's last `after`.
+
+        At the latest after `timeout_s`; at once when there is something already, so that nothing
+        offered between the two calls waits for the next.
+        """
         ...

@@ -29,6 +29,7 @@ from gateway.programs.catalogue import today
 from gateway.programs.context import Context
 from gateway.programs.feeds import ask_for
 from gateway.programs.intake import Intake
+from gateway.programs.items import document_item, status_item
 from gateway.programs.mailroom import Mailroom
 from gateway.programs.rows import loads
 
@@ -97,7 +98,7 @@ class Door:
             until=to_text(until) if until else "",
             limit=limit,
         )
-        return [_document_item(r) if kind == "edoc" else _status_item(r) for r in rows]
+        return [document_item(r) if kind == "edoc" else status_item(r) for r in rows]
 
     async def fetch(self, caller: Caller, item_id: str) -> Packet:
         """Hand out the strict packet of a document or status."""
@@ -166,44 +167,6 @@ class Door:
 def _may_see(caller: Caller, arrival: Row) -> bool:
     # SEC-01: what is in quarantine is offered to nobody.
     return arrival["agency"] in caller.speaks_for and arrival["offered_at"] is not None
-
-
-def _document_item(row: Row) -> InboxItem:
-    header = loads(row["envelope"])["header"]
-    number, notation = header.get("code_number", ""), header.get("code_notation", "")
-    return InboxItem(
-        id=row["id"],
-        cursor=row["inbox_seq"] or 0,
-        kind="edoc",
-        sender=row["sender"],
-        sender_written=row["sender_written"],
-        recipient=row["agency"],
-        recipient_written=loads(row["addressed_as"])[0],
-        document_id=row["document_id"],
-        title=header.get("subject", ""),
-        notation=f"{number}/{notation}" if notation else number,
-        state=row["state"],
-        at_gateway_at=from_text(row["at_gateway_at"]),
-        taken_at=from_text(row["entered_system_at"]) if row["entered_system_at"] else None,
-    )
-
-
-def _status_item(row: Row) -> InboxItem:
-    return InboxItem(
-        id=row["id"],
-        cursor=row["inbox_seq"] or 0,
-        kind="status",
-        sender=row["sender"],
-        sender_written=row["sender_written"],
-        recipient=row["recipient"],
-        recipient_written=row["recipient_written"],
-        document_id=row["document_id"],
-        title=row["description"],
-        notation=row["notation"],
-        state=row["code"],
-        at_gateway_at=from_text(row["created_at"]),
-        taken_at=from_text(row["taken_at"]) if row["taken_at"] else None,
-    )
 
 
 def _sent_item(row: Row) -> SentItem:

@@ -148,7 +148,11 @@ class SqliteLedger:
     Args:
         path: An existing ledger file (`gateway.store.setup.create`).
         on_outbox: Called on the loop after a commit that wrote outbox rows.
+
+    `on_commit` is called there after every one.
     """
+
+    on_commit: Callable[[], None] | None = None
 
     def __init__(self, path: Path, on_outbox: Callable[[], None] | None = None) -> None:
         self._path = path
@@ -312,6 +316,8 @@ class SqliteLedger:
                 job.future.set_result(result)
         if woken and self.on_outbox is not None:
             self.on_outbox()
+        if self.on_commit is not None:
+            self.on_commit()
 
 
 def _touches_outbox(change: ChangeSet) -> bool:

@@ -18,7 +18,7 @@ from gateway.store.session import session
 # Tables that grow with every document.
 GROWING = (
     "consignment|delivery|transfer|attempt|inbound|arrival|status_report|event|receipt_entry|"
-    "merkle_node|verification|blob_ref|idempotency|tree_head"
+    "merkle_node|verification|blob_ref|idempotency|tree_head|webhook_call|replay_seen"
 )
 # These hold what is open only, and end with it.
 PARTIAL = ("ix_consignment_open", "ix_consignment_held", "ix_transfer_held", "ix_inbound_open")
@@ -96,6 +96,10 @@ def test_a_page_is_read_in_the_order_of_an_index(ledger_file, name):
         ("arrivals_noted", "ix_arrival_notation"),
         ("settled_inbound", "ix_arrival_inbound"),
         ("waiting_statuses", "ix_status_waiting"),
+        ("offers_end", "ix_arrival_inbox"),
+        ("offers_end", "ix_status_recipient"),
+        ("documents_between", "ix_arrival_inbox"),
+        ("statuses_between", "ix_status_recipient"),
     ],
 )
 def test_the_narrowest_index_is_taken(ledger_file, name, index):

@@ -32,6 +32,8 @@ def _definitions() -> str:
 
 
 class MemoryLedger:
+    on_commit: Callable[[], None] | None = None
+
     def __init__(self, on_outbox: Callable[[], None] | None = None) -> None:
         self.connection = sqlite3.connect(":memory:", isolation_level=None)
         self.connection.row_factory = sqlite3.Row
@@ -67,6 +69,8 @@ class MemoryLedger:
             wrote or (change.then is not None and self._outbox() != before)
         ):
             self.on_outbox()
+        if self.on_commit is not None:
+            self.on_commit()
         return done
 
     @asynccontextmanager

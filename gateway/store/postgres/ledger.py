@@ -50,6 +50,8 @@ class PostgresLedger:
         on_outbox: Called on the loop after a commit of any node that wrote outbox rows, and every
             `poll_s`: a notice may be lost, what is owed is not.
         poll_s: How often to look without a notice.
+
+    `on_commit` is called there after every commit of this node.
     """
 
     def __init__(
@@ -61,6 +63,7 @@ class PostgresLedger:
     ) -> None:
         self._place = place
         self.on_outbox = on_outbox
+        self.on_commit: Callable[[], None] | None = None
         self._shut = asyncio.Event()
         self._writer = Writer(place, self._wake)
         self._readers = _Pool(place, "reader", place.pool)
@@ -86,7 +89,10 @@ class PostgresLedger:
 
     async def commit(self, change: ChangeSet) -> Committed | Conflict:
         """Apply one change set; returns after the server's fsync."""
-        return await self._writer.commit(change)
+        done = await self._writer.commit(change)
+        if self.on_commit is not None:
+            self.on_commit()
+        return done
 
     @asynccontextmanager
     async def drain(self, limit: int) -> AsyncIterator[Sequence[Row]]:
