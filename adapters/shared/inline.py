@@ -23,12 +23,13 @@ class Base64Member:
     breaks. Base64 is strict. `found` tells whether it was there.
 
     Args:
-        name: The member, as written in the JSON.
+        names: The member, as written in the JSON: the first of these that comes.
         max_frame: Longest text around it.
     """
 
-    def __init__(self, name: str = "data", *, max_frame: int = MAX_FRAME_BYTES) -> None:
-        self._member = re.compile(rb'"%b"\s*:\s*"' % re.escape(name.encode()))
+    def __init__(self, *names: str, max_frame: int = MAX_FRAME_BYTES) -> None:
+        known = b"|".join(re.escape(name.encode()) for name in names or ("data",))
+        self._member = re.compile(rb'"(?:%b)"\s*:\s*"' % known)
         self._max_frame = max_frame
         self._frame = bytearray()
         self._state = "before"
@@ -57,6 +58,11 @@ class Base64Member:
     def found(self) -> bool:
         """Tell whether the member was there."""
         return self._state != "before"
+
+    @property
+    def frame(self) -> bytes:
+        """Return what came so far, without the member's text."""
+        return bytes(self._frame)
 
     def close(self) -> bytes:
         """End of the JSON: return it with the member empty.

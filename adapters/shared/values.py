@@ -3,6 +3,8 @@
 Pure, no I/O: a crash leaves nothing behind.
 """
 
+import re
+import unicodedata
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -19,6 +21,28 @@ REFUSING: Final[Mapping[str, str]] = {
     "22": "edXML không đúng chuẩn / edXML not to standard",
     "23": "đơn vị nhận bị khóa / recipient locked",
 }
+
+# The text the axis writes whatever its code, when `from` is not the registered system (spec 7.3).
+_WRONG_SENDER: Final = re.compile(r"khong dung voi ma da dang ky", re.IGNORECASE)
+
+
+def refusal_code(code: str, text: str) -> str:
+    """Return the code of rules C7 by which a peer refuses a parcel for good, "" when it does not.
+
+    Args:
+        code: The peer's error code.
+        text: Its words: one refusal is known by them alone.
+    """
+    if code in REFUSING:
+        return code
+    return "19" if _WRONG_SENDER.search(text) else ""
+
+
+def ascii_only(text: str, limit: int = 250) -> str:
+    """Return printable ASCII without accents (spec 7.2: keep all parameters ASCII)."""
+    flat = unicodedata.normalize("NFD", text.replace("đ", "d").replace("Đ", "D"))
+    kept = "".join(c for c in flat if not unicodedata.combining(c))
+    return " ".join("".join(c if " " <= c <= "~" else " " for c in kept).split())[:limit]
 
 
 def keepable(value: Any) -> Any:

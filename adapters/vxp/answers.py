@@ -6,23 +6,19 @@ nothing behind.
 """
 
 import json
-import re
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
 from adapters.shared.inline import Base64Member
 from adapters.shared.serving import words
-from adapters.shared.values import REFUSING, keepable, unreadable
+from adapters.shared.values import keepable, refusal_code, unreadable
 from gateway.errors import CATALOGUE, GatewayError
 
 OK: Final = "OK"
 FAIL: Final = "FAIL"
 SUCCESS_CODE: Final = "0"
 SUCCESS_TEXT: Final = "Thanh cong"
-
-# The text the axis writes whatever its code, when `from` is not the registered system (spec 7.3).
-_WRONG_SENDER: Final = re.compile(r"khong dung voi ma da dang ky", re.IGNORECASE)
 
 
 def build(code: str = SUCCESS_CODE, text: str = SUCCESS_TEXT, **payload: object) -> dict[str, Any]:
@@ -65,12 +61,12 @@ class Answer:
     @property
     def refuses(self) -> bool:
         """Tell whether the same parcel will never pass (rules C7)."""
-        return not self.ok and (self.code in REFUSING or bool(_WRONG_SENDER.search(self.text)))
+        return not self.ok and bool(refusal_code(self.code, self.text))
 
     @property
     def refusal_code(self) -> str:
         """Return the code of rules C7, 19 for the known text without its code."""
-        return "19" if self.code not in REFUSING and _WRONG_SENDER.search(self.text) else self.code
+        return refusal_code(self.code, self.text) or self.code
 
 
 def read(body: bytes) -> Answer:

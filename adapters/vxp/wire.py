@@ -22,13 +22,12 @@ import hmac
 import itertools
 import json
 import re
-import unicodedata
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Literal
 
-from adapters.shared import dates
+from adapters.shared import dates, values
 from gateway.domain.moments import VIETNAM
 from gateway.errors import Reason, RejectedError
 
@@ -93,6 +92,7 @@ def read_timestamp(text: str) -> datetime | None:
 
 date_text = dates.date_text
 read_date = dates.read_date
+ascii_only = values.ascii_only
 
 
 # ---------------------------------------------------------------- sending: headers
@@ -101,13 +101,6 @@ read_date = dates.read_date
 def compact(value: object) -> str:
     """Return JSON as the Java kit writes it: no blanks, `<>&'` as they are."""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-
-
-def ascii_only(text: str, limit: int = 250) -> str:
-    """Return printable ASCII without accents (spec 7.2: keep all parameters ASCII)."""
-    flat = unicodedata.normalize("NFD", text.replace("đ", "d").replace("Đ", "D"))
-    kept = "".join(c for c in flat if not unicodedata.combining(c))
-    return " ".join("".join(c if " " <= c <= "~" else " " for c in kept).split())[:limit]
 
 
 def hmac_hex(secret: bytes, message: bytes) -> str:
