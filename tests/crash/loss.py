@@ -17,10 +17,10 @@ import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from tests.world.crashhouse import ROOT
 from tests.world.judge import Judge
 from tests.world.letters import Letter, number_of
 from tests.world.load import Load
+from tests.world.nursery import ROOT
 from tests.world.site import Site
 
 

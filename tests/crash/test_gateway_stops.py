@@ -9,8 +9,9 @@ import sys
 
 import pytest
 
-from tests.world.crashhouse import ROOT, crashhouse
+from tests.world.crashhouse import crashhouse
 from tests.world.gatehouse import packet
+from tests.world.nursery import ROOT
 
 pytestmark = [pytest.mark.crash, pytest.mark.timeout(180)]
 

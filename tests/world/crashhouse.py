@@ -11,7 +11,6 @@ import os
 import random
 import signal
 import sqlite3
-import sys
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
@@ -22,9 +21,9 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+from adapters.simulator.autoagency import FINISHES, AutoAgency
+from adapters.simulator.axis import AxisSimulator
 
-from adapters.vxp.autoagency import FINISHES, AutoAgency
-from adapters.vxp.simulator import AxisSimulator
 from gateway.config import load
 from gateway.ports import Adapter, AgencyRecord, Parcel, Taken
 from gateway.receipts import bundle, merkle
@@ -45,8 +44,8 @@ from tests.world.gatehouse import (
     register,
     write_config,
 )
+from tests.world.nursery import Born, born
 
-ROOT = Path(__file__).resolve().parents[2]
 RETRY = "".join(
     f'[retry.{lane}]\nfirst = "200 ms"\nlongest = "500 ms"\n'
     for lane in ("normal", "urgent", "express")
@@ -61,17 +60,14 @@ class Child:
 
     def __init__(self, config: Path, log: Path, fault: str) -> None:
         self._config, self.log, self._fault = config, log, fault
-        self.process: asyncio.subprocess.Process | None = None
+        self.process: Born | None = None
 
     async def start(self) -> None:
         environ = {k: v for k, v in os.environ.items() if k != "VANLIEN_FAULT"}
         if self._fault:
             environ["VANLIEN_FAULT"] = self._fault
-        command = (sys.executable, "-m", "gateway", "serve", "--config", str(self._config))
-        with self.log.open("wb") as log:
-            self.process = await asyncio.create_subprocess_exec(
-                *command, stdout=log, stderr=log, cwd=ROOT, env=environ
-            )
+        arguments = ("serve", "--config", str(self._config))
+        self.process = await born(arguments, self.log, environ)
 
     @property
     def code(self) -> int | None:

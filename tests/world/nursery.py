@@ -1,0 +1,194 @@
+"""Where `vanlien serve` children are born: forked from a process that has read the program already.
+
+Most of a start is the same two seconds of reading code, and the crash tests start a server more
+than a hundred times. Promises: what is forked is a process of its own, with the environment and the
+log it is given, killed and waited for like any other; the nursery itself runs nothing and opens
+nothing, so a child inherits no thread, no connection and no loop. It ends with who started it, and
+a child with the connection it was asked for on. `tests/integration/test_readme.py` and
+`tests/crash/test_gateway_stops.py` start the real command.
+
+    python -m tests.world.nursery SOCKET
+"""
+
+import asyncio
+import atexit
+import contextlib
+import gc
+import json
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+# ---------------------------------------------------------------- the tests' side
+
+
+class Born:
+    """A child as its test sees it: like `asyncio.subprocess.Process`, as far as tests need it."""
+
+    def __init__(self, pid: int, reader: asyncio.StreamReader, writer: Any) -> None:
+        self.pid = pid
+        self.returncode: int | None = None
+        self._writer = writer
+        self._ended = asyncio.create_task(self._end(reader))
+
+    async def _end(self, reader: asyncio.StreamReader) -> None:
+        line = await reader.readline()
+        # Without a word the nursery itself is gone, and its children with it.
+        self.returncode = int(line) if line else -signal.SIGKILL
+        self._writer.close()
+
+    def send_signal(self, number: int) -> None:
+        """Send a signal; ProcessLookupError when it has ended."""
+        if self.returncode is not None:
+            raise ProcessLookupError
+        os.kill(self.pid, number)
+
+    async def wait(self) -> int:
+        """Return its exit code, minus the signal that ended it."""
+        await asyncio.shield(self._ended)
+        assert self.returncode is not None
+        return self.returncode
+
+
+async def born(arguments: Sequence[str], log: Path, environ: Mapping[str, str]) -> Born:
+    """Start `vanlien ARGUMENTS`, writing to `log`."""
+    await asyncio.to_thread(log.write_bytes, b"")  # whoever looks finds it, however early
+    reader, writer = await asyncio.open_unix_connection(str(_nursery()))
+    asked = {"arguments": list(arguments), "log": str(log), "environ": dict(environ)}
+    writer.write(json.dumps(asked).encode() + b"\n")
+    return Born(int(await reader.readline()), reader, writer)
+
+
+_running: list[Path] = []
+
+
+def _nursery() -> Path:
+    """Return the socket of this process's nursery, started when first asked for."""
+    if not _running:
+        folder = tempfile.mkdtemp(prefix="vanlien-nursery-")
+        path = Path(folder) / "socket"
+        environ = {k: v for k, v in os.environ.items() if k != "VANLIEN_FAULT"}
+        process = subprocess.Popen(
+            [sys.executable, "-m", "tests.world.nursery", str(path)],
+            cwd=ROOT,
+            env=environ,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
+        assert process.stdout is not None
+        assert process.stdout.read(1) == b"!", "the nursery did not start"
+        atexit.register(_close, process, path)
+        _running.append(path)
+    return _running[0]
+
+
+def _close(process: "subprocess.Popen[bytes]", path: Path) -> None:
+    for pipe in (process.stdin, process.stdout):
+        assert pipe is not None
+        pipe.close()
+    process.wait()
+    path.unlink(missing_ok=True)
+    path.parent.rmdir()
+
+
+# ---------------------------------------------------------------- the nursery's side
+
+
+def main(path: str) -> None:
+    """Read the program, then fork a child for every connection until standard input closes."""
+    from gateway.__main__ import application
+
+    application()
+    gc.collect()
+    gc.freeze()
+    listening = socket.socket(socket.AF_UNIX)
+    listening.bind(path)
+    listening.listen(64)
+    os.write(1, b"!")
+    poll = select.poll()
+    for number in (0, listening.fileno()):
+        poll.register(number, select.POLLIN | select.POLLHUP)
+    children: dict[int, tuple[int, socket.socket]] = {}
+    lines: dict[int, int] = {}
+    while True:
+        for number, _ in poll.poll():
+            if number == 0:
+                for pid, _line in children.values():
+                    os.kill(pid, signal.SIGKILL)
+                return
+            if number == listening.fileno():
+                line, _address = listening.accept()
+                pid = _fork(line, listening, children)
+                watched = os.pidfd_open(pid)
+                children[watched], lines[line.fileno()] = (pid, line), pid
+                poll.register(watched, select.POLLIN)
+                poll.register(line.fileno(), select.POLLIN | select.POLLHUP)
+                line.sendall(b"%d\n" % pid)
+            elif number in lines:  # nobody asks for this child any more
+                os.kill(lines[number], signal.SIGKILL)
+                poll.unregister(number)
+            elif number in children:
+                pid, line = children.pop(number)
+                _, status = os.waitpid(pid, 0)
+                poll.unregister(number)
+                os.close(number)
+                with contextlib.suppress(KeyError):
+                    poll.unregister(line.fileno())
+                del lines[line.fileno()]
+                with contextlib.suppress(OSError):
+                    line.sendall(b"%d\n" % os.waitstatus_to_exitcode(status))
+                line.close()
+
+
+def _fork(
+    line: socket.socket, listening: socket.socket, children: Mapping[int, tuple[int, socket.socket]]
+) -> int:
+    """Read what is asked for and fork it; return the child's process id."""
+    with line.makefile("rb") as told:
+        asked = json.loads(told.readline())
+    pid = os.fork()
+    if pid:
+        return pid
+    try:
+        listening.close()
+        line.close()
+        for watched, (_, other) in children.items():
+            os.close(watched)
+            other.close()
+        code = _live(asked["arguments"], asked["log"], asked["environ"])
+    except BaseException:  # noqa: BLE001 - like the interpreter: say it, and end with 1
+        sys.excepthook(*sys.exc_info())
+        code = 1
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
+def _live(arguments: Sequence[str], log: str, environ: Mapping[str, str]) -> int:
+    """Be the child: its own output and environment, then the command."""
+    from gateway import faults
+    from gateway.__main__ import main as command
+
+    written = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    for number, source in ((0, nothing), (1, written), (2, written)):
+        os.dup2(source, number)
+    os.environ.clear()
+    os.environ.update(environ)
+    armed, _, count = environ.get("VANLIEN_FAULT", "").partition(":")
+    faults._ARMED, faults._left = armed, int(count or "1")
+    return command(arguments)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
