@@ -11,7 +11,7 @@ from typing import Any, Final
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from gateway.web import problems
+from gateway.domain.problem import CONTENT_TYPE
 from gateway.web.metadata import schema_examples
 from gateway.web.models import Problem
 from gateway.web.routes import Answer, Endpoint, Query
@@ -234,7 +234,7 @@ def _refusal(status: int) -> dict[str, Any]:
         "description": f"{vi} / {en}",
         "headers": _headers(("X-Request-Id", *extra.get(status, ()))),
         "content": {
-            problems.CONTENT_TYPE: {
+            CONTENT_TYPE: {
                 "schema": {"$ref": _REF.format(model="Problem")},
                 "example": {
                     "type": "urn:vanlien:problem:example",

@@ -12,9 +12,9 @@ from typing import Any, Final
 
 from aiohttp import web
 
+from gateway.domain.problem import CONTENT_TYPE, problem
 from gateway.errors import CATALOGUE, GatewayError, Reason, RejectedError, UnavailableError
 
-CONTENT_TYPE: Final = "application/problem+json"
 REALM: Final = 'Bearer realm="vanlien"'
 RETRY_AFTER_S: Final = 5.0
 
@@ -87,18 +87,6 @@ class WebRefusalError(Exception):
         super().__init__(f"{reason}: {self.detail}")
 
 
-def finding_json(finding: Any) -> dict[str, str]:
-    """Return a `domain.finding.Finding` in the API's shape."""
-    return {
-        "rule": finding.rule,
-        "severity": str(finding.severity),
-        "where": finding.where,
-        "vi": finding.vi,
-        "en": finding.en,
-        "refusal": finding.refusal,
-    }
-
-
 def render(
     *,
     status: int,
@@ -112,17 +100,16 @@ def render(
     headers: Mapping[str, str] | None = None,
 ) -> web.Response:
     """Return a problem+json response."""
-    body: dict[str, Any] = {
-        "type": f"urn:vanlien:problem:{reason}",
-        "title": title,
-        "title_en": title_en,
-        "status": status,
-        "detail": detail,
-        "detail_vi": detail_vi or title,
-        "reason": reason,
-        "request_id": request_id,
-        "findings": [finding_json(finding) for finding in findings],
-    }
+    body = problem(
+        status=status,
+        reason=reason,
+        title=title,
+        title_en=title_en,
+        detail=detail,
+        request_id=request_id,
+        detail_vi=detail_vi,
+        findings=findings,
+    )
     return web.Response(
         status=status,
         body=json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode(
