@@ -343,6 +343,13 @@ def arrival_repeated(*, arrival_id: str, peer: str, conflict: bool = False) -> N
     (_warn if conflict else _info)("arrival_conflict" if conflict else "arrival_repeated", facts)
 
 
+def arrival_forwarded(*, arrival_id: str, agency: str, codes: Iterable[str]) -> None:
+    """It came under closed codes and was brought to who took over (ID-05)."""
+    facts = locals()
+    measures.of(measures.arrivals, "forwarded").inc()
+    _info("arrival_forwarded", facts | {"codes": list(codes)})
+
+
 def arrival_refused(*, arrival_id: str, peer: str, reason: str, rules: Iterable[str] = ()) -> None:
     """An arrival cannot be offered to anybody."""
     facts = locals()

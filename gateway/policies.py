@@ -21,6 +21,7 @@ from gateway.programs.admission import Bounds
 from gateway.programs.context import PeerPolicy, Policy
 from gateway.programs.retention import Ages
 from gateway.rules.facts import Policy as RulePolicy
+from gateway.scanner.clamd import Clamd, address_of
 from gateway.secrets import read_secret_file
 from gateway.verifier.fetch import FetchPolicy
 
@@ -94,6 +95,7 @@ def policy_of(settings: Settings) -> Policy:
             appearance=settings.policy.appearance,
             seal_mm=(settings.policy.seal_mm_least, settings.policy.seal_mm_most),
             overlap=(settings.policy.overlap_least, settings.policy.overlap_most),
+            must_scan=settings.scan.mode == "required",
             max_code_length=min((p.max_code_length for p in settings.peers), default=35),
         ),
         schedules={
@@ -151,6 +153,21 @@ def adapter_of(peer: Peer, clock: Clock) -> Adapter:
         max_packet_bytes=int(peer.max_bytes),
         silence_s=peer.timeout.total_seconds(),
         **own,
+    )
+
+
+def scanner_of(settings: Settings, clock: Clock) -> Clamd | None:
+    """Return the malware scanner the settings ask for, None where nobody scans."""
+    scan = settings.scan
+    if scan.mode == "off":
+        return None
+    return Clamd(
+        address_of(scan.clamd),
+        max_bytes=int(scan.max_bytes),
+        timeout=scan.timeout,
+        max_age=scan.max_age,
+        connections=scan.connections,
+        now=clock.now,
     )
 
 

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from gateway import measures
+from tests.world.servers.clamd import clamd_server  # noqa: F401
 from tests.world.servers.postgres import (  # noqa: F401 - fixtures, for every test
     postgres_ledger_url,
     postgres_server,

@@ -23,7 +23,7 @@ def cross_faults(settings: Settings, raw: Mapping[str, Any]) -> list[Fault]:
         raw: The tables as they were written, for names that faulty entries still declare.
     """
     faults: list[Fault] = []
-    for checker in (_roles, _listeners, _plain_listeners, _ledger, _clock, _formats, _seals):
+    for checker in (_roles, _listeners, _plain_listeners, _ledger, _clock, _formats, _seals, _scan):
         faults += checker(settings)
     faults += _blobs(settings, raw)
     faults += _broker(settings, raw)
@@ -162,6 +162,18 @@ def _clock(settings: Settings) -> Iterator[Fault]:
             "clock.hold_over",
             "không được nhỏ hơn clock.max_offset",
             "must not be less than clock.max_offset",
+        )
+
+
+def _scan(settings: Settings) -> Iterator[Fault]:
+    scan = settings.scan
+    host = scan.clamd.removeprefix("tcp:").rpartition(":")[0]
+    if scan.clamd.startswith("tcp:") and not is_loopback(host):
+        # SEC-04: clamd has no TLS, and every document would cross the network in the clear.
+        yield Fault(
+            "scan.clamd",
+            "clamd không mã hóa: chỉ dùng trên máy này, hoặc qua đường hầm lắng nghe ở 127.0.0.1",
+            "clamd has no encryption: only on this machine, or through a tunnel on 127.0.0.1",
         )
 
 

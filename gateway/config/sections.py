@@ -34,6 +34,7 @@ from gateway.config.ledger import LedgerSection
 from gateway.config.partners import Agency, Peer
 from gateway.config.reporting import Reports
 from gateway.config.running import Admission, Node, Retention
+from gateway.config.scanning import Scan
 from gateway.config.times import Times
 
 Port = Annotated[int, Field(ge=0, le=65535)]
@@ -564,6 +565,7 @@ class Settings(Section):
     backup: Backup
     broker: BrokerSection
     verify: Verify
+    scan: Scan
     reports: Reports
     receipts: Receipts
     secrets: Secrets

@@ -55,6 +55,10 @@ TEXTS: Final[Mapping[str, tuple[str, str]]] = {
         'phải là tên máy hoặc máy:cổng, như "ca.gov.vn" hay "10.1.2.3:80"',
         'must be a host or host:port, such as "ca.gov.vn" or "10.1.2.3:80"',
     ),
+    "clamd_address": (
+        'phải là "unix:/đường/dẫn" hoặc "tcp:máy:cổng", như "unix:/run/clamav/clamd.ctl"',
+        'must be "unix:/path" or "tcp:host:port", such as "unix:/run/clamav/clamd.ctl"',
+    ),
     "host_mapping": (
         'phải là tên=địa chỉ hoặc tên=địa chỉ:cổng, như "ca.gov.vn=10.1.2.3:80"',
         'must be name=address or name=address:port, such as "ca.gov.vn=10.1.2.3:80"',

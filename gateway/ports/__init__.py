@@ -56,6 +56,7 @@ from gateway.ports.machine import (
     Wanted,
     Work,
 )
+from gateway.ports.notices import Notice, NoticePage, Notices
 from gateway.ports.peers import (
     Adapter,
     Busy,
@@ -67,6 +68,8 @@ from gateway.ports.peers import (
     Taken,
 )
 from gateway.ports.revocation import ListHealth, RevocationHealth
+from gateway.ports.scanning import Scanner
+from gateway.ports.uploads import Upload, Uploads
 
 __all__ = [
     "Absent",
@@ -109,6 +112,9 @@ __all__ = [
     "Network",
     "NewCredential",
     "NextNumber",
+    "Notice",
+    "NoticePage",
+    "Notices",
     "Offer",
     "Outcome",
     "Packet",
@@ -119,6 +125,7 @@ __all__ = [
     "Refused",
     "RevocationHealth",
     "Row",
+    "Scanner",
     "SentItem",
     "SharedSecret",
     "SubmitOptions",
@@ -126,6 +133,8 @@ __all__ = [
     "Taken",
     "Tokens",
     "Update",
+    "Upload",
+    "Uploads",
     "Verifier",
     "Wanted",
     "Work",

@@ -32,7 +32,7 @@ from gateway.ports import (
     Present,
     SubmitOptions,
 )
-from gateway.programs import clockwatch, undetermined
+from gateway.programs import clockwatch, scanning, undetermined
 from gateway.programs.catalogue import numbered_here
 from gateway.programs.context import Context
 from gateway.programs.judging import legal_class_of
@@ -372,6 +372,7 @@ def _consignment(
         "envelope": dumps(envelope_to_json(envelope)),
         "findings": dumps([finding_json(f) for f in wanted.findings]),
         "verdict": wanted.verdict,
+        "scans": scanning.kept(verdicts),
         "legal_class": legal_class_of(verdicts, envelope, wanted.sender) if verdicts else "",
         "urgency": int(header.urgency),
         "code_number": header.code_number,

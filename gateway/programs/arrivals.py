@@ -7,24 +7,32 @@ receiver commits all of a packet or nothing.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 from gateway import observe
 from gateway.codec.edxml import envelope_to_json
-from gateway.domain.consignment import PlannedDelivery, content_digest
+from gateway.domain.consignment import content_digest
 from gateway.domain.document_id import render_document_id
 from gateway.domain.envelope import BusinessType
 from gateway.domain.finding import Finding, Severity, errors, finding_json
 from gateway.domain.lifecycle import ArrivalState
 from gateway.domain.moments import from_text, to_text
-from gateway.errors import Reason, RejectedError
+from gateway.errors import RejectedError
 from gateway.ports import Change, Delete, Insert, Row, Update
-from gateway.programs import matching, quarantine, statuses, undetermined
+from gateway.programs import (
+    forwarding,
+    matching,
+    quarantine,
+    scanning,
+    statuses,
+    undetermined,
+)
 from gateway.programs.catalogue import family, name_of, whois, works_in_console
 from gateway.programs.context import Context
 from gateway.programs.deciding import refusal_of
+from gateway.programs.forwarding import Addressee
 from gateway.programs.judging import legal_class_of
 from gateway.programs.reading import ReadPacket
 from gateway.programs.routing import LOCAL
@@ -44,37 +52,6 @@ class Came:
     read: ReadPacket
     verdicts: Verdicts
     findings: tuple[Finding, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Addressee:
-    """A local agency a document is for; `instead_of` the closed one it took over from."""
-
-    agency: str
-    addressed_as: tuple[str, ...]
-    instead_of: str = ""
-
-
-def ours(context: Context, planned: Sequence[PlannedDelivery]) -> tuple[Addressee, ...]:
-    """Return the local agencies among the recipients.
-
-    ID-05: a closed agency's post goes to the local one that took over, and is answered under the
-    code the sender wrote.
-    """
-    found: dict[str, Addressee] = {}
-    for plan in planned:
-        who = whois(context, plan.agency)
-        agency, instead_of = plan.agency, ""
-        if who.problem is Reason.RECIPIENT_CLOSED and who.successor:
-            if not whois(context, who.successor).is_local:
-                continue
-            agency, instead_of = who.successor, plan.agency
-        elif not who.is_local:
-            continue
-        known = found.get(agency)
-        codes = (*(known.addressed_as if known else ()), *plan.addressed_as)
-        found[agency] = Addressee(agency, tuple(dict.fromkeys(codes)), instead_of)
-    return tuple(found.values())
 
 
 async def changes(context: Context, came: Came, addressees: Sequence[Addressee]) -> list[Change]:
@@ -129,15 +106,42 @@ async def _arrival(context: Context, came: Came, to: Addressee, now: datetime) -
     document_id = _identifier(came)
     if sender.is_local and await _is_own(context, sender.canonical, document_id, to, digest, row):
         return _One([event(row["id"], "own_document_back", now, agency=to.agency)])
-    earlier = await matching.arrivals_named(context, to.agency, sender.canonical, document_id)
-    earlier = [e for e in earlier if e["agency"] == to.agency]
+    known = await matching.arrivals_named(context, to.agency, sender.canonical, document_id)
+    again: list[Change] = []
+    for other in known:
+        # ID-05: the same document under the same closed code has its answer already, whatever has
+        # become of the code, its term or its successors since.
+        codes = [c for c in to.addressed_as if c in loads(other["addressed_as"])]
+        if codes and other["agency"] != to.agency and other["digest"] == digest:
+            again += await _again(context, came, other, to.only(codes), now)
+            to = to.only([c for c in to.addressed_as if c not in codes])
+            if not to.addressed_as:
+                return _One(again, _hidden(other))
+    earlier = [e for e in known if e["agency"] == to.agency]
     same = next((e for e in earlier if e["digest"] == digest), None)
     if same is not None:
-        hidden = same["id"] if same["state"] == ArrivalState.QUARANTINED.value else ""
-        return _One(await _again(context, came, same, to, now), hidden)
+        return _One([*again, *await _again(context, came, same, to, now)], _hidden(same))
+    one = await _first(context, came, to, earlier, now)
+    return replace(one, rows=[*again, *one.rows])
+
+
+def _hidden(arrival: Row) -> str:
+    return str(arrival["id"]) if arrival["state"] == ArrivalState.QUARANTINED.value else ""
+
+
+async def _first(
+    context: Context, came: Came, to: Addressee, earlier: Sequence[Row], now: datetime
+) -> _One:
+    """Return the rows of a document, or of a version of one, that is here for the first time."""
+    header = came.read.envelope.header
+    row = came.inbound
+    sender = whois(context, header.sender.organ_id)
+    document_id = _identifier(came)
     findings = [*came.findings]
-    if to.instead_of:
-        findings.append(_taken_over(to))
+    if to.closed is not None:
+        findings.append(to.closed)
+    elif to.forwarded_from:
+        findings.append(forwarding.taken_over(to))
     if earlier and header.business.doc_type is BusinessType.NEW:
         findings.append(_other_content(earlier[0]))
     findings += await _suspected(context, came, to, sender.canonical, document_id)
@@ -145,11 +149,14 @@ async def _arrival(context: Context, came: Came, to: Addressee, now: datetime) -
     arrival |= {
         "document_id": document_id,
         "version": max((e["version"] for e in earlier), default=0) + 1,
-        "digest": digest,
+        "digest": content_digest(came.read.envelope),
     }
     if any(f.rule == "SEC-01" for f in errors(findings)):
         return _One(_secret(context, row, arrival, now))
-    refusal = refusal_of(findings)
+    if any(f.rule == "FMT-14" for f in errors(findings)):
+        return _One(_infected(context, row, arrival, now))
+    # ID-05: nobody could be found to bring it to; the findings it came with stay beside it.
+    refusal = to.closed or refusal_of(findings)
     if refusal is not None:
         back = send_back(context, came.inbound, arrival, refusal, now, came.verdicts)
         return _One(back, named=True)
@@ -215,8 +222,17 @@ async def _again(
         "addressed_as": arrival["addressed_as"],
         "sent_codes": arrival["sent_codes"],
     }
-    found.append(Update("arrival", guard, {"addressed_as": dumps([*codes, *fresh])}))
-    view = dict(arrival) | {"addressed_as": dumps(fresh)}
+    closed = [c for c in to.forwarded_from if c in fresh]
+    columns = {
+        "addressed_as": dumps([*codes, *fresh]),
+        "forwarded_from": dumps([*loads(arrival["forwarded_from"]), *closed]),
+    }
+    found.append(Update("arrival", guard, columns))
+    view = dict(arrival) | {
+        "addressed_as": dumps(fresh),
+        "forwarded_from": dumps(closed),
+        "sent_codes": "",
+    }
     told = await context.ledger.all("statuses_of_arrival", arrival_id=arrival["id"])
     said: dict[tuple[str, str, str], Said] = {}
     for report in told:
@@ -225,7 +241,17 @@ async def _again(
             said[report["code"], report["at"], report["description"]] = one
     for one in said.values():
         found += statuses.tell(context, view, one, now)
+        view["sent_codes"] = one.code
+    if closed:
+        found.append(_forwarded(str(arrival["id"]), arrival["agency"], closed, now))
     return found
+
+
+def _forwarded(arrival_id: str, agency: str, codes: Sequence[str], now: datetime) -> Insert:
+    """Return the event that a document came by a closed code (ID-05)."""
+    told = f"chuyển tiếp từ mã cũ {', '.join(codes)}"
+    observe.arrival_forwarded(arrival_id=arrival_id, agency=agency, codes=codes)
+    return event(arrival_id, "forwarded", now, agency=agency, codes=list(codes), note=told)
 
 
 def _offered(context: Context, came: Came, arrival: dict[str, Any], now: datetime) -> list[Change]:
@@ -236,6 +262,8 @@ def _offered(context: Context, came: Came, arrival: dict[str, Any], now: datetim
         event(str(arrival["id"]), "offered", now, agency=arrival["agency"], peer=row["peer"]),
         came_in(context, row, arrival, now, came.verdicts),
     ]
+    if codes := loads(arrival["forwarded_from"]):
+        found.append(_forwarded(str(arrival["id"]), arrival["agency"], codes, now))
     if works_in_console(context, arrival["agency"]):
         # RCV-06 (S003 art 11.2): for an agency that works in our console this commit is the entry.
         found += statuses.take(context, arrival, now, source="console")
@@ -257,6 +285,20 @@ def _secret(context: Context, row: Row, arrival: dict[str, Any], now: datetime) 
     found += statuses.tell(context, arrival, Said("02", quarantine.REASON, now), now)
     found.append(event(arrival["id"], "quarantined", now))
     observe.quarantined(arrival_id=str(arrival["id"]), reason="SEC-01")
+    return found
+
+
+def _infected(context: Context, row: Row, arrival: dict[str, Any], now: datetime) -> list[Change]:
+    """FMT-14: kept apart as it came, offered to nobody, answered 02 with R12."""
+    arrival |= {"state": ArrivalState.QUARANTINED.value, "sent_codes": "02"}
+    why = quarantine.INFECTED
+    found: list[Change] = [Insert("arrival", arrival)]
+    found += quarantine.stub(
+        context, arrival["id"], "arrival", arrival["sender"], "", row["sha256"], now, why
+    )
+    found += statuses.tell(context, arrival, Said("02", why, now), now)
+    found.append(event(arrival["id"], "quarantined", now))
+    observe.quarantined(arrival_id=str(arrival["id"]), reason="FMT-14")
     return found
 
 
@@ -301,6 +343,7 @@ def _row(
         "id": context.ids.new(),
         "agency": to.agency,
         "addressed_as": dumps(to.addressed_as),
+        "forwarded_from": dumps(to.forwarded_from),
         "sender": sender.canonical,
         "sender_written": header.sender.organ_id,
         "sender_name": name,
@@ -309,6 +352,7 @@ def _row(
         "findings": dumps([finding_json(f) for f in findings]),
         "verdict": came.verdicts.verdict.value,
         "legal_class": legal_class_of(came.verdicts, came.read.envelope, sender.canonical),
+        "scans": scanning.kept(came.verdicts),
         "urgency": int(header.urgency),
         "business_type": int(header.business.doc_type),
         "code_number": header.code_number,
@@ -378,17 +422,4 @@ def _other_content(earlier: Row) -> Finding:
         f"This identifier arrived before ({earlier['id']}) with other content. Compare before "
         "accepting.",
         "R10",
-    )
-
-
-def _taken_over(to: Addressee) -> Finding:
-    return Finding(
-        "ID-05",
-        Severity.WARNING,
-        f"To[OrganId='{to.addressed_as[0]}']",
-        f"Gửi tới mã đã đóng {to.instead_of}; chuyển cho đơn vị kế thừa {to.agency}. Báo bên gửi "
-        "dùng mã mới.",
-        f"Sent to the closed code {to.instead_of}; brought to its successor {to.agency}. Tell the "
-        "sender to use the new code.",
-        "R09",
     )

@@ -9,7 +9,7 @@ from gateway.domain.breaker import Breaker, BreakerPolicy
 from gateway.domain.delivery import SCHEDULES, Schedule
 from gateway.domain.directory import Directory
 from gateway.domain.worktime import OfficeHours
-from gateway.ports import Adapter, Blobs, Broker, Clock, Evidence, Ids, Ledger, Verifier
+from gateway.ports import Adapter, Blobs, Broker, Clock, Evidence, Ids, Ledger, Scanner, Verifier
 from gateway.programs.admission import Gatekeeper, OpenHouse
 from gateway.programs.leases import Alone, Leases
 from gateway.receipts.sign import Signer
@@ -101,6 +101,7 @@ class Context:
     """Ports and policy of one running gateway.
 
     `signing` answers with the trust folder's policy as it is now: who must sign, who is refused.
+    `scanner` is None where nobody looks for malware.
     `node` is this node's name among those of one ledger, "" for a process that has it to itself;
     `shared_lanes` says that the broker's lanes are everybody's, so that one janitor fills them.
     `disk_days` is the forecast of the disk, None while there is none.
@@ -123,6 +124,7 @@ class Context:
     random: Callable[[], float]
     policy: Policy
     evidence: Evidence | None = None
+    scanner: Scanner | None = None
     signing: Callable[[], SigningPolicy] = built_in_signing
     adapters: dict[str, Adapter] = field(default_factory=dict)
     peers: dict[str, PeerPolicy] = field(default_factory=dict)

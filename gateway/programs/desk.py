@@ -305,9 +305,13 @@ class Desk:
 
     async def _verification(self, row: Row) -> Json:
         files = []
+        scans = {s["sha256"]: s for s in loads(row["scans"])}
         for file in loads(row["envelope"]).get("attachments", []):
             report = await self._report(file["sha256"])
-            files.append({"index": file["index"], "name": file["safe_name"], "report": report})
+            scan = scans.get(file["sha256"])
+            shown = None if scan is None else {**scan, "at": local_text(scan["at"])}
+            one = {"index": file["index"], "name": file["safe_name"], "report": report}
+            files.append(one | {"scan": shown})
         return {
             "verdict": row["verdict"],
             "legal_class": row["legal_class"] or None,
@@ -392,6 +396,7 @@ def _arrival(row: Row, envelope: Mapping[str, Any], verdicts: Mapping[str, str])
         "cursor": row["inbox_seq"] or 0,
         "agency": row["agency"],
         "addressed_as": loads(row["addressed_as"]),
+        "forwarded_from": loads(row["forwarded_from"]),
         "sender": row["sender"],
         "sender_name": row["sender_name"],
         "document_id": row["document_id"],

@@ -29,7 +29,7 @@ from gateway.ports import (
     Row,
     SubmitOptions,
 )
-from gateway.programs import acceptance, quarantine, repeats
+from gateway.programs import acceptance, quarantine, repeats, scanning
 from gateway.programs.catalogue import today, whois
 from gateway.programs.context import Context
 from gateway.programs.extension import extend
@@ -257,7 +257,10 @@ class Intake:
                 lane = int(read.envelope.header.urgency)
                 packet = signed_packet(read.envelope, read.received)
                 files = read.envelope.attachments
-                return await verify_files(context, files, now, lane=lane, packet=packet)
+                found = await verify_files(
+                    context, files, now, lane=lane, packet=packet, received=read.received
+                )
+                return None if scanning.is_owed(context, found) else found
         except (TimeoutError, UnavailableError):
             return None
 

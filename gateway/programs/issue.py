@@ -19,7 +19,7 @@ from gateway.domain.lifecycle import ConsignmentState, DeliveryState, TransferSt
 from gateway.domain.moments import from_text, to_text
 from gateway.errors import UnavailableError
 from gateway.ports import BlobInfo, Change, ChangeSet, Conflict, Row, Update
-from gateway.programs import clockwatch, quarantine, undetermined
+from gateway.programs import clockwatch, quarantine, scanning, undetermined
 from gateway.programs.acceptance import Ordinal, ordinal_request
 from gateway.programs.context import Context
 from gateway.programs.judging import findings_from_json, judge_signatures, legal_class_of
@@ -74,7 +74,11 @@ class Issue:
             from_text(row["accepted_at"]),
             lane=int(envelope.header.urgency),
             packet=signed_packet(envelope, received),
+            received=received,
         )
+        if scanning.is_owed(context, verdicts):
+            # FMT-14: nothing leaves before it is scanned; the janitor brings it again.
+            raise UnavailableError(public="a file must be scanned for malware first")
         # Meanwhile recipients may have been added: the verdict stands, the row is read anew.
         for _ in range(_RACES):
             if row is None or row["state"] != ConsignmentState.ACCEPTED or row["hold"]:
@@ -132,6 +136,7 @@ class Issue:
                 "legal_class": legal_class_of(verdicts, envelope, row["sender"]),
                 "findings": dumps([finding_json(f) for f in findings]),
                 "document_id": document_id,
+                "scans": scanning.kept(verdicts),
                 "envelope": dumps(envelope_to_json(final)),
                 "issue_year": year,
                 "issue_ordinal": ordinal,
@@ -201,6 +206,7 @@ class Issue:
             "state": ConsignmentState.REFUSED.value,
             "verdict": verdicts.verdict.value,
             "findings": dumps([finding_json(f) for f in findings]),
+            "scans": scanning.kept(verdicts),
             "reason": "; ".join(f.vi for f in bad)[:500],
         }
         if not await self._end(row, columns, "refused", rules, now, verdicts.rows, verdicts.named):
@@ -208,7 +214,7 @@ class Issue:
         observe.document_refused(
             system_id=row["system_id"],
             via=row["via"],
-            reason="signature-invalid",
+            reason="rules-broken" if "FMT-14" in rules else "signature-invalid",
             rules=rules,
             consignment_id=row["id"],
         )

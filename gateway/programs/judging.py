@@ -72,6 +72,7 @@ async def judge(  # noqa: PLR0917
         limits=_limits(context, header) if direction == "out" else (),
         reports=verdicts.reports if verdicts else None,
         packet=verdicts.packet if verdicts else None,
+        scans=verdicts.scans if verdicts else (),
         names=names_of(directory, read.envelope, day),
         targets=await _targets(context, header) if direction == "out" else None,
         earlier=_earlier(compared) if compared is not None else None,
@@ -84,7 +85,7 @@ async def judge(  # noqa: PLR0917
 def judge_signatures(
     context: Context, envelope: Envelope, verdicts: Verdicts, direction: Direction
 ) -> tuple[Finding, ...]:
-    """Return only what a verdict that came later adds: signatures and secrecy stamps."""
+    """Return only what a verdict that came later adds: signatures, secrecy stamps, malware."""
     day = today(context)
     facts = Facts(
         envelope=envelope,
@@ -93,10 +94,11 @@ def judge_signatures(
         secrecy_marks=verdicts.secrecy_marks,
         reports=verdicts.reports,
         packet=verdicts.packet,
+        scans=verdicts.scans,
         names=names_of(context.directory(), envelope, day),
         policy=_policy(context, envelope, verdicts, direction),
     )
-    found = tuple(f for f in run_all(facts) if f.rule.startswith(("SIG-", "SEC-")))
+    found = tuple(f for f in run_all(facts) if f.rule.startswith(("SIG-", "SEC-", "FMT-14")))
     return decided(context, envelope, verdicts, direction, found)
 
 

@@ -154,6 +154,7 @@ def arrival_of(
         "id": context.ids.new(),
         "agency": delivery["agency"],
         "addressed_as": delivery["addressed_as"],
+        "forwarded_from": "[]",
         "sender": consignment["sender"],
         "sender_written": consignment["sender_written"],
         "sender_name": envelope["header"]["sender"].get("organ_name")
@@ -166,6 +167,7 @@ def arrival_of(
         "findings": _for_recipient(consignment["findings"]),
         "verdict": consignment["verdict"],
         "legal_class": consignment["legal_class"],
+        "scans": consignment["scans"],
         "urgency": consignment["urgency"],
         "business_type": consignment["business_type"],
         "code_number": consignment["code_number"],

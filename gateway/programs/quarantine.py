@@ -1,7 +1,7 @@
-"""Quarantine: what shows a secrecy level is kept apart, offered to nobody, purged by two persons.
+"""Quarantine: what shows a secrecy level, or holds malware, is kept apart and offered to nobody.
 
-SEC-01 (S003 art 1.2): the log gets id and time only. The bytes stay until two persons agree; the
-stub and its receipt stay for ever, so the chain still verifies.
+SEC-01 (S003 art 1.2), FMT-14: the log gets id and time only. The bytes stay until two persons
+agree; the stub and its receipt stay for ever, so the chain still verifies.
 """
 
 from datetime import datetime
@@ -15,6 +15,7 @@ from gateway.programs.reading import ReadPacket
 from gateway.programs.rows import entry, event, keep
 
 REASON = "SEC-01 R11: có dấu hiệu bí mật nhà nước"
+INFECTED = "FMT-14 R12: có mã độc"
 
 
 async def shut_away(context: Context, caller: Caller, read: ReadPacket) -> str:
@@ -54,8 +55,9 @@ def stub(  # noqa: PLR0917
     document_id: str,
     sha256: str,
     now: datetime,
+    reason: str = REASON,
 ) -> list[Change]:
-    """Return the rows of a quarantine stub and its receipt."""
+    """Return the rows of a quarantine stub and its receipt; `reason` begins with its rule."""
     row = Insert(
         "quarantine",
         {
@@ -63,12 +65,18 @@ def stub(  # noqa: PLR0917
             "kind": kind,
             "sender": sender,
             "document_id": document_id,
-            "reason": REASON,
+            "reason": reason,
             "sha256": sha256,
             "at": to_text(now),
         },
     )
     proof = entry(
-        context.ids, "quarantined", item_id, "", now, packet_sha256=sha256, rules=["SEC-01"]
+        context.ids,
+        "quarantined",
+        item_id,
+        "",
+        now,
+        packet_sha256=sha256,
+        rules=[reason.split(maxsplit=1)[0]],
     )
     return [row, proof.row]

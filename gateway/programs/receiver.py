@@ -11,10 +11,10 @@ import asyncio
 from gateway import faults, observe
 from gateway.codec.status import parse_status
 from gateway.domain.consignment import plan_deliveries
-from gateway.domain.moments import from_text
+from gateway.domain.moments import from_text, to_text
 from gateway.errors import Reason, RejectedError, UnavailableError
 from gateway.ports import Change, ChangeSet, Conflict, Row, SubmitOptions, Update
-from gateway.programs import arrivals
+from gateway.programs import arrivals, forwarding, scanning
 from gateway.programs.catalogue import today
 from gateway.programs.context import Context
 from gateway.programs.judging import judge
@@ -22,7 +22,7 @@ from gateway.programs.mailroom import Mailroom
 from gateway.programs.patience import Patience
 from gateway.programs.reading import read_document
 from gateway.programs.rows import entry, event
-from gateway.programs.verifying import signed_packet, verify_files
+from gateway.programs.verifying import Verdicts, signed_packet, verify_files
 
 _WORKERS = 4
 _STATUS_LIMIT = 4 * 1024 * 1024
@@ -124,6 +124,15 @@ class Receiver:
         if final:
             observe.alarm(what="unreadable packet kept", subject=row["id"])
 
+    async def _owed(self, row: Row, verdicts: Verdicts) -> None:
+        """FMT-14: nothing is offered before it is scanned; it is looked at again in a while."""
+        context = self._context
+        reasons = {s.reason.value for s in verdicts.unscanned if s.reason is not None}
+        observe.scan_owed(inbound_id=row["id"], reasons=reasons)
+        later = {"due_at": to_text(context.clock.now() + scanning.AGAIN)}
+        where = {"id": row["id"], "state": "received"}
+        await context.ledger.commit(ChangeSet(rows=(Update("inbound", where, later, expect=None),)))
+
     async def _status(self, row: Row) -> None:
         context = self._context
         if row["size_bytes"] > _STATUS_LIMIT:
@@ -142,14 +151,18 @@ class Receiver:
             from_text(row["received_at"]),
             lane=int(envelope.header.urgency),
             packet=signed_packet(envelope, read.received),
+            received=read.received,
         )
+        if scanning.is_owed(context, verdicts, incoming=True):
+            await self._owed(row, verdicts)
+            return
         findings = (
             *read.findings,
             *await judge(context, None, read, SubmitOptions(via=row["peer"]), verdicts, "in"),
         )
         came = arrivals.Came(row, read, verdicts, findings)
         for _ in range(_RACES):
-            changes = await arrivals.changes(context, came, arrivals.ours(context, planned))
+            changes = await arrivals.changes(context, came, forwarding.addressees(context, planned))
             faults.reach("receiver.before-commit")
             result = await context.ledger.commit(ChangeSet(rows=tuple(changes)))
             faults.reach("receiver.after-commit")

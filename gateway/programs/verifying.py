@@ -6,6 +6,7 @@ leaves at most a trust state that no report names yet.
 """
 
 import asyncio
+import functools
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from typing import Final
 
 from gateway import observe
 from gateway.domain.envelope import Attachment, Envelope
+from gateway.domain.malware import Scan, ScanResult
 from gateway.domain.moments import to_text
 from gateway.ports import BlobInfo, Change, Insert
 from gateway.programs.context import Context
@@ -46,6 +48,8 @@ class Verdicts:
         named: Digests of the files and of the reports kept, for the receipt log.
         packet: Report on the packet's own XML signature, None where it has none (SIG-08); it
             counts for nobody's verdict.
+        scans: What the malware scanner said of each file, or of the packet where there is no file;
+            empty where nobody scans (FMT-14).
     """
 
     reports: tuple[VerificationReport, ...]
@@ -54,11 +58,17 @@ class Verdicts:
     rows: tuple[Change, ...]
     named: tuple[Mapping[str, str], ...] = ()
     packet: VerificationReport | None = None
+    scans: tuple[Scan, ...] = ()
 
     @property
     def wait(self) -> Wait | None:
         """Return what an undetermined document waits for, None when its verdict is final."""
         return waits_for(self.reports) if self.verdict is Verdict.INDETERMINATE else None
+
+    @property
+    def unscanned(self) -> tuple[Scan, ...]:
+        """Return the files that nobody scanned."""
+        return tuple(s for s in self.scans if s.result is ScanResult.NOT_SCANNED)
 
 
 async def verify_files(
@@ -68,6 +78,7 @@ async def verify_files(
     *,
     lane: int = 0,
     packet: BlobInfo | None = None,
+    received: BlobInfo | None = None,
 ) -> Verdicts:
     """Examine every file; never raises for what a file does.
 
@@ -77,6 +88,7 @@ async def verify_files(
         at: The time the questions are asked for.
         lane: The document's urgency, or `BACKGROUND`.
         packet: The bytes of the packet as received, when it carries a real XML signature.
+        received: The same for a document that is new here: its files are scanned for malware.
 
     Raises:
         UnavailableError: The verifier cannot be asked now; nothing was learnt.
@@ -84,11 +96,48 @@ async def verify_files(
     files: list[Attachment | BlobInfo] = [*attachments]
     if packet is not None:
         files.append(packet)
+    scanning = asyncio.ensure_future(_scanned(context, attachments, received))
+    try:
+        reports = await _all(context, files, at, lane)
+        scans = await scanning
+    finally:
+        scanning.cancel()
+    return _told(reports, len(attachments), scans)
+
+
+async def _all(
+    context: Context, files: Sequence[Attachment | BlobInfo], at: datetime, lane: int
+) -> tuple[VerificationReport, ...]:
     if len(files) == 1:
-        told: tuple[VerificationReport, ...] = (await _one(context, files[0], at, lane),)
-    else:
-        told = tuple(await asyncio.gather(*(_one(context, f, at, lane) for f in files)))
-    reports = told[: len(attachments)]
+        return (await _one(context, files[0], at, lane),)
+    return tuple(await asyncio.gather(*(_one(context, f, at, lane) for f in files)))
+
+
+async def _scanned(
+    context: Context, attachments: Sequence[Attachment], received: BlobInfo | None
+) -> tuple[Scan, ...]:
+    """FMT-14: scan every file as it was unwrapped; the packet itself where it has none."""
+    scanner, blobs = context.scanner, context.blobs
+    if scanner is None or received is None:
+        return ()
+    now = context.clock.now()
+    return tuple(
+        await asyncio.gather(
+            *(
+                scanner.scan(
+                    functools.partial(blobs.stream, f.sha256),
+                    sha256=f.sha256,
+                    size_bytes=f.size_bytes,
+                    at=now,
+                )
+                for f in attachments or (received,)
+            )
+        )
+    )
+
+
+def _told(told: tuple[VerificationReport, ...], files: int, scans: tuple[Scan, ...]) -> Verdicts:
+    reports = told[:files]
     kept = {row.values["id"]: row for row in (_kept(r) for r in told if _is_kept(r))}
     return Verdicts(
         reports,
@@ -98,7 +147,8 @@ async def verify_files(
         tuple(
             {"sha256": row.values["sha256"], "report_sha256": name} for name, row in kept.items()
         ),
-        None if packet is None else told[-1],
+        told[-1] if len(told) > files else None,
+        scans,
     )
 
 

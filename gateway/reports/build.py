@@ -146,7 +146,7 @@ def _file(subject: Subject, dossier: Dossier, anchor: str, depth: int = 0) -> Fi
         tone=headline.tone,
         icon=headline.icon,
         told=tell(_advice(report, depth), dossier.contact),
-        facts=_rows(report),
+        facts=(*_scan(subject), *_rows(report)),
         cards=cards,
         steps=_steps(subject, report),
         notes=notes(report.notes),
@@ -187,7 +187,7 @@ def _without_report(subject: Subject, dossier: Dossier, anchor: str) -> FileView
         tone=headline.tone,
         icon=headline.icon,
         told=pending(dossier.contact) if waiting else tell(BY_CASE["unsigned"], dossier.contact),
-        facts=(),
+        facts=_scan(subject),
         cards=(),
         steps=(),
         notes=(),
@@ -198,6 +198,21 @@ def _without_report(subject: Subject, dossier: Dossier, anchor: str) -> FileView
         left_out=(),
         pages={},
     )
+
+
+def _scan(subject: Subject) -> tuple[Row, ...]:
+    """FMT-14: what the malware scanner said; apart from the signatures' verdict."""
+    scan = subject.scan
+    if scan is None:
+        return ()
+    said = words.words(words.SCANS, scan.result)
+    detail = both(stranger(scan.signature))
+    if scan.result == "not-scanned":
+        detail = words.words(words.UNSCANNED, scan.reason)
+    elif scan.result == "clean":
+        detail = both(", ".join(p for p in (stranger(scan.engine), stranger(scan.at)) if p))
+    value = Words(f"{said.vi} ({detail.vi})", f"{said.en} ({detail.en})")
+    return (Row(Words("Quét mã độc", "Malware scan"), value),)
 
 
 def _rows(report: VerificationReport) -> tuple[Row, ...]:

@@ -70,6 +70,25 @@ class DocumentFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class Scanned:
+    """What the malware scanner said of a file (FMT-14).
+
+    Args:
+        result: `clean`, `infected` or `not-scanned`.
+        signature: Name of what was found, or "".
+        reason: Why it was not scanned, or "".
+        engine: Version of scanner and signatures, or "".
+        at: When, ISO 8601.
+    """
+
+    result: str
+    signature: str
+    reason: str
+    engine: str
+    at: str
+
+
+@dataclass(frozen=True, slots=True)
 class Subject:
     """One file to report on.
 
@@ -79,6 +98,7 @@ class Subject:
         index: Its place in the document, from 0.
         pictures: Pages with signatures, as far as they were drawn.
         signed_links: By index of the signature, where exactly what it signed can be had.
+        scan: Its malware scan, None where nobody scans.
     """
 
     name: str
@@ -86,6 +106,7 @@ class Subject:
     index: int = 0
     pictures: Pictures = NO_PICTURES
     signed_links: Mapping[int, str] = field(default_factory=dict)
+    scan: Scanned | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from gateway.reports.advice import Words
+from gateway.rules.malware import WHY
 from gateway.trust.headline import State, of_state
 
 UNKNOWN: Final = Words("chưa rõ", "unknown")
@@ -45,6 +46,13 @@ ROLES: Final = {
     "tsa": Words("Dấu thời gian", "Time-stamp"),
     "unknown": Words("Chưa rõ vai trò", "Role unknown"),
 }
+
+SCANS: Final = {
+    "clean": Words("không thấy mã độc", "no malware found"),
+    "infected": Words("CÓ MÃ ĐỘC", "MALWARE FOUND"),
+    "not-scanned": Words("chưa quét", "not scanned"),
+}
+UNSCANNED: Final = {reason.value: Words(vi, en) for reason, (vi, en) in WHY.items()}
 
 QUESTIONS: Final = {
     "intact": Words("Phần được ký còn nguyên vẹn", "Signed bytes intact"),

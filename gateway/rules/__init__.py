@@ -8,6 +8,7 @@ from gateway.rules import (
     content,
     format,  # noqa: A004
     identity,
+    malware,
     packet,
     recall,
     secrecy_rule,
@@ -27,6 +28,7 @@ __all__ = [
     "format",
     "holders",
     "identity",
+    "malware",
     "packet",
     "recall",
     "secrecy_rule",

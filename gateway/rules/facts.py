@@ -13,6 +13,7 @@ from gateway.domain.directory import Resolved, Unknown
 from gateway.domain.envelope import Attachment, Envelope
 from gateway.domain.finding import Severity
 from gateway.domain.identifiers import fold
+from gateway.domain.malware import Scan
 from gateway.rules.sniff import sniff
 
 Direction = Literal["out", "in"]
@@ -317,6 +318,7 @@ class Policy:
         appearance: What a fault of form in a shown signature is (SIG-26): `warn`, `note` or `off`.
         seal_mm: Width and height a seal may have, millimetres, smallest and largest (SIG-21).
         overlap: How much of the signer's picture the seal covers, of its width, least and most.
+        must_scan: An outgoing file that cannot be scanned for malware is refused (FMT-14).
     """
 
     allowed: frozenset[str] = ALLOWED_EXTENSIONS
@@ -326,6 +328,7 @@ class Policy:
     appearance: Literal["warn", "note", "off"] = "warn"
     seal_mm: tuple[float, float] = (25.0, 55.0)
     overlap: tuple[float, float] = (0.2, 0.5)
+    must_scan: bool = False
 
 
 def _same_letters(one: str, other: str) -> bool:
@@ -351,6 +354,7 @@ class Facts:
         limits: Size limits of the next hops.
         reports: Verification reports by file, None where a file has none; None before a verdict.
         packet: Report on the packet's own XML signature; None where it has none or nobody looked.
+        scans: What the malware scanner said, by file; of the packet itself where there is no file.
         names: What the sender goes by, None when not looked up.
         targets: What this message recalls, updates or replaces; None when not looked up.
         earlier: A document suspected to be the same, None without suspicion.
@@ -371,6 +375,7 @@ class Facts:
     limits: tuple[HopLimit, ...] = ()
     reports: tuple[ReportLike | None, ...] | None = None
     packet: ReportLike | None = None
+    scans: tuple[Scan, ...] = ()
     names: AgencyNames | None = None
     targets: tuple[Target, ...] | None = None
     earlier: EarlierDocument | None = None

@@ -411,7 +411,7 @@ class LedgerAdmin:
             f"{item['kind']}_id": item_id,
             "packet_sha256": item["sha256"],
             "actors": actors,
-            "rules": ["SEC-01"],
+            "rules": [item["reason"].split(maxsplit=1)[0]],
         }
         rows = [
             Update("quarantine", {"id": item_id, "purged_at": None}, columns),

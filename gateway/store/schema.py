@@ -627,7 +627,8 @@ replay_seen = Table(
     _text("at"),
     PrimaryKeyConstraint("replay_id", "item_id"),
 )
-# Who wants to be told, and of what; its place in the feed of events is `webhook:<id>` in `place`.
+# Who wants to be told, and of what; its place in the feed of events is `webhook:<id>` in `place`,
+# its secrets are credentials of the kind `webhook:<id>`.
 webhook = Table(
     "webhook",
     metadata,
@@ -637,9 +638,6 @@ webhook = Table(
     _text("kinds", default="[]"),
     _text("state"),
     _text("why", default=""),
-    _text("sealed"),
-    _text("sealed_before", null=True),
-    _text("before_until", null=True),
     _int("tries", default=0),
     _text("failing_since", null=True),
     _text("due_at"),

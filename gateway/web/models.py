@@ -181,6 +181,7 @@ class ArrivalSummary(_Answer):
     cursor: int
     agency: str
     addressed_as: list[str]
+    forwarded_from: list[str] = Field(description="Closed codes among them: it took over (ID-05)")
     sender: str
     sender_name: str
     document_id: str
@@ -269,12 +270,24 @@ class Receipts(_Answer):
     acceptance: str | None = Field(description="Acceptance receipt, JWS")
 
 
+class FileScan(_Answer):
+    """What the malware scanner said of one file (FMT-14)."""
+
+    sha256: str
+    result: str = Field(description="`clean`, `infected` or `not-scanned`")
+    at: str = Field(description="When it was scanned")
+    signature: str = Field(description="Name of what was found, else empty")
+    reason: str = Field(description="Why it was not scanned, else empty")
+    engine: str = Field(description="Version of scanner and signatures")
+
+
 class FileReport(_Answer):
-    """The signature report of one file."""
+    """The signature report of one file, and its malware scan."""
 
     index: int
     name: str
     report: VerificationReport | None
+    scan: FileScan | None = Field(description="None where nobody scans")
 
 
 class Verification(_Answer):

@@ -20,7 +20,7 @@ from typing import Any, Final, Protocol
 
 from gateway.ports import Json, Packet
 from gateway.reports.advice import Words
-from gateway.reports.model import Contact, DocumentFacts, Dossier, Subject
+from gateway.reports.model import Contact, DocumentFacts, Dossier, Scanned, Subject
 from gateway.reports.printing import PrintedReport, Printer
 from gateway.reports.renderers import FORMS, Form
 from gateway.rules.appearance import APPEARANCE_RULES
@@ -123,7 +123,15 @@ class Studio:
             }
             if fetch is not None and self._scratch is not None and wanted(report):
                 pictures = await self._fetched(report, fetch, file["index"])
-        return Subject(file["name"], report, file["index"], pictures, links)
+        scan = file.get("scan")
+        told = (
+            None
+            if scan is None
+            else Scanned(
+                scan["result"], scan["signature"], scan["reason"], scan["engine"], scan["at"]
+            )
+        )
+        return Subject(file["name"], report, file["index"], pictures, links, told)
 
     async def _fetched(self, report: VerificationReport, fetch: Fetch, index: int) -> Pictures:
         packet = await fetch(index)
