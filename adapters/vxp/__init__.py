@@ -17,6 +17,7 @@ class Plugin:
     """See `gateway.ports.Dialect`."""
 
     name: str = "vxp"
+    path: str = "/XrdAdapter/adapter"
 
     def make_client(
         self,

@@ -15,9 +15,9 @@ from typing import Any, Final
 
 import aiohttp
 
+from adapters.simulator.autoagency import AutoAgency
+from adapters.simulator.axis import AxisSimulator, Manners
 from adapters.vxp import plugin as vxp
-from adapters.vxp.autoagency import AutoAgency
-from adapters.vxp.simulator import AxisSimulator
 from gateway import app, stores
 from gateway.clock import SystemClock
 from gateway.config import Settings, load
@@ -95,7 +95,7 @@ async def _axis(
     """Start the axis, with the ministry's own system behind it."""
     packets = folder / "axis"
     packets.mkdir()
-    axis = AxisSimulator(packets, SystemClock(), returns_to_sender=False)
+    axis = AxisSimulator(vxp, packets, SystemClock(), manners=Manners(returns_to_sender=False))
     inside = [AgencyRow(code, name, legacy) for code, name, legacy in INSIDE]
     theirs = secrets.token_urlsafe(32).encode()
     axis.add_system(HUB, secret, inside)

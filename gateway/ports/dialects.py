@@ -79,6 +79,11 @@ class Dialect(Protocol):
         """Return the name used in settings and on the command line."""
         ...
 
+    @property
+    def path(self) -> str:
+        """Return where the façade lies below a listener; what a client's endpoint ends with."""
+        ...
+
     def make_client(
         self,
         *,

@@ -6,8 +6,9 @@ from datetime import timedelta
 
 import pytest
 
-from adapters.vxp import packets, plugin
-from adapters.vxp.simulator import AxisSimulator, Fault
+from adapters.simulator import packets
+from adapters.simulator.axis import AxisSimulator, Fault, Manners
+from adapters.vxp import plugin
 from gateway.errors import IntegrityError, UnavailableError
 from gateway.ports import Adapter, AgencyRow, Busy, Listed, MessageKind, Refused, Taken
 from tests.world.fake_adapter import FakeAdapter, document_packet, parcel_of
@@ -35,7 +36,7 @@ class Bench:
 
 
 async def vxp_bench(folder, clock):
-    axis = AxisSimulator(folder, clock, rewrites=False)
+    axis = AxisSimulator(plugin, folder, clock, manners=Manners(rewrites=False))
     axis.add_system("us", b"secret-us", ROWS[:1])
     axis.add_system("them", b"secret-them", ROWS[1:])
     endpoint = await axis.start()

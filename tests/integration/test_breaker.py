@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from adapters.vxp.simulator import Fault
+from adapters.simulator.axis import Fault
 from gateway import app
 from gateway.config import load
 from gateway.domain.breaker import BreakerState
@@ -28,8 +28,8 @@ def away(house):
 
 
 def back(house):
-    house.axis._faults["sendEdoc"].clear()
-    house.axis._faults[PROBE].clear()
+    house.axis.mend("sendEdoc")
+    house.axis.mend(PROBE)
 
 
 async def sent(house, number, *to, **options):
@@ -142,7 +142,7 @@ async def test_nothing_is_given_up_because_a_line_was_down(tmp_path):
             house.clock.move(timedelta(days=days))
             await house.called(PROBE, calls + 1)
             await probed(house)
-        house.axis._faults[PROBE].clear()  # it answers again, and takes nothing yet
+        house.axis.mend(PROBE)  # it answers again, and takes nothing yet
         calls = house.axis.calls.count("sendEdoc")
         house.clock.move(timedelta(days=3))
         await house.called("sendEdoc", calls + 1)

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from adapters.vxp import packets
+from adapters.simulator import packets
 from gateway import stores
 from gateway.ports import NewCredential
 from gateway.secrets import new_credential_id, new_shared_secret, read_key_file, seal_secret

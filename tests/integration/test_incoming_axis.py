@@ -5,8 +5,8 @@ from datetime import timedelta
 
 import pytest
 
-from adapters.vxp.autoagency import Reply
-from adapters.vxp.simulator import Fault
+from adapters.simulator.autoagency import Reply
+from adapters.simulator.axis import Fault
 from gateway import observe
 from gateway.ports import Parcel, Taken
 from tests.world.gatehouse import HUB, gatehouse, packet

@@ -9,7 +9,7 @@ from datetime import timedelta
 
 import pytest
 
-from adapters.vxp.simulator import Fault
+from adapters.simulator.axis import Fault
 from gateway import app
 from gateway.__main__ import main
 from gateway.config import load

@@ -9,8 +9,8 @@ from random import Random
 
 import pytest
 
-from adapters.vxp.autoagency import ACCEPTS
-from adapters.vxp.simulator import Fault
+from adapters.simulator.autoagency import ACCEPTS
+from adapters.simulator.axis import Fault
 from gateway import stores
 from gateway.codec.reader import read_packet
 from gateway.domain.moments import from_text

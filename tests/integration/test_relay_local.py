@@ -2,7 +2,7 @@
 
 import asyncio
 
-from adapters.vxp.simulator import Fault
+from adapters.simulator.axis import Fault
 from gateway import app, stores
 from gateway.programs import relay
 from tests.world.gatehouse import gatehouse, packet

@@ -5,8 +5,8 @@ import json
 
 import pytest
 
-from adapters.vxp.autoagency import RETURNS
-from adapters.vxp.simulator import Fault
+from adapters.simulator.autoagency import RETURNS
+from adapters.simulator.axis import Fault
 from gateway import stores
 from gateway.__main__ import main
 from gateway.ports import AgencyRecord

@@ -10,7 +10,7 @@ from datetime import timedelta
 
 import pytest
 
-from adapters.vxp.simulator import Fault
+from adapters.simulator.axis import Fault
 from gateway import app, keeping
 from gateway.__main__ import main
 from gateway.backup import form
@@ -185,7 +185,7 @@ async def test_what_waited_in_the_backup_stays_until_it_is_released(lost, capsys
     await house.state(sent["id"], "G09", "deferred")
     await lost.back_up()
     await lost.restore(capsys)
-    house.axis._faults.clear()
+    house.axis.mend("sendEdoc")
     calls = house.axis.calls.count("sendEdoc")
     for _ in range(3):
         house.clock.move(timedelta(minutes=30))

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from adapters.vxp.simulator import Fault
+from adapters.simulator.axis import Fault
 from gateway.__main__ import main
 from gateway.ports import ChangeSet, Insert, Present, Update
 from gateway.programs.forecast import days_left

@@ -6,9 +6,10 @@ from datetime import timedelta
 import pytest
 from aiohttp import web
 
-from adapters.vxp import packets, plugin, wire
-from adapters.vxp.autoagency import FINISHES, RETURNS, AutoAgency, Reply
-from adapters.vxp.simulator import AxisSimulator, Fault
+from adapters.simulator import packets
+from adapters.simulator.autoagency import FINISHES, RETURNS, AutoAgency, Reply
+from adapters.simulator.axis import AxisSimulator, Fault, Manners
+from adapters.vxp import plugin, wire
 from gateway.errors import RejectedError, UnavailableError
 from gateway.ports import AgencyRow, Busy, Listed, Refused, Taken
 from tests.world.fake_adapter import document_packet, parcel_of
@@ -24,7 +25,7 @@ def clock():
 
 @pytest.fixture
 async def axis(tmp_path, clock):
-    simulator = AxisSimulator(tmp_path, clock)
+    simulator = AxisSimulator(plugin, tmp_path, clock)
     simulator.add_system("us", b"secret-us", [AgencyRow(US, "Sở Nội vụ", "000.00.02.H37")])
     simulator.add_system(
         "them",
@@ -165,7 +166,7 @@ async def test_a_parcel_whose_code_no_header_can_carry(connect, send):
 
 async def test_too_large_for_the_axis(tmp_path, clock, connect, send):
     (tmp_path / "small").mkdir()
-    small = AxisSimulator(tmp_path / "small", clock, max_bytes=100)
+    small = AxisSimulator(plugin, tmp_path / "small", clock, max_bytes=100)
     small.add_system("us", b"secret-us", [AgencyRow(US, "x"), AgencyRow(THEM, "y")])
     await small.start()
     try:
@@ -205,7 +206,11 @@ async def test_the_axis_rewrites_and_splits(axis, connect, send):
 
 async def test_routing_by_header_when_asked(tmp_path, clock, connect, send):
     axis = AxisSimulator(
-        tmp_path, clock, route_by="header", returns_to_sender=False, rewrites=False
+        plugin,
+        tmp_path,
+        clock,
+        manners=Manners(returns_to_sender=False, rewrites=False),
+        named=lambda request: wire.read_codes(request.headers.get("XroadVnpt-to", "")),
     )
     axis.add_system("us", b"secret-us", [AgencyRow(US, "x")])
     axis.add_system("them", b"secret-them", [AgencyRow(THEM, "y"), AgencyRow("G14", "z")])

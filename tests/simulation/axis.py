@@ -1,6 +1,6 @@
 """The axis between gateways and agencies, in memory, and the adapter through which a node calls it.
 
-It behaves as adapters.vxp.simulator does: one item per `To`, packets serialised anew, statuses
+It behaves as adapters.simulator does: one item per `To`, packets serialised anew, statuses
 routed by ResponseFor, items listed until acknowledged, no idempotency. On top of that it can lie.
 It reads packets on its own, so that it judges what our codec emits instead of agreeing with it.
 """
@@ -18,7 +18,7 @@ from typing import Any
 
 from lxml import etree
 
-from adapters.vxp import packets
+from adapters.simulator import packets
 from gateway.errors import IntegrityError, Reason, RejectedError, UnavailableError
 from gateway.ports import AgencyRow, Busy, Listed, MessageKind, Outcome, Parcel, Refused, Taken
 from tests.simulation.life import Life

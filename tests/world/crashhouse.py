@@ -21,9 +21,9 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+
 from adapters.simulator.autoagency import FINISHES, AutoAgency
 from adapters.simulator.axis import AxisSimulator
-
 from gateway.config import load
 from gateway.ports import Adapter, AgencyRecord, Parcel, Taken
 from gateway.receipts import bundle, merkle

@@ -19,9 +19,9 @@ from typing import Any
 
 import aiohttp
 
+from adapters.simulator.autoagency import AutoAgency
+from adapters.simulator.axis import AxisSimulator, Manners
 from adapters.vxp import plugin as vxp
-from adapters.vxp.autoagency import AutoAgency
-from adapters.vxp.simulator import AxisSimulator
 from gateway import app, stores
 from gateway.clock import SystemClock
 from gateway.config import load
@@ -256,7 +256,9 @@ async def _axis(
 ) -> tuple[AxisSimulator, AutoAgency, str]:
     packets = folder / "axis"
     packets.mkdir()
-    axis = AxisSimulator(packets, clock, **({"returns_to_sender": False} | options))
+    axis = AxisSimulator(
+        vxp, packets, clock, manners=Manners(**({"returns_to_sender": False} | options))
+    )
     inside = [AgencyRow(a.code, a.name, a.legacy_code) for a in LOCAL]
     axis.add_system(HUB, b"axis-secret", inside)
     axis.add_system("bnv", b"ministry-secret", [MINISTRY])

@@ -17,7 +17,7 @@ from typing import Any
 
 import aiohttp
 
-from adapters.vxp.autoagency import AutoAgency, Reply
+from adapters.simulator.autoagency import AutoAgency, Reply
 from gateway.errors import GatewayError
 from gateway.ports import Adapter, Parcel, Taken
 from tests.world.gatehouse import System

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from adapters.vxp import packets
+from adapters.simulator import packets
 from gateway import observe, stores
 from gateway.ports import AgencyRecord, Listed
 from gateway.programs.collector import Collector

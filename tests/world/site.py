@@ -18,8 +18,8 @@ from typing import Any
 
 import asyncpg
 
-from adapters.vxp.autoagency import AutoAgency
-from adapters.vxp.simulator import AxisSimulator
+from adapters.simulator.autoagency import AutoAgency
+from adapters.simulator.axis import AxisSimulator
 from gateway.config import load
 from gateway.ports import Adapter, AgencyRecord
 from gateway.receipts.sign import generate

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
 
-from adapters.vxp import packets
+from adapters.simulator import packets
 from gateway.errors import RejectedError, UnavailableError
 from gateway.ports import Adapter, Clock, Listed, MessageKind, Parcel, Taken
 

@@ -6,16 +6,16 @@ read however long the packet. A crash leaves at most a half-written output file 
 """
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Final
 from xml.sax.saxutils import escape
 
 from lxml import etree
 
-from adapters.vxp import wire
 from gateway.errors import Reason, RejectedError
 
+VIETNAM: Final = timezone(timedelta(hours=7))
 NAMESPACE: Final = "http://www.mic.gov.vn/TBT/QCVN_102_2016"
 MAX_REWRITE_BYTES: Final = 32 * 1024 * 1024
 _EDXML: Final = f"{{{NAMESPACE}}}"
@@ -157,7 +157,7 @@ def _block(name: str, **texts: str) -> str:
 
 def moment_text(at: datetime) -> str:
     """Return `yyyy/MM/dd HH:mm:ss`, local +07:00. Source: TIM-02."""
-    return f"{at.astimezone(wire.VIETNAM):%Y/%m/%d %H:%M:%S}"
+    return f"{at.astimezone(VIETNAM):%Y/%m/%d %H:%M:%S}"
 
 
 def _parser() -> etree.XMLParser:
