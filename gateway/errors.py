@@ -24,6 +24,7 @@ class Reason(StrEnum):
     SENDER_NOT_CALLER = "sender-not-caller"
     FORBIDDEN = "forbidden"
     NOT_FOUND = "not-found"
+    GONE = "gone"
     CONFLICT = "conflict"
     IDEMPOTENCY_REUSED = "idempotency-reused"
     IN_FLIGHT = "in-flight"
@@ -84,6 +85,7 @@ CATALOGUE: Final[dict[Reason, ReasonRow]] = {
     ),
     Reason.FORBIDDEN: ReasonRow(403, 15, "Không có quyền", "Not allowed"),
     Reason.NOT_FOUND: ReasonRow(404, 10, "Không tìm thấy", "Not found"),
+    Reason.GONE: ReasonRow(410, 10, "Không còn được giữ", "Not kept any more"),
     Reason.CONFLICT: ReasonRow(
         409, 10, "Trùng mã định danh, nội dung khác", "Same identifier, other content"
     ),

@@ -67,7 +67,7 @@ class LedgerFeeds:
     async def advance(self, consumer: str, cursor: int) -> None:
         """Record that everything up to `cursor` was brought."""
         row = await self._row(consumer)
-        basis: int = self._basis.get(consumer, row["cursor"])
+        basis = self._basis.get(consumer, int(row["cursor"]))
         if row["cursor"] != basis or cursor <= basis:
             return  # put back meanwhile, or brought already by somebody else
         moved = Update(

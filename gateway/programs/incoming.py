@@ -95,7 +95,11 @@ async def _matched(  # noqa: PLR0917
         one = row | {"sender_written": code, "offered_at": to_text(now)}
         if n:
             one["id"] = context.ids.new()
-        changes += [Insert("status_report", one), statuses.status_entry(context, one, now)]
+        changes += [
+            Insert("status_report", one),
+            statuses.status_entry(context, one, now),
+            statuses.offered_event(one, now),
+        ]
     if not fresh:
         changes.append(Insert("status_report", row))
     data = {"peer": inbound["peer"], "code": row["code"], "repeated": not fresh}
@@ -131,7 +135,11 @@ async def _recall_asked(  # noqa: PLR0917
     changes: list[Change] = [Insert("status_report", row)]
     if not repeated:
         row["offered_at"] = to_text(now)
-        changes += [statuses.status_entry(context, row, now), *recalls.noticed(arrival, now)]
+        changes += [
+            statuses.status_entry(context, row, now),
+            statuses.offered_event(row, now),
+            *recalls.noticed(arrival, now),
+        ]
     data = {"peer": inbound["peer"], "code": row["code"], "repeated": repeated}
     changes.append(event(row["id"], "received", now, **data))
     return Mail(tuple(changes), "processed", row["id"])
@@ -147,7 +155,10 @@ async def _unmatched(
     changes: list[Change] = [Insert("status_report", row)]
     if hop == LOCAL:
         row["offered_at"] = to_text(now)
-        changes.append(statuses.status_entry(context, row, now))
+        changes += [
+            statuses.status_entry(context, row, now),
+            statuses.offered_event(row, now),
+        ]
     else:
         changes += statuses.status_transfer(context, row, hop, now)
     changes.append(event(row["id"], "received", now, peer=inbound["peer"], code=row["code"]))

@@ -234,6 +234,8 @@ class Mailroom:
         else:
             changes += statuses.status_transfer(context, row, hop, now)
         changes.append(event(row["id"], "forwarded", now, code=row["code"]))
+        if hop == LOCAL:
+            changes.append(statuses.offered_event(row, now))
         return _Built(ChangeSet(rows=tuple(changes)), row["id"], row["consignment_id"])
 
     # ------------------------------------------------------------ one arrival

@@ -167,7 +167,7 @@ def tell(context: Context, arrival: Row, said: Said, now: datetime) -> list[Chan
         row = _report_row(context, arrival, written, said, now, offered=offered)
         changes.append(row)
         if offered:
-            changes.append(status_entry(context, row.values, now))
+            changes += [status_entry(context, row.values, now), offered_event(row.values, now)]
         else:
             changes += status_transfer(context, row.values, arrival["source"], now)
     return changes
@@ -202,6 +202,11 @@ def _report_row(
             "offered_at": to_text(now) if offered else None,
         },
     )
+
+
+def offered_event(report: Row, now: datetime) -> Insert:
+    """Return the event of a status report that waits for an agency of ours from now on."""
+    return event(report["id"], "status_offered", now, code=report["code"])
 
 
 def _reader(context: Context, sender: str) -> str:

@@ -367,6 +367,33 @@ QUERIES: Final[dict[str, str]] = {
         "SELECT * FROM status_report WHERE recipient IN (SELECT value FROM json_each(:agencies)) "
         "AND inbox_seq > :after AND inbox_seq <= :upto"
     ),
+    "notices_end": _page_end(_next_of("event", "seq", "audience", only="AND r.audience != '' ")),
+    "notices_between": (
+        "SELECT * FROM event WHERE audience IN (SELECT value FROM json_each(:audiences)) "
+        "AND audience != '' AND seq > :after AND seq <= :upto ORDER BY seq"
+    ),
+    "event_first": "SELECT seq FROM event WHERE seq IS NOT NULL ORDER BY seq LIMIT 1",
+    "told_consignments": (
+        "SELECT id, document_id, state, verdict FROM consignment "
+        "WHERE id IN (SELECT value FROM json_each(:ids))"
+    ),
+    "told_transfers": (
+        "SELECT t.id, t.consignment_id, c.document_id FROM transfer t "
+        "JOIN consignment c ON c.id = t.consignment_id "
+        "WHERE t.id IN (SELECT value FROM json_each(:ids))"
+    ),
+    "told_deliveries": (
+        "SELECT transfer_id, agency FROM delivery "
+        "WHERE transfer_id IN (SELECT value FROM json_each(:ids)) ORDER BY id"
+    ),
+    "told_arrivals": (
+        "SELECT id, agency, document_id, state, verdict, inbox_seq FROM arrival "
+        "WHERE id IN (SELECT value FROM json_each(:ids))"
+    ),
+    "told_statuses": (
+        "SELECT id, recipient, sender, document_id, code, inbox_seq, consignment_id "
+        "FROM status_report WHERE id IN (SELECT value FROM json_each(:ids))"
+    ),
     "place": "SELECT * FROM place WHERE consumer = :consumer",
     "places": "SELECT * FROM place ORDER BY consumer",
     "recalls_of": "SELECT * FROM recall WHERE delivery_id = :delivery_id ORDER BY id DESC",

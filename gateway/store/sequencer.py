@@ -3,7 +3,7 @@
 Runs inside the transaction that wrote them, by whoever may write: SQLite's one writer, or the
 holder of PostgreSQL's write lock (`gateway.store.dialects`). So two never run at once, what is
 committed has its place, and a reader of a feed never skips a row that committed late. Running it
-again changes nothing.
+again changes nothing. An event is given its audience with its place (`gateway.domain.notices`).
 
 `places` says it once for both engines: it yields statements and is sent their rows; who drives it
 owns the transaction. Pure: a crash leaves what the driver's transaction leaves.
@@ -14,6 +14,7 @@ import sqlite3
 from collections.abc import Generator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
+from gateway.domain.notices import EVENT_TYPES, RECEIVED, SENT
 from gateway.ports import Row
 from gateway.receipts import merkle
 from gateway.receipts.log import EMPTY, Tail
@@ -54,6 +55,21 @@ _WAITING: Final = (
     f"(SELECT COUNT(*) FROM arrival WHERE {_OFFERED}) AS documents, "
     f"(SELECT COUNT(*) FROM status_report WHERE {_OFFERED}) AS statuses, "
     f"COUNT(*) AS events, MIN(id) AS low, MAX(id) AS high FROM event WHERE {_EVENTS}"
+)
+
+# Whom an event is told to: the system that sent the document, or the agency that has something.
+# SEC-01: what is not offered, and what is set apart, is told to nobody.
+_AUDIENCE: Final = (
+    f"CASE WHEN type IN ({', '.join(repr(one) for one in EVENT_TYPES)}) THEN COALESCE("  # noqa: S608
+    f"(SELECT '{SENT}' || c.system_id FROM consignment c "
+    "WHERE c.id = event.subject AND c.state != 'quarantined'), "
+    f"(SELECT '{RECEIVED}' || a.agency FROM arrival a WHERE a.id = event.subject "
+    "AND a.offered_at IS NOT NULL AND a.state != 'quarantined'), "
+    f"(SELECT '{RECEIVED}' || r.recipient FROM status_report r "
+    "WHERE r.id = event.subject AND r.offered_at IS NOT NULL), "
+    f"(SELECT '{SENT}' || c.system_id FROM transfer t JOIN consignment c "
+    "ON c.id = t.consignment_id WHERE t.id = event.subject AND t.status_id IS NULL), "
+    "'') ELSE '' END"
 )
 
 
@@ -120,7 +136,8 @@ def _events(waiting: Row) -> Steps:
     if high - low + 1 == count:
         # One statement for the usual case: rows written one after the other.
         yield Write(
-            "UPDATE event SET seq = id + ? WHERE seq IS NULL AND id BETWEEN ? AND ?",
+            f"UPDATE event SET seq = id + ?, audience = {_AUDIENCE} "  # noqa: S608 - our own text
+            "WHERE seq IS NULL AND id BETWEEN ? AND ?",
             [(first - low, low, high)],
         )
         return
@@ -128,7 +145,7 @@ def _events(waiting: Row) -> Steps:
         "SELECT id FROM event WHERE seq IS NULL AND id BETWEEN ? AND ? ORDER BY id", (low, high)
     )
     yield Write(
-        "UPDATE event SET seq = ? WHERE id = ?",
+        f"UPDATE event SET seq = ?, audience = {_AUDIENCE} WHERE id = ?",  # noqa: S608 - as above
         [(seq, row["id"]) for seq, row in enumerate(rows, first)],
     )
 

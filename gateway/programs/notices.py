@@ -1,0 +1,138 @@
+"""Notices: what happened to a caller's documents, read from the events of the ledger.
+
+The sequencer gives each event its place and its audience in the commit that wrote it, so a page
+that was read once holds everything up to its last row, and costs a page however long the ledger is.
+Reads only: ids, codes and states leave, no content and no person.
+"""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final
+
+from gateway.domain.moments import local_text
+from gateway.domain.notices import audiences, named, wanted
+from gateway.errors import Reason, RejectedError
+from gateway.ports import Caller, Json, Ledger, Notice, NoticePage, Row
+from gateway.programs.pulse import Pulse
+from gateway.programs.rows import loads
+
+API: Final = "/api/v1"
+_SUBJECTS: Final = ("consignments", "transfers", "arrivals", "statuses")
+
+
+class LedgerNotices:
+    """See `ports.Notices`.
+
+    Args:
+        ledger: Where events are.
+        pulse: Says when there are more.
+    """
+
+    def __init__(self, ledger: Ledger, pulse: Pulse) -> None:
+        self._ledger = ledger
+        self._pulse = pulse
+
+    async def newest(self) -> int:
+        """Return the highest cursor given so far."""
+        return await self._pulse.mark("event_seq")
+
+    async def changed(self, seen: int, timeout_s: float) -> None:
+        """Return when the highest cursor is another than `seen`."""
+        await self._pulse.beyond("event_seq", seen, timeout_s)
+
+    async def after(
+        self, caller: Caller, cursor: int, *, limit: int, kinds: tuple[str, ...] = ()
+    ) -> NoticePage:
+        """Return what a caller may hear of behind a cursor."""
+        await self._check(cursor)
+        hears = audiences(caller.system_id, caller.speaks_for)
+        end = await self._ledger.one(
+            "notices_end", audiences=json.dumps([[one] for one in hears]), after=cursor, limit=limit
+        )
+        if end is None or end["seq"] is None:
+            return NoticePage((), cursor)
+        rows = await self._ledger.all(
+            "notices_between", audiences=json.dumps(hears), after=cursor, upto=end["seq"]
+        )
+        subjects = await self._subjects({row["subject"] for row in rows})
+        told = (_notice(row, subjects) for row in rows)
+        return NoticePage(
+            [one for one in told if one is not None and wanted(kinds, one.kind)], end["seq"]
+        )
+
+    async def _check(self, cursor: int) -> None:
+        newest = await self.newest()
+        if cursor > newest:
+            raise RejectedError(
+                Reason.GONE,
+                f"The cursor {cursor} was never given here; the newest is {newest}. Read what you "
+                "hold again (/api/v1/inbox, /api/v1/documents) and go on behind the newest",
+            )
+        first = await self._ledger.one("event_first")
+        if first is not None and 0 < cursor < first["seq"] - 1:
+            raise RejectedError(
+                Reason.GONE,
+                f"What came behind {cursor} is not kept any more; the oldest is {first['seq']}. "
+                "Read what you hold again and go on behind the newest",
+            )
+
+    async def _subjects(self, ids: Iterable[str]) -> Mapping[str, Row]:
+        """Return what the events of a page are about, by id."""
+        asked = json.dumps(sorted(ids))
+        found: dict[str, Row] = {}
+        for table in _SUBJECTS:
+            rows = await self._ledger.all(f"told_{table}", ids=asked)
+            found |= {row["id"]: {**row, "table": table} for row in rows}
+        covered: dict[str, list[str]] = {}
+        for row in await self._ledger.all("told_deliveries", ids=asked):
+            covered.setdefault(row["transfer_id"], []).append(row["agency"])
+        return {key: {**row, "agencies": covered.get(key, ())} for key, row in found.items()}
+
+
+def _notice(row: Row, subjects: Mapping[str, Row]) -> Notice | None:
+    kind = named(row["audience"], row["type"])
+    about = subjects.get(row["subject"])
+    # SEC-01: what was set apart since is told to nobody.
+    if kind is None or about is None or about.get("state") == "quarantined":
+        return None
+    said = loads(row["data"])
+    body: Json = {
+        "id": str(row["seq"]),
+        "kind": kind,
+        "at": local_text(row["at"]),
+        "subject": row["subject"],
+        "document_id": about["document_id"],
+        "agencies": _agencies(about, said),
+        "code": said.get("code"),
+        "verdict": said.get("to") if kind.endswith("verdict_changed") else None,
+        **_where(row["subject"], about),
+    }
+    return Notice(row["seq"], kind, {k: v for k, v in body.items() if v})
+
+
+def _agencies(about: Row, said: Mapping[str, Any]) -> Sequence[str]:
+    match about["table"]:
+        case "arrivals":
+            return [about["agency"]]
+        case "statuses":
+            return [about["recipient"]]
+        case "transfers":
+            return list(about["agencies"])
+        case _:
+            return [said["agency"]] if said.get("agency") else []
+
+
+def _where(subject: str, about: Row) -> Json:
+    """Return where to read on."""
+    match about["table"]:
+        case "arrivals":
+            return {"href": f"{API}/inbox/{subject}", "cursor": about["inbox_seq"]}
+        case "statuses":
+            document = about["consignment_id"]
+            found = {"href": f"{API}/documents/{document}"} if document else {}
+            return {**found, "sender": about["sender"], "cursor": about["inbox_seq"]}
+        case "transfers":
+            document = about["consignment_id"]
+            return {"document": document, "href": f"{API}/documents/{document}"}
+        case _:
+            return {"document": subject, "href": f"{API}/documents/{subject}"}
