@@ -20,7 +20,7 @@ from gateway.config import Settings
 from gateway.errors import GatewayError
 from gateway.keys.receiptkey import signing_now
 from gateway.keys.tls import expires_at
-from gateway.policies import adapter_of, receipt_keys_of
+from gateway.policies import adapter_of, receipt_keys_of, scanner_of
 
 OK: Final = "ok"
 WARNING: Final = "warning"
@@ -66,6 +66,7 @@ async def _all(settings: Settings) -> list[Finding]:
         "clock": _clock,
         "backup": _backup,
         "disk": _disk,
+        "scan": _scan,
     }
     tried = [_tried(name, trial, settings) for name, trial in trials.items()]
     tried += [_peer(settings, n) for n in range(len(settings.peers))]
@@ -105,6 +106,7 @@ _NEXT: Final[Mapping[str, str]] = {
     "receipt key": "vanlien receipts key list",
     "tls": "[http] tls_cert, tls_key",
     "backup": "vanlien backup",
+    "scan": "systemctl status clamav-daemon",
 }
 
 
@@ -189,6 +191,22 @@ def _blobs(settings: Settings) -> list[Finding]:
         vi, en = f"{where}: đọc lại khác lúc ghi", f"{where}: other bytes come back"
         return [Finding("blobs", BAD, vi, en, _NEXT["blobs"])]
     return [_well("blobs", where)]
+
+
+def _scan(settings: Settings) -> list[Finding]:
+    clock = SystemClock()
+    told, scanner = settings.scan, scanner_of(settings, clock)
+    if scanner is None:
+        return [Finding("scan", OK, "không quét mã độc", "files are not scanned")]
+    version = asyncio.run(scanner.version())
+    if version is None:
+        weight = BAD if told.mode == "required" else WARNING
+        vi, en = f"{told.clamd}: không trả lời", f"{told.clamd}: no answer"
+        return [Finding("scan", weight, vi, en, _NEXT["scan"])]
+    if version.dated is None or clock.now() - version.dated <= told.max_age:
+        return [_well("scan", version.text)]
+    vi, en = f"bộ mẫu mã độc cũ: {version.text}", f"old signatures: {version.text}"
+    return [Finding("scan", WARNING, vi, en, "freshclam")]
 
 
 def _broker(settings: Settings) -> list[Finding]:

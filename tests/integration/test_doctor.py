@@ -42,6 +42,7 @@ def test_a_gateway_that_is_well_and_what_it_lacks_still(doctor):
         "clock": "warning",
         "backup": "warning",
         "disk": "ok",
+        "scan": "ok",
     }
     assert all(one["next"] for one in found if one["state"] != "ok")
     blobs = open_blobs(settings)
