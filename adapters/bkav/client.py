@@ -1,0 +1,298 @@
+"""Our side of a Bkav axis over REST: hands parcels over, lists, fetches, confirms.
+
+Promises: a parcel is streamed, so memory does not grow with it; delivering never raises for what
+the peer does; "empty" and "unreadable" are different answers; a lost answer after sending is Busy,
+because doubt means send again (the receiver drops duplicates). The token is never logged nor shown.
+A crash leaves nothing behind here: attempts and outcomes are the caller's rows.
+"""
+
+import asyncio
+import contextlib
+import ssl
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from datetime import datetime
+from typing import Final
+
+from multidict import CIMultiDict
+
+from adapters.bkav import wire
+from adapters.bkav.link import TROUBLE, BkavSettings, Link
+from adapters.shared.dates import read_date
+from adapters.shared.inline import Base64Member
+from adapters.shared.upload import Upload, shared
+from adapters.shared.values import kind_of, text_of, unreadable, wait_s
+from gateway.errors import Reason, RejectedError, UnavailableError
+from gateway.ports import (
+    AgencyRow,
+    Busy,
+    Clock,
+    Listed,
+    MessageKind,
+    Outcome,
+    Parcel,
+    Refused,
+    SharedSecret,
+    Taken,
+)
+
+__all__ = ["BkavAdapter", "BkavSettings"]
+
+_TYPES: Final[dict[MessageKind, str]] = {"edoc": "EDOC", "status": "STATUS"}
+
+
+class BkavAdapter:
+    """The Adapter to one Bkav axis (trục liên thông của tỉnh).
+
+    Args:
+        settings: Where and how.
+        secret: Token; where it may be replaced, what tells which to try.
+        clock: For deadlines.
+        ssl_context: For an https endpoint with its own trust; None = the system's.
+    """
+
+    def __init__(
+        self,
+        settings: BkavSettings,
+        secret: bytes | SharedSecret,
+        clock: Clock,
+        *,
+        ssl_context: ssl.SSLContext | None = None,
+    ) -> None:
+        self.name = settings.name
+        self._settings = settings
+        self._secret = shared(secret)
+        self._clock = clock
+        self._link = Link(settings, self._secret, ssl_context)
+
+    def __repr__(self) -> str:
+        return f"BkavAdapter({self.name!r}, {self._settings.endpoint!r})"
+
+    async def close(self) -> None:
+        """Close the connections; the adapter may be used again afterwards."""
+        await self._link.close()
+
+    # ------------------------------------------------------------ delivering
+
+    async def deliver(self, parcel: Parcel, *, deadline: datetime) -> Outcome:
+        """Hand one parcel over (sendDocument).
+
+        Raises:
+            IntegrityError: The parcel's bytes are not those its hash and size name (and whatever
+                else `parcel.open` raises).
+        """
+        left_s = (deadline - self._clock.now()).total_seconds()
+        if left_s <= 0:
+            return Busy("quá hạn trước khi gửi / the deadline passed before sending")
+        upload = Upload(parcel)
+        status, wish, answer = 401, "", b""
+        try:
+            async with asyncio.timeout(left_s):
+                for secret in self._secret.offered():
+                    upload = Upload(parcel)
+                    status, wish, answer = await self._send(parcel, upload, secret)
+                    if self._link.judged(secret, refused=status == 401, worked=status == 200):
+                        break
+        except TROUBLE as exc:
+            if upload.failure is not None:
+                raise upload.failure from exc
+            return Busy(f"mất liên lạc với trục / no answer from the axis ({kind_of(exc)})")
+        except UnavailableError as exc:
+            return Busy(exc.public)
+        return _outcome(status, answer, wait_s(wish, self._clock.now()))
+
+    async def _send(self, parcel: Parcel, upload: Upload, secret: bytes) -> tuple[int, str, bytes]:
+        headers = self._headers(secret, wire.BINARY_TYPE, parcel.kind)
+        headers["hash-edoc"] = parcel.sha256
+        headers["Content-Length"] = str(parcel.size_bytes)
+        path = "/sendDocument"
+        async with self._link.request("POST", path, headers, upload.chunks()) as response:
+            wish = response.headers.get("Retry-After", "")
+            return response.status, wish, await self._link.bounded(response)
+
+    # ------------------------------------------------------------ collecting
+
+    async def listing(
+        self, kind: MessageKind, *, since: datetime | None = None
+    ) -> Sequence[Listed]:
+        """Return what waits for us there, each item once; there is no window of dates.
+
+        Raises:
+            UnavailableError: No answer, or none that can be read; never an empty list instead.
+        """
+        answer = await self._ask("GET", "getPendingDocIds", kind=kind)
+        table = wire.rows(answer)
+        found: dict[str, Listed] = {}
+        for row in table:
+            doc_id = text_of(row, "docId", "docid", "documentId")
+            organ = text_of(row, "organId", "organid")
+            created = read_date(text_of(row, "createdTime", "created_time", "createDate"))
+            if doc_id:
+                recipients = (organ,) if organ else ()
+                listed = Listed(doc_id, kind, recipients=recipients, created_at=created)
+                found.setdefault(doc_id, listed)
+        if table and not found:
+            raise unreadable("no row of the list has a docId")
+        return tuple(found.values())
+
+    async def fetch(self, item: Listed) -> AsyncIterator[bytes]:
+        """Stream the packet of one listed item; after an error what was yielded is void.
+
+        Raises:
+            UnavailableError: Not there, cut off, unreadable, or no packet.
+            RejectedError: TOO_LARGE: it never will be ours.
+        """
+        passed = 0
+        async with contextlib.aclosing(self._packet(item)) as chunks:
+            async for chunk in chunks:
+                passed += len(chunk)
+                if passed > self._settings.max_packet_bytes:
+                    limit = self._settings.max_packet_bytes
+                    raise RejectedError(
+                        Reason.TOO_LARGE, f"the packet is larger than {limit} bytes"
+                    )
+                yield chunk
+        if not passed:
+            raise unreadable("the packet is empty")
+
+    async def _packet(self, item: Listed) -> AsyncGenerator[bytes, None]:
+        # What was listed a moment ago has told which token the peer wants.
+        headers = self._headers(self._secret.offered()[0], wire.JSON_TYPE, item.kind)
+        headers["docId"] = item.peer_doc_id
+        member = Base64Member("data")
+        try:
+            async with self._link.request("POST", "/getDocument", headers) as response:
+                if response.status != 200:
+                    raise unreadable(f"getDocument: HTTP {response.status}")
+                async for chunk in response.content.iter_any():
+                    if piece := member.feed(chunk):
+                        yield piece
+        except TROUBLE as exc:
+            raise UnavailableError(
+                Reason.UNAVAILABLE, f"getDocument was cut off ({kind_of(exc)})"
+            ) from exc
+        answer = wire.read(member.close())
+        if not answer.ok:
+            raise unreadable(f"the peer answers {answer.words}")
+        if not member.found:
+            raise unreadable("the answer has no data")
+
+    async def acknowledge(self, item: Listed, *, done: bool, note: str = "") -> None:
+        """Tell the peer that we have the item.
+
+        This wire cannot say "unusable": what we could not use is confirmed too, because we keep it
+        (quarantined) and it would be offered for ever.
+
+        Raises:
+            UnavailableError: The peer did not confirm; the item may be listed again.
+        """
+        answer = await self._ask("POST", "confirmReceived", kind=item.kind, doc_id=item.peer_doc_id)
+        if not answer.ok:
+            raise unreadable(f"confirmReceived answers {answer.words}")
+
+    async def agencies(self) -> Sequence[AgencyRow]:
+        """Return the axis's catalogue; integration centres are in it, not connected.
+
+        Raises:
+            UnavailableError: No answer, or none that can be read.
+        """
+        answer = await self._ask("GET", "getOrganizations")
+        found: dict[str, AgencyRow] = {}
+        for row in wire.rows(answer):
+            code = text_of(row, "organId", "organid", "domain", "code")
+            if code:
+                hub = text_of(row, "isIntegratorCenter", "is_integrator_center").lower()
+                found.setdefault(
+                    code,
+                    agency(
+                        code,
+                        text_of(row, "organName", "name"),
+                        text_of(row, "email", "mail"),
+                        text_of(row, "oldDomain", "oldCode"),
+                        hub=hub in {"true", "1"},
+                    ),
+                )
+        return tuple(found.values())
+
+    async def probe(self) -> None:
+        """Raise UnavailableError when the peer does not answer, or not to our token."""
+        answer = await self._ask("GET", "getPendingDocIds", kind="edoc")
+        if not answer.ok:
+            raise unreadable(f"the peer answers {answer.words}")
+
+    # ------------------------------------------------------------ one call
+
+    def _headers(self, secret: bytes, content_type: str, kind: MessageKind) -> CIMultiDict[str]:
+        token = secret.decode("ascii", "replace").strip()
+        if not (token.isprintable() and token.isascii()):
+            raise UnavailableError(Reason.UNAVAILABLE, "the token cannot stand in a header")
+        return CIMultiDict(
+            {
+                "organId": self._settings.system_id,
+                "Authorization": token,
+                "messageType": _TYPES[kind],
+                "type": _TYPES[kind],
+                "Content-Type": content_type,
+            }
+        )
+
+    async def _ask(
+        self, method: str, operation: str, *, kind: MessageKind = "edoc", doc_id: str = ""
+    ) -> wire.Answer:
+        """Make one small call and read its JSON answer."""
+        status, data = 401, b""
+        try:
+            for secret in self._secret.offered():
+                headers = self._headers(secret, wire.JSON_TYPE, kind)
+                if doc_id:
+                    headers["docId"] = doc_id
+                async with self._link.request(method, f"/{operation}", headers) as response:
+                    data = await self._link.bounded(response)
+                    status = response.status
+                if self._link.judged(secret, refused=status == 401, worked=status == 200):
+                    break
+        except TROUBLE as exc:
+            raise UnavailableError(
+                Reason.UNAVAILABLE, f"{operation}: no answer from the axis ({kind_of(exc)})"
+            ) from exc
+        if status != 200:
+            raise unreadable(f"{operation}: HTTP {status}")
+        return wire.read(data)
+
+
+def agency(code: str, name: str, mail: str, legacy: str = "", *, hub: bool = False) -> AgencyRow:
+    """Return a row of the catalogue; W00 codes are integration centres."""
+    centre = hub or code.upper().endswith(".W00")
+    return AgencyRow(
+        code,
+        name,
+        legacy_code="" if legacy == code else legacy,
+        mail=mail,
+        status="hub" if centre else "active",
+        connected=not centre,
+    )
+
+
+def _outcome(status: int, data: bytes, wish_s: float | None = None) -> Outcome:
+    """Turn an answer to sendDocument, and its Retry-After, into an outcome (ID-09, SND-15)."""
+    if status == 413:
+        return Refused("gói tin quá lớn với trục / the axis refuses its size", "10")
+    if status != 200:
+        return Busy(f"trục trả lời HTTP {status} / the axis answers HTTP {status}", wish_s)
+    try:
+        answer = wire.read(data)
+    except UnavailableError as exc:
+        return Busy(exc.public)
+    if answer.ok:
+        doc_id = text_of(answer.body, "docId", "docid", "DocId")
+        if not doc_id:
+            return Busy("trục nhận nhưng không trả docId / accepted without a docId")
+        return Taken(doc_id)
+    return failed(answer.faults, wish_s)
+
+
+def failed(faults: Sequence[wire.Fault], wish_s: float | None = None) -> Outcome:
+    """Return the outcome of a failure the peer has put into words."""
+    code = wire.refusal_code(faults)
+    if code:
+        return Refused(wire.said(faults), code)
+    return Busy(f"trục báo lỗi / the axis reports {wire.said(faults)}", wish_s)
