@@ -502,6 +502,32 @@ def broker_let_go() -> None:
     measures.of(measures.standing, "broker").set(0)
 
 
+def agencies_broker_away(*, side: str, reason: str) -> None:
+    """The agencies' broker does not answer or refuses: said once. What they sent waits there."""
+    facts = locals()
+    measures.of(measures.alarms, "agencies broker away").inc()
+    measures.of(measures.standing, "agencies_broker").set(1)
+    _error("agencies_broker_away", facts)
+
+
+def agencies_broker_back(*, away_s: float) -> None:
+    """The agencies' broker works again; what waited on either side goes on."""
+    facts = locals()
+    measures.of(measures.standing, "agencies_broker").set(0)
+    _info("agencies_broker_back", facts)
+
+
+def agencies_broker_let_go() -> None:
+    """We stop while the agencies' broker is away: nothing stands any more; no line."""
+    measures.of(measures.standing, "agencies_broker").set(0)
+
+
+def brought(*, door: str, system_id: str, items: int) -> None:
+    """So many items were brought to a system, which has yet to say that it has them."""
+    facts = locals()
+    _debug("brought", facts)
+
+
 def queue_made(*, queue: str) -> None:
     """A queue was not there and has been made: the broker is new, or was emptied."""
     facts = locals()
@@ -659,6 +685,12 @@ def request_done(
     measures.of(measures.request_s, route).observe(wait_s)
     say = _debug if status < 400 else _info if status < 500 else _warn
     say("request_done", facts)
+
+
+def signins_failing(*, route: str, failures: int) -> None:
+    """Sign-ins of one system from one address go on failing; said once for each run of them."""
+    facts = locals()
+    _warn("signins_failing", facts)
 
 
 def request_crashed(*, method: str, route: str, failure: BaseException) -> None:

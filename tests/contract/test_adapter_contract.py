@@ -1,4 +1,4 @@
-"""What every Adapter must do, run on the axis client against the simulated axis, and on the fake."""
+"""What every Adapter must do, run on each dialect's client against a simulated axis, and on the fake."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -6,9 +6,9 @@ from datetime import timedelta
 
 import pytest
 
+from adapters import vxp, wso2
 from adapters.simulator import packets
 from adapters.simulator.axis import AxisSimulator, Fault, Manners
-from adapters.vxp import plugin
 from gateway.errors import IntegrityError, UnavailableError
 from gateway.ports import Adapter, AgencyRow, Busy, Listed, MessageKind, Refused, Taken
 from tests.world.fake_adapter import FakeAdapter, document_packet, parcel_of
@@ -35,43 +35,45 @@ class Bench:
         return await self.adapter.deliver(parcel, deadline=self.clock.now() + timedelta(seconds=20))
 
 
-async def vxp_bench(folder, clock):
-    axis = AxisSimulator(plugin, folder, clock, manners=Manners(rewrites=False))
-    axis.add_system("us", b"secret-us", ROWS[:1])
-    axis.add_system("them", b"secret-them", ROWS[1:])
-    endpoint = await axis.start()
+def simulated(plugin):
+    """Return the bench of a dialect: its client before an axis that speaks it."""
 
-    def client(system_id, secret):
-        return plugin.make_client(
-            name="axis", endpoint=endpoint, system_id=system_id, secret=secret, clock=clock
+    async def bench(folder, clock):
+        axis = AxisSimulator(plugin, folder, clock, manners=Manners(rewrites=False))
+        axis.add_system("us", b"secret-us", ROWS[:1])
+        axis.add_system("them", b"secret-them", ROWS[1:])
+        endpoint = await axis.start()
+
+        def client(system_id, secret):
+            return plugin.make_client(
+                name="axis", endpoint=endpoint, system_id=system_id, secret=secret, clock=clock
+            )
+
+        ours, theirs = client("us", b"secret-us"), client("them", b"secret-them")
+
+        async def offer(data, kind):
+            parcel = parcel_of(data, sender=THEM, recipients=[US], kind=kind)
+            deadline = clock.now() + timedelta(seconds=20)
+            assert isinstance(await theirs.deliver(parcel, deadline=deadline), Taken)
+            axis.calls.clear()
+
+        async def close():
+            await ours.close()
+            await theirs.close()
+            await axis.stop()
+
+        made = Bench(
+            ours,
+            clock,
+            offer,
+            lambda: [item.path.read_bytes() for item in axis.items if item.system_id == "them"],
+            lambda: axis.fail("send", Fault.BUSY),
+            lambda: axis.fail("send", Fault.LOSE_ANSWER),
+            lambda: [axis.fail(doing, Fault.HTML) for doing in ("list", "acknowledge")],
         )
+        return made, close
 
-    ours, theirs = client("us", b"secret-us"), client("them", b"secret-them")
-
-    async def offer(data, kind):
-        parcel = parcel_of(data, sender=THEM, recipients=[US], kind=kind)
-        deadline = clock.now() + timedelta(seconds=20)
-        assert isinstance(await theirs.deliver(parcel, deadline=deadline), Taken)
-        axis.calls.clear()
-
-    async def close():
-        await ours.close()
-        await theirs.close()
-        await axis.stop()
-
-    bench = Bench(
-        ours,
-        clock,
-        offer,
-        lambda: [item.path.read_bytes() for item in axis.items if item.system_id == "them"],
-        lambda: axis.fail("sendEdoc", Fault.BUSY),
-        lambda: axis.fail("sendEdoc", Fault.LOSE_ANSWER),
-        lambda: [
-            axis.fail(name, Fault.HTML)
-            for name in ("getReceivedEdocList", "updateStatus", "countReceiveEdoc")
-        ],
-    )
-    return bench, close
+    return bench
 
 
 async def fake_bench(folder, clock):
@@ -92,7 +94,13 @@ async def fake_bench(folder, clock):
     return bench, adapter.close
 
 
-@pytest.fixture(params=[vxp_bench, fake_bench], ids=["vxp", "fake"])
+SIMULATED = [vxp.plugin, wso2.plugin]
+
+
+@pytest.fixture(
+    params=[*map(simulated, SIMULATED), fake_bench],
+    ids=[*(plugin.name for plugin in SIMULATED), "fake"],
+)
 async def bench(request, tmp_path):
     made, close = await request.param(tmp_path, FakeClock())
     yield made

@@ -1,0 +1,94 @@
+"""The words of a call, wherever a generated client puts them: query, headers, form, JSON.
+
+Promises: a word said twice says the same, or the call is refused; nothing unprintable gets through;
+a body that carries words only is bounded. A crash leaves nothing behind.
+"""
+
+import json
+from collections.abc import Iterable
+from typing import Final, Self
+from urllib.parse import parse_qsl
+
+from aiohttp import web
+
+from adapters.shared.serving import body
+from adapters.wso2 import wire
+from gateway.errors import Reason, RejectedError
+
+_LONGEST_BODY: Final = 64 * 1024
+_KNOWN: Final = frozenset(
+    name.casefold()
+    for names in (wire.KIND, wire.STATUS, wire.SINCE, wire.UNTIL, wire.NOTE, wire.DOC_ID)
+    for name in names
+)
+_FREE_TEXT: Final = frozenset(name.casefold() for name in wire.NOTE)
+
+
+class Params:
+    """Words by name, without regard to case; only those that are known, the others are not read."""
+
+    def __init__(self, pairs: Iterable[tuple[str, str]]) -> None:
+        self._pairs = [(name.casefold(), text) for name, text in pairs]
+        self._words: dict[str, str] = {}
+        for name, text in self._pairs:
+            if name in _KNOWN:
+                self._words[name] = self._agreed(name, text.strip())
+
+    @classmethod
+    def of(cls, request: web.Request) -> Self:
+        """Return the words in query and headers."""
+        return cls([*request.query.items(), *request.headers.items()])
+
+    async def with_body(self, request: web.Request) -> "Params":
+        """Return these words and those of the request's body, a form or a JSON object.
+
+        Raises:
+            RejectedError: BAD_REQUEST: neither, or one that contradicts the others.
+            UnavailableError: It broke off.
+        """
+        raw = bytearray()
+        async for chunk in body(request):
+            raw += chunk
+            if len(raw) > _LONGEST_BODY:
+                raise RejectedError(Reason.BAD_REQUEST, "the body is too long")
+        if not raw.strip():
+            return self
+        try:
+            if request.content_type == "application/x-www-form-urlencoded":
+                more = parse_qsl(raw.decode(), max_num_fields=64)
+            elif request.content_type == "text/plain":
+                more = [(wire.STATUS[0], raw.decode())]
+            else:
+                value = json.loads(raw)
+                told = value if isinstance(value, dict) else {wire.STATUS[0]: value}
+                more = [(name, str(text)) for name, text in told.items() if _is_word(text)]
+        except (ValueError, RecursionError) as exc:
+            raise RejectedError(
+                Reason.BAD_REQUEST, "the body must be a JSON object or a form in UTF-8"
+            ) from exc
+        return Params([*self._pairs, *more])
+
+    def get(self, *names: str) -> str:
+        """Return the first of these words that was said, "" when none was.
+
+        Raises:
+            RejectedError: BAD_REQUEST: two of them were said, and differ.
+        """
+        said = {text for name in names if (text := self._words.get(name.casefold(), ""))}
+        if len(said) > 1 and len({text.casefold() for text in said}) > 1:
+            raise RejectedError(Reason.BAD_REQUEST, f"{names[0]} is said twice, with two meanings")
+        return next(iter(sorted(said)), "")
+
+    def _agreed(self, name: str, text: str) -> str:
+        if name in _FREE_TEXT:
+            text = "".join(c if c.isprintable() else " " for c in text)
+        elif not text.isprintable():
+            raise RejectedError(Reason.BAD_REQUEST, f"{name} is not printable")
+        before = self._words.get(name, "")
+        if before and text and before.casefold() != text.casefold():
+            raise RejectedError(Reason.BAD_REQUEST, f"{name} is said twice, with two meanings")
+        return before or text
+
+
+def _is_word(value: object) -> bool:
+    return isinstance(value, str | int | float) and not isinstance(value, bool)
