@@ -31,9 +31,11 @@ from gateway.keys.receiptkey import signing_now
 from gateway.keys.secretkey import SecretKeys
 from gateway.policies import bucket_of, receipt_keys_of
 from gateway.ports import AdminStore, Blobs, Clock, Ledger
+from gateway.ports.agencies import AgencyStore
 from gateway.receipts.bundle import ReceiptSource
 from gateway.store import blobmark, revisions, setup
 from gateway.store.admin import LedgerAdmin
+from gateway.store.agencies import LedgerAgencies
 from gateway.store.blobs import FolderBlobs
 from gateway.store.callers import LedgerCallers
 from gateway.store.catalogue import LedgerCatalogue
@@ -320,6 +322,16 @@ def open_admin(config: Path) -> Iterator[AdminStore]:
     """Open the ledger behind a settings file for administration, beside running servers."""
     with open_operations(config) as operations:
         yield operations
+
+
+@contextmanager
+def open_agencies(config: Path) -> Iterator[AgencyStore]:
+    """Open the ledger behind a settings file for bulk changes of the catalogue."""
+    opened = LedgerAgencies(usable_ledger(load(config)), SystemClock(), UuidIds())
+    try:
+        yield opened
+    finally:
+        opened.close()
 
 
 @contextmanager

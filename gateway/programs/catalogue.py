@@ -22,7 +22,9 @@ class Who:
         name: Printed name, "" when unknown.
         hop: `local`, a peer's id, or "" (not connected).
         problem: Why nothing new can be sent there, None when it can.
-        successor: Canonical code of who took over, or "".
+        successor: Canonical code of who took over, "" for nobody and for several.
+        candidates: Codes of all who took over (ID-05).
+        forwards: Post of others for it is still brought to its successor.
     """
 
     written: str
@@ -31,6 +33,8 @@ class Who:
     hop: str
     problem: Reason | None
     successor: str = ""
+    candidates: tuple[str, ...] = ()
+    forwards: bool = True
 
     @property
     def is_local(self) -> bool:
@@ -54,7 +58,16 @@ def _understood(directory: Directory, day: date, written: str) -> Who:
         return Who(written, found.canonical, "", "", found.reason)
     agency = found.agency
     successor = found.successor.code if found.successor else ""
-    return Who(written, agency.code, agency.name, agency.hop, found.reason, successor)
+    return Who(
+        written,
+        agency.code,
+        agency.name,
+        agency.hop,
+        found.reason,
+        successor,
+        found.heirs.codes,
+        agency.forwards_on(day),
+    )
 
 
 _MOST_ANSWERS: Final = 10_000

@@ -68,7 +68,7 @@ async def arrival_of(
     if about.document_id.strip():
         found = await arrivals_named(context, agency.canonical, issuer.canonical, about.document_id)
         if found:
-            return found[0]
+            return _own_first(found, agency)
     if about.promulgation_date is None:
         return None
     for number, notation in _codes(about):
@@ -81,8 +81,13 @@ async def arrival_of(
             about.promulgation_date.isoformat(),
         )
         if noted:
-            return noted[0]
+            return _own_first(noted, agency)
     return None
+
+
+def _own_first(found: list[Row], agency: Who) -> Row:
+    """Return the newest of the agency's own arrivals, else of those it took over."""
+    return next((a for a in found if a["agency"] == agency.canonical), found[0])
 
 
 async def arrivals_named(context: Context, agency: str, issuer: str, document_id: str) -> list[Row]:

@@ -1,6 +1,7 @@
-"""An incoming document the agency's policy does not take: kept, answered 02 at once, not offered.
+"""An incoming document that cannot be taken: kept, answered 02 at once, not offered.
 
-Promises: only a row of the operator's own policy does this, never a default; the document, its
+Promises: only a row of the operator's own policy does this, or a closed code without one successor
+here, never a default; the document, its
 report and the reason stay with the arrival; the sender learns the rule and what to do. Rows only; a
 crash leaves all of them or none.
 """
@@ -16,7 +17,7 @@ from gateway.errors import Reason
 from gateway.ports import Change, Insert, Row
 from gateway.programs import statuses
 from gateway.programs.context import Context
-from gateway.programs.rows import entry, event
+from gateway.programs.rows import entry, event, loads
 from gateway.programs.statuses import Said
 from gateway.programs.verifying import Verdicts
 
@@ -40,6 +41,7 @@ def came_in(
         content_sha256=arrival["digest"],
         verdict=arrival["verdict"],
         reports=list(verdicts.named) or None,
+        addressed_as=loads(arrival["forwarded_from"]) or None,
     ).row
 
 
@@ -57,13 +59,14 @@ def send_back(  # noqa: PLR0917
         context: Ports and policy.
         row: Its inbound row.
         arrival: Its own row, not stored yet.
-        why: The policy's refusal.
+        why: The policy's refusal, or that its code is closed and nobody can be found.
         now: The instant of the commit.
         verdicts: What the refusal rests on.
-    Source: RCV-03.
+    Source: RCV-03, ID-05.
     """
     returned = advance(ARRIVAL, ArrivalState.OFFERED, ArrivalEvent.STATUS_02)
     arrival |= {"state": returned.value, "offered_at": to_text(now), "sent_codes": "02"}
+    closed = why.rule == "ID-05"
     reason = f"{why.rule} {why.refusal}: {why.vi}"
     found: list[Change] = [
         Insert("arrival", arrival),
@@ -73,7 +76,7 @@ def send_back(  # noqa: PLR0917
             now,
             agency=arrival["agency"],
             rule=why.rule,
-            by="policy",
+            by="catalogue" if closed else "policy",
         ),
         came_in(context, row, arrival, now, verdicts),
         *statuses.tell(context, arrival, Said("02", reason, now), now),
@@ -81,7 +84,7 @@ def send_back(  # noqa: PLR0917
     observe.arrival_refused(
         arrival_id=str(arrival["id"]),
         peer=row["peer"],
-        reason=Reason.SIGNATURE_INVALID.value,
+        reason=(Reason.RECIPIENT_CLOSED if closed else Reason.SIGNATURE_INVALID).value,
         rules=[why.rule],
     )
     return found

@@ -6,7 +6,7 @@ nothing and is kept as an event. All rows of one report are one change set: a cr
 or none.
 """
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 
@@ -17,7 +17,8 @@ from gateway.domain.receipt import REPEATABLE, arrival_event, known_code
 from gateway.domain.worktime import received_at_legal
 from gateway.errors import Reason
 from gateway.ports import Change, Insert, Row, Update
-from gateway.programs.catalogue import whois
+from gateway.programs import forwarding
+from gateway.programs.catalogue import name_of, whois
 from gateway.programs.context import Context
 from gateway.programs.routing import LOCAL, owed_to
 from gateway.programs.rows import dumps, entry, event, loads, wake
@@ -163,14 +164,27 @@ def tell(context: Context, arrival: Row, said: Said, now: datetime) -> list[Chan
     """
     changes: list[Change] = []
     offered = arrival["source"] == LOCAL
+    closed = () if arrival["sent_codes"] else loads(arrival["forwarded_from"])
     for written in loads(arrival["addressed_as"]):
-        row = _report_row(context, arrival, written, said, now, offered=offered)
+        told = _with_note(context, arrival, written, said) if written in closed else said
+        row = _report_row(context, arrival, written, told, now, offered=offered)
         changes.append(row)
         if offered:
             changes += [status_entry(context, row.values, now), offered_event(row.values, now)]
         else:
             changes += status_transfer(context, row.values, arrival["source"], now)
     return changes
+
+
+def _with_note(context: Context, arrival: Row, written: str, said: Said) -> Said:
+    """Return the first status of a forwarded document as its sender is to read it.
+
+    ID-05, RCV-05: no code of its own, for what it says is true as well: it came, it was taken. The
+    sender learns beside it who took over, and which code to write from now on.
+    """
+    name = name_of(context.directory(), arrival["agency"])
+    told = forwarding.note(written, arrival["agency"], name)
+    return replace(said, reason=f"{said.reason} {told}".strip())
 
 
 def _report_row(

@@ -18,6 +18,7 @@ from gateway.domain.identifiers import fold
 from gateway.domain.moments import VIETNAM, from_text, to_text
 from gateway.domain.numbering import ISSUE_SERIES, CounterState
 from gateway.domain.persons import same_person
+from gateway.domain.succession import loops
 from gateway.errors import Reason, RejectedError
 from gateway.ports import (
     AgencyRecord,
@@ -38,6 +39,7 @@ from gateway.ports import (
 from gateway.receipts.log import Kind, Value
 from gateway.store import admin_rows as rows_of
 from gateway.store import purge
+from gateway.store.agencies import successors_of
 from gateway.store.audit import audit, entry, event
 from gateway.store.names import Names
 from gateway.store.places import Place
@@ -269,6 +271,8 @@ class LedgerAdmin:
             facts: dict[str, Value] = {"parties": [heir]} if heir else {}
             rows = [
                 Update("agency", {"code": own}, columns),
+                # ID-05: one successor, or none; several, with dates, are `LedgerAgencies` matter.
+                Delete("agency_succession", {"code": own}),
                 *self._audit(now, f"agency-{status}", by, f"agency:{own}", why, **facts),
             ]
             self._apply(rows, registry=True)
@@ -307,15 +311,13 @@ class LedgerAdmin:
                 raise RejectedError(Reason.CONFLICT, f"{name} means {owner} already")
 
     def _check_heir(self, own: str, heir: str) -> None:
-        seen = {own}
-        while heir:
-            if heir in seen:
-                raise RejectedError(
-                    Reason.BAD_REQUEST, f"{own} would succeed itself, directly or in a circle"
-                )
-            seen.add(heir)
-            row = self._row("SELECT successor FROM agency WHERE code = ?", heir)
-            heir = row["successor"] if row is not None else ""
+        def heirs(code: str) -> list[str]:
+            return [heir] if code == own else successors_of(self._session, code)
+
+        if heir and loops(own, heirs):
+            raise RejectedError(
+                Reason.BAD_REQUEST, f"{own} would succeed itself, directly or in a circle"
+            )
 
     # ------------------------------------------------------------ quarantine
 

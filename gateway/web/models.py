@@ -320,6 +320,15 @@ class AcceptedOut(_Answer):
     issue_ordinal: int | None = Field(None, description="Where the gateway numbers (DID-01)")
 
 
+class UploadOut(_Answer):
+    """A packet handed over beforehand; `expires_at` is until when it can be referred to."""
+
+    id: str
+    sha256: str
+    size_bytes: int
+    expires_at: str
+
+
 class AgencyOut(_Answer):
     """Cơ quan, tổ chức of the catalogue."""
 

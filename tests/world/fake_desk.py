@@ -474,6 +474,7 @@ class FakeDesk:
             "cursor": came.cursor,
             "agency": came.agency,
             "addressed_as": [came.agency],
+            "forwarded_from": [],
             "sender": "G22",
             "sender_name": "Văn phòng Chính phủ",
             "document_id": f"G22,2026/11/21,{came.cursor}/VPCP",
