@@ -16,6 +16,7 @@ class Plugin:
     """See `gateway.ports.Dialect`."""
 
     name: str = "bkav"
+    path: str = "/EdocService"
 
     def make_client(
         self,
