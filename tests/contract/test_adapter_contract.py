@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from adapters import bkav, vxp, wso2
+from adapters import bkav, langson, vxp, wso2
 from adapters.simulator import packets
 from adapters.simulator.axis import AxisSimulator, Fault, Manners
 from gateway.errors import IntegrityError, UnavailableError
@@ -35,7 +35,7 @@ class Bench:
         return await self.adapter.deliver(parcel, deadline=self.clock.now() + timedelta(seconds=20))
 
 
-def simulated(plugin):
+def simulated(plugin, **options):
     """Return the bench of a dialect: its client before an axis that speaks it."""
 
     async def bench(folder, clock):
@@ -46,7 +46,12 @@ def simulated(plugin):
 
         def client(system_id, secret):
             return plugin.make_client(
-                name="axis", endpoint=endpoint, system_id=system_id, secret=secret, clock=clock
+                name="axis",
+                endpoint=endpoint,
+                system_id=system_id,
+                secret=secret,
+                clock=clock,
+                **options,
             )
 
         ours, theirs = client("us", b"secret-us"), client("them", b"secret-them")
@@ -94,13 +99,15 @@ async def fake_bench(folder, clock):
     return bench, adapter.close
 
 
-SIMULATED = [vxp.plugin, bkav.plugin, wso2.plugin]
+BENCHES = {
+    **{plugin.name: simulated(plugin) for plugin in (vxp.plugin, bkav.plugin, wso2.plugin)},
+    "langson": simulated(langson.plugin),
+    "lgspedoc": simulated(langson.plugin, variant="lgspedoc"),
+    "fake": fake_bench,
+}
 
 
-@pytest.fixture(
-    params=[*map(simulated, SIMULATED), fake_bench],
-    ids=[*(plugin.name for plugin in SIMULATED), "fake"],
-)
+@pytest.fixture(params=BENCHES.values(), ids=BENCHES)
 async def bench(request, tmp_path):
     made, close = await request.param(tmp_path, FakeClock())
     yield made

@@ -1,0 +1,315 @@
+"""One connection to a Lạng Sơn axis: signing in, and calls that carry what the sign-in gave.
+
+Promises: one sign-in serves all calls, and one is under way at a time; its token is renewed before
+it ends, and once more when the peer does not take it; an answer that cannot be read is
+UnavailableError. Secrets are never logged nor shown; where the older form wants them in addresses,
+they go over TLS or to this machine. Tokens live in memory: a crash leaves nothing behind.
+"""
+
+import asyncio
+import ipaddress
+import ssl
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Final, Literal, TypeVar
+from urllib.parse import urlsplit
+
+import aiohttp
+
+from adapters.langson import wire
+from adapters.shared.upload import shared
+from adapters.shared.values import kind_of, unreadable, wait_s
+from gateway.errors import ConfigurationError, Reason, UnavailableError
+from gateway.ports import Clock, SharedSecret
+
+T = TypeVar("T")
+
+# The peer's tokens live about half an hour (spec 7.7); nobody tells how long a given one has left.
+_RENEW_AFTER: Final = timedelta(minutes=25)
+TROUBLE: Final = (aiohttp.ClientError, OSError, TimeoutError, asyncio.IncompleteReadError)
+NOT_SIGNED_IN: Final = 401
+_LOGIN_STATUS: Final = frozenset({200, 400, 401, 403})
+
+
+@dataclass(frozen=True, slots=True)
+class LangsonSettings:
+    """What a connection needs besides the secret.
+
+    Args:
+        name: Name of the peer in our routes and logs.
+        endpoint: Base address, without `/v1` or `/api/lgspedoc`.
+        system_id: Id given at registration.
+        variant: Form of the protocol.
+        username: Who signs in; the system id when "".
+        application_code: What the sign-in names as application.
+        window: How far back we look for what waits.
+        connect_s: Longest wait for a connection.
+        silence_s: Longest silence of the peer while data should flow.
+        max_answer_bytes: Largest JSON answer, catalogue included; packets apart.
+        max_packet_bytes: Largest packet fetched.
+        connections: Most connections at once.
+    """
+
+    name: str
+    endpoint: str
+    system_id: str
+    variant: wire.Variant = "v1"
+    username: str = ""
+    application_code: str = ""
+    window: timedelta = timedelta(days=30)
+    connect_s: float = 10.0
+    silence_s: float = 60.0
+    max_answer_bytes: int = 64 * 1024 * 1024
+    max_packet_bytes: int = 512 * 1024 * 1024
+    connections: int = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Pass:
+    """A token, the secret it was given for, and when another one is asked for."""
+
+    token: str = field(repr=False)
+    secret: bytes = field(repr=False)
+    renew_at: datetime
+
+
+class StaleError(Exception):
+    """The peer does not take the token."""
+
+
+class Session:
+    """Calls to one axis.
+
+    Args:
+        settings: Where and how.
+        secret: Secret key, which is the password too; where it may be replaced, what tells which.
+        clock: Time.
+        ssl_context: For an https endpoint with its own trust; None = the system's.
+
+    Raises:
+        ConfigurationError: The form puts secrets into addresses, and the way there is open.
+    """
+
+    def __init__(
+        self,
+        settings: LangsonSettings,
+        secret: bytes | SharedSecret,
+        clock: Clock,
+        ssl_context: ssl.SSLContext | None,
+    ) -> None:
+        # SEC-04: what stands in an address is read by everybody on an open way.
+        if settings.variant == "lgspedoc" and not _closed_way(settings.endpoint):
+            raise ConfigurationError(
+                f"peer {settings.name}: lgspedoc puts secrets into addresses: https is needed"
+            )
+        self.settings = settings
+        self.paths = wire.PATHS[settings.variant]
+        self._secret = shared(secret)
+        self._clock = clock
+        self._ssl: ssl.SSLContext | Literal[True] = ssl_context or True
+        self._session: aiohttp.ClientSession | None = None
+        self._pass: Pass | None = None
+        self._signing_in = asyncio.Lock()
+
+    async def close(self) -> None:
+        """Close the connections; it may be used again afterwards."""
+        session, self._session = self._session, None
+        if session is not None:
+            await session.close()
+
+    # ------------------------------------------------------------ signing in
+
+    async def signed(self) -> Pass:
+        """Return a token that is good as far as we know; one sign-in at a time.
+
+        Raises:
+            UnavailableError: There is none now.
+        """
+        async with self._signing_in:
+            held = self._pass
+            if held is None or self._clock.now() >= held.renew_at:
+                held = self._pass = await self._sign_in()
+            return held
+
+    def worked(self, given: Pass) -> None:
+        """Note that the peer took a call."""
+        self._secret.worked(given.secret)
+
+    def forget(self, given: Pass) -> None:
+        """Note that the peer did not take a token."""
+        if self._pass is given:
+            self._pass = None
+
+    async def _sign_in(self) -> Pass:
+        settings = self.settings
+        asked = {"allow_anonymous": "true"} if settings.variant == "v1" else {}
+        status, answer = 0, None
+        for secret in self._secret.offered():
+            told: dict[str, Any] = {
+                "username": settings.username or settings.system_id,
+                "password": word(secret),
+                "applicationCode": settings.application_code,
+            }
+            if settings.variant == "v1":
+                told |= {"otp": None, "twoFactorProvider": None, "typeObjs": [0, 1]}
+            try:
+                async with self.open(
+                    "POST", self.paths.login, None, params=asked, told=told
+                ) as response:
+                    status = response.status
+                    wish = response.headers.get("Retry-After", "")
+                    body = await self.bounded(response)
+            except TROUBLE as exc:
+                raise UnavailableError(
+                    Reason.UNAVAILABLE, f"login: no answer from the axis ({kind_of(exc)})"
+                ) from exc
+            if status not in _LOGIN_STATUS:
+                raise UnavailableError(
+                    Reason.UNAVAILABLE,
+                    f"login: HTTP {status}",
+                    retry_after_s=wait_s(wish, self._clock.now()),
+                )
+            answer = wire.read(body)
+            token = wire.token_of(answer)
+            if status == 200 and answer.ok and token:
+                self._secret.worked(secret)
+                return Pass(token, secret, self._clock.now() + _RENEW_AFTER)
+            self._secret.refused(secret)
+        # 15 of rules C7: not for the parcel to mend. It waits for the operator.
+        said = "" if answer is None else answer.text
+        raise unreadable(f"login is refused (HTTP {status}): {said}")
+
+    async def signed_in(self, call: Callable[[Pass], Awaitable[T]]) -> T:
+        """Make a call with a token; once more with a new one when the peer does not take it."""
+        given = await self.signed()
+        try:
+            return await call(given)
+        except StaleError:
+            self.forget(given)
+        given = await self.signed()
+        try:
+            return await call(given)
+        except StaleError as exc:
+            self.forget(given)
+            raise unreadable("a new token is not taken (HTTP 401)") from exc
+
+    # ------------------------------------------------------------ one call
+
+    def asked(
+        self, given: Pass, parameters: Mapping[str, str], *, paired: bool = False
+    ) -> dict[str, str]:
+        """Return what stands in the address: in the older form, who we are as well."""
+        if self.settings.variant == "v1":
+            return dict(parameters)
+        pair = self.pair(given) if paired else {}
+        return {"token": given.token, **parameters, **pair}
+
+    def open(
+        self,
+        method: str,
+        path: str,
+        given: Pass | None,
+        headers: Mapping[str, str] | None = None,
+        *,
+        params: Mapping[str, str] | None = None,
+        told: Mapping[str, Any] | None = None,
+        data: AsyncIterator[bytes] | None = None,
+    ) -> Any:
+        """Return a request under way, to be entered; with a token it says who we are."""
+        if self._session is None:
+            self._session = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(limit=self.settings.connections),
+                timeout=aiohttp.ClientTimeout(
+                    total=None,
+                    connect=self.settings.connect_s,
+                    sock_connect=self.settings.connect_s,
+                    sock_read=self.settings.silence_s,
+                ),
+                cookie_jar=aiohttp.DummyCookieJar(),
+                trust_env=False,
+            )
+        every = {"Accept": "application/json", **(headers or {})}
+        if given is not None and self.settings.variant == "v1":
+            every["Authorization"] = f"Bearer {given.token}"
+            every[wire.SENDER_HEADER] = self.settings.system_id
+            every[wire.SECRET_HEADER] = word(given.secret)
+        return self._session.request(
+            method,
+            f"{self.settings.endpoint.rstrip('/')}{path}",
+            headers=every,
+            params=params,
+            json=told,
+            data=data,
+            allow_redirects=False,
+            ssl=self._ssl,
+        )
+
+    async def ask(
+        self,
+        method: str,
+        path: str,
+        parameters: Mapping[str, str] | None = None,
+        *,
+        body: Mapping[str, str] | None = None,
+        paired: bool = False,
+    ) -> wire.Answer:
+        """Make one small call and read its JSON answer."""
+        operation = path.rpartition("/")[2]
+
+        async def call(given: Pass) -> tuple[int, bytes]:
+            told = body
+            if body is not None and self.settings.variant == "lgspedoc":
+                told = {"token": given.token, **body, **self.pair(given)}
+            params = (
+                None if method == "POST" else self.asked(given, parameters or {}, paired=paired)
+            )
+            async with self.open(method, path, given, params=params, told=told) as response:
+                not_stale(response.status)
+                return response.status, await self.bounded(response)
+
+        try:
+            status, answer = await self.signed_in(call)
+        except TROUBLE as exc:
+            raise UnavailableError(
+                Reason.UNAVAILABLE, f"{operation}: no answer from the axis ({kind_of(exc)})"
+            ) from exc
+        if status != 200:
+            raise unreadable(f"{operation}: HTTP {status}")
+        return wire.read(answer)
+
+    def pair(self, given: Pass) -> dict[str, str]:
+        """Return who we are, as the older form wants it."""
+        return {"systemId": self.settings.system_id, "secretKey": word(given.secret)}
+
+    async def bounded(self, response: aiohttp.ClientResponse) -> bytes:
+        """Return a small answer; UnavailableError when it is not."""
+        body = bytearray()
+        async for chunk in response.content.iter_any():
+            body += chunk
+            if len(body) > self.settings.max_answer_bytes:
+                raise unreadable("the answer is too long")
+        return bytes(body)
+
+
+def not_stale(status: int) -> None:
+    """Raise StaleError when a status says that the token is not taken."""
+    if status == NOT_SIGNED_IN:
+        raise StaleError
+
+
+def word(secret: bytes) -> str:
+    """Return a secret as text."""
+    return secret.decode("utf-8", "replace")
+
+
+def _closed_way(endpoint: str) -> bool:
+    """Tell whether nobody else can read what goes there: TLS, or this very machine."""
+    parts = urlsplit(endpoint)
+    host = parts.hostname or ""
+    if parts.scheme == "https" or host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
