@@ -65,6 +65,7 @@ from gateway.programs.janitor import Janitor
 from gateway.programs.leases import Alone, LedgerLeases
 from gateway.programs.mailroom import Mailroom
 from gateway.programs.nodes import Nodes, Self
+from gateway.programs.notices import LedgerNotices
 from gateway.programs.pulse import Pulse
 from gateway.programs.receiver import Receiver
 from gateway.programs.recheck import Recheck
@@ -454,6 +455,8 @@ class Gateway:
             in_flight=http.max_in_flight,
             in_flight_per_caller=max(8, http.max_in_flight * 3 // 4),
             coming_bytes=int(http.max_coming_bytes),
+            streams=http.max_streams,
+            streams_per_caller=http.max_streams_per_caller,
         )
         if Program.LISTEN in self._wanted:
             app = self._make_api(limits)
@@ -483,7 +486,19 @@ class Gateway:
             studio=studio,
             verify_page=page,
             busy=_busy(facades),
+            notices=LedgerNotices(self.ledger, self.pulse),
         )
+
+    def _asyncapi(self) -> list[web.RouteDef]:
+        """Return the address of what is said over RabbitMQ, where agencies come by it."""
+        if not agencies_outside(self.settings):
+            return []
+        body = asyncapi_of(self.settings)
+
+        async def show(_: web.Request) -> web.Response:
+            return web.Response(body=body, content_type="application/json")
+
+        return [web.get("/asyncapi.json", show)]
 
     def _facades(
         self,

@@ -129,6 +129,20 @@ class Http(Section):
         "caller: three quarters, then 429.",
         ge=1024,
     )
+    max_streams: int = field(
+        1000,
+        "Số luồng sự kiện (/api/v1/events) mở cùng lúc.",
+        "Streams of events (/api/v1/events) open at once.",
+        ge=1,
+        le=10_000,
+    )
+    max_streams_per_caller: int = field(
+        8,
+        "Số luồng sự kiện của một hệ thống gọi.",
+        "Streams of events of one caller.",
+        ge=1,
+        le=1000,
+    )
     facades: tuple[FacadeName, ...] = field(
         ("vxp",),
         "Các giao thức trục mà phần mềm của đơn vị được gọi tới cổng này.",

@@ -53,6 +53,9 @@ class Limits:
         pace_bytes_s: Least pace of an upload.
         keepalive_s: Longest time between requests, and for a request line and headers to come in.
         shutdown_s: How long requests may still run when the server closes.
+        streams: Streams of events open at one time.
+        streams_per_caller: The same of one caller.
+        heartbeat_s: Longest silence in a stream of events.
     """
 
     max_packet_bytes: int = 512 << 20
@@ -67,6 +70,9 @@ class Limits:
     pace_bytes_s: float = 4096.0
     keepalive_s: float = 75.0
     shutdown_s: float = 30.0
+    streams: int = 1000
+    streams_per_caller: int = 8
+    heartbeat_s: float = 15.0
 
 
 class Body:

@@ -35,6 +35,10 @@ _HEADERS: Final[dict[str, tuple[str, str]]] = {
         "The caller's key against doubling, 1–200 visible ASCII characters",
     ),
     "If-None-Match": ("ETag đã có", "The ETag at hand"),
+    "Last-Event-ID": (
+        "Mã sự kiện cuối cùng đã nhận: đi tiếp sau nó",
+        "Id of the last event had: goes on behind it",
+    ),
 }
 _REFUSED: Final[dict[int, tuple[str, str]]] = {
     400: ("Yêu cầu sai", "The request is wrong"),
@@ -43,6 +47,7 @@ _REFUSED: Final[dict[int, tuple[str, str]]] = {
     404: ("Không có, hoặc không thuộc bên gọi", "Not there, or not the caller's"),
     408: ("Gửi quá chậm", "The body came too slowly"),
     409: ("Xung đột với điều đã có", "In conflict with what is there"),
+    410: ("Không còn được giữ; detail nói cách đi tiếp", "Not kept any more; detail says how"),
     413: ("Quá lớn", "Too large"),
     415: ("Không nhận kiểu nội dung này", "Content type not taken"),
     422: ("Nội dung không đạt; mọi lỗi trong findings", "Refused; every fault in findings"),

@@ -68,6 +68,7 @@ class Endpoint:
         takes: Media types of the request body to their models (None: bytes).
         headers: Request headers read besides Authorization.
         open: No credentials needed, no admission limit (live, ready, metrics).
+        streams: Stays open for as long as the caller likes: has a place among streams.
     """
 
     method: str
@@ -83,6 +84,7 @@ class Endpoint:
     takes: Mapping[str, type[Any] | None] | None = None
     headers: tuple[str, ...] = ()
     open: bool = False
+    streams: bool = False
 
 
 def found_by_id(

@@ -4,6 +4,8 @@ The frame gives each request an id, refuses what is too much, turns every error 
 and writes one closing line. A request that was committed before the process died is answered by its
 repeat (same Idempotency-Key); one that was not has left nothing.
 
+A stream of events has a place among streams instead of one among requests.
+
 Order of the checks on a request: (1) room, (2) keys in the address, (3) credentials, (4) room of
 this caller, (5) the handler: parameters, body, the port.
 """
@@ -23,10 +25,11 @@ from aiohttp.http_exceptions import HttpProcessingError, LineTooLong
 
 from gateway import observe
 from gateway.errors import GatewayError, Reason, RejectedError, UnavailableError
-from gateway.ports import Callers, Clock, Desk, FrontDoor, Ids
+from gateway.ports import Callers, Clock, Desk, FrontDoor, Ids, Notices, Uploads
 from gateway.web import auth, openapi, problems
 from gateway.web.body import Limits
 from gateway.web.documents import Documents
+from gateway.web.events import EventRoutes
 from gateway.web.inbox import InboxRoutes
 from gateway.web.ops import Ops
 from gateway.web.problems import WebReason, WebRefusalError
@@ -65,6 +68,8 @@ class Gate:
     coming: int = 0
     callers: Counter[str] = field(default_factory=Counter)
     bringing: Counter[str] = field(default_factory=Counter)
+    streaming: Counter[str] = field(default_factory=Counter)
+    ending: asyncio.Event = field(default_factory=asyncio.Event)
     closing: bool = False
     leaving: bool = False
     resting: bool = False
@@ -100,9 +105,37 @@ class Gate:
         if not self.inside:
             self.emptied.set()
 
+    def enter_stream(self, system_id: str) -> None:
+        """Take a caller's place among streams; UnavailableError when there is none."""
+        if self.ending.is_set():
+            raise UnavailableError(public="This node is leaving; connect again", retry_after_s=1)
+        if self.streaming.total() >= self.limits.streams:
+            raise UnavailableError(public="Too many streams at one time", retry_after_s=5)
+        if self.streaming[system_id] >= self.limits.streams_per_caller:
+            raise UnavailableError(
+                Reason.OVERLOADED,
+                f"More than {self.limits.streams_per_caller} streams of this caller at one time",
+                retry_after_s=5,
+            )
+        self.streaming[system_id] += 1
+
+    def leave_stream(self, system_id: str) -> None:
+        """Give it back."""
+        self.streaming[system_id] -= 1
+        if not self.streaming[system_id]:
+            del self.streaming[system_id]
+
+    def see_streams(self) -> None:
+        """End streams when this node leaves or rests: their readers go on with another one."""
+        if self.leaving or self.resting or self.closing:
+            self.ending.set()
+        else:
+            self.ending.clear()
+
     async def drained(self, patience_s: float) -> None:
         """Let nobody in any more and wait until the last one has left, or so long."""
         self.closing = True
+        self.see_streams()
         self.emptied.clear()
         if self.inside:
             with contextlib.suppress(TimeoutError):
@@ -148,6 +181,7 @@ class House:
     ids: Ids
     endpoints: tuple[Endpoint, ...]
     busy: Busy | None = None
+    streams: frozenset[str] = frozenset()
 
 
 HOUSE: Final = web.AppKey("house", House)
@@ -165,6 +199,7 @@ def make_app(
     studio: Studio | None = None,
     verify_page: VerifyPage | None = None,
     busy: Busy | None = None,
+    notices: Notices | None = None,
 ) -> web.Application:
     """Return the application.
 
@@ -180,6 +215,7 @@ def make_app(
         studio: Makes verification reports; one without names and pictures when None.
         verify_page: The page for any file, None for none.
         busy: How the façades say that there is no room.
+        notices: The feed of events, None for none.
     """
     limits = limits or Limits()
     gate, ops = Gate(limits), Ops(desk, clock)
@@ -188,10 +224,17 @@ def make_app(
         *Documents(front, desk, limits).endpoints(),
         *InboxRoutes(front, desk, limits).endpoints(),
         *Verifications(desk, studio or Studio(), limits).endpoints(),
+        *(UploadRoutes(uploads, limits).endpoints() if uploads is not None else ()),
         *(verify_page.endpoints() if verify_page is not None else ()),
+        *(
+            EventRoutes(notices, callers, limits, gate.ending).endpoints()
+            if notices is not None
+            else ()
+        ),
     )
     ops.publish(functools.partial(openapi.render, endpoints, API_VERSION))
-    app = _framed(House(gate, ops, ids, endpoints, busy), ())
+    streams = frozenset(e.path for e in endpoints if e.streams)
+    app = _framed(House(gate, ops, ids, endpoints, busy, streams), ())
     for endpoint in endpoints:
         handler = _open(endpoint) if endpoint.open else _guarded(endpoint, callers, gate)
         app.router.add_route(endpoint.method, endpoint.path, handler, expect_handler=_expect_later)
@@ -270,6 +313,12 @@ def _guarded(endpoint: Endpoint, callers: Callers, gate: Gate) -> Any:
             observe.auth_failed(route=endpoint.path)
             raise
         request[SYSTEM_ID] = caller.system_id
+        if endpoint.streams:
+            gate.enter_stream(caller.system_id)  # (4)
+            try:
+                return await endpoint.handler(request, caller)  # (5)
+            finally:
+                gate.leave_stream(caller.system_id)
         size_bytes = gate.bytes_of(request)
         gate.enter_caller(caller.system_id, size_bytes)  # (4)
         try:
@@ -295,7 +344,7 @@ async def _frame(request: web.Request, handler: Any) -> web.StreamResponse:
     status, reason = _CLIENT_GONE, None
     entered, size_bytes = False, 0
     try:
-        if not _always_open(route):
+        if not _always_open(route) and route not in house.streams:
             size_bytes = house.gate.bytes_of(request)
             house.gate.enter(size_bytes)  # (1)
             entered = True
@@ -434,6 +483,7 @@ class Running:
         house = self._app.get(HOUSE)
         if house is not None:
             house.gate.leaving = bool(why)
+            house.gate.see_streams()
             if house.ops is not None:
                 house.ops.leaving = why
 
@@ -442,6 +492,7 @@ class Running:
         house = self._app.get(HOUSE)
         if house is not None:
             house.gate.resting = resting
+            house.gate.see_streams()
 
     async def close(self) -> None:
         """Take no more, let running requests finish (`shutdown_s`), then cut. Safe to repeat."""

@@ -9,9 +9,11 @@ from dataclasses import dataclass
 
 import aiohttp
 
+from gateway.programs.notices import LedgerNotices
 from gateway.web import openapi
 from gateway.web.server import HOUSE, Limits, Running, listen, make_app
 from tests.world.fake_desk import SENDER_KEY, FakeApiClock, FakeDesk, FakeIds, FakeIntake, FakeKeys
+from tests.world.memory_ledger import MemoryLedger
 
 XML = {"Content-Type": "application/xml"}
 
@@ -33,7 +35,9 @@ class Reply:
 def _operations():
     intake = FakeIntake()
     clock = FakeApiClock()
-    app = make_app(intake, FakeDesk(intake, clock), FakeKeys(), clock, FakeIds())
+    # Nobody asks it anything: the routes are there, and in the document.
+    notices = LedgerNotices(MemoryLedger(), None)
+    app = make_app(intake, FakeDesk(intake, clock), FakeKeys(), clock, FakeIds(), notices=notices)
     document = openapi.build(app[HOUSE].endpoints, "test")
     return [
         (re.compile(re.sub(r"\{\w+\}", "[^/]+", path)), method.upper(), set(operation["responses"]))
@@ -125,7 +129,7 @@ def problem(reply: Reply, status: int, reason: str) -> dict:
 
 @asynccontextmanager
 async def house(
-    limits: Limits | None = None, extra_routes=(), ssl=None, studio=None, make_page=None
+    limits: Limits | None = None, extra_routes=(), ssl=None, studio=None, make_page=None, **more
 ):
     """Run the API on a free loopback port; `make_page` gets callers and clock."""
     intake, clock, keys = FakeIntake(), FakeApiClock(), FakeKeys()
@@ -140,6 +144,7 @@ async def house(
         extra_routes=extra_routes,
         studio=studio,
         verify_page=make_page(keys, clock) if make_page else None,
+        **more,
     )
     running = await listen(app, "127.0.0.1", 0, ssl)
     try:
