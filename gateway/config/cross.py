@@ -10,6 +10,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
+from gateway.config.broker import AgenciesAmqp, BrokerSection
+from gateway.config.dialectal import dialect_faults, tls_faults
 from gateway.config.partners import Agency
 from gateway.config.sections import Settings
 from gateway.errors import ConfigurationError, Fault
@@ -130,29 +132,39 @@ def _ledger(settings: Settings) -> Iterator[Fault]:
 
 
 def _broker(settings: Settings, raw: Mapping[str, Any]) -> Iterator[Fault]:
-    broker, written = settings.broker, raw.get("broker")
+    for name, broker in _rabbits(settings):
+        yield from _rabbit(name, broker, raw.get(name))
+
+
+def _rabbits(settings: Settings) -> tuple[tuple[str, BrokerSection | AgenciesAmqp], ...]:
+    return ("broker", settings.broker), ("agencies_amqp", settings.agencies_amqp)
+
+
+def _rabbit(section: str, broker: BrokerSection | AgenciesAmqp, written: Any) -> Iterator[Fault]:
     if broker.url is None:
         if isinstance(written, Mapping) and "url" in written:
             return  # it is faulty itself, and told
         for name, value in (("password_file", broker.password_file), ("ca_file", broker.ca_file)):
             if value is not None:
                 yield Fault(
-                    f"broker.{name}", "chỉ dùng cùng broker.url", "goes with broker.url only"
+                    f"{section}.{name}",
+                    f"chỉ dùng cùng {section}.url",
+                    f"goes with {section}.url only",
                 )
         return
     where = urlsplit(broker.url)
     if where.scheme == "amqp" and not is_loopback(where.hostname or ""):
         # SEC-04: who listens would learn the password, and could give ids of his own.
         yield Fault(
-            "broker.url",
+            f"{section}.url",
             "RabbitMQ ở máy khác phải có TLS: dùng amqps://",
             "RabbitMQ on another machine needs TLS: use amqps://",
         )
     if broker.password_file is None:
         yield Fault(
-            "broker.password_file",
-            "phải có khi dùng broker.url",
-            "is required with broker.url",
+            f"{section}.password_file",
+            f"phải có khi dùng {section}.url",
+            f"is required with {section}.url",
         )
 
 
@@ -244,6 +256,8 @@ def _peers(settings: Settings, raw: Mapping[str, Any]) -> Iterator[Fault]:
         yield Fault("peer", 'id không được là "local"', 'no peer may be called "local"')
     roads: dict[str, str] = {}
     for peer in settings.peers:
+        yield from dialect_faults(peer)
+        yield from tls_faults(peer)
         if peer.reaches_all and len(peer.codes_behind) > 1:
             yield Fault(
                 "peer.codes_behind",
@@ -341,25 +355,26 @@ def _keys(settings: Settings) -> Iterator[Fault]:
 def _broker_keys(settings: Settings) -> Iterator[Fault]:
     from gateway.secrets import read_secret_file
 
-    password, authority = settings.broker.password_file, settings.broker.ca_file
-    if password is not None and password.is_file():
-        try:
-            read_secret_file(password)
-        except ConfigurationError as exc:
-            yield Fault(
-                "broker.password_file",
-                f"phải là một dòng chữ: {exc.public}",
-                f"must be one line of text: {exc.public}",
-            )
-    if authority is not None and authority.is_file():
-        try:
-            ssl.create_default_context(cafile=authority)
-        except OSError as exc:  # ssl.SSLError is one
-            yield Fault(
-                "broker.ca_file",
-                f"không phải chứng thư CA dạng PEM: {exc}",
-                f"is no authority's certificate in PEM: {exc}",
-            )
+    for section, broker in _rabbits(settings):
+        password, authority = broker.password_file, broker.ca_file
+        if password is not None and password.is_file():
+            try:
+                read_secret_file(password)
+            except ConfigurationError as exc:
+                yield Fault(
+                    f"{section}.password_file",
+                    f"phải là một dòng chữ: {exc.public}",
+                    f"must be one line of text: {exc.public}",
+                )
+        if authority is not None and authority.is_file():
+            try:
+                ssl.create_default_context(cafile=authority)
+            except OSError as exc:  # ssl.SSLError is one
+                yield Fault(
+                    f"{section}.ca_file",
+                    f"không phải chứng thư CA dạng PEM: {exc}",
+                    f"is no authority's certificate in PEM: {exc}",
+                )
 
 
 def _seal_key(settings: Settings) -> Iterator[Fault]:

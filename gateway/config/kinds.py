@@ -33,6 +33,7 @@ _CODE: Final = re.compile(r"[0-9A-Z]+(\.[0-9A-Z]+)*")
 _HOST_PORT: Final = re.compile(
     r"(?:[A-Za-z0-9][A-Za-z0-9.-]{0,252}|\[[0-9A-Fa-f:.]+\])(?::\d{1,5})?"
 )
+_URL_PATH: Final = re.compile(r"(?:/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)+")
 _ID: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
 
 
@@ -110,6 +111,12 @@ def _endpoint(value: str) -> str:
     if not good:
         raise PydanticCustomError("endpoint", "not an address")
     return value.rstrip("/")
+
+
+def _url_path(value: str) -> str:
+    if not _URL_PATH.fullmatch(value):
+        raise PydanticCustomError("url_path", "not a path")
+    return value
 
 
 def _host_port(value: str) -> str:
@@ -216,6 +223,7 @@ IdOrNothing = Annotated[str, AfterValidator(_id_or_nothing)]
 HostPort = Annotated[str, AfterValidator(_host_port)]
 HostMapping = Annotated[str, AfterValidator(_host_mapping)]
 Endpoint = Annotated[str, AfterValidator(_endpoint)]
+UrlPath = Annotated[str, AfterValidator(_url_path)]
 Extension = Annotated[str, AfterValidator(_extension)]
 ReadableFile = Annotated[Path, AfterValidator(_resolve), AfterValidator(_is_file)]
 LaterFile = Annotated[Path, AfterValidator(_resolve)]

@@ -1,5 +1,6 @@
 """Who we exchange with, as settings: [[peer]] and [[agency]]. Pure values."""
 
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Annotated, Final, Literal
 
@@ -13,11 +14,18 @@ from gateway.config.kinds import (
     Endpoint,
     Id,
     IdOrNothing,
+    ReadableFile,
     SecretFile,
     Size,
     parse_size,
 )
 
+VARIANTS: Final[Mapping[str, tuple[str, ...]]] = {
+    "bkav": ("rest", "soap11", "soap12"),
+    "langson": ("v1", "lgspedoc"),
+    "wso2": ("object", "text", "form"),
+}
+"""Forms of a dialect, the usual one first; a dialect that is not here has one."""
 _ZERO: Final = timedelta(0)
 
 
@@ -75,6 +83,53 @@ class Peer(Section):
         "unpadded",
         "Dạng mã băm gửi đi: unpadded như bộ SDK, padded là hex đầy đủ.",
         "Form of the hash we send: unpadded as the SDK does, padded is full hex.",
+    )
+    variant: str = field(
+        "",
+        'Dạng của giao thức, để trống là dạng thường dùng (đứng đầu): bkav: "rest", "soap11", '
+        '"soap12"; langson: "v1", "lgspedoc"; wso2: "object", "text", "form".',
+        'Form of the protocol, the usual one (the first) when empty: bkav: "rest", "soap11", '
+        '"soap12"; langson: "v1", "lgspedoc"; wso2: "object", "text", "form".',
+    )
+    token_endpoint: Endpoint | None = field(
+        None,
+        "Địa chỉ xin token OAuth2, nếu khác /token của endpoint (wso2).",
+        "Address where OAuth2 tokens are asked for, if not /token of the endpoint (wso2).",
+        sample='"https://lgsp.example.vn:8243/token"',
+    )
+    unit_secret_file: SecretFile | None = field(
+        None,
+        "Tệp chứa secretDonVi, một dòng, nếu trục yêu cầu (wso2).",
+        "File with secretDonVi, one line, where the axis wants one (wso2).",
+        sample='"keys/truc-tinh.don-vi"',
+    )
+    ca_file: ReadableFile | None = field(
+        None,
+        "Chứng thư CA (PEM) đã ký chứng thư máy chủ của bên kia; mặc định: CA của hệ điều hành.",
+        "CA certificates (PEM) behind the other end's server; the system's when left out.",
+        sample='"keys/ca-truc-tinh.pem"',
+    )
+    certificate_file: ReadableFile | None = field(
+        None,
+        "Chứng thư TLS (PEM) của cổng này, nếu bên kia đòi (TLS hai chiều).",
+        "Our own TLS certificate chain (PEM), where the other end asks for one (mutual TLS).",
+        sample='"keys/cong-nay.pem"',
+    )
+    key_file: SecretFile | None = field(
+        None,
+        "Khóa riêng (PEM) của certificate_file.",
+        "Private key (PEM) of certificate_file.",
+        sample='"keys/cong-nay.key"',
+    )
+    username: str = field(
+        "",
+        "Tên đăng nhập do bên kia cấp, nếu khác system_id (langson).",
+        "Name we sign in by there, if it is not the system_id (langson).",
+    )
+    application_code: str = field(
+        "",
+        "Mã ứng dụng khai khi đăng nhập (langson).",
+        "Application code told when signing in (langson).",
     )
     receipt_01_by: Literal["gateway", "recipient"] = field(
         "gateway",

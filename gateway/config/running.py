@@ -8,7 +8,9 @@ from gateway.config.kinds import Duration, Size, parse_size
 
 _ZERO: Final = timedelta(0)
 
-RoleName = Literal["api", "issue", "dispatch", "relay", "collect", "receive", "janitor", "all"]
+RoleName = Literal[
+    "api", "issue", "dispatch", "relay", "collect", "receive", "janitor", "amqp", "all"
+]
 
 
 class Node(Section):
@@ -23,10 +25,10 @@ class Node(Section):
     )
     roles: tuple[RoleName, ...] = field(
         ("all",),
-        "Việc của tiến trình này: api, issue, dispatch, relay, collect, receive, janitor, hoặc "
-        "all; sổ cái SQLite chỉ chạy được all.",
-        "What this process does: api, issue, dispatch, relay, collect, receive, janitor, or all; "
-        "an SQLite ledger takes all only.",
+        "Việc của tiến trình này: api, issue, dispatch, relay, collect, receive, janitor, amqp, "
+        "hoặc all; sổ cái SQLite chỉ chạy được all.",
+        "What this process does: api, issue, dispatch, relay, collect, receive, janitor, amqp, or "
+        "all; an SQLite ledger takes all only.",
         min_length=1,
     )
     drain: Duration = field(

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import Field, IPvAnyNetwork, PrivateAttr, model_validator
 
 from gateway.config.base import REQUIRED, Section, duration, field
-from gateway.config.broker import BrokerSection
+from gateway.config.broker import AgenciesAmqp, BrokerSection
 from gateway.config.keeping import Backup, Blobs
 from gateway.config.kinds import (
     Code,
@@ -28,6 +28,7 @@ from gateway.config.kinds import (
     ReadableFolder,
     SecretFile,
     Size,
+    UrlPath,
     parse_size,
 )
 from gateway.config.ledger import LedgerSection
@@ -147,6 +148,11 @@ class Http(Section):
         ("vxp",),
         "Các giao thức trục mà phần mềm của đơn vị được gọi tới cổng này.",
         "Axis dialects in which agencies' software may call this gateway.",
+    )
+    wso2_base: UrlPath = field(
+        "/truclienthong/v1.0.0",
+        "Đường dẫn gốc của giao thức wso2, như trục của tỉnh đang dùng; token ở /token.",
+        "Base path of the dialect wso2, as the province's axis has it; tokens are at /token.",
     )
     plain_facades: tuple[PlainFacade, ...] = Field(
         (),
@@ -578,6 +584,7 @@ class Settings(Section):
     blobs: Blobs
     backup: Backup
     broker: BrokerSection
+    agencies_amqp: AgenciesAmqp
     verify: Verify
     scan: Scan
     reports: Reports

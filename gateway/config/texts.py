@@ -51,6 +51,10 @@ TEXTS: Final[Mapping[str, tuple[str, str]]] = {
         "phải là địa chỉ http:// hoặc https://, không kèm tài khoản hay tham số",
         "must be an http:// or https:// address without user or query",
     ),
+    "url_path": (
+        'phải là đường dẫn như "/truclienthong/v1.0.0", không có dấu / ở cuối',
+        'must be a path such as "/truclienthong/v1.0.0", without a / at its end',
+    ),
     "host_port": (
         'phải là tên máy hoặc máy:cổng, như "ca.gov.vn" hay "10.1.2.3:80"',
         'must be a host or host:port, such as "ca.gov.vn" or "10.1.2.3:80"',

@@ -40,6 +40,11 @@ tsa_url = "http://127.0.0.1:9/tsa"
 url = "amqp://vanlien@127.0.0.1:9/lien-thong"
 password_file = "truc.secret"
 ca_file = "tls.pem"
+[agencies_amqp]
+url = "amqp://vanlien@127.0.0.1:9/agencies"
+password_file = "truc.secret"
+ca_file = "tls.pem"
+systems = ["qlvb"]
 [blobs]
 url = "s3://van-ban/kho"
 endpoint = "https://127.0.0.1:9"
@@ -48,6 +53,18 @@ secret_key_file = "truc.secret"
 ca_file = "tls.pem"
 [backup]
 to = ["not-there"]
+[[peer]]
+id = "truc-tinh"
+dialect = "wso2"
+endpoint = "https://127.0.0.1:9/truclienthong/v1.0.0"
+system_id = "vanlien"
+secret_file = "truc.secret"
+token_endpoint = "https://127.0.0.1:9/token"
+unit_secret_file = "truc.secret"
+ca_file = "tls.pem"
+certificate_file = "tls.pem"
+key_file = "tls.key"
+codes_behind = "H99"
 """
 
 

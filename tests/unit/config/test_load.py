@@ -346,7 +346,9 @@ def test_the_sample_with_every_comment_taken_away_passes_too(folder):
     seal = ("seal.key", "seal.pem", "seal.password")
     store = ("s3-access.key", "s3-secret.key", "s3-ca.pem", "broker.password", "broker-ca.pem")
     ledger = ("ledger.password", "ledger-ca.pem")
-    for name in ("tls.pem", "tls.key", "truc-qg.secret", "token.pin", *seal, *store, *ledger):
+    peer = ("truc-qg.secret", "truc-tinh.don-vi", "ca-truc-tinh.pem", "cong-nay.pem", "cong-nay.key")
+    own = ("agencies-broker.password",)
+    for name in ("tls.pem", "tls.key", "token.pin", *own, *peer, *seal, *store, *ledger):
         (folder / "keys" / name).write_text("secret\n")
         (folder / "keys" / name).chmod(0o600)
     bare = "\n".join(
@@ -355,11 +357,17 @@ def test_the_sample_with_every_comment_taken_away_passes_too(folder):
     faults = check(write(folder, bare), {})
     # The sample's TLS pair and seal are none, and its agency shows a successor without being closed.
     # A receipt key is in a file or in a token, and the sample shows both; its ledger is a file.
+    # What one dialect alone understands does not go with the sample's peer, which speaks VXP.
     assert where(faults) == {
+        "peer.token_endpoint",
+        "peer.unit_secret_file",
+        "peer.ca_file",
+        "peer.certificate_file",
         "http.tls_cert",
         "agency[0].successor",
         "receipts.key",
         "broker.ca_file",
+        "agencies_amqp.ca_file",
         "reports.seal.key_file",
         "ledger.password_file",
         "ledger.ca_file",
@@ -490,3 +498,45 @@ def test_how_the_broker_is_reached(folder, before, after, faults):
     found = check(write(folder, GOOD + text), {})
     assert where(found) == faults
     assert not any("mat-khau" in fault.vi + fault.en for fault in found)
+
+
+HAVING = PEER.replace("axis.secret", "secrets.key")
+WSO2 = HAVING.replace("[[peer]]", '[[peer]]\ndialect = "wso2"')
+
+
+def test_a_peer_behind_an_api_gateway(folder):
+    (folder / "keys/unit.secret").write_text("s\n")
+    (folder / "keys/unit.secret").chmod(0o600)
+    extra = 'token_endpoint = "https://lgsp.vn:8243/token"\nunit_secret_file = "keys/unit.secret"\n'
+    text = GOOD + WSO2 + extra + 'variant = "form"\n'
+    peer = load(write(folder, text), {}).peers[0]
+    assert peer.token_endpoint == "https://lgsp.vn:8243/token"
+    assert peer.unit_secret_file == folder / "keys/unit.secret"
+
+
+@pytest.mark.parametrize(
+    ("extra", "where_"),
+    [
+        ('token_endpoint = "http://lgsp.vn/token"', "peer.token_endpoint"),
+        ('variant = "soap11"', "peer.variant"),
+        ('ca_file = "keys/secrets.key"', "peer.ca_file"),
+        ('certificate_file = "keys/receipts.pem"', "peer.key_file"),
+        ('key_file = "keys/receipts.pem"', "peer.certificate_file"),
+        ('token_endpoint = "https://lgsp.vn/token?key=1"', "peer[0].token_endpoint"),
+    ],
+)
+def test_faults_of_a_peer_behind_an_api_gateway(folder, extra, where_):
+    assert where_ in where(check(write(folder, GOOD + WSO2 + extra + "\n"), {}))
+
+
+def test_another_dialect_has_no_token_endpoint(folder):
+    text = GOOD + HAVING + 'token_endpoint = "https://lgsp.vn/token"\n'
+    assert where(check(write(folder, text), {})) == {"peer.token_endpoint"}
+
+
+def test_the_base_path_of_an_api(folder):
+    text = GOOD + '[http]\nwso2_base = "/truc-tinh/v2.0"\n'
+    assert load(write(folder, text), {}).http.wso2_base == "/truc-tinh/v2.0"
+    for wrong in ("", "/", "x", "/a/", "/a//b", "/..", "/a/{b}", "/a?b"):
+        text = GOOD + f'[http]\nwso2_base = "{wrong}"\n'
+        assert where(check(write(folder, text), {})) == {"http.wso2_base"}
