@@ -144,7 +144,7 @@ class _Desk:
             raise wire.too_large(self._max_bytes)
         declared = wire.declared_hash(request.headers.get("hash-edoc", ""))
         packet = wire.checked(body(request), declared, self._max_bytes)
-        options = SubmitOptions(via="bkav", declared_from=guest.organ or None)
+        options = SubmitOptions(via="bkav", reachable=True, declared_from=guest.organ or None)
         if kind == "edoc":
             doc_id = (await self._front.submit(guest.caller, packet, options)).id
         else:

@@ -22,7 +22,7 @@ class Guest:
     Args:
         caller: The system, with all the agencies it speaks for.
         own: The same, narrowed to the agency it calls for.
-        organ: organId as written; "" when it came for the whole system.
+        organ: Canonical code of that agency; "" when it came for the whole system.
     """
 
     caller: Caller
@@ -80,7 +80,7 @@ class Gate:
                 Reason.SENDER_NOT_CALLER,
                 f"organId {written[:40]!r} is not an agency that {caller.system_id} speaks for",
             )
-        return Guest(caller, replace(caller, speaks_for=frozenset({code})), written)
+        return Guest(caller, replace(caller, speaks_for=frozenset({code})), code)
 
     async def _code(self, caller: Caller, written: str) -> str | None:
         for code in caller.speaks_for:

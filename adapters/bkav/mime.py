@@ -54,7 +54,9 @@ def content_type(text: str) -> ContentType:
     mail = MailHeaders()
     mail["Content-Type"] = " ".join(text.split())
     pairs = mail.get_params(failobj=[]) or []
-    found = {name.lower(): collapse_rfc2231_value(value) for name, value in pairs[1:]}
+    found: dict[str, str] = {}
+    for name, value in pairs[1:]:
+        found.setdefault(name.lower(), collapse_rfc2231_value(value))
     media = pairs[0][0].strip().lower() if pairs else ""
     return ContentType(media, found)
 

@@ -167,7 +167,9 @@ class SoapDesk:
             came = await letters.spooled(call.parts, Path(folder))
             letters.match(listed, came)
             packet = letters.packet(call.message, listed, came)
-            options = SubmitOptions(via="bkav", declared_from=call.guest.organ or None)
+            options = SubmitOptions(
+                via="bkav", reachable=True, declared_from=call.guest.organ or None
+            )
             caller = call.guest.caller
             accepted = await self._front.submit(caller, self._bounded(packet), options)
         number = str(self._numbers.show(accepted.id))
