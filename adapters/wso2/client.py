@@ -56,7 +56,7 @@ class Wso2Settings:
         system_id: Client id (consumer key) given at registration.
         token_endpoint: Where to sign in; "" = `/token` of the same server.
         unit_secret: `secretDonVi`, where the axis wants one; "" = none.
-        send_as: How a packet is written: a JSON object, a JSON text, or a form.
+        variant: How a packet is written: a JSON object, a JSON text, or a form.
         connect_s: Longest wait for a connection.
         silence_s: Longest silence of the peer while data should flow.
         max_answer_bytes: Largest JSON answer, catalogue included.
@@ -69,7 +69,7 @@ class Wso2Settings:
     system_id: str
     token_endpoint: str = ""
     unit_secret: str = field(default="", repr=False)
-    send_as: wire.SendAs = "object"
+    variant: wire.Variant = "object"
     connect_s: float = 10.0
     silence_s: float = 60.0
     max_answer_bytes: int = 64 * 1024 * 1024
@@ -156,16 +156,16 @@ class Wso2Adapter:
         return _outcome(status, body, self._wait_s(wish, body))
 
     async def _send(self, parcel: Parcel, upload: Upload, token: str) -> tuple[int, str, bytes]:
-        content_type, before, after = _around(self._settings.send_as, parcel.kind)
+        content_type, before, after = _around(self._settings.variant, parcel.kind)
 
         async def text() -> AsyncIterator[bytes]:
             yield before
             async for chunk in encoded(upload.chunks()):
-                yield _escaped(chunk) if self._settings.send_as == "form" else chunk
+                yield _escaped(chunk) if self._settings.variant == "form" else chunk
             yield after
 
         headers = {"Content-Type": content_type}
-        if self._settings.send_as != "form":  # the length of a form is known when it is written
+        if self._settings.variant != "form":  # the length of a form is known when it is written
             size = len(before) + (parcel.size_bytes + 2) // 3 * 4 + len(after)
             headers["Content-Length"] = str(size)
         query = {wire.KIND[0]: parcel.kind}
@@ -372,9 +372,9 @@ class Wso2Adapter:
         return UnavailableError(error.reason, error.public, retry_after_s=wish_s)
 
 
-def _around(send_as: wire.SendAs, kind: MessageKind) -> tuple[str, bytes, bytes]:
+def _around(variant: wire.Variant, kind: MessageKind) -> tuple[str, bytes, bytes]:
     """Return the type of a body and what stands before and after the base64 in it."""
-    match send_as:
+    match variant:
         case "object":
             before, after = wire.encode({wire.KIND[0]: kind, wire.PACKET[0]: "|"}).split(b"|")
             return wire.JSON_TYPE, before, after

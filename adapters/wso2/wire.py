@@ -76,7 +76,7 @@ THROTTLED: Final = 900800
 NOT_READY: Final = 303001
 GENERAL: Final = 900967
 
-SendAs = Literal["object", "text", "form"]
+Variant = Literal["object", "text", "form"]
 
 
 # ---------------------------------------------------------------- answers of the API

@@ -346,7 +346,13 @@ def test_the_sample_with_every_comment_taken_away_passes_too(folder):
     seal = ("seal.key", "seal.pem", "seal.password")
     store = ("s3-access.key", "s3-secret.key", "s3-ca.pem", "broker.password", "broker-ca.pem")
     ledger = ("ledger.password", "ledger-ca.pem")
-    peer = ("truc-qg.secret", "truc-tinh.don-vi", "ca-truc-tinh.pem", "cong-nay.pem", "cong-nay.key")
+    peer = (
+        "truc-qg.secret",
+        "truc-tinh.don-vi",
+        "ca-truc-tinh.pem",
+        "cong-nay.pem",
+        "cong-nay.key",
+    )
     own = ("agencies-broker.password",)
     for name in ("tls.pem", "tls.key", "token.pin", *own, *peer, *seal, *store, *ledger):
         (folder / "keys" / name).write_text("secret\n")
