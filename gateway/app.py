@@ -14,6 +14,7 @@ import random
 import secrets
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from contextlib import AsyncExitStack, contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +22,13 @@ from aiohttp import web
 
 from adapters.shared.serving import only_from
 from gateway import __version__, observe, stores
-from gateway.brokers import make_broker, outside
+from gateway.brokers import (
+    agencies_outside,
+    asyncapi_of,
+    make_agencies_door,
+    make_broker,
+    outside,
+)
 from gateway.clock import SystemClock, ask_ntp
 from gateway.config import Settings
 from gateway.datafolder import take_lock
@@ -68,11 +75,14 @@ from gateway.programs.nodes import Nodes, Self
 from gateway.programs.notices import LedgerNotices
 from gateway.programs.pulse import Pulse
 from gateway.programs.receiver import Receiver
+from gateway.programs.registering import Registrar
 from gateway.programs.recheck import Recheck
 from gateway.programs.relay import Relay
+from gateway.programs.replays import LedgerReplays
 from gateway.programs.retention import Retention
 from gateway.programs.roles import Program, Role, programs_of, verifies
 from gateway.programs.turnstile import Turnstile
+from gateway.programs.uploads import BlobUploads
 from gateway.reports.build import contact_of
 from gateway.stores import UuidIds
 from gateway.verifier.fetch import Fetcher
@@ -89,6 +99,7 @@ from gateway.web.studio import Studio
 from gateway.web.verify_page import VerifyPage
 
 if TYPE_CHECKING:
+    from adapters.amqp.door import AgenciesDoor
     from gateway.seal.office import SealOffice
 
 API = "/api/v1"
@@ -124,6 +135,7 @@ class Gateway:
         self._wanted = programs_of(Role(name) for name in settings.node.roles)
         self._boot = secrets.token_hex(8)
         self.duty: Duty | None = None
+        self.agencies: AgenciesDoor | None = None
         self.seal: SealOffice | None = None
 
     @property
@@ -153,7 +165,7 @@ class Gateway:
         opened.callback(self.blobs.close)
         self.catalogue = stores.open_catalogue(settings)
         opened.callback(self.catalogue.close)
-        secret_keys = SecretKeys(settings.secrets.key_file)
+        self.secret_keys = secret_keys = SecretKeys(settings.secrets.key_file)
         self.keys.watched.append(secret_keys)
         self.callers = stores.open_callers(settings, self.clock, secret_keys)
         self.tokens = SealedTokens(secret_keys, self.callers, self.clock.now)
@@ -175,6 +187,8 @@ class Gateway:
         for adapter in self.context.adapters.values():
             opened.push_async_callback(adapter.close)
         self._make_programs()
+        if self.agencies is not None:
+            opened.push_async_callback(self.agencies.let_go)
         self.duty = self._make_duty()
         self.ledger.on_outbox = self.dispatch.wake
         await self.clockwatch.once()
@@ -201,7 +215,7 @@ class Gateway:
         """Stop listening, then the programs, then close the ledger. Safe to repeat."""
         if self.duty is not None:
             await self.duty.close()
-        await asyncio.gather(*(running.close() for running in self.listeners))
+        await asyncio.gather(*(counter.close() for counter in self._counters()))
         await self._opened.aclose()
 
     async def _end_tasks(self) -> None:
@@ -293,6 +307,8 @@ class Gateway:
         self.mailroom = Mailroom(context)
         self.door = Door(context, Intake(context), self.mailroom)
         self.desk = Desk(context, self.mailroom)
+        self.uploads = BlobUploads(context, self.secret_keys)
+        self._make_agencies()
         self.receiver = Receiver(context, self.mailroom)
         self.collector = Collector(context, self.receiver)
         self.dispatch = Dispatch(context)
@@ -314,6 +330,21 @@ class Gateway:
         self.clockwatch = ClockWatch(
             context, self.clock, ask, every=clock.check_every, warn_over=clock.max_offset
         )
+
+    def _make_agencies(self) -> None:
+        if agencies_outside(self.settings) and Program.AMQP in self._wanted:
+            self.agencies = make_agencies_door(
+                self.settings,
+                front=self.door,
+                callers=self.callers,
+                uploads=self.uploads,
+                feeds=self.feeds,
+                turn=self.leases.holding,
+            )
+
+    def _counters(self) -> "list[Running | AgenciesDoor]":
+        """Return the doors through which something comes."""
+        return [*self.listeners, *(() if self.agencies is None else (self.agencies,))]
 
     def _make_nodes(self) -> Nodes:
         name = self.context.node or self.settings.node.name or platform.node() or "node"
@@ -338,7 +369,7 @@ class Gateway:
             self.turnstile,
             self.leases,
             self.nodes,
-            lambda: self.listeners,
+            self._counters,
             drain_s=node.drain.total_seconds(),
             finish_s=node.finish.total_seconds(),
         )
@@ -373,13 +404,35 @@ class Gateway:
             Program.CLOCK: self.clockwatch.run,
             Program.REVOCATION: self.watch.run,
         }
+        if self.agencies is not None:
+            by_role[Program.AMQP] = self.agencies.run
+        folders = self._spools() if Program.SPOOL in self._wanted else []
         everywhere = [
+            *folders,
             ("leases", self.leases.run()),
             ("nodes", self.nodes.run()),
             ("forecast", self._make_forecast().run()),
             ("keys", self.keys.run()),
         ]
         return [*everywhere, *((p.value, by_role[p]()) for p in by_role if p in self._wanted)]
+
+    def _spools(self) -> list[tuple[str, Coroutine[Any, Any, None]]]:
+        """Return the watching of folders that are doors."""
+        if not self.settings.spools:
+            return []
+        from gateway.spools import spool_doors
+
+        doors = spool_doors(
+            self.settings,
+            front=self.door,
+            desk=self.desk,
+            callers=self.callers,
+            clock=self.clock,
+            feeds=self.feeds,
+            notices=self.notices,
+            turn=self.leases.holding,
+        )
+        return [(f"spool:{system}", door.run()) for system, door in doors]
 
     def _make_backups(self) -> BackupWatch:
         """Return what watches backups; it makes them where the settings name a target."""
@@ -482,11 +535,13 @@ class Gateway:
             self.clock,
             self._ids,
             limits=limits,
-            extra_routes=[route for facade in facades for route in facade.routes],
+            extra_routes=[*(r for f in facades for r in f.routes), *self._asyncapi()],
+            uploads=self.uploads,
             studio=studio,
             verify_page=page,
             busy=_busy(facades),
             notices=LedgerNotices(self.ledger, self.pulse),
+            replays=LedgerReplays(self.ledger, self.clock, self._ids),
         )
 
     def _asyncapi(self) -> list[web.RouteDef]:
@@ -513,8 +568,13 @@ class Gateway:
             clock=self.clock,
             max_bytes=limits.max_packet_bytes,
             plain_http_from=plain_http_from,
+            registrar=Registrar(self.context),
         )
-        return [dialect(name).facade(means) for name in dict.fromkeys(wanted)]
+        bases = {"wso2": self.settings.http.wso2_base}
+        return [
+            dialect(name).facade(replace(means, base=bases.get(name, "")))
+            for name in dict.fromkeys(wanted)
+        ]
 
     async def _listen_plainly(self, limits: web_body.Limits) -> None:
         """Open the listeners of old clients."""

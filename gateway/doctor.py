@@ -61,12 +61,14 @@ async def _all(settings: Settings) -> list[Finding]:
         "queue": _queue,
         "blobs": _blobs,
         "broker": _broker,
+        "agencies_amqp": _agencies_amqp,
         "receipt key": _receipt_key,
         "tls": _tls,
         "clock": _clock,
         "backup": _backup,
         "disk": _disk,
         "scan": _scan,
+        "spool": _spools,
     }
     tried = [_tried(name, trial, settings) for name, trial in trials.items()]
     tried += [_peer(settings, n) for n in range(len(settings.peers))]
@@ -103,6 +105,7 @@ _NEXT: Final[Mapping[str, str]] = {
     "ledger": "vanlien ledger status",
     "blobs": "[blobs]",
     "broker": "vanlien broker declare --diff",
+    "agencies_amqp": "vanlien broker agencies --diff",
     "receipt key": "vanlien receipts key list",
     "tls": "[http] tls_cert, tls_key",
     "backup": "vanlien backup",
@@ -193,6 +196,23 @@ def _blobs(settings: Settings) -> list[Finding]:
     return [_well("blobs", where)]
 
 
+def _spools(settings: Settings) -> list[Finding]:
+    if not settings.spools:
+        return []
+    from adapters.spool.folder import Folder
+
+    found = []
+    for told in settings.spools:
+        what = f"spool:{told.system}"
+        try:
+            Folder(told.folder, told.system).check()
+            found.append(_well(what, str(told.folder)))
+        except GatewayError as exc:
+            vi, en = f"{told.folder}: không dùng được", f"{told.folder}: {exc.public}"
+            found.append(Finding(what, BAD, vi, en, "vanlien spool init"))
+    return found
+
+
 def _scan(settings: Settings) -> list[Finding]:
     clock = SystemClock()
     told, scanner = settings.scan, scanner_of(settings, clock)
@@ -226,6 +246,26 @@ def _broker(settings: Settings) -> list[Finding]:
         en = f"{len(missing)} queues are not made yet; a server makes them"
         return [Finding("broker", WARNING, vi, en, "vanlien broker declare")]
     return [_well("broker", settings.broker.url or "")]
+
+
+def _agencies_amqp(settings: Settings) -> list[Finding]:
+    if not brokers.agencies_outside(settings):
+        return []
+    from adapters.amqp import topology
+
+    what, told = "agencies_amqp", settings.agencies_amqp
+    server, names = brokers.agencies_server_of(settings), brokers.agencies_names_of(settings)
+    found = asyncio.run(topology.examined(server, names, told.systems, make=False))
+    differ = ", ".join(one.name for one in found if one.differs)
+    missing = sum(not one.there for one in found)
+    if differ:
+        vi, en = f"khai báo khác: {differ}", f"declared otherwise: {differ}"
+        return [Finding(what, WARNING, vi, en, _NEXT[what])]
+    if missing:
+        vi = f"thiếu {missing} hàng đợi; máy chủ tự tạo khi chạy"
+        en = f"{missing} queues are not made yet; a server makes them"
+        return [Finding(what, WARNING, vi, en, "vanlien broker agencies")]
+    return [_well(what, told.url or "")]
 
 
 def _receipt_key(settings: Settings) -> list[Finding]:

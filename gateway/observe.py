@@ -416,6 +416,19 @@ def file_scanned(*, sha256: str, result: str, reason: str | None, wait_s: float)
     (_warn if result == "infected" else _debug)("file_scanned", facts)
 
 
+def spool_taken(*, system_id: str, kind: str, result: str) -> None:
+    """A file dropped into a folder was dealt with: `accepted`, `reported` or `refused`."""
+    facts = locals()
+    measures.of(measures.spooled, kind, result).inc()
+    _info("spool_taken", facts)
+
+
+def spool_unknown(*, system_id: str, reason: str) -> None:
+    """A folder moved to `in/cur` names nothing of this system's."""
+    facts = locals()
+    _warn("spool_unknown", facts)
+
+
 def scan_owed(*, inbound_id: str, reasons: Iterable[str]) -> None:
     """A document that came in is not offered: a file of it must be scanned first (FMT-14)."""
     facts = locals()
@@ -585,6 +598,11 @@ def list_age(*, issuer: str, age_s: float, expires_in_s: float) -> None:
     """How old an authority's newest list is, and how long it is still in force; no line."""
     measures.of(measures.crl_age, issuer).set(age_s)
     measures.of(measures.crl_expires_in, issuer).set(expires_in_s)
+
+
+def agency_asked(*, kind: str, system: str) -> None:
+    """A system asks for an agency to be registered or closed; an operator decides."""
+    _info("agency_asked", locals())
 
 
 def key_taken(*, what: str, name: str) -> None:

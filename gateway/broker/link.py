@@ -27,4 +27,8 @@ class Address(Server):
 
 def outage() -> Outage:
     """Return what tells operations of the lanes' broker."""
-    return Outage(observe.broker_away, observe.broker_back, observe.broker_let_go)
+    return Outage(
+        lambda *, side, reason: observe.broker_away(side=side, reason=reason),
+        lambda *, away_s: observe.broker_back(away_s=away_s),
+        observe.broker_let_go,
+    )

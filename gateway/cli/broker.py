@@ -1,4 +1,4 @@
-"""`vanlien broker`: the queues on RabbitMQ, made beforehand, compared, and counted.
+"""`vanlien broker`: what is on RabbitMQ, made beforehand, compared, and counted.
 
 A running gateway makes what is missing by itself; these commands are for those who want to see it
 first. Nothing is deleted or changed here: the ledger is the truth, and whoever removes a queue
@@ -6,9 +6,12 @@ finds it filled again.
 """
 
 import asyncio
+import shlex
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
+from urllib.parse import unquote, urlsplit
 
 import typer
 
@@ -24,7 +27,7 @@ _EXITS = "0 xong / done · 1 có hàng đợi thiếu hoặc khác / queues are 
 
 
 def register(app: typer.Typer) -> None:
-    """Add `broker declare|status`."""
+    """Add `broker declare|status|agencies`."""
     group = typer.Typer(help="Hàng đợi RabbitMQ. / The queues on RabbitMQ.")
     group.command(
         "declare",
@@ -35,6 +38,12 @@ def register(app: typer.Typer) -> None:
     group.command(
         "status", epilog=examples("vanlien broker status", "vanlien broker status --json")
     )(status)
+    group.command(
+        "agencies",
+        epilog=examples(
+            "vanlien broker agencies --diff", "vanlien broker agencies --json", exits=_EXITS
+        ),
+    )(agencies)
     app.add_typer(group, name="broker")
 
 
@@ -86,6 +95,55 @@ def status(*, config: ConfigOption = Path(CONFIG_NAME), as_json: JsonOption = Fa
     }
     emit(payload, human, as_json)
     return OK
+
+
+def agencies(
+    *,
+    diff: Annotated[
+        bool,
+        typer.Option("--diff", help="Chỉ so sánh, không tạo gì. / Compare only, make nothing."),
+    ] = False,
+    config: ConfigOption = Path(CONFIG_NAME),
+    as_json: JsonOption = False,
+) -> int:
+    """Exchange, hàng đợi và quyền của các cơ quan. / The agencies' exchange, queues and rights."""
+    from adapters.amqp import topology
+    from gateway import brokers
+    from gateway.config import load
+
+    settings = load(config)
+    names, systems = brokers.agencies_names_of(settings), settings.agencies_amqp.systems
+    server = brokers.agencies_server_of(settings)
+    found = asyncio.run(topology.examined(server, names, systems, make=not diff))
+    done = "sẽ tạo / would be made" if diff else "đã tạo / made"
+    rows = [
+        (one.name, done if not one.there else "khác / differs" if one.differs else "đúng / good",
+         one.differs)
+        for one in found
+    ]  # fmt: skip
+    rights = [names.permissions(system) for system in systems]
+    vhost = unquote(urlsplit(settings.agencies_amqp.url or "").path[1:]) or "/"
+    lines = [
+        f"rabbitmqctl set_permissions -p {shlex.quote(vhost)} {one.user} "
+        f"'{one.configure}' '{one.write}' '{one.read}'"
+        for one in rights
+    ]
+    human: list[object] = [
+        common.table("Exchange, hàng đợi / Queues", ("Tên", "Tình trạng", "Khác chỗ nào"), rows),
+        *lines,
+    ]
+    payload = {
+        "made": not diff,
+        "queues": [
+            {"name": one.name, "what": one.what, "missing": not one.there,
+             "differs": one.differs or None}
+            for one in found
+        ],
+        "permissions": [asdict(one) for one in rights],
+    }  # fmt: skip
+    emit(payload, _stacked(human), as_json)
+    differing = any(one.differs for one in found)
+    return DIFFERS if differing or (diff and any(not one.there for one in found)) else OK
 
 
 async def _found(config: Path, *, make: bool | None) -> "Sequence[Found]":

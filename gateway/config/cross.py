@@ -31,6 +31,7 @@ def cross_faults(settings: Settings, raw: Mapping[str, Any]) -> list[Fault]:
     faults += _broker(settings, raw)
     faults += _peers(settings, raw)
     faults += _agencies(settings, raw)
+    faults += _spools(settings)
     faults += _keys(settings)
     return faults
 
@@ -312,6 +313,16 @@ def _agency(agency: Agency, where: str, peers: set[str]) -> Iterator[Fault]:
         )
     if agency.successor == agency.code:
         yield Fault(f"{where}.successor", "không được là chính nó", "must be another agency")
+
+
+def _spools(settings: Settings) -> Iterator[Fault]:
+    seen: dict[str, str] = {}
+    for index, spool in enumerate(settings.spools):
+        for key, value in (("folder", str(spool.folder)), ("system", spool.system)):
+            where = f"spool[{index}].{key}"
+            first = seen.setdefault(f"{key} {value}", where)
+            if first != where:
+                yield Fault(where, f"trùng với {first}", f"is the same as {first}")
 
 
 def _declared(raw: Mapping[str, Any], table: str, key: str) -> list[str]:

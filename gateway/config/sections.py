@@ -36,6 +36,7 @@ from gateway.config.partners import Agency, Peer
 from gateway.config.reporting import Reports
 from gateway.config.running import Admission, Node, Retention
 from gateway.config.scanning import Scan
+from gateway.config.spool import Spool
 from gateway.config.times import Times
 
 Port = Annotated[int, Field(ge=0, le=65535)]
@@ -602,6 +603,7 @@ class Settings(Section):
     log: Log
     peers: tuple[Peer, ...] = Field((), alias="peer")
     agencies: tuple[Agency, ...] = Field((), alias="agency")
+    spools: tuple[Spool, ...] = Field((), alias="spool")
 
     @property
     def file(self) -> Path | None:

@@ -67,6 +67,7 @@ from gateway.ports.peers import (
     SharedSecret,
     Taken,
 )
+from gateway.ports.replays import Replays, Rewound
 from gateway.ports.revocation import ListHealth, RevocationHealth
 from gateway.ports.scanning import Scanner
 from gateway.ports.uploads import Upload, Uploads
@@ -123,7 +124,9 @@ __all__ = [
     "Present",
     "QuarantineRow",
     "Refused",
+    "Replays",
     "RevocationHealth",
+    "Rewound",
     "Row",
     "Scanner",
     "SentItem",

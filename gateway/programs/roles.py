@@ -19,6 +19,7 @@ class Role(StrEnum):
     COLLECT = "collect"
     RECEIVE = "receive"
     JANITOR = "janitor"
+    AMQP = "amqp"
     ALL = "all"
 
 
@@ -37,19 +38,22 @@ class Program(StrEnum):
     RECHECK = "recheck"
     REVOCATION = "revocation"
     CLOCK = "clock"
+    AMQP = "amqp"
+    SPOOL = "spool"
 
 
 _VERIFIES: Final = frozenset({Program.REVOCATION, Program.CLOCK})
 """Beside every program that verifies: lists of its own machine, and the time they are held to."""
 
 PROGRAMS: Final[Mapping[Role, frozenset[Program]]] = {
-    Role.API: _VERIFIES | {Program.LISTEN},
+    Role.API: _VERIFIES | {Program.LISTEN, Program.SPOOL},
     Role.ISSUE: _VERIFIES | {Program.ISSUE, Program.RECHECK},
     Role.DISPATCH: frozenset({Program.DISPATCH}),
     Role.RELAY: frozenset({Program.RELAY, Program.CLOCK}),
     Role.COLLECT: _VERIFIES | {Program.COLLECTOR, Program.CATALOGUER},
     Role.RECEIVE: _VERIFIES | {Program.RECEIVER},
     Role.JANITOR: frozenset({Program.JANITOR, Program.BACKUP, Program.CLOCK}),
+    Role.AMQP: _VERIFIES | {Program.AMQP},
     Role.ALL: frozenset(Program),
 }
 

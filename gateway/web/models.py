@@ -217,10 +217,18 @@ class Arrival(ArrivalSummary):
     header: Header
 
 
+class Offered(ArrivalSummary):
+    """Văn bản đến trong danh sách: one document of the feed."""
+
+    replay: bool = Field(
+        False, description="The caller had it before and rewound its inbox; same id, same bytes"
+    )
+
+
 class Inbox(_Answer):
     """A page of the feed, oldest first; `next` goes into `after` and never skips anything."""
 
-    items: list[ArrivalSummary]
+    items: list[Offered]
     next: int
 
 

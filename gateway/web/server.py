@@ -25,7 +25,7 @@ from aiohttp.http_exceptions import HttpProcessingError, LineTooLong
 
 from gateway import observe
 from gateway.errors import GatewayError, Reason, RejectedError, UnavailableError
-from gateway.ports import Callers, Clock, Desk, FrontDoor, Ids, Notices, Uploads
+from gateway.ports import Callers, Clock, Desk, FrontDoor, Ids, Notices, Replays, Uploads
 from gateway.web import auth, openapi, problems
 from gateway.web.body import Limits
 from gateway.web.documents import Documents
@@ -33,8 +33,10 @@ from gateway.web.events import EventRoutes
 from gateway.web.inbox import InboxRoutes
 from gateway.web.ops import Ops
 from gateway.web.problems import WebReason, WebRefusalError
+from gateway.web.replays import ReplayRoutes
 from gateway.web.routes import ANYBODY, API_VERSION, Endpoint, read_query
 from gateway.web.studio import Studio
+from gateway.web.uploads import UploadRoutes
 from gateway.web.verifications import Verifications
 from gateway.web.verify_page import VerifyPage
 
@@ -196,10 +198,12 @@ def make_app(
     *,
     limits: Limits | None = None,
     extra_routes: Sequence[web.AbstractRouteDef] = (),
+    uploads: Uploads | None = None,
     studio: Studio | None = None,
     verify_page: VerifyPage | None = None,
     busy: Busy | None = None,
     notices: Notices | None = None,
+    replays: Replays | None = None,
 ) -> web.Application:
     """Return the application.
 
@@ -212,10 +216,12 @@ def make_app(
         limits: Sizes, times, room; the defaults when None.
         extra_routes: Façades' routes. They run inside the same frame (id, headers, closing line,
             problem+json for what they raise) but authenticate by themselves.
+        uploads: Keeps packets that messages refer to; None for no such address.
         studio: Makes verification reports; one without names and pictures when None.
         verify_page: The page for any file, None for none.
         busy: How the façades say that there is no room.
         notices: The feed of events, None for none.
+        replays: Plays inboxes again, None for none.
     """
     limits = limits or Limits()
     gate, ops = Gate(limits), Ops(desk, clock)
@@ -226,6 +232,7 @@ def make_app(
         *Verifications(desk, studio or Studio(), limits).endpoints(),
         *(UploadRoutes(uploads, limits).endpoints() if uploads is not None else ()),
         *(verify_page.endpoints() if verify_page is not None else ()),
+        *(ReplayRoutes(replays, limits).endpoints() if replays is not None else ()),
         *(
             EventRoutes(notices, callers, limits, gate.ending).endpoints()
             if notices is not None

@@ -25,6 +25,7 @@ from gateway.web.documents import Documents
 from gateway.web.inbox import InboxRoutes
 from gateway.web.ops import Ops
 from gateway.web.problems import WEB_CATALOGUE, WebReason
+from gateway.web.uploads import UploadRoutes
 from gateway.web.verifications import Verifications
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -419,6 +420,7 @@ def routes():
         Documents(None, None, Limits()).endpoints(),
         InboxRoutes(None, None, Limits()).endpoints(),
         Ops(None, None).endpoints(),
+        UploadRoutes(None, Limits()).endpoints(),
         Verifications(None, None, Limits()).endpoints(),
     )
     return {(e.method, e.path) for part in parts for e in part}

@@ -1,0 +1,149 @@
+"""The agencies' door on RabbitMQ: one consumer, and a bringer for each system that has a queue.
+
+Two connections: one to take, one to publish, because a broker short of memory or disk stops reading
+from who publishes. Rests and ends like a listener: nothing more is taken, what is in hand is
+answered. A crash leaves messages that come again, to the same answers.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from adapters.amqp import topology
+from adapters.amqp.bringing import Bringing, Turn
+from adapters.amqp.names import Names
+from adapters.amqp.speaking import Mouth
+from adapters.amqp.taking import Pace, Taking
+from gateway import observe
+from gateway.errors import UnavailableError
+from gateway.ports import Callers, Feeds, FrontDoor, Uploads
+from gateway.rabbit import Link, Outage, Server
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """What the operator chose.
+
+    Args:
+        systems: Those that have queues.
+        max_bytes: Largest packet inside a message, either way.
+        hands: Messages worked on at a time.
+        finish_s: How long what is in hand may take when the node goes to rest.
+        pace: How long "not now" is waited for.
+        between_s: How often one who has no turn to bring asks again.
+    """
+
+    systems: Sequence[str] = ()
+    max_bytes: int = 16 << 20
+    hands: int = 8
+    finish_s: float = 5.0
+    pace: Pace = field(default_factory=Pace)
+    between_s: float = 5.0
+
+
+class AgenciesDoor:
+    """See the module.
+
+    Args:
+        server: Where RabbitMQ is.
+        names: What exchange and queues are called.
+        bounds: What the operator chose.
+        front: Does the work.
+        callers: Who may come.
+        uploads: Where referred packets are.
+        feeds: What is offered.
+        turn: Lends what one node does at a time.
+    """
+
+    def __init__(
+        self,
+        server: Server,
+        names: Names,
+        bounds: Bounds,
+        *,
+        front: FrontDoor,
+        callers: Callers,
+        uploads: Uploads,
+        feeds: Feeds,
+        turn: Turn,
+    ) -> None:
+        self._names, self._bounds = names, bounds
+        self._outage = Outage(
+            lambda *, side, reason: observe.agencies_broker_away(side=side, reason=reason),
+            lambda *, away_s: observe.agencies_broker_back(away_s=away_s),
+            observe.agencies_broker_let_go,
+        )
+        self._in = Link(server, "agencies take", self._outage)
+        self._out = Link(server, "agencies publish", self._outage)
+        self._mouth = Mouth(self._out, names, self._outage, server.confirm_s)
+        self._taking = Taking(
+            self._in,
+            names,
+            self._outage,
+            self._mouth,
+            front=front,
+            callers=callers,
+            uploads=uploads,
+            max_bytes=bounds.max_bytes,
+            hands=bounds.hands,
+            pace=bounds.pace,
+        )
+        self._bringing = [
+            Bringing(
+                system_id,
+                names,
+                self._mouth,
+                turn=turn,
+                feeds=feeds,
+                front=front,
+                callers=callers,
+                max_bytes=bounds.max_bytes,
+                between_s=bounds.between_s,
+            )
+            for system_id in dict.fromkeys(bounds.systems)
+        ]
+
+    async def run(self) -> None:
+        """Serve until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._taking.run(), name="agencies take")
+            group.create_task(self._make_queues(), name="agencies queues")
+            for one in self._bringing:
+                group.create_task(one.run(), name=f"agencies bring {one.system_id}")
+
+    async def _make_queues(self) -> None:
+        """Make the queues of all systems, so that they can be read before anything comes."""
+        while True:
+            try:
+                connection = await self._out.steady()
+                await topology.ensure(
+                    connection, self._names, self._names.every(self._bounds.systems)
+                )
+            except UnavailableError as exc:
+                self._outage.lost(self._out.side, exc.public)
+                await asyncio.sleep(self._bounds.between_s)
+            else:
+                return
+
+    # ------------------------------------------------------------ like a listener
+
+    def leave(self, why: str) -> None:
+        """Nothing: systems publish to the broker, and see no difference between nodes."""
+
+    def rest(self, resting: bool) -> None:
+        """Take and bring nothing more, or go on."""
+        self._taking.rest(resting)
+        for one in self._bringing:
+            one.rest(resting)
+
+    async def close(self) -> None:
+        """Take nothing more and answer what is in hand. Safe to repeat."""
+        self.rest(True)
+        await self._taking.finished(self._bounds.finish_s)
+
+    async def let_go(self) -> None:
+        """Close the connections; the programs have ended."""
+        await asyncio.gather(self._in.close(), self._mouth.close())
+        for one in self._bringing:
+            one.close()
+        self._outage.over()

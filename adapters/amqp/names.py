@@ -1,0 +1,98 @@
+"""Exchange and queues of the agencies' door as data, and who may do what with them. Pure values.
+
+Agencies publish to one exchange, which copies everything to one queue: no routing key can lose a
+message. Each system has two queues, one for our answers and one for what is brought to it. They are
+made by us: a system needs no right to make or bind anything, so it can pretend to no other's queue.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final
+
+PREFIX: Final = "vanlien"
+_GIB: Final = 1 << 30
+Arguments = Mapping[str, str | int]
+
+
+def _quorum(most: int, most_bytes: int, overflow: str) -> Arguments:
+    return MappingProxyType(
+        {
+            "x-queue-type": "quorum",
+            "x-max-length": most,
+            "x-max-length-bytes": most_bytes,
+            "x-overflow": overflow,
+        }
+    )
+
+
+# Full means "not now" to who publishes: his confirm says so, and nothing is lost unseen.
+_INCOMING: Final = _quorum(100_000, 16 * _GIB, "reject-publish")
+_OUT: Final = _quorum(10_000, 4 * _GIB, "reject-publish")
+# Answers can be had again (the same message_id), and what lies dead is evidence: the newest stay.
+_REPLY: Final = _quorum(100_000, _GIB // 2, "drop-head")
+_DEAD: Final = _quorum(10_000, 4 * _GIB, "drop-head")
+
+
+@dataclass(frozen=True, slots=True)
+class Queue:
+    """One queue: its name, what it is declared with, the exchange that fills it ("" for none)."""
+
+    name: str
+    arguments: Arguments
+    exchange: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Permissions:
+    """What `rabbitmqctl set_permissions` is told about one system's user."""
+
+    user: str
+    configure: str
+    write: str
+    read: str
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """The names, all with one beginning.
+
+    Args:
+        prefix: What they begin with.
+    """
+
+    prefix: str = PREFIX
+
+    @property
+    def exchange(self) -> str:
+        """Where systems publish."""
+        return f"{self.prefix}.in"
+
+    @property
+    def incoming(self) -> Queue:
+        """What systems published and we have not answered yet."""
+        return Queue(f"{self.prefix}.in", _INCOMING, self.exchange)
+
+    @property
+    def dead(self) -> Queue:
+        """What nobody could be answered about, or nobody could work on."""
+        return Queue(f"{self.prefix}.in.dead", _DEAD)
+
+    def reply(self, system_id: str) -> Queue:
+        """Return where a system finds our answers."""
+        return Queue(f"{self.prefix}.reply.{system_id}", _REPLY)
+
+    def out(self, system_id: str) -> Queue:
+        """Return where a system finds what is brought to it."""
+        return Queue(f"{self.prefix}.out.{system_id}", _OUT)
+
+    def every(self, systems: Iterable[str]) -> tuple[Queue, ...]:
+        """Return all queues of a door that serves these systems."""
+        own = (queue for one in systems for queue in (self.reply(one), self.out(one)))
+        return (self.incoming, self.dead, *own)
+
+    def permissions(self, system_id: str) -> Permissions:
+        """Return all that a system's user may do: publish to us, read its own two queues."""
+        start, user = re.escape(self.prefix), re.escape(system_id)
+        return Permissions(system_id, "^$", rf"^{start}\.in$", rf"^{start}\.(out|reply)\.{user}$")
