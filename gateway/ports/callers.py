@@ -63,6 +63,8 @@ class SubmitOptions:
         via: Door it came through: `api`, `form`, a dialect's name, `amqp`, `spool`.
         idempotency_key: The caller's key, scoped to the caller; None without one.
         all_or_nothing: One bad recipient refuses all.
+        reachable: Refuse when not one recipient can be reached: for callers that are told nothing
+            of single deliveries, as the axis does (ID-09).
         declared_from: Sender the transport names (VXP `from`), None when it names none.
         check_sha256: Called with the hex SHA-256 of the received bytes before anything is
             decided; raises RejectedError to refuse.
@@ -73,6 +75,7 @@ class SubmitOptions:
     via: str = "api"
     idempotency_key: str | None = None
     all_or_nothing: bool = False
+    reachable: bool = False
     declared_from: str | None = None
     check_sha256: Callable[[str], None] | None = None
     secrecy: int = 0
@@ -204,7 +207,10 @@ class FrontDoor(Protocol):
         until: datetime | None = None,
         limit: int = 1000,
     ) -> Sequence[InboxItem]:
-        """List what is offered to the caller's agencies and not yet taken, oldest first."""
+        """List what is offered to the caller's agencies and not yet taken, oldest first.
+
+        What it took before is among it while its inbox is played again (`ports.Replays`).
+        """
         ...
 
     async def fetch(self, caller: Caller, item_id: str) -> Packet:

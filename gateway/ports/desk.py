@@ -72,7 +72,7 @@ class Desk(Protocol):
     async def inbox(
         self, caller: Caller, *, after: int, limit: int, agency: str | None = None
     ) -> Json:
-        """Return `{items: [arrival without header], next: cursor}`: cursors above `after`."""
+        """Return `{items: [arrival without header, replay], next: cursor}`: above `after`."""
         ...
 
     async def arrival(self, caller: Caller, arrival_id: str) -> Json:

@@ -26,6 +26,7 @@ from gateway.programs.context import Context
 from gateway.programs.feeds import ask_for
 from gateway.programs.mailroom import Mailroom
 from gateway.programs.readiness import Readiness
+from gateway.programs.replays import LedgerReplays
 from gateway.programs.rows import loads
 from gateway.programs.undetermined import Decision
 
@@ -40,6 +41,7 @@ class Desk:
         self._context = context
         self._mailroom = mailroom
         self._readiness = Readiness(context)
+        self._replays = LedgerReplays(context.ledger, context.clock, context.ids)
 
     # ------------------------------------------------------------ sent
 
@@ -212,6 +214,8 @@ class Desk:
         agencies = caller.speaks_for if agency is None else {agency} & caller.speaks_for
         rows = await ask_for(self._context.ledger, "inbox", agencies, after=after, limit=limit)
         items = await self._arrivals(rows)
+        again = await self._replays.marked(caller, rows)
+        items = [item | {"replay": item["id"] in again} for item in items]
         return {"items": items, "next": rows[-1]["inbox_seq"] if rows else after}
 
     async def arrival(self, caller: Caller, arrival_id: str) -> Json:
@@ -226,7 +230,10 @@ class Desk:
 
     async def arrival_attachment(self, caller: Caller, arrival_id: str, index: int) -> Packet:
         """Return one file."""
-        return packets.attachment(self._context, await self._mine(caller, arrival_id), index)
+        row = await self._mine(caller, arrival_id)
+        packet = packets.attachment(self._context, row, index)
+        await packets.must_be_kept(self._context, row, packet.sha256)
+        return packet
 
     async def arrival_events(self, caller: Caller, arrival_id: str) -> list[Json]:
         """Return its events."""
@@ -246,6 +253,7 @@ class Desk:
         """Record that the agency's system has it."""
         row = await self._mine(caller, arrival_id)
         after = await self._mailroom.confirm(row["id"], by=caller.system_id)
+        await self._replays.seen(caller.system_id, row["id"])
         faults.reach("desk.after-confirm")
         return await self._whole(after)
 

@@ -31,6 +31,7 @@ from gateway.programs.feeds import ask_for
 from gateway.programs.intake import Intake
 from gateway.programs.items import document_item, status_item
 from gateway.programs.mailroom import Mailroom
+from gateway.programs.replays import LedgerReplays, in_order
 from gateway.programs.rows import loads
 
 _STATUS_BYTES = 4 * 1024 * 1024
@@ -44,6 +45,7 @@ class Door:
         self._context = context
         self._intake = intake
         self._mailroom = mailroom
+        self._replays = LedgerReplays(context.ledger, context.clock, context.ids)
 
     async def submit(
         self, caller: Caller, packet: AsyncIterator[bytes], options: SubmitOptions
@@ -98,7 +100,17 @@ class Door:
             until=to_text(until) if until else "",
             limit=limit,
         )
-        return [document_item(r) if kind == "edoc" else status_item(r) for r in rows]
+        items = [document_item(r) if kind == "edoc" else status_item(r) for r in rows]
+        again = await self._replays.again(
+            caller,
+            kind,
+            limit,
+            lambda item: (
+                (since is None or item.at_gateway_at >= since)
+                and (until is None or item.at_gateway_at <= until)
+            ),
+        )
+        return in_order(again, items)[:limit] if again else items
 
     async def fetch(self, caller: Caller, item_id: str) -> Packet:
         """Hand out the strict packet of a document or status."""
@@ -120,6 +132,7 @@ class Door:
         if arrival is not None and _may_see(caller, arrival):
             if done:
                 await self._mailroom.confirm(item_id, by=caller.system_id)
+                await self._replays.seen(caller.system_id, item_id)
             else:
                 await self._mailroom.note_failure(item_id, note)
             return
@@ -128,6 +141,7 @@ class Door:
             raise RejectedError(Reason.NOT_FOUND)
         if done:
             await self._mailroom.take_status(item_id)
+            await self._replays.seen(caller.system_id, item_id)
 
     async def sent(
         self, caller: Caller, consignment_id: str | None, kind: MessageKind, *, limit: int = 1000

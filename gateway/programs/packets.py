@@ -6,7 +6,7 @@ from gateway.errors import Reason, RejectedError
 from gateway.ports import BlobInfo, ChangeSet, Packet, Row, Update
 from gateway.programs import parcels
 from gateway.programs.context import Context
-from gateway.programs.rows import keep, loads
+from gateway.programs.rows import dumps, keep, loads
 
 EDXML = "application/edxml+xml"
 
@@ -15,6 +15,7 @@ async def strict(context: Context, arrival: Row) -> Packet:
     """Return our strict packet of an arrival; the same bytes every time."""
     sha256, size = arrival["strict_sha256"], arrival["strict_size"]
     if not sha256 or not await context.blobs.has(sha256):
+        await _must_not_be_purged(context, arrival)
         # MD-11: our own hop in the trace; its time is the arrival's, so the bytes stay the same.
         info: BlobInfo = await parcels.document_packet(
             context,
@@ -34,10 +35,11 @@ async def received(context: Context, arrival: Row) -> Packet:
     via_form = False
     if arrival["consignment_id"] is not None:
         consignment = await context.ledger.one("consignment", id=arrival["consignment_id"])
-        via_form = consignment is not None and consignment["via"] == "form"
+        via_form = consignment is not None and consignment["via"] in {"form", "spool-form"}
     if via_form:
         return await strict(context, arrival)
     sha256 = arrival["received_sha256"]
+    await must_be_kept(context, arrival, sha256)
     return Packet(
         sha256,
         arrival["received_size"],
@@ -45,6 +47,27 @@ async def received(context: Context, arrival: Row) -> Packet:
         EDXML,
         context.blobs.stream(sha256),
     )
+
+
+async def must_be_kept(context: Context, row: Row, sha256: str) -> None:
+    """Say clearly that bytes are gone because the operator's retention let them go.
+
+    Raises:
+        RejectedError: GONE.
+    """
+    if not await context.blobs.has(sha256):
+        await _must_not_be_purged(context, row)
+
+
+async def _must_not_be_purged(context: Context, row: Row) -> None:
+    # A local reader's files are those of the sending.
+    owners = [row["id"], *([row["consignment_id"]] if row["consignment_id"] else [])]
+    if await context.ledger.all("purged_of_many", ids=dumps(owners)):
+        raise RejectedError(
+            Reason.GONE,
+            "The bytes were let go by this gateway's retention; identifier, hashes and receipts "
+            "are kept. Ask the sender for the document",
+        )
 
 
 def attachment(context: Context, row: Row, index: int) -> Packet:

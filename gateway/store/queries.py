@@ -394,6 +394,35 @@ QUERIES: Final[dict[str, str]] = {
         "SELECT id, recipient, sender, document_id, code, inbox_seq, consignment_id "
         "FROM status_report WHERE id IN (SELECT value FROM json_each(:ids))"
     ),
+    "replay_open": "SELECT * FROM replay WHERE system_id = :system_id AND ended_at IS NULL",
+    "replay_since": (
+        "SELECT MIN(seq) AS seq FROM (SELECT inbox_seq AS seq FROM arrival "
+        "WHERE agency IN (SELECT value FROM json_each(:agencies)) AND offered_at >= :since "
+        "UNION ALL SELECT inbox_seq FROM status_report "
+        "WHERE recipient IN (SELECT value FROM json_each(:agencies)) AND offered_at >= :since"
+        ") AS since"
+    ),
+    "replay_counts": (
+        "SELECT (SELECT COUNT(*) FROM arrival WHERE agency IN "
+        "(SELECT value FROM json_each(:agencies)) AND inbox_seq > :cursor "
+        "AND entered_system_at IS NOT NULL AND state NOT IN ('quarantined', 'recalled')) "
+        "AS documents, (SELECT COUNT(*) FROM status_report WHERE recipient IN "
+        "(SELECT value FROM json_each(:agencies)) AND inbox_seq > :cursor "
+        "AND taken_at IS NOT NULL) AS statuses, "
+        "(SELECT COUNT(*) FROM arrival a WHERE agency IN "
+        "(SELECT value FROM json_each(:agencies)) AND inbox_seq > :cursor "
+        "AND entered_system_at IS NOT NULL AND state NOT IN ('quarantined', 'recalled') "
+        "AND EXISTS (SELECT 1 FROM event e WHERE e.subject = a.id "
+        "AND e.type = 'retention_purged')) AS purged"
+    ),
+    "replay_seen": (
+        "SELECT item_id FROM replay_seen WHERE replay_id = :replay_id "
+        "AND item_id IN (SELECT value FROM json_each(:ids))"
+    ),
+    "purged_of_many": (
+        "SELECT DISTINCT subject FROM event "
+        "WHERE subject IN (SELECT value FROM json_each(:ids)) AND type = 'retention_purged'"
+    ),
     "place": "SELECT * FROM place WHERE consumer = :consumer",
     "places": "SELECT * FROM place ORDER BY consumer",
     "recalls_of": "SELECT * FROM recall WHERE delivery_id = :delivery_id ORDER BY id DESC",

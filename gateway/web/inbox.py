@@ -223,7 +223,7 @@ class InboxRoutes:
                 "The document's edXML packet",
                 self.packet,
                 (Answer(200, "Gói tin", "The packet", None, "application/xml", headers), same),
-                refusals=(404,),
+                refusals=(404, 410),
                 queries=(_FORM,),
                 headers=("If-None-Match",),
             ),
@@ -239,7 +239,7 @@ class InboxRoutes:
                     Answer(200, "Tệp", "The file", None, "application/octet-stream", headers),
                     same,
                 ),
-                refusals=(404,),
+                refusals=(404, 410),
                 headers=("If-None-Match",),
             ),
         )
