@@ -7,6 +7,7 @@ the system. Nothing is stored: a crash leaves nothing, and nobody can steal toke
 
 import base64
 import binascii
+import functools
 import hashlib
 import hmac
 import json
@@ -49,7 +50,7 @@ class SealedTokens:
         key = _derived(self._keys()[0])
         told = {"s": system_id, "a": audience, "e": ends, "p": _print(key, secret)}
         body = json.dumps(told, separators=(",", ":")).encode()
-        return base64.urlsafe_b64encode(_mac(key, body) + body).rstrip(b"=").decode()
+        return _text(_mac(key, body) + body)
 
     def check(self, token: str, *, audience: str) -> Caller | None:
         """Return whose token it is; None when unknown, expired, or its secret is no longer good."""
@@ -75,6 +76,8 @@ class SealedTokens:
             raw = base64.b64decode(token + "=" * (-len(token) % 4), altchars=b"-_", validate=True)
         except (ValueError, binascii.Error):
             return None
+        if _text(raw) != token:  # other spellings of the same bytes are nobody's token
+            return None
         mac, body = raw[:_MAC_BYTES], raw[_MAC_BYTES:]
         for key in map(_derived, self._keys()):
             if hmac.compare_digest(mac, _mac(key, body)):
@@ -83,6 +86,12 @@ class SealedTokens:
         return None
 
 
+def _text(raw: bytes) -> str:
+    """Return a token as it stands in a header."""
+    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
+
+
+@functools.lru_cache(maxsize=8)
 def _derived(key: bytes) -> bytes:
     return HKDF(hashes.SHA256(), 32, salt=None, info=_PURPOSE).derive(key)
 
