@@ -12,17 +12,23 @@ It runs in the parent, never where strangers' files are read. Promises:
 Nothing is kept but the marks of the last answer (ETag), which may be lost.
 """
 
-import asyncio
-import ipaddress
-import socket
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, Final
+from typing import Final
 from urllib.parse import urlsplit
 
 import aiohttp
-from aiohttp.abc import AbstractResolver, ResolveResult
+
+from gateway.outbound import (
+    INSIDE,
+    PORTS,
+    AddressError,
+    CheckedResolver,
+    check_literal,
+    is_public,
+    is_refused,
+    read_address,
+)
 
 _OCSP: Final = {
     "Content-Type": "application/ocsp-request",
@@ -35,7 +41,6 @@ _STAMP: Final = {
 _PLAIN: Final = {"Accept-Encoding": "identity", "User-Agent": "vanlien"}
 _MAX_ANSWER: Final = 256 * 1024
 _CHUNK: Final = 1 << 16
-_PORTS: Final = {"http": 80, "https": 443}
 
 
 class FetchError(Exception):
@@ -72,13 +77,13 @@ class FetchPolicy:
             return True
         try:
             parts = urlsplit(url)
-            port = parts.port or _PORTS[parts.scheme]
+            port = parts.port or PORTS[parts.scheme]
         except (ValueError, KeyError):
             return False
         host = (parts.hostname or "").lower()
         if not host or parts.username is not None or parts.password is not None:
             return False
-        named = {host} if port == _PORTS[parts.scheme] else set()
+        named = {host} if port == PORTS[parts.scheme] else set()
         return bool({*named, _joined(host, port)} & set(self.hosts))
 
     def mapped(self, host: str, port: int) -> tuple[str, int]:
@@ -91,11 +96,10 @@ class FetchPolicy:
 
     def may_dial(self, host: str, port: int, address: str) -> bool:
         """Tell whether a resolved address may be dialled for this host and port."""
-        try:
-            found = ipaddress.ip_address(address.partition("%")[0])
-        except ValueError:
+        found = read_address(address)
+        if found is None:
             return False
-        if all(_is_public(one) for one in _meant(found)):
+        if is_public(found):
             return True
         return bool({_joined(host, port), _joined(address, port)} & set(self.private))
 
@@ -163,10 +167,13 @@ class Fetcher:
     ) -> Fetched:
         if not self.policy.permits(url):
             raise FetchError("address not listed")
-        _check_literal(self.policy, url)
+        try:
+            check_literal(self.policy, url)
+        except AddressError as exc:
+            raise FetchError(str(exc)) from exc
         proxy = self.policy.proxy  # chosen by the operator, wherever it is
         connector = aiohttp.TCPConnector(
-            resolver=_CheckedResolver(self.policy), use_dns_cache=False, limit=1
+            resolver=CheckedResolver(self.policy), use_dns_cache=False, limit=1
         )
         timeout = aiohttp.ClientTimeout(total=self.policy.timeout.total_seconds())
         try:
@@ -185,14 +192,11 @@ class Fetcher:
                 return await _answer(response, limit)
         except TimeoutError as exc:
             raise FetchError("no answer in time") from exc
-        except _AddressError as exc:
+        except AddressError as exc:
             raise FetchError(str(exc)) from exc
         except (aiohttp.ClientError, OSError, ValueError) as exc:
-            cause = exc.__cause__ or exc
-            if isinstance(cause, _AddressError) or isinstance(
-                getattr(exc, "os_error", None), _AddressError
-            ):
-                raise FetchError("address inside the house refused") from exc
+            if is_refused(exc):
+                raise FetchError(INSIDE) from exc
             raise FetchError(f"no connection: {type(exc).__name__}") from exc
 
 
@@ -219,28 +223,6 @@ async def _answer(response: aiohttp.ClientResponse, limit: int) -> Fetched:
     )
 
 
-# ---------------------------------------------------------------- addresses
-
-_Address = ipaddress.IPv4Address | ipaddress.IPv6Address
-
-
-def _meant(found: _Address) -> list[_Address]:
-    """Return an address and those it leads to: IPv4 inside IPv6 is dialled as IPv4."""
-    if isinstance(found, ipaddress.IPv4Address):
-        return [found]
-    if found.ipv4_mapped is not None:
-        return [found.ipv4_mapped]
-    return [found] if found.sixtofour is None else [found, found.sixtofour]
-
-
-def _is_public(found: _Address) -> bool:
-    return found.is_global and not found.is_multicast and not found.is_reserved
-
-
-class _AddressError(OSError):
-    """A name led to an address that may not be dialled."""
-
-
 def _joined(host: str, port: int) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
@@ -248,66 +230,3 @@ def _joined(host: str, port: int) -> str:
 def _parted(text: str, port: int) -> tuple[str, int]:
     parts = urlsplit(f"//{text}")
     return parts.hostname or "", parts.port or port
-
-
-def _is_literal(host: str) -> bool:
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    return True
-
-
-def _check_literal(policy: FetchPolicy, url: str) -> None:
-    """Refuse an address written in numbers: those are dialled without being resolved."""
-    parts = urlsplit(url)
-    host, port = parts.hostname or "", parts.port or _PORTS.get(parts.scheme, 0)
-    if _is_literal(host) and not policy.may_dial(host, port, host):
-        raise FetchError("address inside the house refused")
-
-
-class _CheckedResolver(AbstractResolver):
-    """Resolves names to addresses that may be dialled, and to no others."""
-
-    def __init__(self, policy: FetchPolicy) -> None:
-        self._policy = policy
-        self._proxy = urlsplit(policy.proxy) if policy.proxy else None
-
-    async def resolve(
-        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
-    ) -> list[ResolveResult]:
-        """Return where to dial; the library dials exactly that."""
-        target, at = self._policy.mapped(host, port)
-        loop = asyncio.get_running_loop()
-        found = await loop.getaddrinfo(target, at, type=socket.SOCK_STREAM, family=family)
-        allowed = [
-            info for info in found if self._is_proxy(host, port) or self._may(host, target, info)
-        ]
-        if not allowed:
-            raise _AddressError("address inside the house refused")
-        return [
-            ResolveResult(
-                hostname=host,
-                host=str(info[4][0]),
-                port=int(info[4][1]),
-                family=info[0],
-                proto=info[2],
-                flags=socket.AI_NUMERICHOST,
-            )
-            for info in allowed
-        ]
-
-    def _may(self, host: str, target: str, info: Sequence[Any]) -> bool:
-        address, port = str(info[4][0]), int(info[4][1])
-        return any(self._policy.may_dial(name, port, address) for name in (host, target))
-
-    def _is_proxy(self, host: str, port: int) -> bool:
-        proxy = self._proxy
-        return (
-            proxy is not None
-            and proxy.hostname == host.lower()
-            and (proxy.port or _PORTS.get(proxy.scheme, 0)) == port
-        )
-
-    async def close(self) -> None:
-        """Nothing is kept open."""
