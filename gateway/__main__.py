@@ -39,6 +39,7 @@ COMMANDS: Final = (
     "restore",
     "receipts",
     "secrets",
+    "spool",
 )
 
 ABOUT: Final = """\

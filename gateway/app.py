@@ -429,7 +429,7 @@ class Gateway:
             callers=self.callers,
             clock=self.clock,
             feeds=self.feeds,
-            notices=self.notices,
+            notices=LedgerNotices(self.ledger, self.pulse),
             turn=self.leases.holding,
         )
         return [(f"spool:{system}", door.run()) for system, door in doors]

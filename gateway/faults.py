@@ -44,6 +44,10 @@ POINTS: Final = (
     "restore.after-blobs",
     "restore.before-commit",
     "leases.after-take",
+    "spool.after-submit",
+    "spool.after-result",
+    "spool.after-bring",
+    "spool.after-confirm",
     "janitor.after-expire",
     "janitor.before-head",
 )

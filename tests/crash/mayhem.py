@@ -22,7 +22,7 @@ from tests.world.judge import Judge
 from tests.world.site import Site
 
 # Reached by tests of their own: they need other settings, or a command beside the server.
-ELSEWHERE = ("recheck.", "revocation.", "backup.", "restore.")
+ELSEWHERE = ("recheck.", "revocation.", "backup.", "restore.", "spool.")
 CLUSTER_ONLY = ("broker.", "leases.")
 POINTS = tuple(point for point in faults.POINTS if not point.startswith(ELSEWHERE))
 LINE_FAULTS = ("cut", "torn", "reset", "stall", "slow", "refuse")

@@ -47,7 +47,7 @@ ISSUING = ("issue.before-commit", "issue.after-commit", "issue.after-commit:2")
 # By test_engines_killed.py: one process with its lanes inside never gets there.
 CLUSTER = ("broker.after-confirm", "broker.before-ack", "leases.after-take")
 # Reached elsewhere: test_recheck_killed.py, test_backup_killed.py,
-# tests/unit/verifier/test_revocation_store.py.
+# tests/unit/verifier/test_revocation_store.py, tests/integration/test_spool.py.
 ELSEWHERE = (
     "recheck.before-commit",
     "revocation.after-object",
@@ -56,14 +56,19 @@ ELSEWHERE = (
     "backup.after-rename",
     "restore.after-blobs",
     "restore.before-commit",
+    "spool.after-submit",
+    "spool.after-result",
+    "spool.after-bring",
+    "spool.after-confirm",
 )
 
 
 def test_every_point_is_tried_and_reached_somewhere():
     tried = {point.partition(":")[0] for point in (*SENDING, *RECEIVING, *ISSUING, *CLUSTER)}
     assert tried == {card.how for card in deck("cluster") if card.what == "point"}
-    root = Path(faults.__file__).parent
-    source = "\n".join(p.read_text(encoding="utf-8") for p in root.rglob("*.py"))
+    root = Path(faults.__file__).parent.parent
+    files = [p for part in ("gateway", "adapters") for p in (root / part).rglob("*.py")]
+    source = "\n".join(p.read_text(encoding="utf-8") for p in files)
     reached = set(re.findall(r'faults\.reach\("([a-z.-]+)"\)', source))
     assert reached == set(faults.POINTS) == {*tried, *ELSEWHERE}
 

@@ -1,0 +1,87 @@
+"""What becomes of documents that were sent through the folder, written beside them.
+
+A note of ours for each one that is still open; the feed of notices says which of them moved. After
+a start all notes are looked at once, so nothing is missed. A closed document's receipts are written
+and its note goes: last of all, so that a crash writes them again.
+"""
+
+import asyncio
+import json
+from typing import Final
+
+from adapters.spool import names, results
+from adapters.spool.folder import OUT_CUR, Folder
+from gateway.errors import Reason, RejectedError
+from gateway.ports import Caller, Desk, Notices
+
+NOTES: Final = "following"
+_PAGE: Final = 500
+_NOTE_BYTES: Final = 4096
+_OVER: Final = frozenset({"closed", "cancelled", "refused"})
+
+
+class Following:
+    """See the module.
+
+    Args:
+        folder: Where results are.
+        desk: Knows the documents.
+        notices: Says which of them moved.
+    """
+
+    def __init__(self, folder: Folder, *, desk: Desk, notices: Notices) -> None:
+        self._folder = folder
+        self._desk, self._notices = desk, notices
+        self._cursor: int | None = None
+
+    async def once(self, caller: Caller) -> int:
+        """Write down what moved since the last look; return how many documents.
+
+        Raises:
+            UnavailableError: The folder or the gateway cannot be used now.
+        """
+        moved, cursor = await self._moved(caller)
+        for document_id in moved:
+            await self._look(caller, document_id)
+        self._cursor = cursor
+        return len(moved)
+
+    async def _moved(self, caller: Caller) -> tuple[list[str], int]:
+        if self._cursor is None:
+            cursor = await self._notices.newest()
+            entries = await asyncio.to_thread(self._folder.listed, NOTES)
+            return [names.stem_of(entry.name) for entry in entries], cursor
+        try:
+            page = await self._notices.after(caller, self._cursor, limit=_PAGE)
+        except RejectedError as exc:
+            if exc.reason is not Reason.GONE:
+                raise
+            self._cursor = None  # the ledger is another one: everything is looked at once
+            return await self._moved(caller)
+        found = [str(notice.body.get("document") or "") for notice in page.notices]
+        followed = [one for one in dict.fromkeys(found) if one]
+        known = [one for one in followed if self._folder.has(NOTES, f"{one}.json")]
+        return known, page.next
+
+    async def _look(self, caller: Caller, document_id: str) -> None:
+        note = f"{document_id}.json"
+        data = await asyncio.to_thread(self._folder.small, NOTES, note, _NOTE_BYTES)
+        if data is None:
+            return
+        file = str(json.loads(data)["file"])
+        try:
+            document = await self._desk.document(caller, document_id)
+        except RejectedError:
+            # Set apart since: nobody is told anything more of it.
+            await asyncio.to_thread(self._folder.forget, NOTES, note)
+            return
+        said = {k: v for k, v in document.items() if k not in {"header", "attachments"}}
+        await asyncio.to_thread(
+            self._folder.write, OUT_CUR, f"{file}{names.STATE}", results.dumped(said)
+        )
+        if document["state"] in _OVER:
+            receipts = await self._desk.document_receipts(caller, document_id)
+            await asyncio.to_thread(
+                self._folder.write, OUT_CUR, f"{file}{names.RECEIPTS}", results.dumped(receipts)
+            )
+            await asyncio.to_thread(self._folder.forget, NOTES, note)
