@@ -4,8 +4,7 @@ Promises: a parcel is streamed, so memory does not grow with it; delivering neve
 the peer does; "empty" and "unreadable" are different answers; a lost answer after sending is Busy,
 because doubt means send again (the receiver drops duplicates). One sign-in serves all calls; its
 token is renewed before it ends, and once more when the peer does not take it. Secrets are never
-logged nor shown; where the older form wants them in addresses, they go over TLS, or to this
-machine. A crash leaves nothing behind here: attempts and outcomes are the caller's rows.
+logged nor shown, and go over TLS or to this machine only. A crash leaves nothing behind here: attempts and outcomes are the caller's rows.
 """
 
 import asyncio
@@ -60,7 +59,7 @@ class LangsonAdapter:
         ssl_context: For an https endpoint with its own trust; None = the system's.
 
     Raises:
-        ConfigurationError: The form puts secrets into addresses, and the way there is open.
+        ConfigurationError: The way there is open, and the secret goes as it is.
     """
 
     def __init__(

@@ -176,7 +176,7 @@ class _Desk:
         return _json(wire.good(docId=doc_id, data=data))
 
     async def _take(self, caller: Caller, kind: MessageKind, packet: AsyncIterator[bytes]) -> str:
-        options = SubmitOptions(via=VIA)
+        options = SubmitOptions(via=VIA, reachable=True)
         if kind == "edoc":
             accepted: Accepted = await self._front.submit(caller, packet, options)
             return accepted.id

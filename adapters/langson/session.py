@@ -2,8 +2,9 @@
 
 Promises: one sign-in serves all calls, and one is under way at a time; its token is renewed before
 it ends, and once more when the peer does not take it; an answer that cannot be read is
-UnavailableError. Secrets are never logged nor shown; where the older form wants them in addresses,
-they go over TLS or to this machine. Tokens live in memory: a crash leaves nothing behind.
+UnavailableError. Secrets are never logged nor shown, and go over TLS or to this machine only: in
+headers, in addresses where the older form wants them there. Tokens live in memory: a crash leaves
+nothing behind.
 """
 
 import asyncio
@@ -88,7 +89,7 @@ class Session:
         ssl_context: For an https endpoint with its own trust; None = the system's.
 
     Raises:
-        ConfigurationError: The form puts secrets into addresses, and the way there is open.
+        ConfigurationError: The way there is open, and the secret goes as it is.
     """
 
     def __init__(
@@ -98,10 +99,10 @@ class Session:
         clock: Clock,
         ssl_context: ssl.SSLContext | None,
     ) -> None:
-        # SEC-04: what stands in an address is read by everybody on an open way.
-        if settings.variant == "lgspedoc" and not _closed_way(settings.endpoint):
+        # SEC-04: both forms send the secret as it is, in headers or in addresses.
+        if not _closed_way(settings.endpoint):
             raise ConfigurationError(
-                f"peer {settings.name}: lgspedoc puts secrets into addresses: https is needed"
+                f"peer {settings.name}: the secret is sent there as it is: use https://"
             )
         self.settings = settings
         self.paths = wire.PATHS[settings.variant]

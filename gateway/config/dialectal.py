@@ -36,12 +36,12 @@ def dialect_faults(peer: Peer) -> Iterator[Fault]:
                 f'"{peer.id}": goes with dialect = "{owner}" only',
             )
     where = urlsplit(str(peer.endpoint))
-    if peer.variant == "lgspedoc" and where.scheme == "http" and not _is_here(where.hostname):
-        # SEC-04: this form puts secrets into addresses, which a network in the clear shows to all.
+    if peer.dialect == "langson" and where.scheme == "http" and not _is_here(where.hostname):
+        # SEC-04: the secret goes with every call as it is, in the address with lgspedoc.
         yield Fault(
             "peer.endpoint",
-            f'"{peer.id}": dạng lgspedoc đặt khóa trong địa chỉ, phải dùng https://',
-            f'"{peer.id}": the form lgspedoc puts secrets into addresses: use https://',
+            f'"{peer.id}": khóa được gửi nguyên văn tới đây, phải dùng https://',
+            f'"{peer.id}": the secret is sent there as it is: use https://',
         )
     signs_in = urlsplit(str(peer.token_endpoint or peer.endpoint))
     if peer.dialect == "wso2" and signs_in.scheme == "http" and not _is_here(signs_in.hostname):
