@@ -7,11 +7,14 @@ answered. A crash leaves messages that come again, to the same answers.
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
+
+from aio_pika.abc import AbstractConnection
 
 from adapters.amqp import topology
 from adapters.amqp.bringing import Bringing, Turn
-from adapters.amqp.names import Names
+from adapters.amqp.names import Names, Queue
 from adapters.amqp.speaking import Mouth
 from adapters.amqp.taking import Pace, Taking
 from gateway import observe
@@ -112,18 +115,31 @@ class AgenciesDoor:
                 group.create_task(one.run(), name=f"agencies bring {one.system_id}")
 
     async def _make_queues(self) -> None:
-        """Make the queues of all systems, so that they can be read before anything comes."""
+        """Make all queues on each new connection, so that they are there before anything comes.
+
+        One by one: a queue that does not answer is its own system's trouble.
+        """
+        made: object = None
         while True:
-            try:
+            with suppress(UnavailableError):
                 connection = await self._out.steady()
-                await topology.ensure(
-                    connection, self._names, self._names.every(self._bounds.systems)
-                )
-            except UnavailableError as exc:
-                self._outage.lost(self._out.side, exc.public)
-                await asyncio.sleep(self._bounds.between_s)
-            else:
-                return
+                if connection is not made:
+                    for queue in self._names.every(self._bounds.systems):
+                        await self._make(connection, queue)
+                    made = connection
+            await asyncio.sleep(self._bounds.between_s)
+
+    async def _make(self, connection: AbstractConnection, queue: Queue) -> None:
+        try:
+            found = await topology.ensure(connection, self._names, (queue,))
+        except UnavailableError as exc:
+            observe.program_failed(program="agencies", failure=exc, retry_in_s=0.0)
+            return
+        for one in found:
+            if one.differs:
+                observe.alarm(what="queue declared otherwise", subject=one.name)
+            elif not one.there:
+                observe.queue_made(queue=one.name)
 
     # ------------------------------------------------------------ like a listener
 

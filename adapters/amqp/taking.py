@@ -138,9 +138,7 @@ class Taking:
         """Open the consumer and keep it until something changes."""
         connection = await self._link.steady()
         queues = (self._names.incoming, self._names.dead)
-        for found in await topology.ensure(connection, self._names, queues):
-            if found.differs:
-                observe.alarm(what="queue declared otherwise", subject=found.name)
+        await topology.ensure(connection, self._names, queues)
         channel = await open_channel(connection)
         self._changed.clear()
         self._cancelled = False

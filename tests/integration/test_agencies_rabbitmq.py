@@ -8,12 +8,13 @@ import aio_pika
 import pytest
 from aiormq.exceptions import ChannelAccessRefused, ChannelPreconditionFailed
 
+from adapters.amqp import names, taking
 from adapters.amqp.door import AgenciesDoor, Bounds
 from adapters.amqp.names import Names
 from adapters.amqp.taking import Pace
-from gateway.errors import Reason, RejectedError
+from gateway.errors import Reason, RejectedError, UnavailableError
 from gateway.rabbit import Server
-from tests.world.agencies import add_user, system_at
+from tests.world.agencies import add_user, grant, remove_user, system_at
 from tests.world.fake_feeds import FakeFeeds
 from tests.world.fake_frontdoor import FakeCallers, FakeFrontDoor
 from tests.world.servers.rabbitmq import PASSWORD
@@ -21,7 +22,6 @@ from tests.world.servers.rabbitmq import PASSWORD
 pytestmark = pytest.mark.timeout(480)
 PATIENCE_S = 120.0
 NAMES = Names()
-ONE, OTHER = "qlvb-tinh", "qlvb-xa"
 
 
 @asynccontextmanager
@@ -40,21 +40,24 @@ class Town:
     def __init__(self, place):
         self.place = place
         self.front, self.feeds, self.callers = FakeFrontDoor(), FakeFeeds(), FakeCallers()
-        self.callers.add(ONE, speaks_for=["H37"])
-        self.callers.add(OTHER, speaks_for=["H37.71"])
-        for system in (ONE, OTHER):
+        # Users are the whole server's, and the server is the whole run's.
+        self.one, self.other = f"tinh-{place.vhost}", f"xa-{place.vhost}"
+        self.callers.add(self.one, speaks_for=["H37"])
+        self.callers.add(self.other, speaks_for=["H37.71"])
+        for system in (self.one, self.other):
             add_user(place, system)
 
     @asynccontextmanager
     async def door(self, turn=always, **options):
         told = {
-            "systems": (ONE, OTHER),
+            "systems": (self.one, self.other),
             "max_bytes": 1 << 20,
             "pace": Pace(0.02, 0.1, 30.0),
             "between_s": 0.1,
         } | options
+        confirm_s = told.pop("confirm_s", 10.0)
         door = AgenciesDoor(
-            Server(self.place.url, PASSWORD, confirm_s=5.0),
+            Server(self.place.url, PASSWORD, confirm_s=confirm_s),
             NAMES,
             Bounds(**told),
             front=self.front,
@@ -65,7 +68,7 @@ class Town:
         )
         task = asyncio.create_task(door.run())
         try:
-            await until(lambda: NAMES.out(OTHER).name in self.place.queues())
+            await until(lambda: NAMES.out(self.other).name in self.place.queues())
             yield door
         finally:
             await door.close()
@@ -78,10 +81,8 @@ class Town:
 def town(rabbit_place):
     town = Town(rabbit_place)
     yield town
-    for system in (ONE, OTHER):
-        rabbit_place.server.evaluate(
-            f'rabbit_auth_backend_internal:delete_user(<<"{system}">>, <<"test">>)'
-        )
+    for system in (town.one, town.other):
+        remove_user(rabbit_place, system)
 
 
 async def until(ready):
@@ -93,8 +94,8 @@ async def until(ready):
 
 
 async def test_a_document_is_accepted_once_and_answered_as_often_as_it_comes(town):
-    async with town.door(), system_at(town.place, ONE) as system:
-        await system.publish(b"<edXML/>", message_id="m-1", reply_to=NAMES.reply(ONE).name)
+    async with town.door(), system_at(town.place, town.one) as system:
+        await system.publish(b"<edXML/>", message_id="m-1", reply_to=NAMES.reply(town.one).name)
         first = await system.reply()
         await system.publish(b"<edXML/>", message_id="m-1", correlation_id="again")
         second = await system.reply()
@@ -103,21 +104,23 @@ async def test_a_document_is_accepted_once_and_answered_as_often_as_it_comes(tow
     assert first.body == second.body
     assert first.headers["for"] == "document"
     ((caller, packet, options),) = town.front.documents.values()
-    assert (caller.system_id, packet) == (ONE, b"<edXML/>")
+    assert (caller.system_id, packet) == (town.one, b"<edXML/>")
     assert (options.via, options.idempotency_key) == ("amqp", "m-1")
     assert town.place.queues()[NAMES.incoming.name] == 0
 
 
 async def test_what_is_wrong_is_refused_with_everything_at_once(town):
-    async with town.door(), system_at(town.place, ONE) as system:
+    async with town.door(), system_at(town.place, town.one) as system:
         town.front.failure = RejectedError(Reason.RULES_BROKEN, "no subject")
         await system.publish(b"<edXML/>", message_id="m-1")
         broken = await system.reply()
         await system.publish(
-            b"x" * ((1 << 20) + 1), message_id="m-2", reply_to=NAMES.reply(OTHER).name
+            b"x" * ((1 << 20) + 1), message_id="m-2", reply_to=NAMES.reply(town.other).name
         )
         large = await system.reply()
-        await system.publish(b"", message_id="a b", type="letter", reply_to=NAMES.reply(OTHER).name)
+        await system.publish(
+            b"", message_id="a b", type="letter", reply_to=NAMES.reply(town.other).name
+        )
         frame = await system.reply()
     assert json.loads(broken.body)["reason"] == "rules-broken"
     told = json.loads(large.body)
@@ -128,23 +131,23 @@ async def test_what_is_wrong_is_refused_with_everything_at_once(town):
     for word in ("message_id", "type", "reply_to"):
         assert word in told["detail"]
         assert word in told["detail_vi"]
-    assert town.place.queues()[NAMES.reply(OTHER).name] == 0
+    assert town.place.queues()[NAMES.reply(town.other).name] == 0
     assert not town.front.documents
 
 
 async def test_nobody_speaks_for_another(town):
-    async with town.door(), system_at(town.place, OTHER) as system:
+    async with town.door(), system_at(town.place, town.other) as system:
         with pytest.raises(ChannelPreconditionFailed):  # the broker itself
-            await system.publish(b"<edXML/>", user_id=ONE, message_id="m-1")
-    async with town.door(), system_at(town.place, OTHER) as system:
+            await system.publish(b"<edXML/>", user_id=town.one, message_id="m-1")
+    async with town.door(), system_at(town.place, town.other) as system:
         # Without user_id the broker checks nothing, and we believe nothing.
         await system.publish(
-            b"<edXML/>", user_id=None, message_id="m-2", headers={"user_id": ONE},
-            reply_to=NAMES.reply(ONE).name,
+            b"<edXML/>", user_id=None, message_id="m-2", headers={"user_id": town.one},
+            reply_to=NAMES.reply(town.one).name,
         )  # fmt: skip
         await until(lambda: town.place.queues()[NAMES.dead.name] == 1)
-        assert town.place.queues()[NAMES.reply(ONE).name] == 0
-        town.callers.disable(OTHER)
+        assert town.place.queues()[NAMES.reply(town.one).name] == 0
+        town.callers.disable(town.other)
         await system.publish(b"<edXML/>", message_id="m-3")
         await until(lambda: town.place.queues()[NAMES.dead.name] == 2)
     assert not town.front.documents
@@ -152,17 +155,225 @@ async def test_nobody_speaks_for_another(town):
 
 async def test_a_system_has_no_right_to_more_than_its_own(town):
     async with town.door():
-        foreign = [NAMES.out(OTHER), NAMES.reply(OTHER), NAMES.incoming, NAMES.dead]
+        foreign = [NAMES.out(town.other), NAMES.reply(town.other), NAMES.incoming, NAMES.dead]
         for queue in foreign:
-            async with system_at(town.place, ONE) as system:
+            async with system_at(town.place, town.one) as system:
                 taken = await system.channel.get_queue(queue.name, ensure=False)
                 with pytest.raises(ChannelAccessRefused):
                     await taken.get(fail=False)
-        async with system_at(town.place, ONE) as system:
+        async with system_at(town.place, town.one) as system:
             with pytest.raises(ChannelAccessRefused):
-                await system.channel.declare_queue("vanlien.reply.qlvb-tinh.mine", durable=True)
-        async with system_at(town.place, ONE) as system:
+                await system.channel.declare_queue(f"vanlien.reply.{town.one}.mine", durable=True)
+        async with system_at(town.place, town.one) as system:
             with pytest.raises(ChannelAccessRefused):  # past the exchange, into a queue
                 await system.channel.default_exchange.publish(
-                    aio_pika.Message(b"x"), NAMES.reply(OTHER).name
+                    aio_pika.Message(b"x"), NAMES.reply(town.other).name
                 )
+
+
+# ---------------------------------------------------------------- deaths and troubles
+
+
+class Halting(FakeFrontDoor):
+    """A front door that stops after the commit, as a process does that dies there."""
+
+    async def submit(self, caller, packet, options):
+        accepted = await super().submit(caller, packet, options)
+        self.committed.set()
+        await self.may_go_on.wait()
+        return accepted
+
+
+async def test_a_death_between_commit_and_answer_is_answered_by_the_next(town):
+    town.front = Halting()
+    town.front.committed, town.front.may_go_on = asyncio.Event(), asyncio.Event()
+    async with town.door(finish_s=0.0), system_at(town.place, town.one) as system:
+        await system.publish(b"<edXML/>", message_id="m-1")
+        async with asyncio.timeout(PATIENCE_S):
+            await town.front.committed.wait()
+    assert town.place.queues()[NAMES.reply(town.one).name] == 0
+    town.front.may_go_on.set()
+    async with town.door(), system_at(town.place, town.one) as system:
+        answer = await system.reply()
+    assert (answer.type, answer.headers["replayed"]) == ("accepted", True)
+    assert len(town.front.documents) == 1
+
+
+async def test_a_lost_connection_loses_no_message_and_no_answer(town):
+    async with town.door() as _, system_at(town.place, town.one) as system:
+        await system.publish(b"<edXML>1</edXML>", message_id="m-1")
+        assert (await system.reply()).correlation_id == "m-1"
+    async with town.door():
+        await asyncio.to_thread(town.place.cut_connections)
+        async with system_at(town.place, town.one) as system:
+            await system.publish(b"<edXML>2</edXML>", message_id="m-2")
+            assert (await system.reply()).correlation_id == "m-2"
+
+
+async def test_a_broker_that_forgot_everything_is_made_ready_again(town):
+    async with town.door():
+        await asyncio.to_thread(town.place.wipe)
+        for name in (town.one, town.other):
+            grant(town.place, name)
+        names = {queue.name for queue in NAMES.every((town.one, town.other))}
+        await until(lambda: names <= set(town.place.queues()))
+        async with system_at(town.place, town.one) as system:
+            await system.publish(b"<edXML/>", message_id="m-1")
+            assert (await system.reply()).type == "accepted"
+
+
+async def test_not_now_is_waited_for_and_comes_back_in_the_end(town):
+    async with town.door(pace=Pace(0.01, 0.01, 0.0)), system_at(town.place, town.one) as system:
+        town.front.failure = UnavailableError()
+        await system.publish(b"<edXML/>", message_id="m-1")  # back to the queue, and again
+        assert (await system.reply()).type == "accepted"
+        town.front.failure = RejectedError(Reason.IN_FLIGHT)
+        await system.publish(b"<edXML>2</edXML>", message_id="m-2")
+        assert (await system.reply()).type == "accepted"
+    async with town.door(), system_at(town.place, town.one) as system:
+        town.front.failure = UnavailableError()
+        await system.publish(b"<edXML>3</edXML>", message_id="m-3")  # in hand, and again
+        assert (await system.reply()).type == "accepted"
+    assert len(town.front.documents) == 3
+    assert town.place.queues()[NAMES.dead.name] == 0
+
+
+class Broken(FakeFrontDoor):
+    async def submit(self, caller, packet, options):
+        raise self.failure
+
+
+async def test_what_nobody_can_work_on_is_kept_refused_and_gone(town, monkeypatch):
+    town.front = Broken(failure=KeyError("a bug of ours"))
+    async with town.door(pace=Pace(0.01, 0.01, 0.0)), system_at(town.place, town.one) as system:
+        await system.publish(b"<edXML/>", message_id="m-1")
+        refused = await system.reply()
+        # And what comes back again and again, because its taker dies of it.
+        monkeypatch.setattr(taking, "HANDED_OUT", 2)
+        town.front.failure = UnavailableError()
+        await system.publish(b"<edXML>2</edXML>", message_id="m-2")
+        again = await system.reply()
+    assert [json.loads(one.body)["reason"] for one in (refused, again)] == ["internal", "internal"]
+    kept = await dead_letters(town, 2)
+    assert [one.headers["why"] for one in kept] == ["failed: KeyError", "handed out too often"]
+    assert [(one.body, one.headers["user"]) for one in kept] == [
+        (b"<edXML/>", town.one),
+        (b"<edXML>2</edXML>", town.one),
+    ]
+    assert town.place.queues()[NAMES.incoming.name] == 0
+
+
+async def dead_letters(town, count):
+    connection = await aio_pika.connect(Server(town.place.url, PASSWORD).full("test"))
+    async with connection:
+        channel = await connection.channel()
+        queue = await channel.get_queue(NAMES.dead.name, ensure=False)
+        return [await queue.get(no_ack=True, timeout=60) for _ in range(count)]
+
+
+async def test_a_reply_queue_that_is_gone_or_silent_is_nobody_elses_trouble(town):
+    async with town.door(confirm_s=1.0), system_at(town.place, town.one) as one:
+        await asyncio.to_thread(town.place.delete_queue, NAMES.reply(town.one).name)
+        await one.publish(b"<edXML/>", message_id="m-1")
+        await until(lambda: town.place.queues().get(NAMES.reply(town.one).name) == 1)
+        await asyncio.to_thread(town.place.break_queue, NAMES.reply(town.one).name)
+        await one.publish(b"<edXML>2</edXML>", message_id="m-2")
+        async with system_at(town.place, town.other) as other:
+            await other.publish(b"<edXML>3</edXML>", message_id="m-3")
+            assert (await other.reply()).correlation_id == "m-3"
+
+
+async def test_a_node_at_rest_takes_nothing_and_goes_on(town):
+    async with town.door() as door, system_at(town.place, town.one) as system:
+        await until(lambda: consumers(town) == 1)
+        door.rest(True)
+        await until(lambda: consumers(town) == 0)
+        await system.publish(b"<edXML/>", message_id="m-1")
+        assert town.place.queues()[NAMES.incoming.name] == 1
+        door.rest(False)
+        assert (await system.reply()).type == "accepted"
+
+
+def consumers(town):
+    name = f'rabbit_misc:r(<<"{town.place.vhost}">>, queue, <<"{NAMES.incoming.name}">>)'
+    told = town.place.server.evaluate(
+        f"{{ok, Q}} = rabbit_amqqueue:lookup({name}), element(3, rabbit_amqqueue:stat(Q))"
+    )
+    return int(told)
+
+
+# ---------------------------------------------------------------- what is brought
+
+
+async def offered(town, *ids, to="H37", kind="edoc", size=10):
+    for name in ids:
+        town.front.offer(name, name.encode() * size, to=to, kind=kind)
+    await town.feeds.offer(*(town.front.items[name].row for name in ids))
+
+
+async def test_what_is_offered_comes_in_order_and_counts_when_it_is_confirmed(town):
+    await town.feeds.place(f"amqp:{town.one}")
+    await offered(town, "a1", "a2")
+    await offered(town, "s1", kind="status")
+    await offered(town, "x1", to="H37.71")
+    await offered(town, "big", size=400_000)
+    async with town.door(max_bytes=1 << 20), system_at(town.place, town.one) as system:
+        came = [await system.brought() for _ in range(4)]
+        assert [(one.message_id, one.type) for one in came] == [
+            ("a1", "document"), ("a2", "document"), ("s1", "status"), ("big", "document"),
+        ]  # fmt: skip
+        assert came[0].body == b"a1" * 10
+        assert json.loads(came[3].body) == {
+            "href": "/api/v1/inbox/big/edxml",
+            "sha256": came[3].headers["sha256"],
+            "size_bytes": 1_200_000,
+        }
+        assert all(one.delivery_mode == 2 and not one.headers["replay"] for one in came)
+        assert town.front.items["a1"].row.taken_at is None  # lying in a queue is not receipt
+        await system.publish(b'{"id": "a1"}', type="confirm", message_id="c-1",
+                             content_type="application/json")  # fmt: skip
+        assert (await system.reply()).type == "accepted"
+        assert town.front.items["a1"].row.taken_at is not None
+        await until(lambda: town.feeds.places[f"amqp:{town.one}"].cursor == 5)
+        await town.feeds.rewind(f"amqp:{town.one}", 3, by="van-hanh", reason="khôi phục")
+        again = await system.brought()
+        assert (again.message_id, again.headers["replay"]) == ("big", True)
+        assert again.body == came[3].body
+
+
+async def test_of_two_nodes_one_brings_and_both_answer(town):
+    turns = asyncio.Lock()
+
+    @asynccontextmanager
+    async def turn(_):
+        if turns.locked():
+            yield False
+            return
+        async with turns:
+            yield True
+
+    await town.feeds.place(f"amqp:{town.one}")
+    async with town.door(turn), town.door(turn), system_at(town.place, town.one) as system:
+        await offered(town, *(f"a{n}" for n in range(9)))
+        came = [(await system.brought()).message_id for _ in range(9)]
+        for n in range(6):
+            await system.publish(b"<edXML>%d</edXML>" % n, message_id=f"m-{n}")
+        answered = {(await system.reply()).correlation_id for _ in range(6)}
+    assert came == [f"a{n}" for n in range(9)]
+    assert answered == {f"m-{n}" for n in range(6)}
+    assert town.place.queues()[NAMES.out(town.one).name] == 0
+
+
+async def test_a_full_queue_is_waited_for(town, monkeypatch):
+    monkeypatch.setattr(names, "_OUT", {**names._OUT, "x-max-length": 2})
+    await town.feeds.place(f"amqp:{town.one}")
+    ids = [f"a{n}" for n in range(12)]
+    await offered(town, *ids)
+    async with town.door(), system_at(town.place, town.one) as system:
+        came = []
+        while len(came) < 12:
+            message = (await system.brought()).message_id
+            if message not in came:  # doubt means again
+                came.append(message)
+    assert came == ids
+    assert town.feeds.places[f"amqp:{town.one}"].cursor == 12

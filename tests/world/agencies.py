@@ -14,15 +14,30 @@ PASSWORD = "mat-khau-he-thong"
 
 
 def add_user(place, system_id, names=None):
-    """Make the RabbitMQ user of a system, as docs/integrate.md says."""
+    """Make the RabbitMQ user of a system, with the rights docs/integrate.md tells."""
+    place.server.evaluate(
+        f'ok = rabbit_auth_backend_internal:add_user(<<"{system_id}">>, <<"{PASSWORD}">>, '
+        '<<"test">>)'
+    )
+    grant(place, system_id, names)
+
+
+def grant(place, system_id, names=None):
+    """Give a user those rights, and no other."""
     told = (names or Names()).permissions(system_id)
     rights = ", ".join(
         f"<<{json.dumps(pattern)}>>" for pattern in (told.configure, told.write, told.read)
     )
     place.server.evaluate(
-        f'rabbit_auth_backend_internal:add_user(<<"{system_id}">>, <<"{PASSWORD}">>, <<"test">>), '
         f'rabbit_auth_backend_internal:set_permissions(<<"{system_id}">>, <<"{place.vhost}">>, '
         f'{rights}, <<"test">>)'
+    )
+
+
+def remove_user(place, system_id):
+    """Remove a user: they are the server's, not the virtual host's."""
+    place.server.evaluate(
+        f'rabbit_auth_backend_internal:delete_user(<<"{system_id}">>, <<"test">>)'
     )
 
 
