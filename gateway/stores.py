@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import (
     AbstractAsyncContextManager,
     AsyncExitStack,
+    ExitStack,
     asynccontextmanager,
     contextmanager,
     suppress,
@@ -32,6 +33,7 @@ from gateway.keys.secretkey import SecretKeys
 from gateway.policies import bucket_of, receipt_keys_of
 from gateway.ports import AdminStore, Blobs, Clock, Ledger
 from gateway.ports.agencies import AgencyStore
+from gateway.ports.registration import RequestStore
 from gateway.receipts.bundle import ReceiptSource
 from gateway.store import blobmark, revisions, setup
 from gateway.store.admin import LedgerAdmin
@@ -45,6 +47,7 @@ from gateway.store.places import Place, SqliteFile, place_of
 from gateway.store.queries import QUERIES
 from gateway.store.readonly import ReadOnlyLedger
 from gateway.store.receipts import LedgerReceipts, sign_head_now
+from gateway.store.registrations import LedgerRequests
 from gateway.store.session import session
 from gateway.store.tiers import TieredBlobs
 
@@ -332,6 +335,19 @@ def open_agencies(config: Path) -> Iterator[AgencyStore]:
         yield opened
     finally:
         opened.close()
+
+
+@contextmanager
+def open_requests(config: Path) -> Iterator[RequestStore]:
+    """Open the ledger behind a settings file for what systems ask about agencies."""
+    settings = load(config)
+    place = usable_ledger(settings)
+    with ExitStack() as opened:
+        blobs = open_blobs(settings)
+        opened.callback(blobs.close)
+        store = LedgerRequests(place, blobs, SystemClock(), UuidIds())
+        opened.callback(store.close)
+        yield store
 
 
 @contextmanager

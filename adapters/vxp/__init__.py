@@ -49,6 +49,7 @@ class Plugin:
             base=base,
             max_bytes=means.max_bytes,
             plain_http_from=means.plain_http_from,
+            registrar=means.registrar,
         )
         return Facade(routes, facade.busy)
 

@@ -9,6 +9,7 @@ is no JSON, uses HTTP status codes). A crash leaves nothing behind here: an uplo
 was never accepted, and the client sends it again.
 """
 
+import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final, cast
@@ -18,6 +19,7 @@ from aiohttp import web
 
 from adapters.shared.inline import encoded
 from adapters.shared.serving import Handler, body, let_go, may_call, not_from_here, stream
+from adapters.shared.values import keepable, text_of
 from adapters.vxp import answers, wire
 from gateway import observe
 from gateway.errors import CATALOGUE, GatewayError, Reason, RejectedError, UnavailableError
@@ -33,6 +35,7 @@ from gateway.ports import (
     SentItem,
     SubmitOptions,
 )
+from gateway.ports.registration import Registrar, RequestRow, Wish
 
 Operation = Callable[[web.Request, wire.Signed, Caller], Awaitable[web.StreamResponse]]
 
@@ -40,9 +43,14 @@ MAX_ROWS: Final = 1000
 MAX_COUNT: Final = 100_000
 MAX_NOTE: Final = 1000
 
+MAX_WISH_BYTES: Final = 16 * 1024
+
 _NEEDS_OPERATOR: Final = (
     "Đăng ký hoặc xóa mã đơn vị cần quản trị trục duyệt: gửi yêu cầu cho đơn vị vận hành | "
     "registering or deleting an agency needs the operator's approval"
+)
+_WAITS: Final = (
+    "Da ghi nhan yeu cau, cho quan tri truc duyet | noted, waits for the operator's approval"
 )
 
 
@@ -55,6 +63,7 @@ def routes(
     max_bytes: int,
     plain_http_from: Sequence[Network] | None = None,
     max_skew_s: float | None = None,
+    registrar: Registrar | None = None,
 ) -> list[web.RouteDef]:
     """Return the façade's routes.
 
@@ -67,8 +76,9 @@ def routes(
         plain_http_from: Ranges that may call without TLS; None leaves that to the listener.
         max_skew_s: Refuse calls whose timestamp is further from now; None accepts any (the Java
             kit repeats its first timestamp for as long as it lives).
+        registrar: Takes down which agencies callers want registered or closed.
     """
-    desk = _Desk(front, max_bytes)
+    desk = _Desk(front, max_bytes, registrar)
     posts: dict[str, Operation] = {
         "sendEdoc": desk.send,
         "getReceivedEdocList": desk.received,
@@ -81,8 +91,8 @@ def routes(
         "getSynchronizeUnit": desk.units,
         "countReceiveEdoc": desk.count_edoc,
         "countReceiveStatus": desk.count_status,
-        "registerAgency": desk.needs_operator,
-        "deleteAgency": desk.needs_operator,
+        "registerAgency": desk.register,
+        "deleteAgency": desk.delete,
     }
     gets = ("downloadEdoc", "countReceiveEdoc", "countReceiveStatus")
     guard = _Guard(callers, clock, max_skew_s, plain_http_from)
@@ -196,9 +206,12 @@ async def _no_such_operation(request: web.Request) -> web.StreamResponse:
 class _Desk:
     """The operations, one method each."""
 
-    def __init__(self, front: FrontDoor, max_bytes: int) -> None:
+    def __init__(
+        self, front: FrontDoor, max_bytes: int, registrar: Registrar | None = None
+    ) -> None:
         self._front = front
         self._max_bytes = max_bytes
+        self._registrar = registrar
 
     async def send(
         self, request: web.Request, signed: wire.Signed, caller: Caller
@@ -212,7 +225,10 @@ class _Desk:
             raise wire.too_large(self._max_bytes)
         packet = wire.without_crlf(body(request), declared, self._max_bytes)
         options = SubmitOptions(
-            via="vxp", declared_from=sender or None, check_sha256=wire.hash_check(declared)
+            via="vxp",
+            reachable=True,
+            declared_from=sender or None,
+            check_sha256=wire.hash_check(declared),
         )
         try:
             if kind == "edoc":
@@ -338,11 +354,62 @@ class _Desk:
         items = await self._front.waiting(caller, kind, limit=MAX_COUNT)
         return _json(answers.build(count=str(len(items))))
 
-    async def needs_operator(
+    async def register(
         self, request: web.Request, signed: wire.Signed, caller: Caller
     ) -> web.StreamResponse:
-        """Refuse: agencies are registered by the operator (`vanlien agency`, `system add`)."""
-        return _json(answers.build(str(CATALOGUE[Reason.FORBIDDEN].axis), _NEEDS_OPERATOR))
+        """Take down an agency the caller wants registered below its own."""
+        if self._registrar is None:
+            return _needs_operator()
+        return _noted(await self._registrar.register(caller, _wish(await _small_json(request))))
+
+    async def delete(
+        self, request: web.Request, signed: wire.Signed, caller: Caller
+    ) -> web.StreamResponse:
+        """Take down an agency the caller wants closed."""
+        if self._registrar is None:
+            return _needs_operator()
+        code = signed.get("AgencyCode")
+        if not code:
+            raise RejectedError(Reason.BAD_REQUEST, "AgencyCode is missing from the signed JSON")
+        return _noted(await self._registrar.close(caller, code))
+
+
+def _needs_operator() -> web.Response:
+    return _json(answers.build(str(CATALOGUE[Reason.FORBIDDEN].axis), _NEEDS_OPERATOR))
+
+
+def _noted(asked: RequestRow) -> web.Response:
+    """Answer OK: the kit knows no "not yet"; the words say whether it is decided."""
+    done = asked.state == "approved"
+    return _json(answers.build(text=answers.SUCCESS_TEXT if done else _WAITS))
+
+
+async def _small_json(request: web.Request) -> Mapping[str, Any]:
+    """Return the JSON object of a small body."""
+    data = bytearray()
+    async for chunk in body(request):
+        data += chunk
+        if len(data) > MAX_WISH_BYTES:
+            raise RejectedError(Reason.TOO_LARGE, "the JSON of an agency is not that long")
+    try:
+        told = keepable(json.loads(bytes(data)))
+    except (ValueError, RecursionError) as exc:
+        raise RejectedError(Reason.BAD_REQUEST, "the body is not JSON") from exc
+    if not isinstance(told, dict):
+        raise RejectedError(Reason.BAD_REQUEST, "the body is not a JSON object")
+    return told
+
+
+def _wish(told: Mapping[str, Any]) -> Wish:
+    """Return the agency of registerAgency: {id, pcode, code, name, mail, mobile, fax}."""
+    return Wish(
+        code=text_of(told, "code"),
+        name=text_of(told, "name"),
+        parent=text_of(told, "pcode"),
+        mail=text_of(told, "mail"),
+        phone=text_of(told, "mobile"),
+        fax=text_of(told, "fax"),
+    )
 
 
 # ---------------------------------------------------------------- parameters

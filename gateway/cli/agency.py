@@ -1,7 +1,6 @@
 """`vanlien agency`: the catalogue of agencies as this gateway sees it.
 
-Each change is one audited transaction. `import` checks the whole file first and tells every fault
-with its line; rows then go in one by one, and running it again finishes what a crash left.
+Each change is one audited transaction; lists of many are `gateway.cli.agency_import`'s.
 """
 
 from collections.abc import Sequence
@@ -11,11 +10,13 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from gateway.cli import common
+from gateway.cli import agency_import, agency_requests, common
 from gateway.cli.common import CONFIG_NAME, ConfigOption, JsonOption, ReasonOption
-from gateway.cli.frame import OK, USAGE, UsageFault, emit, examples
+from gateway.cli.frame import OK, UsageFault, emit, examples
 
 if TYPE_CHECKING:
+    from datetime import date
+
     from gateway.ports import AgencyRecord
 
 CodeArgument = Annotated[str, typer.Argument(metavar="CODE", help="Mã định danh. / Agency code.")]
@@ -23,7 +24,7 @@ _STATUS_VI = {"active": "hoạt động", "locked": "tạm khóa", "closed": "đ
 
 
 def register(app: typer.Typer) -> None:
-    """Add `agency add|list|close|lock|unlock|alias|import`."""
+    """Add `agency add|list|close|lock|unlock|alias|import|apply|seed`."""
     group = typer.Typer(help="Danh mục cơ quan. / The catalogue of agencies.")
     group.command(
         "add",
@@ -35,16 +36,33 @@ def register(app: typer.Typer) -> None:
     group.command("list", epilog=examples("vanlien agency list --json"))(list_agencies)
     group.command(
         "close",
-        epilog=examples("vanlien agency close H37.25 --successor H37.02 --reason 'Sáp nhập'"),
+        epilog=examples(
+            "vanlien agency close H37.25 --successor H37.02 --reason 'Sáp nhập'",
+            "vanlien agency close H37.26 --successor H37.02 --successor H37.05@2026-07-01 "
+            "--reason 'Chia tách'",
+            "vanlien agency close H37.25 --successor H37.02 --forward-until 2026-12-31 "
+            "--reason 'Sáp nhập'",
+        ),
     )(close)
     group.command("lock", epilog=examples("vanlien agency lock H37.02 --reason 'Tạm dừng'"))(lock)
     group.command("unlock", epilog=examples("vanlien agency unlock H37.02 --reason 'Nối lại'"))(
         unlock
     )
     group.command("alias", epilog=examples("vanlien agency alias 02.H37 H37.02"))(alias)
-    group.command("import", epilog=examples("vanlien agency import danh-muc.csv --dry-run"))(
-        import_csv
+    group.command(
+        "import",
+        epilog=examples(
+            "vanlien agency import danh-muc.csv --dry-run",
+            "vanlien agency import --from-peer truc-qg --plan ke-hoach.json",
+        ),
+    )(agency_import.import_list)
+    group.command("apply", epilog=examples("vanlien agency apply ke-hoach.json"))(
+        agency_import.apply
     )
+    group.command(
+        "seed", epilog=examples("vanlien agency seed --connected truc-qg --plan ke-hoach.json")
+    )(agency_import.seed)
+    agency_requests.register(group)
     app.add_typer(group, name="agency")
 
 
@@ -103,18 +121,66 @@ def list_agencies(config: ConfigOption = Path(CONFIG_NAME), as_json: JsonOption 
 
 def close(
     code: CodeArgument,
+    *,
     reason: ReasonOption,
     successor: Annotated[
-        str, typer.Option("--successor", help="Mã tiếp nhận. / Code that takes over.")
+        list[str] | None,
+        typer.Option(
+            "--successor",
+            help="Mã tiếp nhận, có thể kèm ngày: H42, H42@2025-07-01..; nêu nhiều lần nếu chia "
+            "tách. / Code that takes over, perhaps with days; again for each after a split.",
+        ),
+    ] = None,
+    forward_until: Annotated[
+        str,
+        typer.Option(
+            "--forward-until",
+            help="Ngày cuối còn chuyển văn bản đến cho đơn vị kế thừa. / Last day on which others' "
+            "documents are brought to the successor.",
+        ),
     ] = "",
     config: ConfigOption = Path(CONFIG_NAME),
     as_json: JsonOption = False,
 ) -> int:
     """Đóng mã vĩnh viễn; tra cứu vẫn được. / Close a code for good; look-up still works."""
     # ID-05 (QĐ20): the code is closed, never given to another, its history still resolves.
+    heirs = successor or []
+    if len(heirs) > 1 or forward_until or any("@" in heir for heir in heirs):
+        return _close_with(code, heirs, forward_until, reason, config, as_json=as_json)
+    heir = heirs[0] if heirs else ""
     return _set_status(
-        code, "closed", successor=successor, reason=reason, config=config, as_json=as_json
+        code, "closed", successor=heir, reason=reason, config=config, as_json=as_json
     )
+
+
+def _close_with(
+    code: str, heirs: list[str], until: str, reason: str, config: Path, *, as_json: bool
+) -> int:
+    from datetime import date
+
+    from gateway.cli.agency_csv import successor_of
+    from gateway.domain.succession import Succession
+
+    why = common.stated(reason)
+    try:
+        day = date.fromisoformat(until) if until else None
+        read = [successor_of(heir) for heir in heirs]
+        links = [Succession(code, heir, _date(since), _date(to)) for heir, since, to in read]
+    except ValueError as exc:
+        raise UsageFault(f"Ngày sai: {exc}; ví dụ 2026-06-30.", f"No day: {exc}") from exc
+    with common.opened_agencies(config) as book:
+        fields = book.close_agency(code, links, forward_until=day, reason=why, by=common.actor())
+    named = ", ".join(link[0] for link in fields["successors"]) or "không có / none"
+    term = f"; chuyển tiếp đến / forwarded until {day}" if day else ""
+    human = f"{code}: {_STATUS_VI['closed']} / closed; kế thừa / successors {named}{term}"
+    emit({"code": code, **fields}, human, as_json)
+    return OK
+
+
+def _date(text: str | None) -> "date | None":
+    from datetime import date
+
+    return date.fromisoformat(text) if text else None
 
 
 def lock(
@@ -152,45 +218,6 @@ def alias(
     return OK
 
 
-def import_csv(
-    file: Annotated[
-        Path,
-        typer.Argument(metavar="CSV", exists=True, dir_okay=False, readable=True, help="Tệp CSV."),
-    ],
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Chỉ kiểm tra và so sánh. / Check and compare only.")
-    ] = False,
-    config: ConfigOption = Path(CONFIG_NAME),
-    as_json: JsonOption = False,
-) -> int:
-    """Nhập danh mục từ CSV, báo mọi lỗi một lần. / Import a catalogue; every fault at once."""
-    from gateway.cli.agency_csv import read_csv
-
-    records, faults = read_csv(file, _peers(config))
-    if faults:
-        lines = [f"{file}: {len(faults)} lỗi, chưa nhập gì / fault(s), nothing imported"]
-        lines += [f"  dòng/line {f.line}: {f.vi} / {f.en}" for f in faults]
-        payload = {"ok": False, "faults": [asdict(f) for f in faults]}
-        emit(payload, "\n".join(lines), as_json)
-        return USAGE
-    counts = {"added": 0, "changed": 0, "same": 0}
-    with common.opened(config) as store:
-        known = {agency.code: agency for agency in store.agencies()}
-        for record in records:
-            if dry_run:
-                outcome = _difference(known.get(record.code), record)
-            else:
-                outcome = store.put_agency(record, by=common.actor())
-            counts[outcome] += 1
-    would = "sẽ " if dry_run else ""
-    human = (
-        f"{file}: {would}thêm {counts['added']}, {would}sửa {counts['changed']}, "
-        f"không đổi {counts['same']} / added, changed, same"
-    )
-    emit({"ok": True, "dry_run": dry_run, **counts}, human, as_json)
-    return OK
-
-
 # ---------------------------------------------------------------- pieces
 
 
@@ -217,16 +244,6 @@ def _peers(config: Path) -> frozenset[str]:
     from gateway.config import load
 
     return frozenset(peer.id for peer in load(config).peers)
-
-
-def _difference(
-    known: "AgencyRecord | None", record: "AgencyRecord"
-) -> Literal["added", "changed", "same"]:
-    if known is None:
-        return "added"
-    aliases = set(known.aliases) | set(record.aliases)
-    same = asdict(known) | {"aliases": aliases} == asdict(record) | {"aliases": aliases}
-    return "same" if same and aliases == set(known.aliases) else "changed"
 
 
 def _cells(agency: "AgencyRecord") -> Sequence[object]:

@@ -99,6 +99,29 @@ class AgencyCode:
         return self.key == fold(other)
 
 
+def is_below(code: str, above: str) -> bool:
+    """Tell whether a code is of a lower level of the body another one names, in one notation.
+
+    New notation: more groups behind the same ones. Old notation: level 1 stands last and groups
+    that are not used are zeros, so the last groups are the same and one before them is not zero.
+    Codes of different notations are not below each other: the directory knows both of an agency.
+
+    Source: ID-02, ID-03.
+    """
+    low, high = fold(code), fold(above)
+    kinds = classify(low), classify(high)
+    if kinds == (CodeKind.NEW, CodeKind.NEW):
+        return low.startswith(high + ".")
+    if kinds != (CodeKind.LEGACY, CodeKind.LEGACY):
+        return False
+    groups = high.split(".")
+    while len(groups) > 1 and not groups[0].strip("0"):
+        groups.pop(0)
+    kept = low.split(".")
+    own, rest = kept[-len(groups) :], kept[: -len(groups)]
+    return own == groups and any(group.strip("0") for group in rest)
+
+
 def code_findings(text: str, where: str, *, severity: Severity) -> tuple[Finding, ...]:
     """Return what is wrong with a code met on the wire; empty for anything readable.
 

@@ -14,6 +14,7 @@ from gateway.errors import GatewayError
 from gateway.ports.callers import Caller, Callers, FrontDoor
 from gateway.ports.machine import Clock
 from gateway.ports.peers import Adapter, SharedSecret
+from gateway.ports.registration import Registrar
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -46,6 +47,7 @@ class Means:
         max_bytes: Largest packet taken.
         base: Path before the operations; "" for the dialect's own.
         plain_http_from: Ranges that may call without TLS; None leaves that to the listener.
+        registrar: Takes down which agencies callers want registered; None where nobody does.
     """
 
     front: FrontDoor
@@ -55,6 +57,7 @@ class Means:
     max_bytes: int
     base: str = ""
     plain_http_from: Sequence[Network] | None = None
+    registrar: Registrar | None = None
 
 
 @dataclass(frozen=True, slots=True)

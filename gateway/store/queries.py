@@ -98,6 +98,10 @@ QUERIES: Final[dict[str, str]] = {
     "agencies": "SELECT * FROM agency ORDER BY code",
     "aliases": "SELECT * FROM agency_alias ORDER BY alias",
     "successions": "SELECT * FROM agency_succession ORDER BY code, successor",
+    "agency_requests_of": (
+        "SELECT * FROM agency_request WHERE state = 'waiting' AND system_id = :system_id "
+        "ORDER BY id LIMIT :limit"
+    ),
     # -------------------------------------------------------------- consignments
     "consignment": "SELECT * FROM consignment WHERE id = :id",
     "consignment_versions": (

@@ -112,6 +112,29 @@ agency_alias = Table(
     _text("valid_to", null=True),
 )
 
+# What systems ask about agencies below their own, and what an operator decided (ID-01, ID-05).
+agency_request = Table(
+    "agency_request",
+    metadata,
+    _id(),
+    _text("system_id"),
+    _text("kind"),
+    _text("code"),
+    _text("wish"),
+    _text("state"),
+    _text("asked_at"),
+    _text("decided_at", null=True),
+    _text("decided_by", default=""),
+    _text("reason", default=""),
+    Index(
+        "ix_agency_request_waiting",
+        "system_id",
+        "id",
+        sqlite_where=text("state = 'waiting'"),
+        postgresql_where=text("state = 'waiting'"),
+    ),
+)
+
 # DID-01, DID-04: one row a counter; `last` only grows.
 counter = Table(
     "counter",

@@ -104,6 +104,27 @@ def _callers() -> None:
         sa.PrimaryKeyConstraint("alias", name="pk_agency_alias"),
     )
     op.create_table(
+        "agency_request",
+        sa.Column("id", TEXT, nullable=False),
+        sa.Column("system_id", TEXT, nullable=False),
+        sa.Column("kind", TEXT, nullable=False),
+        sa.Column("code", TEXT, nullable=False),
+        sa.Column("wish", TEXT, nullable=False),
+        sa.Column("state", TEXT, nullable=False),
+        sa.Column("asked_at", TEXT, nullable=False),
+        sa.Column("decided_at", TEXT, nullable=True),
+        sa.Column("decided_by", TEXT, nullable=False, server_default=sa.text("''")),
+        sa.Column("reason", TEXT, nullable=False, server_default=sa.text("''")),
+        sa.PrimaryKeyConstraint("id", name="pk_agency_request"),
+    )
+    op.create_index(
+        "ix_agency_request_waiting",
+        "agency_request",
+        ["system_id", "id"],
+        sqlite_where=sa.text("state = 'waiting'"),
+        postgresql_where=sa.text("state = 'waiting'"),
+    )
+    op.create_table(
         "counter",
         sa.Column("agency", TEXT, nullable=False),
         sa.Column("year", NUMBER, nullable=False),
