@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from rich.text import Text
 
     from gateway.ports import AdminStore
+    from gateway.ports.agencies import AgencyStore
 
 CONFIG_NAME: Final = "vanlien.toml"
 JsonOption = Annotated[
@@ -40,6 +41,13 @@ def opened(config: Path) -> AbstractContextManager["AdminStore"]:
     from gateway.stores import open_admin
 
     return open_admin(config)
+
+
+def opened_agencies(config: Path) -> AbstractContextManager["AgencyStore"]:
+    """Open the ledger behind a settings file for bulk changes of the catalogue."""
+    from gateway.stores import open_agencies
+
+    return open_agencies(config)
 
 
 def actor() -> str:

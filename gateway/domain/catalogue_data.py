@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Final
 
+from gateway.domain.catalogue_plan import Listed
+from gateway.domain.catalogue_remarks import Remark
 from gateway.domain.directory import Agency, AgencyStatus
 
 MERGED_PROVINCES: Final = date(2025, 7, 1)
@@ -29,14 +31,26 @@ class CatalogueRow:
     valid_to: date | None = None
 
 
+# C4: the mergers our sources of law name themselves, and Lạng Sơn unchanged.
+_QUOTED: Final = frozenset({"H17", "H20", "H25", "H37", "H40", "H42", "H47", "H58"})
+
+NAMELESS: Final = ("G31", "G32", "G35", "G38", "G39")
+"""Codes of the list of QĐ 09/2025 whose holders we could not read (rules C4): not seeded."""
+
+
+def _sure(code: str, otherwise: str) -> str:
+    return "Q" if code in _QUOTED else otherwise
+
+
 def _open(certainty: str, *pairs: tuple[str, str]) -> tuple[CatalogueRow, ...]:
-    return tuple(CatalogueRow(code, name, certainty) for code, name in pairs)
+    return tuple(CatalogueRow(code, name, _sure(code, certainty)) for code, name in pairs)
 
 
 def _closed(first_day_after: date, *rows: tuple[str, str, str]) -> tuple[CatalogueRow, ...]:
     last_day = date.fromordinal(first_day_after.toordinal() - 1)
     return tuple(
-        CatalogueRow(code, name, "M", successor, last_day) for code, name, successor in rows
+        CatalogueRow(code, name, _sure(code, "M"), successor, last_day)
+        for code, name, successor in rows
     )
 
 
@@ -168,4 +182,61 @@ def national_agencies(hop: str = "") -> tuple[Agency, ...]:
             legacy_code=f"000.00.00.{row.code}",
         )
         for row in NATIONAL_LEVEL1
+    )
+
+
+def listed_level1() -> tuple[Listed, ...]:
+    """Return the level-1 catalogue as a list to be compared and reviewed (`vanlien agency seed`).
+
+    Nobody's next hop is said: that is the operator's.
+
+    Source: ID-05, ID-07.
+    """
+    return tuple(
+        Listed(
+            row.code,
+            {
+                "name": row.name,
+                "legacy_code": f"000.00.00.{row.code}",
+                **(
+                    {
+                        "status": "closed",
+                        "valid_to": row.valid_to,
+                        "successors": [(row.successor, None, None)],
+                    }
+                    if row.valid_to
+                    else {"status": "active"}
+                ),
+            },
+        )
+        for row in NATIONAL_LEVEL1
+    )
+
+
+def to_confirm() -> tuple[Remark, ...]:
+    """Return what an operator must check against the published annex before relying on it."""
+    known = (r for r in NATIONAL_LEVEL1 if r.certainty != "Q")
+    rows = tuple(
+        Remark(
+            row.code,
+            "ID-07",
+            f"Cần xác nhận theo phụ lục đã công bố: {row.name}"
+            + (f", kế thừa {row.successor}." if row.successor else "."),
+            "To be confirmed in the published annex" + _heir(row.successor),
+        )
+        for row in known
+    )
+    return (*rows, *(_nameless(code) for code in NAMELESS))
+
+
+def _heir(successor: str) -> str:
+    return f"; successor {successor}." if successor else "."
+
+
+def _nameless(code: str) -> Remark:
+    return Remark(
+        code,
+        "ID-07",
+        "Có trong QĐ 09/2025/QĐ-TTg nhưng chưa rõ đơn vị; cần xác nhận, không đưa vào.",
+        "In QĐ 09/2025/QĐ-TTg, its holder not known here; to be confirmed, left out.",
     )

@@ -125,11 +125,17 @@ class Scope:
         peer: Only agencies behind this peer (ID-06); "" for a list of the operator's own.
         close_missing: Codes in scope that the list does not name are closed.
         most_closed_percent: More closings than this must be forced.
+        new: What a new agency has where the list says nothing.
+        whole: The list means to name everyone in scope; what it does not name is missing.
+        remarks: What is to be looked at besides.
     """
 
     peer: str = ""
     close_missing: bool = False
     most_closed_percent: float = 5.0
+    new: Fields = field(default_factory=dict)
+    whole: bool = True
+    remarks: tuple[Remark, ...] = ()
 
 
 @dataclass(slots=True)
@@ -159,7 +165,7 @@ def compare(known: Mapping[str, Fields], listed: Iterable[Listed], scope: Scope)
     work = _Comparison(known, scope, _names(known))
     for row in listed:
         _compare(work, row)
-    missing = _missing(work)
+    missing = _missing(work) if scope.whole else []
     if scope.close_missing:
         for code in missing:
             after = {"status": "closed"}
@@ -169,6 +175,7 @@ def compare(known: Mapping[str, Fields], listed: Iterable[Listed], scope: Scope)
 
 
 def _finished(work: _Comparison, missing: Sequence[str]) -> Plan:
+    _leave_out_heirless(work)
     out = {remark.code for remark in work.conflicts}
     steps = [step for step in work.steps if step.code not in out]
     steps.sort(key=lambda s: (s.before is not None, "closed" in s.kinds, s.code))
@@ -180,13 +187,31 @@ def _finished(work: _Comparison, missing: Sequence[str]) -> Plan:
     return Plan(
         steps=tuple(steps),
         conflicts=tuple(work.conflicts),
-        warnings=(*work.warnings, *_renumbered(work, missing)),
+        warnings=(*work.warnings, *_renumbered(work, missing), *work.scope.remarks),
         same=work.same,
         hidden=work.hidden,
         missing=tuple(missing),
         in_scope=open_now,
         too_many=too_many,
     )
+
+
+def _leave_out_heirless(work: _Comparison) -> None:
+    """Leave out who would be succeeded by a row that was left out, until nobody is."""
+    out = {remark.code for remark in work.conflicts} - set(work.known)
+    while True:
+        found = [
+            nobody(step.code, link[0])
+            for step in work.steps
+            if step.code not in out
+            for link in step.after.get("successors", ())
+            if link[0] in out
+        ]
+        fresh = {remark.code for remark in found} - {r.code for r in work.conflicts}
+        if not fresh:
+            return
+        work.conflicts += [remark for remark in found if remark.code in fresh]
+        out |= fresh - set(work.known)
 
 
 def _names(known: Mapping[str, Fields]) -> dict[str, str]:
@@ -221,7 +246,7 @@ def _compare(work: _Comparison, row: Listed) -> None:
     before = work.known.get(code)
     if before is None:
         _claim(work, code, wanted)
-        after = {**wanted} if "connected" in wanted else {**wanted, "connected": work.scope.peer}
+        after = {"connected": work.scope.peer, **work.scope.new, **wanted}
         kinds = ("added", "closed") if wanted.get("status") == "closed" else ("added",)
         work.steps.append(Step(code, kinds, None, after))
         return
@@ -259,9 +284,8 @@ def _tidied(fields: Fields) -> dict[str, Any]:
     if "aliases" in tidy:
         tidy["aliases"] = sorted({fold(a) for a in tidy["aliases"]})
     if "successors" in tidy:
-        tidy["successors"] = sorted(
-            [fold(c), since, until] for c, since, until in tidy["successors"]
-        )
+        links = ([fold(code), since, until] for code, since, until in tidy["successors"])
+        tidy["successors"] = sorted(links, key=str)
     return tidy
 
 
@@ -326,6 +350,9 @@ def _row_conflicts(work: _Comparison, code: str, written: str, wanted: Fields) -
             yield malformed(heir[:40])
         if first and last and first > last:
             yield backwards(code, first, last, heir)
+    heirs = [link[0] for link in wanted.get("successors", ())]
+    for heir in {h for h in heirs if heirs.count(h) > 1}:
+        yield twice(code, heir)
 
 
 # ---------------------------------------------------------------- the list as a whole

@@ -13,8 +13,12 @@ class Remark:
     en: str
 
 
-def twice(code: str) -> Remark:
-    """Say that a code stands twice in the list."""
+def twice(code: str, heir: str = "") -> Remark:
+    """Say that a code, or its successor `heir`, stands twice."""
+    if heir:
+        return Remark(
+            code, "ID-05", f"Mã kế thừa {heir} ghi hai lần.", f"The successor {heir} stands twice."
+        )
     return Remark(
         code,
         "ID-01",

@@ -21,6 +21,17 @@ _EVERY_S = 6 * 3600.0
 _RETRY_S = 300.0
 
 
+def behind(prefixes: Sequence[str], row: AgencyRow) -> bool:
+    """Tell whether a peer with these `codes_behind` may speak of an agency; of a hub, nobody may.
+
+    Source: ID-06.
+    """
+    if classify(row.code) in {CodeKind.HUB, CodeKind.BAD} or row.status == "hub":
+        return False
+    code = fold(row.code)
+    return any(p == "*" or code == fold(p) or code.startswith(fold(p) + ".") for p in prefixes)
+
+
 class Cataloguer:
     """Asks each peer at start and every six hours."""
 
@@ -77,11 +88,7 @@ class Cataloguer:
         return len(changes)
 
     def _behind(self, peer: str, row: AgencyRow) -> bool:
-        if classify(row.code) in {CodeKind.HUB, CodeKind.BAD} or row.status == "hub":
-            return False
-        prefixes = self._context.peer(peer).codes_behind
-        code = fold(row.code)
-        return any(p == "*" or code == fold(p) or code.startswith(fold(p) + ".") for p in prefixes)
+        return behind(self._context.peer(peer).codes_behind, row)
 
     def _changed(self, mine: Agency, row: AgencyRow, taken: set[str]) -> list[Change]:
         """Return what a peer's own agency is called now, and the old code it did not have yet."""

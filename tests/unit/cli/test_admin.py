@@ -222,65 +222,6 @@ def test_what_makes_no_sense_is_refused(known, vanlien_json, args):
     assert known.agencies() == [H02]
 
 
-CSV = """code;name;legacy_code;connected;console;status;aliases
-H37.02;Sở Nội vụ;000.00.02.H37;local;;;
-H37.05;"Sở Y tế; Dân số";;local;x;active;05.H37 06.H37
-"""
-
-
-def test_a_catalogue_is_imported_and_repeats_change_nothing(known, vanlien_json, tmp_path):
-    file = tmp_path / "c.csv"
-    file.write_bytes(b"\xef\xbb\xbf" + CSV.replace("\n", "\r\n").encode())
-    dry = vanlien_json("agency", "import", str(file), "--dry-run")
-    assert dry[1] == {"ok": True, "dry_run": True, "added": 1, "changed": 0, "same": 1}
-    assert known.agencies() == [H02]
-    assert vanlien_json("agency", "import", str(file))[1]["added"] == 1
-    again = vanlien_json("agency", "import", str(file))[1]
-    assert (again["added"], again["changed"], again["same"]) == (0, 0, 2)
-    health = known.agencies()[1]
-    assert (health.name, health.console) == ("Sở Y tế; Dân số", True)
-    assert health.aliases == ("05.H37", "06.H37")
-
-
-def test_every_fault_of_a_catalogue_is_told_with_its_line(known, vanlien_json, tmp_path):
-    file = tmp_path / "c.csv"
-    file.write_text(
-        "code,name,status,console,connected\n"
-        "h37,x,,,\n"
-        "H37.03,,,,\n"
-        "H37.04,x,shut,,\n"
-        "H37.05,x,,maybe,\n"
-        "H37.06,x,,,nowhere\n"
-        "H37.07,x\n"
-        "H37.08,x,,,\n"
-        "H37.08,x,,,\n"
-    )
-    code, answer = vanlien_json("agency", "import", str(file))
-    assert code == 64
-    assert [f["line"] for f in answer["faults"]] == [2, 3, 4, 5, 6, 7, 9]
-    assert known.agencies() == [H02]
-
-
-@pytest.mark.parametrize(
-    "content",
-    [
-        b"",
-        b"code,name\n",
-        b"code\nH37\n",
-        b"code,name,colour\nH37,x,red\n",
-        b"code,name\nH37,\xff\n",
-        b'code,name\nH37,"x\n',
-        b"\x00\x01\x02",
-    ],
-)
-def test_a_file_that_is_no_catalogue_is_refused(known, vanlien_json, tmp_path, content):
-    file = tmp_path / "c.csv"
-    file.write_bytes(content)
-    code, answer = vanlien_json("agency", "import", str(file))
-    assert code == 64
-    assert answer["faults"]
-
-
 def test_a_file_that_is_not_there_is_a_usage_error(known, vanlien_json):
     assert vanlien_json("agency", "import", "none.csv")[1]["error"]["kind"] == "usage"
 
