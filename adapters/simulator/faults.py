@@ -183,9 +183,9 @@ class Faults:
         call = present.get()
         if call is None:
             return
-        first = not call.doing
+        other = doing != call.doing
         call.doing, call.system_id, call.subject = doing, system_id, subject or call.subject
-        if first and call.operation != doing:
+        if other and call.operation != doing:
             self._strike(call, doing, anywhere=False)
         match call.fault:
             case Fault.BUSY:

@@ -18,6 +18,7 @@ from gateway.errors import Reason, RejectedError
 VIETNAM: Final = timezone(timedelta(hours=7))
 NAMESPACE: Final = "http://www.mic.gov.vn/TBT/QCVN_102_2016"
 MAX_REWRITE_BYTES: Final = 32 * 1024 * 1024
+_NAMESPACES: Final = frozenset({NAMESPACE, "http://www.e-doc.vn/Schema/", ""})
 _EDXML: Final = f"{{{NAMESPACE}}}"
 
 
@@ -186,12 +187,17 @@ def _header(path: Path) -> etree._Element:
             for _, element in events:
                 if element.getroottree().docinfo.doctype:
                     raise RejectedError(Reason.DOCTYPE_REFUSED)
-                if _name(element) == "edXMLHeader":
+                if _name(element) == "edXMLHeader" and _namespace(element) in _NAMESPACES:
                     found: etree._Element = element
                     return found
     except etree.XMLSyntaxError as exc:
         raise RejectedError(Reason.MALFORMED, "the packet is not well-formed") from exc
     raise RejectedError(Reason.MALFORMED, "the packet has no edXMLHeader")
+
+
+def _namespace(element: etree._Element) -> str:
+    tag: object = element.tag
+    return tag.rpartition("}")[0][1:] if isinstance(tag, str) else ""
 
 
 def _name(element: etree._Element) -> str:

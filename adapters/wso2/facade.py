@@ -223,7 +223,7 @@ class _Desk:
             raise too_large(self._max_bytes)
         told = wire.kind_of(params.get(*wire.KIND))
         intake = Intake(body(request), request.content_type, told, self._max_bytes)
-        options = SubmitOptions(via="wso2")
+        options = SubmitOptions(via="wso2", reachable=True)
         if await intake.kind() == "edoc":
             doc_id = (await self._front.submit(caller, intake.packet(), options)).id
         else:

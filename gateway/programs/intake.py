@@ -233,6 +233,7 @@ class Intake:
         if work.options.all_or_nothing:
             findings = refuse_all(work.read.envelope.header, chosen, findings)
         await self._refuse(work, known, findings)
+        _nobody_there(work)
         # (6) one transaction
         wanted = acceptance.Wanted(
             caller=work.caller,
@@ -289,6 +290,14 @@ class Intake:
             raise RejectedError(reason, findings=(*bad, *rest))
         if work.identity.unusable is not None:
             raise work.identity.unusable
+
+
+def _nobody_there(work: "_Work") -> None:
+    """Refuse a document that can go to nobody, where its caller would never hear of it (ID-09)."""
+    if work.options.reachable:
+        reasons = [planned.reason for planned in work.planned]
+        if reasons and reasons[0] is not None and None not in reasons:
+            raise RejectedError(reasons[0], findings=work.findings or ())
 
 
 @dataclass(slots=True)

@@ -164,11 +164,16 @@ class House:
         return await self.gateway.ledger.one(query, **params)
 
 
-def register(config: Path, key: bytes, systems: dict[str, Sequence[str]]) -> dict[str, System]:
+def register(
+    config: Path,
+    key: bytes,
+    systems: dict[str, Sequence[str]],
+    agencies: Sequence[AgencyRecord] = (),
+) -> dict[str, System]:
     """Register systems with both kinds of credentials."""
     made = {}
     with stores.open_admin(config) as admin:
-        for agency in LOCAL:
+        for agency in (*LOCAL, *agencies):
             admin.put_agency(agency, by="test")
         for system_id, codes in systems.items():
             api, shared, name = new_api_key(), new_shared_secret(), new_credential_id()
@@ -186,7 +191,7 @@ def register(config: Path, key: bytes, systems: dict[str, Sequence[str]]) -> dic
     return made
 
 
-def write_config(folder: Path, extra: str = "", peer: str = "") -> Path:
+def write_config(folder: Path, extra: str = "", peer: str = "", http: str = "") -> Path:
     """Write keys and a settings file; return it."""
     (folder / "keys").mkdir(mode=0o700)
     (folder / "trust").mkdir(exist_ok=True)
@@ -194,7 +199,7 @@ def write_config(folder: Path, extra: str = "", peer: str = "") -> Path:
     create_key_file(folder / "keys" / "secrets.key")
     config = folder / "vanlien.toml"
     config.write_text(
-        f'[gateway]\ncode = "{HUB}"\n[http]\nport = 0\n[verify]\nworkers = 1\n{extra}\n{peer}',
+        f'[gateway]\ncode = "{HUB}"\n[http]\nport = 0\n{http}\n[verify]\nworkers = 1\n{extra}\n{peer}',
         encoding="utf-8",
     )
     settings = load(config)
@@ -214,7 +219,15 @@ def _empty_ledger() -> bytes:
 
 @asynccontextmanager
 async def gatehouse(
-    folder: Path, *, axis: bool = False, extra: str = "", ledger: str = "", **axis_options: Any
+    folder: Path,
+    *,
+    axis: bool = False,
+    extra: str = "",
+    http: str = "",
+    ledger: str = "",
+    speaks: dict[str, Sequence[str]] | None = None,
+    agencies: Sequence[AgencyRecord] = (),
+    **axis_options: Any,
 ) -> AsyncIterator[House]:
     """Run a gateway with two agencies' systems (`snv`, `stc`) and one more (`other`).
 
@@ -222,6 +235,9 @@ async def gatehouse(
         folder: For everything it keeps.
         axis: With the simulated national axis.
         extra: More settings.
+        http: More settings of `[http]`.
+        speaks: Systems and their agencies, where they are others.
+        agencies: More of them.
         ledger: URL of an empty ledger on a server; "" for a file of its own.
         axis_options: For the axis.
     """
@@ -232,11 +248,11 @@ async def gatehouse(
         simulator, ministry, peer = None, None, ""
         if axis:
             simulator, ministry, peer = await _axis(folder, clock, stack, axis_options)
-        config = write_config(folder, extra, peer)
+        config = write_config(folder, extra, peer, http)
         settings = load(config)
         key = read_key_file(settings.secrets.key_file)
-        speaks = {"snv": ["H37.02"], "stc": ["H37.04"], "other": ["H37.61"]}
-        systems = register(config, key, speaks)
+        speaks = speaks or {"snv": ["H37.02"], "stc": ["H37.04"], "other": ["H37.61"]}
+        systems = register(config, key, speaks, agencies)
         gateway = app.Gateway(settings, clock=clock)
         await gateway.start()
         stack.push_async_callback(gateway.stop)

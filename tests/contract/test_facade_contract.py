@@ -1,0 +1,158 @@
+"""The conformance suite on every installed dialect: against a real gateway, and a simulated axis.
+
+A dialect takes part by being installed (its entry point). What it needs besides its name stands in
+FORMS: one line for each form of the protocol its client speaks, with the client's own options, and
+whether what it shows is an API key instead of a shared secret. The endpoint is the listener's
+address with the dialect's `path`. A form of a new dialect is one line here; a dialect without a
+line is played as it is. To see one card: pytest -k "bkav and gateway" -s.
+"""
+
+from collections.abc import Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from adapters.simulator.axis import AxisSimulator, Manners
+from gateway import dialects
+from gateway.clock import SystemClock
+from gateway.conformance.driver import BEYOND, play_all
+from gateway.conformance.plan import Parties, Side, State
+from gateway.ports import AgencyRecord, AgencyRow
+from tests.world.fake_frontdoor import FakeClock
+from tests.world.gatehouse import gatehouse
+from tests.world.outside import cold
+
+MAX_BYTES = 1024 * 1024
+LOCKED = "H37.77"
+NOT_AN_AXIS = ("status-accepted.receipt-01", "broken-base64")
+
+
+@dataclass(frozen=True)
+class Form:
+    """One form of a dialect."""
+
+    dialect: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+    api_key: bool = False
+
+
+FORMS = {
+    "bkav-rest": Form("bkav", api_key=True),
+    "bkav-soap11": Form("bkav", {"variant": "soap11"}, api_key=True),
+    "bkav-soap12": Form("bkav", {"variant": "soap12"}, api_key=True),
+    "langson-v1": Form("langson", {"variant": "v1"}),
+    "langson-lgspedoc": Form("langson", {"variant": "lgspedoc"}),
+    "vxp": Form("vxp"),
+    "wso2": Form("wso2"),
+}
+FORMS |= {n: Form(n) for n in dialects.names() if n not in {f.dialect for f in FORMS.values()}}
+
+
+def connecting(form, url, clock):
+    spoken = dialects.dialect(form.dialect)
+
+    def connect(system_id, secret):
+        return spoken.make_client(
+            name="conformance",
+            endpoint=f"{url}{spoken.path}",
+            system_id=system_id,
+            secret=secret,
+            clock=clock,
+            **form.options,
+        )
+
+    return connect
+
+
+@asynccontextmanager
+async def gateway_side(folder):
+    """Run a real gateway with every façade open."""
+    names = ", ".join(f'"{name}"' for name in dialects.names())
+    http = f'facades = [{names}]\nmax_packet_bytes = "1 MiB"'
+    speaks = {"snv": ["H37.02"], "stc": ["H37.04", "H37.05"]}
+    agencies = [
+        AgencyRecord("H37.05", "Sở Xây dựng", connected="local"),
+        AgencyRecord(LOCKED, "Bị khóa", connected="local", status="locked"),
+    ]
+    with cold():
+        async with gatehouse(folder, http=http, speaks=speaks, agencies=agencies) as house:
+            yield house
+
+
+@asynccontextmanager
+async def axis_side(form, folder, **manners):
+    """Run the simulated axis behind that façade; yield the parties and how to connect."""
+    clock = FakeClock()
+    axis = AxisSimulator(
+        dialects.dialect(form.dialect),
+        folder,
+        clock,
+        manners=Manners(**({"remembers": True} | manners)),
+        max_bytes=MAX_BYTES,
+    )
+    shown = {"snv": b"secret-snv", "stc": b"secret-stc"}
+    axis.add_system("snv", shown["snv"], [AgencyRow("H37.02", "Sở Nội vụ", "000.00.02.H37")])
+    behind = [AgencyRow("H37.04", "Sở Tài chính"), AgencyRow("H37.05", "Sở Xây dựng")]
+    axis.add_system("stc", shown["stc"], [*behind, AgencyRow(LOCKED, "Bị khóa")])
+    axis.lock(LOCKED)
+    await axis.start()
+    try:
+        yield parties(shown), connecting(form, axis.url, clock), axis
+    finally:
+        await axis.stop()
+
+
+def parties(shown):
+    return Parties(
+        Side("H37.02", "snv", shown["snv"]),
+        "H37.04",
+        Side("H37.04", "stc", shown["stc"]),
+        also="H37.05",
+        locked=LOCKED,
+        foreign="H37.04",
+        max_bytes=MAX_BYTES,
+    )
+
+
+async def played(side, connect, dialect="", run="THU1", **options):
+    beyond = BEYOND.get(dialect, ())
+    results = await play_all(side, connect, SystemClock(), run=run, beyond=beyond, **options)
+    return {result.id: result for result in results}
+
+
+def broken(results, *allowed):
+    """Return what did not pass, in words; every case was played."""
+    unplayed = {r.id for r in results.values() if r.state is State.NOT_PLAYED}
+    assert unplayed <= set().union(*BEYOND.values())
+    return {
+        result.id: f"{result.state}: {result.why_en}"
+        for result in results.values()
+        if result.state is State.FAILED and result.id not in allowed
+    }
+
+
+async def test_the_gateway_passes(tmp_path):
+    """One gateway for all: starting one costs more than playing a form."""
+    found = {}
+    async with gateway_side(tmp_path) as house:
+        for name, form in FORMS.items():
+            shown = {
+                system.id: (system.key if form.api_key else system.secret).encode()
+                for system in house.systems.values()
+            }
+            connect = connecting(form, house.url, house.clock)
+            found[name] = await played(
+                parties(shown), connect, form.dialect, run=name.replace("-", "")
+            )
+    # What a system could not use stays offered, and operations are told: nothing is lost.
+    for name, card in found.items():
+        assert (name, broken(card, "acknowledge-unusable")) == (name, {})
+
+
+@pytest.mark.parametrize("name", FORMS)
+async def test_the_simulated_axis_passes(name, tmp_path):
+    async with axis_side(FORMS[name], tmp_path) as (side, connect, _):
+        # Receipt 01 is the receiving system's to send, and an axis opens no attachment.
+        assert broken(await played(side, connect, FORMS[name].dialect), *NOT_AN_AXIS) == {}
