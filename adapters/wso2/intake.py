@@ -9,7 +9,7 @@ nothing behind.
 
 import json
 import re
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any, Final, Protocol
 from urllib.parse import parse_qsl
 
@@ -274,14 +274,26 @@ class _UrlForm:
 
     def told(self) -> Mapping[str, Any]:
         try:
-            return dict(parse_qsl(self._frame.decode("utf-8", "replace"), max_num_fields=64))
+            pairs = parse_qsl(self._frame.decode("utf-8", "replace"), max_num_fields=64)
         except ValueError as exc:
             raise RejectedError(Reason.LIMIT_EXCEEDED, "the form has too many fields") from exc
+        return _once(pairs)
 
 
 def _object(text: bytes) -> dict[str, Any] | None:
     try:
-        value = json.loads(text)
+        value = json.loads(text, object_pairs_hook=_once)
     except (ValueError, RecursionError):
         return None
     return value if isinstance(value, dict) else None
+
+
+def _once(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    """Return the members of an object; one that stands twice must say the same."""
+    found: dict[str, Any] = {}
+    for name, value in pairs:
+        if found.setdefault(name, value) != value:
+            raise RejectedError(
+                Reason.BAD_REQUEST, f"{', '.join(wire.KIND)} and others may stand once in the body"
+            )
+    return found

@@ -16,11 +16,11 @@ from adapters.wso2 import wire
 from gateway.errors import Reason, RejectedError
 
 _LONGEST_BODY: Final = 64 * 1024
-_KNOWN: Final = frozenset(
-    name.casefold()
+_KNOWN: Final = {
+    name.casefold(): name
     for names in (wire.KIND, wire.STATUS, wire.SINCE, wire.UNTIL, wire.NOTE, wire.DOC_ID)
     for name in names
-)
+}
 _FREE_TEXT: Final = frozenset(name.casefold() for name in wire.NOTE)
 
 
@@ -76,18 +76,22 @@ class Params:
         """
         said = {text for name in names if (text := self._words.get(name.casefold(), ""))}
         if len(said) > 1 and len({text.casefold() for text in said}) > 1:
-            raise RejectedError(Reason.BAD_REQUEST, f"{names[0]} is said twice, with two meanings")
+            raise _contradiction(names[0])
         return next(iter(sorted(said)), "")
 
     def _agreed(self, name: str, text: str) -> str:
         if name in _FREE_TEXT:
             text = "".join(c if c.isprintable() else " " for c in text)
         elif not text.isprintable():
-            raise RejectedError(Reason.BAD_REQUEST, f"{name} is not printable")
+            raise RejectedError(Reason.BAD_REQUEST, f"{_KNOWN[name]} is not printable")
         before = self._words.get(name, "")
         if before and text and before.casefold() != text.casefold():
-            raise RejectedError(Reason.BAD_REQUEST, f"{name} is said twice, with two meanings")
+            raise _contradiction(_KNOWN[name])
         return before or text
+
+
+def _contradiction(name: str) -> RejectedError:
+    return RejectedError(Reason.BAD_REQUEST, f"{name} is said twice, with two meanings")
 
 
 def _is_word(value: object) -> bool:

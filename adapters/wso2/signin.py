@@ -172,7 +172,9 @@ def _shown(request: web.Request, fields: Mapping[str, str]) -> _Shown:
         text = base64.b64decode(coded.strip(), validate=True).decode()
     except (ValueError, binascii.Error) as exc:
         raise OAuthError("invalid_request", "The Basic credentials cannot be read") from exc
-    system_id, _, secret = text.partition(":")
+    system_id, colon, secret = text.partition(":")
+    if not colon:
+        raise OAuthError("invalid_request", "The Basic credentials cannot be read")
     if "client_secret" in fields or fields.get("client_id", system_id) != system_id:
         raise OAuthError("invalid_request", "Client credentials are given in two ways")
     # RFC 6749 2.3.1 form-encodes both before they are joined; most clients do not.
