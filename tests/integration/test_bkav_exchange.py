@@ -8,10 +8,15 @@ from datetime import UTC, datetime
 import pytest
 from lxml import etree
 
+from adapters.bkav import plugin
+from adapters.simulator.autoagency import ACCEPTS, AutoAgency
+from adapters.simulator.axis import AxisSimulator
 from gateway.codec.limits import DEFAULT_LIMITS
 from gateway.codec.reader import read_packet
+from gateway.ports import AgencyRow
+from gateway.secrets import write_private
 from tests.world import bkav_kit as kit
-from tests.world.gatehouse import gatehouse, packet
+from tests.world.gatehouse import HUB, LOCAL, MINISTRY, MovedClock, gatehouse, packet
 from tests.world.outside import cold
 
 DAY = datetime.now(UTC).strftime("%d/%m/%Y")
@@ -102,8 +107,8 @@ async def test_soap_sends_rest_receives_and_findings_come_back(house, tmp_path):
         .replace("21/11/2026", DAY)
         .replace("2026/11/21", f"{DAY[6:]}/{DAY[3:5]}/{DAY[:2]}")
     )
-    root = kit.envelope(told + kit.login("H37.02", key), kit.manifest("1"))
-    data = kit.related(root, kit.text_part("1", kit.PDF))
+    root = kit.envelope(told + kit.login("H37.02", key), kit.manifest("1").replace(".pdf", ".txt"))
+    data = kit.related(root, kit.text_part("1", b"xin chao"))
     _, answer = await soap(house, data, "SendDocument", kit.multipart_type())
     assert texts(answer, "IsSuccess") == ["true"], answer
 
@@ -116,7 +121,7 @@ async def test_soap_sends_rest_receives_and_findings_come_back(house, tmp_path):
     assert key.encode() not in packet_
     (tmp_path / "spool").mkdir()
     read = read_packet([packet_], tmp_path / "spool", DEFAULT_LIMITS)
-    assert read.files[0].read_bytes() == kit.PDF
+    assert read.files[0].read_bytes() == b"xin chao"
     assert read.repairs == ()  # strict, whatever came in
     # A letter with faults gets all of them at once, in both languages.
     bad = told.replace("Về việc thử &lt;nghiệm&gt;", "").replace("H37.04", "H14.99")
@@ -125,3 +130,53 @@ async def test_soap_sends_rest_receives_and_findings_come_back(house, tmp_path):
     assert texts(answer, "IsSuccess") == ["false"]
     assert texts(answer, "Code")[0] in {"18", "22"}
     assert "N.Subject" in texts(answer, "Code")
+
+
+# ---------------------------------------------------------------- an axis of Bkav as peer
+
+
+@pytest.mark.parametrize("variant", ["rest", "soap12"])
+async def test_a_gateway_behind_an_axis_of_bkav(tmp_path, variant):
+    clock = MovedClock()
+    (tmp_path / "axis").mkdir()
+    axis = AxisSimulator(plugin, tmp_path / "axis", clock)
+    axis.add_system(HUB, b"token-hub", [AgencyRow(a.code, a.name) for a in LOCAL])
+    axis.add_system("bnv", b"token-bnv", [MINISTRY])
+    endpoint = await axis.start()
+    client = plugin.make_client(
+        name="bnv",
+        endpoint=endpoint,
+        system_id="bnv",
+        secret=b"token-bnv",
+        clock=clock,
+        variant=variant,
+    )
+    ministry = AutoAgency(client, clock, MINISTRY.code, MINISTRY.name, ACCEPTS)
+    write_private(tmp_path / "bkav.secret", b"token-hub")
+    peer = (
+        f'[[peer]]\nid = "tinh"\ndialect = "bkav"\nvariant = "{variant}"\n'
+        f'endpoint = "{endpoint}"\nsystem_id = "{HUB}"\nsecret_file = "bkav.secret"\n'
+        'poll_every = "100 ms"\ncodes_behind = "*"\n'
+    )
+    try:
+        with cold():
+            async with gatehouse(tmp_path, extra=peer) as house:
+
+                async def known():
+                    return house.gateway.catalogue.directory().get(MINISTRY.code) is not None
+
+                await house.until(known)
+                status, answer, _ = await house.send(packet(to=[MINISTRY.code]))
+                assert status == 202, answer
+
+                async def worked():
+                    await ministry.step()
+                    (delivery,) = (await house.document(answer["id"]))["deliveries"]
+                    return delivery["last_status"] == "03"
+
+                await house.until(worked)
+                (head,) = ministry.documents
+                assert (head.sender, head.code) == ("H37.02", "12/SNV-VP")
+    finally:
+        await client.close()
+        await axis.stop()
