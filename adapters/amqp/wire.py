@@ -7,7 +7,7 @@ The tables of this module are what the AsyncAPI document is made of.
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final
@@ -249,7 +249,7 @@ def _text(values: Mapping[str, Any], name: str, pattern: "re.Pattern[str]", faul
     return text
 
 
-def _object(body: bytes, faults: Faults, *known: str) -> Mapping[str, Any]:
+def _object(body: bytes, faults: Faults, required: Sequence[str], *known: str) -> Mapping[str, Any]:
     told: Any = None
     if len(body) <= MAX_JSON_BYTES:
         try:
@@ -259,27 +259,25 @@ def _object(body: bytes, faults: Faults, *known: str) -> Mapping[str, Any]:
     if not isinstance(told, dict):
         faults.add("nội dung phải là một đối tượng JSON", "the body must be one JSON object")
         return {}
-    if strange := sorted(name[:40] for name in set(told) - set(known)):
+    if strange := sorted(name[:40] for name in set(told) - {*required, *known}):
         listed = ", ".join(name if name.isprintable() else "?" for name in strange[:5])
         faults.add(f"không có thuộc tính {listed}", f"unknown members: {listed}")
+    for name in required:
+        if told.get(name) is None:
+            faults.add(f"thiếu {name}", f"{name} is missing")
     return told
 
 
 def _reference(body: bytes, faults: Faults) -> Reference:
-    told = _object(body, faults, "upload", "sha256")
+    told = _object(body, faults, ("upload", "sha256"))
     upload = _text(told, "upload", _UPLOAD, faults)
     sha256 = _text(told, "sha256", _SHA256, faults)
-    for name, value in (("upload", told.get("upload")), ("sha256", told.get("sha256"))):
-        if told and value is None:
-            faults.add(f"thiếu {name}", f"{name} is missing")
     return Reference(upload, sha256)
 
 
 def _confirm(body: bytes, faults: Faults) -> Confirm:
-    told = _object(body, faults, "id", "done", "note")
+    told = _object(body, faults, ("id",), "done", "note")
     item, done, note = _text(told, "id", _ID, faults), told.get("done", True), told.get("note", "")
-    if told and told.get("id") is None:
-        faults.add("thiếu id", "id is missing")
     if not isinstance(done, bool):
         faults.add("done phải là đúng/sai", "done must be a boolean")
     if not isinstance(note, str) or len(note) > MAX_NOTE:

@@ -1,27 +1,34 @@
 """Agencies come by a real RabbitMQ: one answer a message, whoever dies, and nobody else's word."""
 
 import asyncio
+import hashlib
 import json
+import random
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 
 import aio_pika
 import pytest
 from aiormq.exceptions import ChannelAccessRefused, ChannelPreconditionFailed
 
-from adapters.amqp import names, taking
+from adapters.amqp import names, taking, wire
 from adapters.amqp.door import AgenciesDoor, Bounds
 from adapters.amqp.names import Names
 from adapters.amqp.taking import Pace
+from gateway.__main__ import main
 from gateway.errors import Reason, RejectedError, UnavailableError
 from gateway.rabbit import Server
 from tests.world.agencies import add_user, grant, remove_user, system_at
 from tests.world.fake_feeds import FakeFeeds
 from tests.world.fake_frontdoor import FakeCallers, FakeFrontDoor
+from tests.world.gatehouse import gatehouse, packet
+from tests.world.outside import head, status
 from tests.world.servers.rabbitmq import PASSWORD
 
 pytestmark = pytest.mark.timeout(480)
 PATIENCE_S = 120.0
 NAMES = Names()
+DAY = datetime.now(UTC).strftime("%Y/%m/%d")
 
 
 @asynccontextmanager
@@ -377,3 +384,82 @@ async def test_a_full_queue_is_waited_for(town, monkeypatch):
                 came.append(message)
     assert came == ids
     assert town.feeds.places[f"amqp:{town.one}"].cursor == 12
+
+
+# ---------------------------------------------------------------- a whole gateway
+
+
+async def test_two_agencies_exchange_over_the_broker_alone(rabbit_place, tmp_path):
+    sender, receiver = f"snv-{rabbit_place.vhost}", f"stc-{rabbit_place.vhost}"
+    for name in (sender, receiver):
+        add_user(rabbit_place, name)
+    (tmp_path / "mq.password").write_text(PASSWORD, encoding="utf-8")
+    (tmp_path / "mq.password").chmod(0o600)
+    extra = (
+        f'[agencies_amqp]\nurl = "{rabbit_place.url}"\npassword_file = "mq.password"\n'
+        f'systems = ["{sender}", "{receiver}"]\nmax_bytes = "64 KiB"\n'
+    )
+    speaks = {sender: ["H37.02"], receiver: ["H37.04"]}
+    try:
+        async with (
+            gatehouse(tmp_path, extra=extra, speaks=speaks) as house,
+            system_at(rabbit_place, sender) as snv,
+            system_at(rabbit_place, receiver) as stc,
+        ):
+            for name in (sender, receiver):
+                await house.gateway.feeds.place(f"amqp:{name}")
+            await until(lambda: NAMES.out(receiver).name in rabbit_place.queues())
+            await _exchange(house, snv, stc)
+            async with house.session.get(f"{house.url}/asyncapi.json") as answer:
+                told = await answer.json()
+                assert told["channels"]["submissions"]["address"] == "vanlien.in"
+        code = await asyncio.to_thread(
+            main, ["broker", "agencies", "--diff", "--json", "--config", f"{tmp_path}/vanlien.toml"]
+        )
+        assert code == 0  # the gateway made everything
+    finally:
+        for name in (sender, receiver):
+            remove_user(rabbit_place, name)
+
+
+async def _exchange(house, snv, stc):
+    # (1) inside the message: accepted with the same answer as over HTTP
+    await snv.publish(packet("12"), message_id="so-12")
+    accepted = json.loads((await snv.reply()).body)
+    assert accepted["receipt"].count(".") == 2
+    assert (await house.send(packet("12"), snv.id, key="so-12"))[1] == accepted
+    # (2) brought; in its system only when it says so (RCV-06)
+    came = await stc.brought()
+    assert (came.type, came.headers["sender"]) == ("document", "H37.02")
+    (item,) = await house.inbox(stc.id)
+    assert (item["id"], item["state"]) == (came.message_id, "offered")
+    asked = json.dumps({"id": came.message_id}).encode()
+    media = "application/json"
+    await stc.publish(asked, type="confirm", message_id="x-1", content_type=media)
+    assert json.loads((await stc.reply()).body) == {"id": came.message_id, "kind": "confirm"}
+    await snv.publish(asked, type="confirm", message_id="x-2", content_type=media)
+    assert json.loads((await snv.reply()).body)["reason"] == "not-found"  # not its own
+    # (3) statuses come back by the same way
+    accepting = status(head(accepted["document_id"], code="12/SNV-VP", date=DAY), "03",
+                       sender="H37.04")  # fmt: skip
+    await stc.publish(accepting, type="status", message_id="x-3")
+    assert (await stc.reply()).type == "accepted"
+    codes = [(await snv.brought()).headers["code"] for _ in range(2)]
+    assert codes == ["01", "03"]
+    # (4) too large for a message: uploaded before, by the same system only
+    large = packet("13", files=[("phu-luc.txt", random.Random(1).randbytes(75_000).hex().encode())])
+    await snv.publish(large, message_id="so-13")
+    assert json.loads((await snv.reply()).body)["status"] == 413
+    call = {"data": large, "headers": {"Content-Type": "application/edxml+xml"}}
+    code, kept, _ = await house.call("POST", "/uploads", snv.id, **call)
+    assert (code, kept["sha256"]) == (201, hashlib.sha256(large).hexdigest())
+    reference = json.dumps({"upload": kept["id"], "sha256": kept["sha256"]}).encode()
+    await stc.publish(reference, message_id="x-4", content_type=wire.REFERENCE)
+    assert json.loads((await stc.reply()).body)["reason"] == "not-found"
+    await snv.publish(reference, message_id="so-13", content_type=wire.REFERENCE)
+    assert (await snv.reply()).type == "accepted"
+    came = await stc.brought()
+    told = json.loads(came.body)
+    assert came.content_type == wire.REFERENCE
+    code, data, _ = await house.call("GET", told["href"].removeprefix("/api/v1"), stc.id)
+    assert (code, hashlib.sha256(data).hexdigest()) == (200, told["sha256"])
