@@ -624,6 +624,35 @@ def alarm(*, what: str, subject: str | None = None, failure: BaseException | Non
     _error("alarm", facts)
 
 
+def webhook_told(*, webhook_id: str, kind: str, tries: int, wait_s: float) -> None:
+    """A message reached its receiver."""
+    facts = locals()
+    measures.of(measures.webhook_calls, "told").inc()
+    _info("webhook_told", facts)
+
+
+def webhook_failed(*, webhook_id: str, tries: int, outcome: str, retry_in_s: float) -> None:
+    """A message did not reach its receiver and will be tried again."""
+    facts = locals()
+    measures.of(measures.webhook_calls, "failed").inc()
+    _warn("webhook_failed", facts)
+
+
+def webhook_dead(*, webhook_id: str, tries: int, outcome: str) -> None:
+    """A message was given up: it stays on record and can be played again."""
+    facts = locals()
+    measures.of(measures.webhook_calls, "dead").inc()
+    measures.of(measures.alarms, "webhook message dead").inc()
+    _error("webhook_dead", facts)
+
+
+def webhook_paused(*, webhook_id: str, why: str) -> None:
+    """A subscription was paused by us: nothing is brought to it until it is resumed."""
+    facts = locals()
+    measures.of(measures.alarms, "webhook paused").inc()
+    _error("webhook_paused", facts)
+
+
 def program_failed(*, program: str, failure: BaseException, retry_in_s: float) -> None:
     """A background program stumbled and will go on."""
     facts = locals()

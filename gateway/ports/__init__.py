@@ -71,6 +71,7 @@ from gateway.ports.replays import Replays, Rewound
 from gateway.ports.revocation import ListHealth, RevocationHealth
 from gateway.ports.scanning import Scanner
 from gateway.ports.uploads import Upload, Uploads
+from gateway.ports.webhooks import Post, Posted, Webhook, WebhookCall, Webhooks
 
 __all__ = [
     "Absent",
@@ -121,6 +122,8 @@ __all__ = [
     "Packet",
     "Parcel",
     "Place",
+    "Post",
+    "Posted",
     "Present",
     "QuarantineRow",
     "Refused",
@@ -140,5 +143,8 @@ __all__ = [
     "Uploads",
     "Verifier",
     "Wanted",
+    "Webhook",
+    "WebhookCall",
+    "Webhooks",
     "Work",
 ]

@@ -51,6 +51,6 @@ class Notices(Protocol):
         """Return the highest cursor given so far: who begins here hears what is to come."""
         ...
 
-    async def changed(self, seen: int, timeout_s: float) -> None:
-        """Return when the highest cursor is another than `seen`, at the latest after so long."""
+    async def changed(self, seen: int, timeout_s: float) -> bool:
+        """Return True when the highest cursor is another than `seen`, False after so long."""
         ...

@@ -36,9 +36,9 @@ class LedgerNotices:
         """Return the highest cursor given so far."""
         return await self._pulse.mark("event_seq")
 
-    async def changed(self, seen: int, timeout_s: float) -> None:
-        """Return when the highest cursor is another than `seen`."""
-        await self._pulse.beyond("event_seq", seen, timeout_s)
+    async def changed(self, seen: int, timeout_s: float) -> bool:
+        """Return True when the highest cursor is another than `seen`, False after so long."""
+        return await self._pulse.beyond("event_seq", seen, timeout_s)
 
     async def after(
         self, caller: Caller, cursor: int, *, limit: int, kinds: tuple[str, ...] = ()

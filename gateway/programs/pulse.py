@@ -43,8 +43,8 @@ class Pulse:
         row = await self._ledger.one("meta", key=mark)
         return int(row["value"]) if row is not None else 0
 
-    async def beyond(self, mark: Mark, seen: int, timeout_s: float) -> None:
-        """Return when a cursor is another than `seen`, at the latest after `timeout_s`."""
+    async def beyond(self, mark: Mark, seen: int, timeout_s: float) -> bool:
+        """Return True when a cursor is another than `seen`, False after `timeout_s`."""
         told = asyncio.get_running_loop().create_future()
         self._waiting[told] = (mark, seen)
         self._woken.set()
@@ -54,6 +54,7 @@ class Pulse:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(timeout_s):
                     await told
+            return told.done() and not told.cancelled()
         finally:
             self._waiting.pop(told, None)
             if not self._waiting and self._looking is not None:

@@ -427,6 +427,29 @@ QUERIES: Final[dict[str, str]] = {
         "SELECT DISTINCT subject FROM event "
         "WHERE subject IN (SELECT value FROM json_each(:ids)) AND type = 'retention_purged'"
     ),
+    # -------------------------------------------------------------- webhooks
+    "webhook": "SELECT * FROM webhook WHERE id = :id",
+    "webhooks": "SELECT * FROM webhook WHERE state != 'removed' ORDER BY id",
+    "webhooks_of": (
+        "SELECT * FROM webhook WHERE system_id = :system_id AND state != 'removed' ORDER BY id"
+    ),
+    "webhooks_active": "SELECT id FROM webhook WHERE state = 'active' ORDER BY id",
+    "webhook_secrets": (
+        "SELECT * FROM credential WHERE system_id = :system_id AND kind = :kind "
+        "AND revoked_at IS NULL ORDER BY created_at DESC, id DESC"
+    ),
+    "webhook_call": "SELECT * FROM webhook_call WHERE id = :id",
+    "webhook_calls": (
+        "SELECT * FROM webhook_call WHERE webhook_id = :webhook_id ORDER BY seq DESC LIMIT :limit"
+    ),
+    "webhook_dead": (
+        "SELECT * FROM webhook_call WHERE webhook_id = :webhook_id AND state = 'dead' "
+        "ORDER BY seq DESC LIMIT :limit"
+    ),
+    "webhook_dead_count": (
+        "SELECT COUNT(*) AS n FROM (SELECT 1 AS one FROM webhook_call "  # noqa: S608
+        f"WHERE webhook_id = :webhook_id AND state = 'dead' LIMIT {COUNTED}) AS dead"
+    ),
     "place": "SELECT * FROM place WHERE consumer = :consumer",
     "places": "SELECT * FROM place ORDER BY consumer",
     "recalls_of": "SELECT * FROM recall WHERE delivery_id = :delivery_id ORDER BY id DESC",

@@ -167,18 +167,16 @@ class EventRoutes:
     async def _more(self, seen: int) -> bool:
         """Wait for more, or for the end; False when neither came for a heartbeat's time."""
         waiting = (
-            asyncio.ensure_future(self._notices.changed(seen, 10 * self._limits.heartbeat_s)),
+            asyncio.ensure_future(self._notices.changed(seen, self._limits.heartbeat_s)),
             asyncio.ensure_future(self._ending.wait()),
         )
         try:
-            done, _ = await asyncio.wait(
-                waiting, timeout=self._limits.heartbeat_s, return_when=asyncio.FIRST_COMPLETED
-            )
+            done, _ = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+            return any(one.result() for one in done)
         finally:
             for one in waiting:
                 one.cancel()
             await asyncio.gather(*waiting, return_exceptions=True)
-        return bool(done)
 
     async def _write(self, response: web.StreamResponse, text: str) -> None:
         async with asyncio.timeout(self._limits.idle_s):

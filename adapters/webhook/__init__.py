@@ -1,0 +1,1 @@
+"""Webhooks: what happened is brought to a system's own address."""
