@@ -108,10 +108,16 @@ class Bearer:
                     "the peer's token endpoint gave no token a moment ago",
                     retry_after_s=left_s,
                 )
-        if self._under_way is None:
-            self._under_way = asyncio.create_task(self._sign_in())
-        # Who gives up waiting must not end it for the others.
-        return await asyncio.shield(self._under_way)
+        under_way = self._under_way
+        if under_way is None:
+            under_way = self._under_way = asyncio.create_task(self._sign_in())
+        try:
+            # Who gives up waiting must not end it for the others.
+            return await asyncio.shield(under_way)
+        except asyncio.CancelledError:
+            if under_way.cancelled() and not _is_cancelled():
+                return UnavailableError(Reason.UNAVAILABLE, "the connection to the peer is closed")
+            raise
 
     async def _sign_in(self) -> Grant | UnavailableError:
         """Ask for a token and keep it; a failure is an outcome, so that nobody need wait for it."""
@@ -154,6 +160,12 @@ class Bearer:
             f"the token endpoint refuses our client id and secret (HTTP {refused})",
             retry_after_s=_PAUSE_S,
         )
+
+
+def _is_cancelled() -> bool:
+    """Tell whether it is we who are to stop."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 def read_grant(body: bytes, now: datetime) -> Grant:
