@@ -53,6 +53,12 @@ secret_key_file = "truc.secret"
 ca_file = "tls.pem"
 [backup]
 to = ["not-there"]
+[scan]
+mode = "best-effort"
+clamd = "tcp:127.0.0.1:9"
+[[spool]]
+folder = "not-there"
+system = "qlvb-cu"
 [[peer]]
 id = "truc-tinh"
 dialect = "wso2"
