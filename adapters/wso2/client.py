@@ -328,7 +328,7 @@ class Wso2Adapter:
             raise UnavailableError(
                 Reason.UNAVAILABLE, f"{what}: no answer from the axis ({kind_of(exc)})"
             ) from exc
-        if status != 200:
+        if not _is_good(status):
             raise self._not_ok(what, status, self._wait_s(wish, body))
         return wire.read(body)
 
@@ -407,6 +407,11 @@ async def _decoded(body: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         raise unreadable("the answer has no data")
 
 
+def _is_good(status: int) -> bool:
+    """Tell whether HTTP says yes: 200 was seen, 201 and 202 are what such an API may well say."""
+    return 200 <= status < 300
+
+
 def _outcome(status: int, body: bytes, wish_s: float | None) -> Outcome:
     """Turn an answer to a sending, and the wait it asks for, into an outcome (ID-09, SND-15)."""
     if status == 413:
@@ -414,13 +419,13 @@ def _outcome(status: int, body: bytes, wish_s: float | None) -> Outcome:
     try:
         answer = wire.read(body)
     except UnavailableError as exc:
-        said = exc.public if status == 200 else f"HTTP {status}: {exc.public}"
+        said = exc.public if _is_good(status) else f"HTTP {status}: {exc.public}"
         return Busy(said, wish_s)
     words = f"{answer.code}: {answer.text}".strip()
     # A business refusal is one whatever status it comes with, but 5xx speaks of the server.
     if answer.refusal_code and status < 500:
         return Refused(words, answer.refusal_code)
-    if status != 200:
+    if not _is_good(status):
         return Busy(f"trục trả lời HTTP {status} / the axis answers HTTP {status}", wish_s)
     if not answer.ok:
         return Busy(f"trục báo lỗi / the axis reports {words}", wish_s)
