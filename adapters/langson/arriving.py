@@ -11,6 +11,7 @@ from typing import Final
 import pybase64
 
 from adapters.langson import wire
+from adapters.langson.declared import Declared
 from adapters.shared.jsonstream import BrokenJsonError, JsonStream
 from adapters.shared.values import keepable, unreadable
 
@@ -28,8 +29,8 @@ async def packet_of(body: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
         UnavailableError: There is none in it, or not all of one.
     """
     reader = JsonStream({_TEXT, _FILE}, max_frame=_MAX_FRAME)
-    text, whole, files = _Text(), False, False
-    watch = _Watch()
+    text, said, watch = _Text(), Declared(), _Watch()
+    whole, files = False, False
     try:
         async for chunk in body:
             for piece in reader.feed(chunk):
@@ -37,7 +38,7 @@ async def packet_of(body: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
                     files = files or bool(piece.data)
                     continue
                 whole = whole or piece.last
-                if data := text.feed(piece.data, last=piece.last):
+                if data := said.feed(text.feed(piece.data, last=piece.last), last=piece.last):
                     watch.see(data)
                     yield data
         answer = wire.judged(keepable(reader.close()))

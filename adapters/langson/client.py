@@ -4,7 +4,8 @@ Promises: a parcel is streamed, so memory does not grow with it; delivering neve
 the peer does; "empty" and "unreadable" are different answers; a lost answer after sending is Busy,
 because doubt means send again (the receiver drops duplicates). One sign-in serves all calls; its
 token is renewed before it ends, and once more when the peer does not take it. Secrets are never
-logged nor shown, and go over TLS or to this machine only. A crash leaves nothing behind here: attempts and outcomes are the caller's rows.
+logged nor shown, and go over TLS or to this machine only. A crash leaves nothing behind here:
+attempts and outcomes are the caller's rows.
 """
 
 import asyncio

@@ -153,7 +153,8 @@ class _Desk:
         except RejectedError as exc:
             if exc.reason is not Reason.UNAUTHENTICATED:
                 raise
-            observe.auth_failed(route=wire.PATHS["v1"].login)
+            resource = request.match_info.route.resource
+            observe.auth_failed(route="login" if resource is None else resource.canonical)
             return _json(wire.refusal(exc, status=401), 401)
         name = caller.system_id
         data = {

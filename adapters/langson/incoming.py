@@ -5,6 +5,7 @@ secret key) is looked at before its last byte is handed on, so that nothing is a
 end of the body contradicts; one file and no more. A crash leaves nothing behind.
 """
 
+import asyncio
 import warnings
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import aclosing
@@ -13,8 +14,9 @@ from typing import Any, Final, Protocol, TypeVar, cast
 import aiohttp
 from aiohttp import BodyPartReader, MultipartReader, parse_content_disposition, web
 
+from adapters.langson.declared import Declared
 from adapters.shared.jsonstream import MAX_FRAME, BrokenJsonError, JsonStream
-from adapters.shared.serving import body
+from adapters.shared.serving import SILENCE_S, body, fell_silent
 from gateway.errors import Reason, RejectedError, UnavailableError
 from gateway.ports import Caller, MessageKind
 
@@ -79,7 +81,7 @@ class _Json:
         return self._reader.strings
 
     async def pieces(self) -> AsyncGenerator[bytes, None]:
-        passed, found = 0, False
+        passed, found, text = 0, False, Declared()
         try:
             async for chunk in body(self._request):
                 for piece in self._reader.feed(chunk):
@@ -87,8 +89,8 @@ class _Json:
                     passed += len(piece.data)
                     if passed > self._max_bytes:
                         raise too_large(self._max_bytes)
-                    if piece.data:
-                        yield piece.data
+                    if data := text.feed(piece.data, last=piece.last):
+                        yield data
             whole = self._reader.close()
         except BrokenJsonError as exc:
             raise RejectedError(Reason.BAD_REQUEST, f"the body cannot be read: {exc}") from exc
@@ -183,7 +185,10 @@ async def _chunks(part: BodyPartReader) -> AsyncIterator[bytes]:
 async def _parsed(reading: Awaitable[T]) -> T:
     """Await a step of the multipart reader; its complaints become errors of ours."""
     try:
-        return await reading
+        async with asyncio.timeout(SILENCE_S):
+            return await reading
+    except TimeoutError as exc:
+        raise fell_silent() from exc
     except (web.RequestPayloadError, ConnectionError) as exc:
         raise UnavailableError(
             Reason.UNAVAILABLE, "the connection broke while the file was arriving; send it again"

@@ -9,6 +9,7 @@ nothing behind.
 
 import asyncio
 import ipaddress
+import re
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
@@ -30,6 +31,10 @@ T = TypeVar("T")
 _RENEW_AFTER: Final = timedelta(minutes=25)
 TROUBLE: Final = (aiohttp.ClientError, OSError, TimeoutError, asyncio.IncompleteReadError)
 NOT_SIGNED_IN: Final = 401
+_PAUSE_S: Final = 30.0
+_LONGEST_PAUSE_S: Final = 300.0
+# What a header can carry; signed tokens (JWT) run to thousands of characters.
+_TOKEN: Final = re.compile(r"[\x21-\x7e]{1,16384}")
 _LOGIN_STATUS: Final = frozenset({200, 400, 401, 403})
 
 
@@ -111,6 +116,7 @@ class Session:
         self._ssl: ssl.SSLContext | Literal[True] = ssl_context or True
         self._session: aiohttp.ClientSession | None = None
         self._pass: Pass | None = None
+        self._paused: tuple[tuple[bytes, ...], datetime] | None = None
         self._signing_in = asyncio.Lock()
 
     async def close(self) -> None:
@@ -130,8 +136,33 @@ class Session:
         async with self._signing_in:
             held = self._pass
             if held is None or self._clock.now() >= held.renew_at:
-                held = self._pass = await self._sign_in()
+                self._check_pause()
+                try:
+                    held = self._pass = await self._sign_in()
+                except UnavailableError as exc:
+                    self._pause(exc.retry_after_s)
+                    raise
+                self._paused = None
             return held
+
+    def _pause(self, wish_s: float | None) -> None:
+        """Let nobody ask for a while: axes lock accounts that are tried again and again."""
+        wait = timedelta(seconds=_PAUSE_S if wish_s is None else min(wish_s, _LONGEST_PAUSE_S))
+        self._paused = (tuple(self._secret.offered()), self._clock.now() + wait)
+
+    def _check_pause(self) -> None:
+        """Raise UnavailableError while it lasts; a new secret ends it."""
+        if self._paused is None:
+            return
+        secrets, until = self._paused
+        left_s = (until - self._clock.now()).total_seconds()
+        # A clock that was set back must not make it longer than it can be.
+        if 0 < left_s <= _LONGEST_PAUSE_S and set(secrets) == set(self._secret.offered()):
+            raise UnavailableError(
+                Reason.UNAVAILABLE,
+                "the axis did not let us in a moment ago / trục vừa từ chối đăng nhập",
+                retry_after_s=left_s,
+            )
 
     def worked(self, given: Pass) -> None:
         """Note that the peer took a call."""
@@ -173,7 +204,7 @@ class Session:
                 )
             answer = wire.read(body)
             token = wire.token_of(answer)
-            if status == 200 and answer.ok and token:
+            if status == 200 and answer.ok and _TOKEN.fullmatch(token):
                 self._secret.worked(secret)
                 return Pass(token, secret, self._clock.now() + _RENEW_AFTER)
             self._secret.refused(secret)
@@ -193,6 +224,7 @@ class Session:
             return await call(given)
         except StaleError as exc:
             self.forget(given)
+            self._pause(None)
             raise unreadable("a new token is not taken (HTTP 401)") from exc
 
     # ------------------------------------------------------------ one call

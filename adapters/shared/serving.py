@@ -4,9 +4,10 @@ Promises: bodies and packets are streamed, so memory does not grow with them; a 
 off on its way is cut, so that it cannot look whole. A crash leaves nothing behind.
 """
 
+import asyncio
 import ipaddress
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from typing import Any
+from typing import Any, Final
 
 import aiohttp
 from aiohttp import web
@@ -15,6 +16,8 @@ from gateway import observe
 from gateway.errors import CATALOGUE, GatewayError, Reason, RejectedError, UnavailableError
 from gateway.ports import Network, Packet
 
+SILENCE_S: Final = 60.0
+"""Longest silence while a body comes in."""
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -54,12 +57,26 @@ def not_from_here() -> RejectedError:
 async def body(request: web.Request) -> AsyncIterator[bytes]:
     """Yield a request body as it arrives; what breaks it off is one of our errors."""
     try:
-        async for chunk in request.content.iter_any():
+        while chunk := await _next(request):
             yield chunk
     except (aiohttp.ClientError, aiohttp.http.HttpProcessingError, ConnectionError) as exc:
         raise UnavailableError(
             Reason.UNAVAILABLE, "the connection broke while the file was arriving; send it again"
         ) from exc
+
+
+async def _next(request: web.Request) -> bytes:
+    """Return what has come meanwhile, nothing at the end."""
+    try:
+        async with asyncio.timeout(SILENCE_S):
+            return await request.content.readany()
+    except TimeoutError as exc:
+        raise fell_silent() from exc
+
+
+def fell_silent() -> UnavailableError:
+    """Return the error of a client that sends no more: its place is wanted for others."""
+    return UnavailableError(Reason.UNAVAILABLE, "nothing came any more; send it again")
 
 
 async def stream(

@@ -161,6 +161,37 @@ async def test_who_cannot_sign_in_waits(client, axis, clock, answer):
     assert not axis.named(client.paths[1])
 
 
+async def test_who_is_not_let_in_does_not_knock_on(client, axis, clock):
+    """An axis may lock an account that is tried again and again."""
+    login, told = client.paths[0], (401, {"code": 401, "message": "sai"})
+    axis.say(login, told, told, (503, "", {"Retry-After": "120"}))
+    for _ in range(3):
+        assert isinstance(await send(client, clock), Busy)
+    assert len(axis.named(login)) == 1
+    clock.move(seconds=31)
+    assert isinstance(await send(client, clock), Busy)
+    clock.move(seconds=31)
+    outcome = await send(client, clock)
+    assert outcome.retry_after_s == 120
+    clock.move(seconds=100)
+    assert isinstance(await send(client, clock), Busy)
+    assert len(axis.named(login)) == 3
+    clock.move(seconds=21)
+    assert isinstance(await send(client, clock), Taken)
+    # A clock that was set back does not make the wait longer than it can be.
+    axis.say(login, told)
+    clock.move(hours=1)
+    assert isinstance(await send(client, clock), Busy)
+    clock.move(hours=-3)
+    assert isinstance(await send(client, clock), Taken)
+
+
+@pytest.mark.parametrize("token", ["a b", "a\r\nX-Evil: 1", "é", "x" * 20_000])
+async def test_a_token_no_header_can_carry(client, axis, clock, token):
+    axis.say(client.paths[0], (200, {"success": True, "token": token, "data": {"token": token}}))
+    assert isinstance(await send(client, clock), Busy)
+
+
 class Rotating:
     """Two secrets, of which a peer may know one only."""
 

@@ -14,7 +14,8 @@ from typing import Self
 import aiohttp
 import pytest
 
-from adapters.langson import plugin
+from adapters.langson import incoming, plugin
+from adapters.shared import serving
 from gateway import measures, observe
 from gateway.codec.edxml import emit_document
 from gateway.domain.envelope import Attachment, Header, Organization
@@ -379,6 +380,20 @@ async def test_long_documents_pass_in_pieces(house, kit):
     assert not house.front.reports
 
 
+async def test_a_string_that_declares_utf_16_is_read_as_it_was_meant(house, kit):
+    text = '<?xml version="1.0" encoding="utf-16"?><edXML>văn bản</edXML>'
+    done(await kit.old_send(text))
+    assert house.front.documents["c1"][1].decode("utf-16") == text
+
+
+async def test_headers_of_any_bytes(house, kit):
+    for name in ("X-SystemId", "X-SecretKey", "Authorization"):
+        lines = "".join(f"{n}: {v}\r\n" for n, v in kit.headers().items() if n != name)
+        odd = f"GET /v1/getAgenciesList HTTP/1.1\r\nHost: x\r\n{lines}{name}: Bearer ".encode()
+        answer = await raw(house, odd + b"\xff\xfe\r\n\r\n", b"\r\n\r\n")
+        assert answer.split()[1] in {b"401", b"403"}, answer
+
+
 async def test_too_large(house, kit):
     failed(await kit.send(b"a" * (MAX_BYTES + 1)), 10)
     failed(await kit.old_send("a" * (MAX_BYTES + 1)), 10)
@@ -402,6 +417,20 @@ async def test_a_connection_that_breaks_leaves_nothing(house, kit):
         await kit.call("POST", "/api/lgspedoc/send-edoc", data=torn())
     done(await kit.send(FILE))
     assert [data for _, data, _ in house.front.documents.values()] == [FILE]
+
+
+async def test_who_falls_silent_loses_the_place(house, kit, monkeypatch):
+    monkeypatch.setattr(serving, "SILENCE_S", 0.05)
+    monkeypatch.setattr(incoming, "SILENCE_S", 0.05)
+    form = "Content-Type: multipart/form-data; boundary=x\r\n"
+    begun = '--x\r\nContent-Disposition: form-data; name="edocFile"; filename="a"\r\n\r\n<ed'
+    older = f'{{"token":"{kit.token}","edocContent":"<edXML'
+    for path, body in (("/v1/sendEdoc", begun), ("/api/lgspedoc/send-edoc", older)):
+        lines = "".join(f"{name}: {value}\r\n" for name, value in kit.headers().items())
+        told = f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: 999\r\n{form}{lines}\r\n{body}"
+        answer = await raw(house, told, b'"errorCode":"20"')
+        assert answer.startswith(b"HTTP/1.1 503")
+    assert not house.front.documents
 
 
 @pytest.mark.parametrize(
@@ -621,7 +650,7 @@ async def test_a_secret_in_an_address_is_flagged_and_never_written(house, caplog
 
 async def raw(house, text, until=None):
     reader, writer = await asyncio.open_connection("127.0.0.1", house.running.port)
-    writer.write(text.encode())
+    writer.write(text.encode() if isinstance(text, str) else text)
     async with asyncio.timeout(60):
         found = await (reader.readuntil(until) if until else reader.read())
     writer.close()

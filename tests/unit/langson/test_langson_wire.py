@@ -8,6 +8,7 @@ import pytest
 
 from adapters.langson import wire
 from adapters.langson.arriving import packet_of
+from adapters.langson.declared import Declared
 from adapters.shared.jsonstream import MAX_DEPTH, BrokenJsonError, JsonStream
 from gateway.errors import CATALOGUE, Reason, RejectedError, UnavailableError
 
@@ -146,3 +147,39 @@ def test_the_reader_is_bounded():
     stream = JsonStream({("b",)}, max_frame=100)
     taken = sum(len(piece.data) for piece in stream.feed(b'{"b":"' + b"y" * 10_000))
     assert taken == 10_000
+
+
+# ---------------------------------------------------------------- what a text declares
+
+
+@pytest.mark.parametrize("size", [1, 5, 10_000])
+@pytest.mark.parametrize("declared", ["utf-16", "UTF-16", "Unicode", "utf-16le"])
+def test_a_text_that_declares_utf_16_becomes_it(size, declared):
+    text = f'<?xml version="1.0" encoding="{declared}"?><edXML>văn bản 😀</edXML>'
+    data = text.encode()
+    for before in (b"", b"\xef\xbb\xbf", b"\r\n"):
+        assert declared_as(before + data, size).decode("utf-16") == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '<?xml version="1.0" encoding="utf-8"?><edXML/>',
+        '<?xml version="1.0"?><edXML encoding="utf-16"/>',
+        '<edXML a=\'<?xml version="1.0" encoding="utf-16"?>\'/>',
+        "",
+        "<",
+        "x" * 5000,
+        f'<?xml {"y" * 300} encoding="utf-16"?>',
+    ],
+)
+def test_any_other_text_stays(text):
+    for size in (1, 7, 10_000):
+        assert declared_as(text.encode(), size) == text.encode()
+
+
+def declared_as(data, size):
+    text = Declared()
+    pieces = [data[start : start + size] for start in range(0, len(data), size)] or [b""]
+    last = len(pieces) - 1
+    return b"".join(text.feed(piece, last=n == last) for n, piece in enumerate(pieces))
