@@ -535,6 +535,34 @@ def test_faults_of_a_peer_behind_an_api_gateway(folder, extra, where_):
     assert where_ in where(check(write(folder, GOOD + WSO2 + extra + "\n"), {}))
 
 
+LANGSON = HAVING.replace("[[peer]]", '[[peer]]\ndialect = "langson"').replace(
+    "http://10.0.0.1/XrdAdapter/adapter", "https://truc.vn"
+)
+
+
+def test_a_peer_that_wants_a_sign_in(folder):
+    for variant in ("v1", "lgspedoc"):
+        extra = f'variant = "{variant}"\nusername = "quan-tri"\napplication_code = "APP"\n'
+        peer = load(write(folder, GOOD + LANGSON + extra), {}).peers[0]
+        assert (peer.variant, peer.username, peer.application_code) == (variant, "quan-tri", "APP")
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "where_"),
+    [
+        ('dialect = "langson"', 'dialect = "langson"\nvariant = "v2"', "peer.variant"),
+        ('dialect = "langson"', 'dialect = "vxp"\nvariant = "v1"', "peer.variant"),
+        ('dialect = "langson"', 'dialect = "vxp"\nusername = "a"', "peer.username"),
+        ('dialect = "langson"', 'application_code = "a"', "peer.application_code"),
+        ("https://", "http://", "peer.endpoint"),
+    ],
+)
+def test_faults_of_a_peer_that_wants_a_sign_in(folder, before, after, where_):
+    assert before in LANGSON
+    found = check(write(folder, GOOD + LANGSON.replace(before, after, 1)), {})
+    assert where(found) == {where_}
+
+
 def test_another_dialect_has_no_token_endpoint(folder):
     text = GOOD + HAVING + 'token_endpoint = "https://lgsp.vn/token"\n'
     assert where(check(write(folder, text), {})) == {"peer.token_endpoint"}
