@@ -9,6 +9,7 @@ A crash leaves nothing behind here: attempts and outcomes are the caller's rows.
 import asyncio
 import contextlib
 import ssl
+from collections import OrderedDict
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from datetime import datetime
 from typing import Final
@@ -37,6 +38,7 @@ from gateway.ports import (
 
 __all__ = ["BkavAdapter", "BkavSettings"]
 
+_MEMORY: Final = 10_000
 _TYPES: Final[dict[MessageKind, str]] = {"edoc": "EDOC", "status": "STATUS"}
 
 
@@ -63,6 +65,7 @@ class BkavAdapter:
         self._secret = shared(secret)
         self._clock = clock
         self._link = Link(settings, self._secret, ssl_context)
+        self._unusable: OrderedDict[tuple[MessageKind, str], None] = OrderedDict()
 
     def __repr__(self) -> str:
         return f"BkavAdapter({self.name!r}, {self._settings.endpoint!r})"
@@ -132,7 +135,7 @@ class BkavAdapter:
                 found.setdefault(doc_id, listed)
         if table and not found:
             raise unreadable("no row of the list has a docId")
-        return tuple(found.values())
+        return tuple(one for one in found.values() if (kind, one.peer_doc_id) not in self._unusable)
 
     async def fetch(self, item: Listed) -> AsyncIterator[bytes]:
         """Stream the packet of one listed item; after an error what was yielded is void.
@@ -179,12 +182,17 @@ class BkavAdapter:
     async def acknowledge(self, item: Listed, *, done: bool, note: str = "") -> None:
         """Tell the peer that we have the item.
 
-        This wire cannot say "unusable": what we could not use is confirmed too, because we keep it
-        (quarantined) and it would be offered for ever.
+        What we could not use is not confirmed: this wire has no word for it, and a confirmed
+        document counts as arrived. It stays there; this adapter does not list it again.
 
         Raises:
             UnavailableError: The peer did not confirm; the item may be listed again.
         """
+        if not done:
+            self._unusable[item.kind, item.peer_doc_id] = None
+            if len(self._unusable) > _MEMORY:
+                self._unusable.popitem(last=False)
+            return
         answer = await self._ask("POST", "confirmReceived", kind=item.kind, doc_id=item.peer_doc_id)
         if not answer.ok:
             raise unreadable(f"confirmReceived answers {answer.words}")

@@ -9,7 +9,7 @@ Nothing is done but reading and writing the files of attachments in the folder g
 leaves that folder behind, which is the caller's.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
@@ -17,8 +17,9 @@ from typing import Final
 
 from lxml import etree
 
-from adapters.bkav.mime import Parts, content, content_id
+from adapters.bkav.mime import File, Part, Parts, content, content_id
 from adapters.bkav.soap import (
+    MAX_ROOT_BYTES,
     XLINK,
     Message,
     block,
@@ -144,6 +145,21 @@ async def spooled(parts: Parts | None, folder: Path) -> dict[str, Enclosed]:
                 file.write(chunk)
         came[part.id] = Enclosed(path, part.name, part.type.media)
     return came
+
+
+async def root_of(part: Part, data: AsyncIterator[bytes]) -> bytes:
+    """Return the SOAP part of a letter; what is too long is cut, and refused by its reader."""
+    return await small(content(part, data, "/Envelope"))
+
+
+async def small(chunks: AsyncIterator[bytes]) -> bytes:
+    """Return what should be small; more than that is cut, and refused by its reader."""
+    found = bytearray()
+    async for chunk in chunks:
+        found += chunk
+        if len(found) > MAX_ROOT_BYTES:
+            break
+    return bytes(found)
 
 
 def match(listed: Sequence[Reference], came: dict[str, Enclosed]) -> None:
@@ -273,19 +289,38 @@ def header_of(envelope: Envelope, in_charge: str = "OrganizationInCharge") -> st
 def body_of(envelope: Envelope) -> str:
     """Return the manifest of a document, `cid:` to its MIME parts."""
     lines = [
-        f'<edXML:Reference xlink:href="cid:{part_id(a)}" xlink:role="XLinkRole" '
-        f'xlink:type="simple">{tag("AttachmentName", a.safe_name)}'
-        f"{tag('ContentType', mime_type(a))}{tag('Description', a.description)}</edXML:Reference>"
-        for a in envelope.attachments
+        f'<edXML:Reference xlink:href="cid:{name}" xlink:role="XLinkRole" '
+        f'xlink:type="simple">{tag("AttachmentName", one.safe_name)}'
+        f"{tag('ContentType', mime_type(one))}{tag('Description', one.description)}"
+        "</edXML:Reference>"
+        for name, one in zip(part_ids(envelope.attachments), envelope.attachments, strict=True)
     ]
     return f'<edXML:Manifest edXML:version="1.0">{"".join(lines)}</edXML:Manifest>'
 
 
-def part_id(attachment: Attachment) -> str:
-    """Return the Content-ID of an attachment; nothing that could end a header or an attribute."""
-    told = content_id(content_id_of(attachment))
-    kept = "".join(c for c in told if c.isascii() and (c.isalnum() or c in "-_.@"))
-    return f"{attachment.index + 1}.{kept[:100]}" if kept != told or not kept else kept
+def part_ids(attachments: Sequence[Attachment]) -> tuple[str, ...]:
+    """Return the Content-IDs of a document's files.
+
+    Each is there once, and holds nothing that could end a header or an attribute.
+    """
+    found: list[str] = []
+    for one in attachments:
+        told = content_id(content_id_of(one))
+        kept = "".join(c for c in told if c.isascii() and (c.isalnum() or c in "-_.@"))[:100]
+        name = kept
+        while not name or name in found or (name == kept and kept != told):
+            name = f"{one.index + 1}.{name}"
+        found.append(name)
+    return tuple(found)
+
+
+def files_of(envelope: Envelope, paths: Sequence[Path]) -> list[File]:
+    """Return a document's files as they go out."""
+    ids = part_ids(envelope.attachments)
+    return [
+        File(name, mime_type(one), path, path.stat().st_size)
+        for name, one, path in zip(ids, envelope.attachments, paths, strict=True)
+    ]
 
 
 def mime_type(attachment: Attachment) -> str:

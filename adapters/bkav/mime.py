@@ -5,6 +5,7 @@ refused and never looks whole; every bound is checked as the bytes come. Pure bu
 files of parts that go out. A crash leaves nothing behind.
 """
 
+import asyncio
 import re
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -105,11 +106,16 @@ class Part:
 # ---------------------------------------------------------------- coming in
 
 
-def _cut_off() -> RejectedError:
-    return malformed(
+class CutOffError(RejectedError):
+    """The body ended before its last boundary: cut on the way, or its boundary is wrong."""
+
+
+def _cut_off() -> CutOffError:
+    told = malformed(
         "Thông điệp nhiều phần (multipart) bị cắt cụt hoặc sai boundary; hãy gửi lại.",
         "The multipart message is cut off or its boundary is wrong; send it again.",
     )
+    return CutOffError(told.reason, told.public, findings=told.findings)
 
 
 class Parts:
@@ -313,6 +319,12 @@ def _decoded(decoder: Base64Decoder, piece: bytes, where: str) -> bytes:
 
 
 # ---------------------------------------------------------------- going out
+
+
+async def paced(pieces: Iterator[bytes]) -> AsyncIterator[bytes]:
+    """Yield pieces that are read from files, without holding anybody else up meanwhile."""
+    while (piece := await asyncio.to_thread(next, pieces, None)) is not None:
+        yield piece
 
 
 @dataclass(frozen=True, slots=True)

@@ -333,7 +333,7 @@ def faults_in(message: Message) -> tuple[Fault, ...] | None:
         raise unreadable("the SOAP body is empty")
     if local(message.body) == "Fault":
         found = tuple(_errors(message.body))
-        words = "".join(t for t in message.body.itertext() if isinstance(t, str))
+        words = " ".join(t for t in message.body.itertext() if isinstance(t, str))
         return found or (Fault("", str(keepable(" ".join(words.split())))[:300]),)
     told = find(message.body, "Report")
     if told is None:

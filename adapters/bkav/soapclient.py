@@ -46,8 +46,9 @@ from gateway.ports import (
 _CHUNK: Final = 64 * 1024
 _MEMORY: Final = 10_000
 _LOOK_BACK: Final = timedelta(days=7)
-# The peer's clock may be behind ours, and its list may be late.
-_OVERLAP: Final = timedelta(minutes=2)
+# By which time the peer looks for traces is unknown: its own, or the one an agency wrote long ago.
+_OVERLAP: Final = timedelta(hours=1)
+_FAR_EVERY: Final = timedelta(hours=6)
 
 
 class BkavSoapAdapter:
@@ -79,7 +80,8 @@ class BkavSoapAdapter:
         self._traces: OrderedDict[str, bytes] = OrderedDict()
         self._had: OrderedDict[str, bytes] = OrderedDict()
         self._listed: dict[str, Listed] = {}
-        self._since = self._listed_at = clock.now() - _LOOK_BACK
+        self._far_at = clock.now()
+        self._since = self._listed_at = self._far_at - _LOOK_BACK
 
     def __repr__(self) -> str:
         return f"BkavSoapAdapter({self.name!r}, {self._settings.endpoint!r})"
@@ -128,7 +130,9 @@ class BkavSoapAdapter:
             whole = self._letter(read, secret)
             headers = self._headers(operation, whole.content_type)
             headers["Content-Length"] = str(whole.size_bytes)
-            async with self._link.request("POST", "", headers, _pieces(whole)) as response:
+            async with self._link.request(
+                "POST", "", headers, mime.paced(whole.pieces())
+            ) as response:
                 status = response.status
                 wish_s = wait_s(response.headers.get("Retry-After", ""), self._clock.now())
                 data = await self._link.bounded(response)
@@ -150,10 +154,7 @@ class BkavSoapAdapter:
         if read.envelope is not None:
             header = letters.header_of(read.envelope) + login
             root = soap.envelope(self._version, letters.body_of(read.envelope), header)
-            files = [
-                mime.File(letters.part_id(a), letters.mime_type(a), path, path.stat().st_size)
-                for a, path in zip(read.envelope.attachments, read.files, strict=True)
-            ]
+            files = letters.files_of(read.envelope, read.files)
             return mime.Multipart(boundary, root, kind, files)
         status = "" if read.status is None else letters.status_of(read.status)
         return mime.Multipart(boundary, soap.envelope(self._version, status, login), kind, ())
@@ -174,13 +175,15 @@ class BkavSoapAdapter:
             if listed is None:
                 raise unreadable("the answer has no DocumentIds")
             ids = dict.fromkeys(soap.text(e) for e in soap.children(listed, "DocumentId"))
-            return tuple(Listed(doc_id, kind) for doc_id in ids if doc_id)
+            return tuple(Listed(one, kind) for one in ids if one and one not in self._had)
         return await self._new_traces(since)
 
     async def _new_traces(self, since: datetime | None) -> Sequence[Listed]:
         now = self._clock.now()
         if self._listed.keys() <= self._had.keys():  # what was listed then is ours
             self._since = self._listed_at
+        if now - self._far_at >= _FAR_EVERY:
+            self._far_at, self._since = now, now - _LOOK_BACK
         body = await self._ask("GetTraces", TimeStamp=date_text(since or self._since))
         traces = soap.find(body, "Traces")
         if traces is None:
@@ -229,12 +232,14 @@ class BkavSoapAdapter:
                 chunks = response.content.iter_any()
                 parts = mime.Parts(chunks, told.get("boundary"), limit)
                 message, listed, came = await _opened(parts, folder)
+        except mime.CutOffError as exc:
+            raise unreadable("the letter was cut off") from exc
         except TROUBLE as exc:
             raise UnavailableError(
                 Reason.UNAVAILABLE, f"GetDocument was cut off ({kind_of(exc)})"
             ) from exc
         passed = 0
-        for piece in letters.packet(message, listed, came):
+        async for piece in mime.paced(letters.packet(message, listed, came)):
             passed += len(piece)
             if passed > limit:
                 raise RejectedError(Reason.TOO_LARGE, f"the packet is larger than {limit} bytes")
@@ -243,12 +248,13 @@ class BkavSoapAdapter:
     async def acknowledge(self, item: Listed, *, done: bool, note: str = "") -> None:
         """Tell the peer that we have the item; traces are only remembered here.
 
-        What we could not use is confirmed too: this wire cannot say it, and we keep it.
+        What we could not use is not confirmed: this wire has no word for it, and a confirmed
+        document counts as arrived. It stays there; this adapter does not list it again.
 
         Raises:
             UnavailableError: The peer did not confirm; the item may be listed again.
         """
-        if item.kind == "status":
+        if item.kind == "status" or not done:
             _remember(self._had, item.peer_doc_id)
             return
         await self._ask("ConfirmReceived", DocumentId=item.peer_doc_id)
@@ -365,11 +371,6 @@ def _read(path: Path, spool: Path) -> ReadPacket:
         return read_packet(iter(lambda: file.read(_CHUNK), b""), spool, limits)
 
 
-async def _pieces(whole: mime.Multipart) -> AsyncIterator[bytes]:
-    for piece in whole.pieces():
-        yield piece
-
-
 async def _opened(
     parts: mime.Parts, folder: Path
 ) -> tuple[soap.Message, Sequence[letters.Reference], dict[str, letters.Enclosed]]:
@@ -377,8 +378,7 @@ async def _opened(
     root = await parts.following()
     if root is None:
         raise unreadable("the letter has no parts")
-    data = b"".join([chunk async for chunk in mime.content(root, parts.data(), "/Envelope")])
-    message = soap.read(data)
+    message = soap.read(await letters.root_of(root, parts.data()))
     listed = letters.references(message)
     came = await letters.spooled(parts, folder)
     letters.match(listed, came)

@@ -34,7 +34,9 @@ from gateway.ports import InboxItem, Means, SubmitOptions
 
 MAX_TRACES: Final = 500
 _CHUNK: Final = 64 * 1024
-_AGENCIES: Final = 10_000
+_MEMORY: Final = 10_000
+# An envelope of this size is read at once; a longer one would hold others up.
+_QUICK: Final = 64 * 1024
 # What MIME adds to a packet at most: heads of parts, and base64 lines that are longer than ours.
 _SLACK: Final = 1024 * 1024
 _WRITING: Final = frozenset({"SendDocument", "ConfirmReceived", "UpdateTraces", "CheckPermission"})
@@ -139,7 +141,7 @@ class SoapDesk:
         if length is not None and length > self._max_bytes + _SLACK:
             raise wire.too_large(self._max_bytes)
         if told.media != "multipart/related":
-            message = soap.read(await _small(body(request)))
+            message = await _message(await letters.small(body(request)))
             _check_media(message, told)
             return message, None, _action(request, told)
         limit = self._max_bytes + _SLACK
@@ -154,7 +156,7 @@ class SoapDesk:
                 "Phần SOAP (start) phải đứng đầu thông điệp.",
                 "The SOAP part named by start must come first.",
             )
-        message = soap.read(await _small(mime.content(root, parts.data(), "/Envelope")))
+        message = await _message(await letters.root_of(root, parts.data()))
         _check_media(message, root.type if root.type.media else told)
         return message, parts, _action(request, told, root.type)
 
@@ -190,7 +192,7 @@ class SoapDesk:
 
     async def _bounded(self, pieces: Iterator[bytes]) -> AsyncIterator[bytes]:
         passed = 0
-        for piece in pieces:
+        async for piece in mime.paced(pieces):
             passed += len(piece)
             if passed > self._max_bytes:
                 raise wire.too_large(self._max_bytes)
@@ -216,7 +218,11 @@ class SoapDesk:
                     raise RejectedError(Reason.NOT_FOUND, "this is a status: GetTraces has it")
                 whole = _letter(call.message.version, read)
                 return await stream(
-                    call.request, _out(whole), whole.size_bytes, whole.content_type, packet
+                    call.request,
+                    mime.paced(whole.pieces()),
+                    whole.size_bytes,
+                    whole.content_type,
+                    packet,
                 )
         finally:
             await let_go(packet)
@@ -249,13 +255,15 @@ class SoapDesk:
         """
         own = call.guest.own
         since = _since(call.message)
-        items = await self._front.waiting(own, "status", limit=MAX_TRACES * 2)
         ready: list[InboxItem] = []
-        for item in items:
+        for item in await self._front.waiting(own, "status", limit=_MEMORY):
             if since is not None and item.id in self._shown and item.at_gateway_at < since:
                 await self._front.acknowledge(own, item.id, done=True)
-            elif len(ready) < MAX_TRACES:
+            else:
                 ready.append(item)
+        # What was not shown yet comes first, or much that was would hide it.
+        ready.sort(key=lambda item: item.id in self._shown)
+        del ready[MAX_TRACES:]
         statuses = [await self._status(call.guest, item) for item in ready]
         answer = call.answer(soap.block("Traces", *statuses))
         await answer.prepare(call.request)
@@ -281,7 +289,7 @@ class SoapDesk:
     def _remember(self, item_id: str) -> None:
         self._shown[item_id] = None
         self._shown.move_to_end(item_id)
-        if len(self._shown) > _AGENCIES:
+        if len(self._shown) > _MEMORY:
             self._shown.popitem(last=False)
 
     async def _organizations(self, call: _Call) -> web.StreamResponse:
@@ -367,13 +375,10 @@ def _since(message: soap.Message) -> datetime | None:
     return at
 
 
-async def _small(chunks: AsyncIterator[bytes]) -> bytes:
-    data = bytearray()
-    async for chunk in chunks:
-        data += chunk
-        if len(data) > soap.MAX_ROOT_BYTES:
-            break  # said by the reader
-    return bytes(data)
+async def _message(data: bytes) -> soap.Message:
+    if len(data) < _QUICK:
+        return soap.read(data)
+    return await asyncio.to_thread(soap.read, data)
 
 
 async def _once(data: bytes) -> AsyncIterator[bytes]:
@@ -396,15 +401,7 @@ def _letter(version: soap.Version, read: ReadPacket) -> mime.Multipart:
     root = soap.envelope(
         version, letters.body_of(envelope), letters.header_of(envelope, "OrganInCharge")
     )
-    files = [
-        mime.File(letters.part_id(a), letters.mime_type(a), path, path.stat().st_size)
-        for a, path in zip(envelope.attachments, read.files, strict=True)
-    ]
+    files = letters.files_of(envelope, read.files)
     return mime.Multipart(
         f"MIMEBoundary_{secrets.token_hex(16)}", root, soap.media_type(version), files
     )
-
-
-async def _out(whole: mime.Multipart) -> AsyncIterator[bytes]:
-    for piece in whole.pieces():
-        yield piece

@@ -560,9 +560,9 @@ async def test_a_status_there_and_back(bench):
     assert (told.code, told.response_for.document_id) == ("03", "H37.02,2026/11/21,12/SNV-VP")
     assert list(await ours.listing("status")) == [item]  # until it is ours
     await ours.acknowledge(item, done=True)
-    for _ in range(3):
+    for _ in range(4):
         assert list(await ours.listing("status")) == []
-        clock.move(minutes=10)
+        clock.move(hours=1)
     assert [bool(item.taken_at) for item in axis.items if item.kind == "status"] == [True]
 
 
