@@ -17,14 +17,14 @@ from adapters.amqp.names import Names
 from adapters.amqp.speaking import FullError, Mouth
 from adapters.amqp.wire import Letter
 from gateway import observe
-from gateway.errors import GatewayError, RejectedError, UnavailableError
+from gateway.errors import GatewayError, IntegrityError, RejectedError, UnavailableError
 from gateway.ports import Caller, Callers, Feeds, FrontDoor, Offer, Packet
 
 Turn = Callable[[str], AbstractAsyncContextManager[bool]]
 """Lends what one node does at a time: True inside the block when it is ours."""
 
 LIMIT: Final = 64
-"""Items published before their confirmations are waited for."""
+"""Items brought before the cursor moves: at most so many come twice after a death."""
 _BETWEEN_S: Final = 5.0
 _AGAIN_S: Final = 1.0
 _LONGEST_S: Final = 30.0
@@ -117,16 +117,7 @@ class Bringing:
             if caller is None:  # locked: what is offered waits
                 return None
             offers = await self._feeds.after(self._name, caller.speaks_for, limit=LIMIT)
-            if not offers:
-                return 0
-            letters, last = await self._letters(caller, offers)
-            if letters:
-                kept = await self._mouth.say_all(self._queue, [letter for letter, _ in letters])
-                if kept < len(letters):
-                    last = letters[kept - 1][1]
-                observe.brought(door="amqp", system_id=self.system_id, items=kept)
-            await self._feeds.advance(self._name, last)
-            return len(letters) or 1
+            return await self._bring(caller, offers)
 
     def close(self) -> None:
         """Take down what stands."""
@@ -134,33 +125,53 @@ class Bringing:
 
     # ------------------------------------------------------------ inside
 
-    async def _letters(
-        self, caller: Caller, offers: Sequence[Offer]
-    ) -> tuple[list[tuple[Letter, int]], int]:
-        """Return the first of what is offered as messages, and the cursor they come to."""
-        letters: list[tuple[Letter, int]] = []
-        room, last = self._max_bytes, 0
-        for offer in offers:
-            packet = await self._packet(caller, offer)
-            if packet is not None:
-                inside = packet.size_bytes <= self._max_bytes
-                room -= packet.size_bytes if inside else 0
-                if letters and room < 0:
-                    await _let_go(packet)  # memory: a batch is never more than one largest packet
-                    break
-                body = await _body(packet) if inside else None
-                await _let_go(packet)
-                letters.append((wire.brought(offer, packet, body), offer.item.cursor))
-            last = offer.item.cursor
-        return letters, last
+    async def _bring(self, caller: Caller, offers: Sequence[Offer]) -> int:
+        """Publish items one after the other, each confirmed before the next; return how many.
 
-    async def _packet(self, caller: Caller, offer: Offer) -> Packet | None:
-        """Return an item's packet; None for one that is not to be had any more."""
+        Together they would be quicker, but one that a full queue refuses would be overtaken.
+        """
+        last, count = 0, 0
         try:
-            return await self._front.fetch(caller, offer.item.id)
+            for offer in offers:
+                if not self._open.is_set():
+                    break
+                letter = await self._letter(caller, offer)
+                if letter is not None:
+                    await self._mouth.say(self._queue, letter)
+                last, count = offer.item.cursor, count + 1
+        except UnavailableError:
+            await self._moved(last, count)
+            raise
+        await self._moved(last, count)
+        return count
+
+    async def _moved(self, last: int, count: int) -> None:
+        if count:
+            observe.brought(door="amqp", system_id=self.system_id, items=count)
+            await self._feeds.advance(self._name, last)
+
+    async def _letter(self, caller: Caller, offer: Offer) -> Letter | None:
+        """Return an item as a message; None for one that is not to be had any more."""
+        try:
+            packet = await self._front.fetch(caller, offer.item.id)
         except RejectedError:
             # Set apart or aged out since it was offered: there is nothing left to bring.
             return None
+        except IntegrityError as exc:
+            self._damaged(offer, exc)
+            return None
+        try:
+            body = await _body(packet) if packet.size_bytes <= self._max_bytes else None
+        except (RejectedError, IntegrityError) as exc:
+            self._damaged(offer, exc)
+            return None
+        finally:
+            await _let_go(packet)
+        return wire.brought(offer, packet, body)
+
+    def _damaged(self, offer: Offer, failure: GatewayError) -> None:
+        """Say it, and go on: what lies behind it must not wait for its bytes to be restored."""
+        observe.alarm(what="agencies item", subject=offer.item.id, failure=failure)
 
     async def _pause(self, wait_s: float) -> None:
         with suppress(TimeoutError):

@@ -1,13 +1,12 @@
 """Publishing to the queues of systems: persistent, mandatory, confirmed, a channel a queue.
 
-Promises that what is counted as kept was confirmed by the broker, in the order given. A queue that
-is gone is made again; one that says no (it is full) or nothing holds up no other, because each has
-a channel of its own. A crash loses nothing: whoever publishes records it afterwards.
+Promises that a letter was confirmed by the broker when `say` returns. A queue that is gone is made
+again; one that says no (it is full) or nothing holds up no other, because each has a channel of its
+own. A crash loses nothing: whoever publishes records it afterwards.
 """
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Sequence
 from typing import Final
 
 from aio_pika import DeliveryMode, Message
@@ -18,7 +17,7 @@ from adapters.amqp import topology
 from adapters.amqp.names import Names, Queue
 from adapters.amqp.wire import Letter
 from gateway.errors import Reason, UnavailableError
-from gateway.rabbit import Link, Outage, away, open_channel, part_from, unblocked
+from gateway.rabbit import Link, Outage, away, open_channel, part_from, speaking, unblocked
 
 _CHANNELS: Final = 500
 """Channels kept open, those last used; RabbitMQ allows 2,047 on a connection."""
@@ -47,32 +46,28 @@ class Mouth:
         self._parting: set[asyncio.Task[None]] = set()
 
     async def say(self, queue: Queue, letter: Letter) -> None:
-        """Publish one letter; UnavailableError when the broker does not keep it."""
-        await self.say_all(queue, (letter,))
-
-    async def say_all(self, queue: Queue, letters: Sequence[Letter]) -> int:
-        """Publish letters in order; return how many of the first are kept, at least one.
+        """Publish one letter; returns once the broker keeps it.
 
         Raises:
-            FullError: The queue takes none of them.
-            UnavailableError: The broker keeps none of them.
+            FullError: The queue takes nothing more.
+            UnavailableError: The broker does not keep it, or did not say so in time.
         """
         try:
-            kept, trouble = await self._sent(queue, letters)
-            if not kept and isinstance(trouble, PublishError):
+            trouble = await self._sent(queue, letter)
+            if isinstance(trouble, PublishError):
                 async with self._lock:  # somebody deleted the queue under us
                     await topology.ensure(await self._link.once(), self._names, (queue,))
-                kept, trouble = await self._sent(queue, letters)
+                trouble = await self._sent(queue, letter)
         except UnavailableError as exc:
             self._outage.lost(self._link.side, exc.public)
             raise
-        if trouble is not None and not isinstance(trouble, DeliveryError):
-            self._close(queue)
-        if kept:
+        if trouble is None:
             self._outage.back(self._link.side)
-            return kept
+            return
         if type(trouble) is DeliveryError:
             raise FullError(Reason.UNAVAILABLE, f"the queue {queue.name} takes nothing more")
+        # This queue's trouble, perhaps not the broker's: nobody else waits on its channel.
+        self._close(queue)
         raise away(f"did not confirm a message for {queue.name}") from trouble
 
     async def close(self) -> None:
@@ -84,22 +79,16 @@ class Mouth:
 
     # ------------------------------------------------------------ inside
 
-    async def _sent(
-        self, queue: Queue, letters: Sequence[Letter]
-    ) -> tuple[int, BaseException | None]:
-        """Publish all at once, in order; return how many of the first are kept and what was not."""
+    async def _sent(self, queue: Queue, letter: Letter) -> Exception | None:
+        """Publish once; return why it is not known to be kept, None when it is."""
         channel = await self._channel(queue)
-        tasks = [asyncio.ensure_future(_publish(channel, queue, one)) for one in letters]
         try:
-            await asyncio.wait(tasks, timeout=self._confirm_s)
-        finally:
-            for task in tasks:
-                task.cancel()
-            ended = await asyncio.gather(*tasks, return_exceptions=True)
-        for count, result in enumerate(ended):
-            if isinstance(result, BaseException):
-                return count, result
-        return len(letters), None
+            async with speaking(self._confirm_s):
+                await _publish(channel, queue, letter)
+        except UnavailableError as exc:
+            cause = exc.__cause__
+            return cause if isinstance(cause, DeliveryError) else exc
+        return None
 
     async def _channel(self, queue: Queue) -> AbstractChannel:
         async with self._lock:
@@ -139,6 +128,5 @@ async def _publish(channel: AbstractChannel, queue: Queue, letter: Letter) -> No
         headers=dict(letter.headers),
         app_id="vanlien",
     )
-    # A confirmation that is a refusal raises, and so does a message that no queue took. The limit
-    # is whoever's waits for us.
+    # A confirmation that is a refusal raises, and so does a message that no queue took.
     await channel.default_exchange.publish(message, queue.name, mandatory=True)

@@ -214,7 +214,7 @@ class Taking:
     async def _answered(self, given: Given) -> None:
         """Do what a message asks for and say so; UnavailableError when it cannot be done now."""
         waits = _Waits(self._pace, self._shut)
-        caller = self._callers.system(given.user_id) if given.user_id else None
+        caller = await waits.out(partial(self._caller, given))
         if caller is None:
             # No answer: who shows nothing about himself could have another one told that its
             # document was refused.
@@ -225,6 +225,10 @@ class Taking:
         letter = await self._letter(caller, given, waits)
         reply = self._names.reply(caller.system_id)
         await waits.out(partial(self._mouth.say, reply, letter))
+
+    async def _caller(self, given: Given) -> Caller | None:
+        """Return whose a message is; UnavailableError while nobody can tell who may call."""
+        return self._callers.system(given.user_id) if given.user_id else None
 
     async def _letter(self, caller: Caller, given: Given, waits: "_Waits") -> Letter:
         """Return the answer to a message; what nobody can work on is kept and refused."""

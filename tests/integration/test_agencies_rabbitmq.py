@@ -5,6 +5,7 @@ import hashlib
 import json
 import random
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import aio_pika
@@ -16,7 +17,7 @@ from adapters.amqp.door import AgenciesDoor, Bounds
 from adapters.amqp.names import Names
 from adapters.amqp.taking import Pace
 from gateway.__main__ import main
-from gateway.errors import Reason, RejectedError, UnavailableError
+from gateway.errors import IntegrityError, Reason, RejectedError, UnavailableError
 from gateway.rabbit import Server
 from tests.world.agencies import add_user, grant, remove_user, system_at
 from tests.world.fake_feeds import FakeFeeds
@@ -41,12 +42,23 @@ class NoUploads:
         raise RejectedError(Reason.NOT_FOUND)
 
 
+class Unsteady(FakeCallers):
+    def __init__(self):
+        super().__init__()
+        self.failures = []
+
+    def system(self, system_id):
+        if self.failures and asyncio.current_task().get_name() == "agencies' message":
+            raise self.failures.pop()
+        return super().system(system_id)
+
+
 class Town:
     """One door and what stands behind it."""
 
     def __init__(self, place):
         self.place = place
-        self.front, self.feeds, self.callers = FakeFrontDoor(), FakeFeeds(), FakeCallers()
+        self.front, self.feeds, self.callers = FakeFrontDoor(), FakeFeeds(), Unsteady()
         # Users are the whole server's, and the server is the whole run's.
         self.one, self.other = f"tinh-{place.vhost}", f"xa-{place.vhost}"
         self.callers.add(self.one, speaks_for=["H37"])
@@ -241,7 +253,12 @@ async def test_not_now_is_waited_for_and_comes_back_in_the_end(town):
         town.front.failure = UnavailableError()
         await system.publish(b"<edXML>3</edXML>", message_id="m-3")  # in hand, and again
         assert (await system.reply()).type == "accepted"
-    assert len(town.front.documents) == 3
+        # Nobody can tell who may call: that is not "unknown".
+        town.callers.failures.append(UnavailableError())
+        await system.publish(b"<edXML>4</edXML>", message_id="m-4")
+        assert (await system.reply()).type == "accepted"
+    assert len(town.front.documents) == 4
+    assert not town.callers.failures
     assert town.place.queues()[NAMES.dead.name] == 0
 
 
@@ -346,6 +363,32 @@ async def test_what_is_offered_comes_in_order_and_counts_when_it_is_confirmed(to
         again = await system.brought()
         assert (again.message_id, again.headers["replay"]) == ("big", True)
         assert again.body == came[3].body
+
+
+class Damaged(FakeFrontDoor):
+    """Some items are gone, some do not open, some break off while they are read."""
+
+    async def fetch(self, caller, item_id):
+        if item_id == "gone":
+            raise RejectedError(Reason.NOT_FOUND)
+        if item_id == "hurt":
+            raise IntegrityError("the stored bytes do not match their hash")
+        packet = await super().fetch(caller, item_id)
+
+        async def broken():
+            yield b"half"
+            raise RejectedError(Reason.NOT_FOUND)
+
+        return replace(packet, chunks=broken()) if item_id == "half" else packet
+
+
+async def test_what_is_damaged_holds_up_nothing_behind_it(town):
+    town.front = Damaged()
+    await town.feeds.place(f"amqp:{town.one}")
+    await offered(town, "a1", "gone", "hurt", "half", "a2")
+    async with town.door(), system_at(town.place, town.one) as system:
+        assert [(await system.brought()).message_id for _ in range(2)] == ["a1", "a2"]
+        await until(lambda: town.feeds.places[f"amqp:{town.one}"].cursor == 5)
 
 
 async def test_of_two_nodes_one_brings_and_both_answer(town):
