@@ -11,7 +11,7 @@ import json
 import re
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any, Final, Protocol
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, unquote_to_bytes
 
 from adapters.shared.inline import MAX_FRAME_BYTES, Base64Member
 from adapters.shared.values import text_of
@@ -232,7 +232,6 @@ class _UrlForm:
     """A form with the packet as a field. A bare `+` in it is base64's own, not a blank."""
 
     _FIELD: Final = re.compile(rb"(?:^|&)(?:%b)=" % "|".join(wire.PACKET).encode())
-    _ESCAPE: Final = re.compile(rb"%([0-9A-Fa-f]{2})")
 
     def __init__(self) -> None:
         self._plain = _Plain()
@@ -245,9 +244,8 @@ class _UrlForm:
         if self._inside:
             return self._value(chunk)
         self._frame += chunk
-        if len(self._frame) > MAX_FRAME_BYTES:
-            raise RejectedError(Reason.LIMIT_EXCEEDED, "the form around the packet is too long")
         found = None if self._found else self._FIELD.search(self._frame)
+        self._limit(found.end() if found else len(self._frame))
         if found is None:
             return b""
         rest = bytes(self._frame[found.end() :])
@@ -255,17 +253,22 @@ class _UrlForm:
         self._found = self._inside = True
         return self._value(rest)
 
+    def _limit(self, size: int) -> None:
+        if size > MAX_FRAME_BYTES:
+            raise RejectedError(Reason.LIMIT_EXCEEDED, "the form around the packet is too long")
+
     def _value(self, chunk: bytes) -> bytes:
         text, end, rest = (self._escape + chunk).partition(b"&")
         self._escape = b""
         if end:
             self._inside = False
             self._frame += end + rest
+            self._limit(len(self._frame))
         else:
             cut = text.rfind(b"%", max(0, len(text) - 2))
             if cut >= 0:
                 text, self._escape = text[:cut], text[cut:]
-        return self._plain.feed(self._ESCAPE.sub(lambda m: bytes.fromhex(m[1].decode()), text))
+        return self._plain.feed(unquote_to_bytes(text))
 
     def close(self) -> None:
         if self._found:

@@ -419,6 +419,8 @@ async def test_a_body_that_is_no_packet(front, kit, body, code, word):
         (b"loaiVanBan=edoc", 22),
         (b"data=", 22),
         (b"&".join([b"a=b"] * 100) + b"&data=PGVkWE1M", 10),
+        (b"a=" + b"b" * 70_000 + b"&data=PGVkWE1M", 10),
+        (b"data=PGVkWE1M&a=" + b"b" * 70_000, 10),
     ],
 )
 async def test_a_form_that_is_no_packet(front, kit, body, code):
@@ -774,17 +776,21 @@ async def test_another_base_path(house):
         await runner.cleanup()
 
 
-async def test_large_packets_in_small_pieces(house, front, kit):
-    means = replace(house.means, max_bytes=32 << 20)
-    runner = await house.open(means)
+@pytest.mark.parametrize("form", FORMS)
+async def test_large_packets_in_small_pieces(house, front, kit, form):
+    runner = await house.open(replace(house.means, max_bytes=32 << 20))
     try:
         kit.port = house.port
-        large = bytes(range(256)) * (16 << 10)
-        ok(await kit.send(large))
+        large = bytes(range(256)) * (8 << 10)
+        ok(await kit.send(large, form=form))
         assert front.documents["c1"][1] == large
         assert front.largest_chunk <= 512 << 10
-        front.chunk_bytes = 65_536
-        front.offer("a1", large, to="H37.02")
-        assert base64.b64decode(ok(await kit.get("a1"))["data"]) == large
     finally:
         await runner.cleanup()
+
+
+async def test_a_large_packet_is_fetched_as_it_is(house, front, kit):
+    large = bytes(range(256)) * (16 << 10)
+    front.chunk_bytes = 65_536
+    front.offer("a1", large, to="H37.02")
+    assert base64.b64decode(ok(await kit.get("a1"))["data"]) == large
