@@ -23,6 +23,8 @@ COMMANDS: Final = (
     "counter",
     "ledger",
     "queue",
+    "inbox",
+    "webhook",
     "broker",
     "clock",
     "maintenance",

@@ -97,6 +97,7 @@ from gateway.web.scratch import Scratch
 from gateway.web.server import Running, listen, make_app, make_facade_app, make_ops_app
 from gateway.web.studio import Studio
 from gateway.web.verify_page import VerifyPage
+from gateway.webhooking import make_herald, make_webhooks
 
 if TYPE_CHECKING:
     from adapters.amqp.door import AgenciesDoor
@@ -308,6 +309,9 @@ class Gateway:
         self.door = Door(context, Intake(context), self.mailroom)
         self.desk = Desk(context, self.mailroom)
         self.uploads = BlobUploads(context, self.secret_keys)
+        self.hooks = make_webhooks(
+            self.settings, self.ledger, self.clock, self._ids, self.secret_keys
+        )
         self._make_agencies()
         self.receiver = Receiver(context, self.mailroom)
         self.collector = Collector(context, self.receiver)
@@ -404,6 +408,16 @@ class Gateway:
             Program.CLOCK: self.clockwatch.run,
             Program.REVOCATION: self.watch.run,
         }
+        by_role[Program.HERALD] = make_herald(
+            self.settings,
+            self.ledger,
+            LedgerNotices(self.ledger, self.pulse),
+            self.hooks,
+            self.callers,
+            clock=self.clock,
+            leases=self.leases,
+            random=random.random,
+        ).run
         if self.agencies is not None:
             by_role[Program.AMQP] = self.agencies.run
         folders = self._spools() if Program.SPOOL in self._wanted else []
@@ -542,6 +556,7 @@ class Gateway:
             busy=_busy(facades),
             notices=LedgerNotices(self.ledger, self.pulse),
             replays=LedgerReplays(self.ledger, self.clock, self._ids),
+            hooks=self.hooks,
         )
 
     def _asyncapi(self) -> list[web.RouteDef]:

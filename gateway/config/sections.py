@@ -37,6 +37,7 @@ from gateway.config.reporting import Reports
 from gateway.config.running import Admission, Node, Retention
 from gateway.config.scanning import Scan
 from gateway.config.spool import Spool
+from gateway.config.telling import Webhooks
 from gateway.config.times import Times
 
 Port = Annotated[int, Field(ge=0, le=65535)]
@@ -600,6 +601,7 @@ class Settings(Section):
     retry: Retry
     breaker: BreakerSection
     retention: Retention
+    webhooks: Webhooks
     log: Log
     peers: tuple[Peer, ...] = Field((), alias="peer")
     agencies: tuple[Agency, ...] = Field((), alias="agency")

@@ -38,6 +38,7 @@ class Program(StrEnum):
     RECHECK = "recheck"
     REVOCATION = "revocation"
     CLOCK = "clock"
+    HERALD = "herald"
     AMQP = "amqp"
     SPOOL = "spool"
 
@@ -49,7 +50,7 @@ PROGRAMS: Final[Mapping[Role, frozenset[Program]]] = {
     Role.API: _VERIFIES | {Program.LISTEN, Program.SPOOL},
     Role.ISSUE: _VERIFIES | {Program.ISSUE, Program.RECHECK},
     Role.DISPATCH: frozenset({Program.DISPATCH}),
-    Role.RELAY: frozenset({Program.RELAY, Program.CLOCK}),
+    Role.RELAY: frozenset({Program.RELAY, Program.CLOCK, Program.HERALD}),
     Role.COLLECT: _VERIFIES | {Program.COLLECTOR, Program.CATALOGUER},
     Role.RECEIVE: _VERIFIES | {Program.RECEIVER},
     Role.JANITOR: frozenset({Program.JANITOR, Program.BACKUP, Program.CLOCK}),

@@ -25,7 +25,17 @@ from aiohttp.http_exceptions import HttpProcessingError, LineTooLong
 
 from gateway import observe
 from gateway.errors import GatewayError, Reason, RejectedError, UnavailableError
-from gateway.ports import Callers, Clock, Desk, FrontDoor, Ids, Notices, Replays, Uploads
+from gateway.ports import (
+    Callers,
+    Clock,
+    Desk,
+    FrontDoor,
+    Ids,
+    Notices,
+    Replays,
+    Uploads,
+    Webhooks,
+)
 from gateway.web import auth, openapi, problems
 from gateway.web.body import Limits
 from gateway.web.documents import Documents
@@ -39,6 +49,7 @@ from gateway.web.studio import Studio
 from gateway.web.uploads import UploadRoutes
 from gateway.web.verifications import Verifications
 from gateway.web.verify_page import VerifyPage
+from gateway.web.webhooks import WebhookRoutes
 
 __all__ = ["Limits", "Running", "listen", "make_app", "make_facade_app", "make_ops_app"]
 
@@ -204,6 +215,7 @@ def make_app(
     busy: Busy | None = None,
     notices: Notices | None = None,
     replays: Replays | None = None,
+    hooks: Webhooks | None = None,
 ) -> web.Application:
     """Return the application.
 
@@ -222,6 +234,7 @@ def make_app(
         busy: How the façades say that there is no room.
         notices: The feed of events, None for none.
         replays: Plays inboxes again, None for none.
+        hooks: Subscriptions of webhooks, None for none.
     """
     limits = limits or Limits()
     gate, ops = Gate(limits), Ops(desk, clock)
@@ -232,6 +245,7 @@ def make_app(
         *Verifications(desk, studio or Studio(), limits).endpoints(),
         *(UploadRoutes(uploads, limits).endpoints() if uploads is not None else ()),
         *(verify_page.endpoints() if verify_page is not None else ()),
+        *(WebhookRoutes(hooks, limits).endpoints() if hooks is not None else ()),
         *(ReplayRoutes(replays, limits).endpoints() if replays is not None else ()),
         *(
             EventRoutes(notices, callers, limits, gate.ending).endpoints()
