@@ -18,6 +18,8 @@ COMMANDS: Final = (
     "init",
     "serve",
     "demo",
+    "conformance",
+    "simulate",
     "system",
     "agency",
     "counter",

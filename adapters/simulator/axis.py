@@ -87,6 +87,7 @@ class AxisSimulator:
         self.log: list[Call] = []
         self.on_call: Callable[[Call], None] | None = None
         self.port = 0
+        self._host = _LOOPBACK
 
     # ------------------------------------------------------------ registers
 
@@ -128,7 +129,7 @@ class AxisSimulator:
     @property
     def url(self) -> str:
         """Address of the running server, without a path."""
-        return f"http://{_LOOPBACK}:{self.port}"
+        return f"http://{self._host}:{self.port}"
 
     @property
     def endpoint(self) -> str:
@@ -150,6 +151,7 @@ class AxisSimulator:
         await self._runner.setup()
         await web.TCPSite(self._runner, host, port).start()
         self.port = self._runner.addresses[0][1]
+        self._host = f"[{host}]" if ":" in host else host
         return self.endpoint
 
     async def stop(self) -> None:

@@ -322,6 +322,19 @@ class AxisDesk:
         self._faults.reached("agencies", "")
         return tuple(row for code, row in self._registers.agencies.items() if code == row.code)
 
+    async def find_agencies(
+        self, text: str, *, limit: int, closed: bool = False
+    ) -> Sequence[AgencyRow]:
+        """Return whose code begins so, or whose name has the text."""
+        asked = text.strip().casefold()
+        rows = await self.agencies()
+        found = [
+            row
+            for row in rows
+            if row.code.casefold().startswith(asked) or asked in row.name.casefold()
+        ]
+        return [row for row in found if closed or row.status == "active"][:limit]
+
 
 async def _pieces(path: Path, size: int, fault: Fault | None) -> AsyncIterator[bytes]:
     """Yield a packet, or what comes of it when handing it out goes wrong."""

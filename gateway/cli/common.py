@@ -102,6 +102,21 @@ def moment(text: str, option: str) -> datetime:
     return found.astimezone(UTC)
 
 
+def read_size(option: str, text: str) -> int:
+    """Return the bytes an option names, as a setting would, or refuse."""
+    from pydantic import TypeAdapter, ValidationError
+
+    from gateway.config.kinds import Size
+
+    try:
+        return int(TypeAdapter(Size).validate_python(text))
+    except ValidationError as exc:
+        raise UsageFault(
+            f"{option}: «{text}» không phải kích thước; ví dụ «50 MiB»",
+            f"{option}: {text!r} is no size, like '50 MiB'",
+        ) from exc
+
+
 def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> "Table | Text":
     """Return a table for people; cells are shown as they are, never read as markup."""
     from rich.table import Table
