@@ -9,7 +9,7 @@ import hashlib
 import json
 import unicodedata
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from enum import StrEnum
 from typing import Any, Final
@@ -33,7 +33,8 @@ class PlannedDelivery:
         addressed_as: The codes it was addressed under, in order.
         hop: Next hop, "" when not connected.
         reason: Why nothing can be sent there, None when it can.
-        successor: Canonical code of who took over, or "".
+        successor: Canonical code of who took over, "" for nobody and for several.
+        candidates: Codes of all who took over (ID-05).
     """
 
     agency: str
@@ -42,6 +43,7 @@ class PlannedDelivery:
     hop: str
     reason: Reason | None
     successor: str = ""
+    candidates: tuple[str, ...] = ()
 
     @property
     def state(self) -> DeliveryState:
@@ -68,9 +70,7 @@ def plan_deliveries(
             # An expired alias beside the code in force does not close the delivery.
             reason = None if found.reason is None else known.reason
             hop = known.hop or (found.agency.hop if isinstance(found, Resolved) else "")
-            planned[found.canonical] = PlannedDelivery(
-                known.agency, known.name, codes, hop, reason, known.successor
-            )
+            planned[found.canonical] = replace(known, addressed_as=codes, hop=hop, reason=reason)
             continue
         if isinstance(found, Resolved):
             planned[found.canonical] = PlannedDelivery(
@@ -80,6 +80,7 @@ def plan_deliveries(
                 found.agency.hop if found.reason is None else "",
                 found.reason,
                 found.successor.code if found.successor is not None else "",
+                found.heirs.codes,
             )
         else:
             planned[found.canonical] = PlannedDelivery(

@@ -235,6 +235,11 @@ class Directory:
     def __len__(self) -> int:
         return len(self._agencies)
 
+    def aliases(self) -> Iterator[Alias]:
+        """Yield every alias, whatever its dates."""
+        for aliases in self._aliases.values():
+            yield from aliases
+
     def get(self, canonical: str) -> Agency | None:
         """Return the agency with exactly this canonical code, letter case aside."""
         return self._agencies.get(fold(canonical))

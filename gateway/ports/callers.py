@@ -70,6 +70,8 @@ class SubmitOptions:
             decided; raises RejectedError to refuse.
         secrecy: Level the form declares, 0 for none; anything else is quarantined (SEC-01).
         urgent: Whether the caller says that the document is urgent; None when it says nothing.
+        replace_closed: A closed recipient with one successor is written as that one: the sender
+            says so, it is never done for it (ID-05).
     """
 
     via: str = "api"
@@ -80,6 +82,7 @@ class SubmitOptions:
     check_sha256: Callable[[str], None] | None = None
     secrecy: int = 0
     urgent: bool | None = None
+    replace_closed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +162,10 @@ class SentItem:
 
 @dataclass(frozen=True, slots=True)
 class AgencyRow:
-    """An agency as the catalogue publishes it; `legacy_code` is the old notation, if any."""
+    """An agency as the catalogue publishes it; `legacy_code` is the old notation, if any.
+
+    `successors` are the codes of who took over from a closed one.
+    """
 
     code: str
     name: str
@@ -168,6 +174,7 @@ class AgencyRow:
     mail: str = ""
     status: str = "active"
     connected: bool = True
+    successors: tuple[str, ...] = ()
 
 
 class FrontDoor(Protocol):
@@ -234,4 +241,13 @@ class FrontDoor(Protocol):
 
     async def agencies(self) -> Sequence[AgencyRow]:
         """Return the catalogue."""
+        ...
+
+    async def find_agencies(
+        self, text: str, *, limit: int, closed: bool = False
+    ) -> Sequence[AgencyRow]:
+        """Return whom a text may mean, best first: a code's start, or words of a name.
+
+        Integration centres never; closed and locked ones, with their successors, if asked for.
+        """
         ...

@@ -5,9 +5,10 @@ Implements `ports.FrontDoor` over intake and mailroom; holds no state.
 
 import json
 from collections.abc import AsyncIterator, Sequence
-from datetime import datetime
+from datetime import date, datetime
 
 from gateway.codec.status import parse_status
+from gateway.domain.directory import Agency
 from gateway.domain.envelope import Header
 from gateway.domain.lifecycle import DELIVERY, DeliveryState, state_text
 from gateway.domain.moments import from_text, to_text
@@ -28,6 +29,7 @@ from gateway.programs import packets
 from gateway.programs.catalogue import today
 from gateway.programs.context import Context
 from gateway.programs.feeds import ask_for
+from gateway.programs.finder import Finder
 from gateway.programs.intake import Intake
 from gateway.programs.items import document_item, status_item
 from gateway.programs.mailroom import Mailroom
@@ -46,6 +48,7 @@ class Door:
         self._intake = intake
         self._mailroom = mailroom
         self._replays = LedgerReplays(context.ledger, context.clock, context.ids)
+        self._finder = Finder(context)
 
     async def submit(
         self, caller: Caller, packet: AsyncIterator[bytes], options: SubmitOptions
@@ -163,19 +166,29 @@ class Door:
 
     async def agencies(self) -> Sequence[AgencyRow]:
         """Return the catalogue, integration centres left out (spec/edxml.md 1.3)."""
-        day = today(self._context)
-        return [
-            AgencyRow(
-                code=a.code,
-                name=a.name,
-                legacy_code=a.legacy_code,
-                parent=a.parent,
-                mail=a.mail,
-                status=a.status_on(day).value,
-                connected=bool(a.hop),
-            )
-            for a in self._context.directory().pickable(day)
-        ]
+        directory, day = self._context.directory(), today(self._context)
+        return [_agency(a, day) for a in directory.pickable(day)]
+
+    async def find_agencies(
+        self, text: str, *, limit: int, closed: bool = False
+    ) -> Sequence[AgencyRow]:
+        """Return whom a text may mean, best first."""
+        directory, day = self._context.directory(), today(self._context)
+        found = await self._finder.find(text, limit=limit, closed=closed)
+        return [_agency(a, day, directory.successor_of(a.code, day).codes) for a in found]
+
+
+def _agency(agency: Agency, day: date, successors: tuple[str, ...] = ()) -> AgencyRow:
+    return AgencyRow(
+        code=agency.code,
+        name=agency.name,
+        legacy_code=agency.legacy_code,
+        parent=agency.parent,
+        mail=agency.mail,
+        status=agency.status_on(day).value,
+        connected=bool(agency.hop),
+        successors=successors,
+    )
 
 
 def _may_see(caller: Caller, arrival: Row) -> bool:

@@ -11,10 +11,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from gateway.domain.consignment import PlannedDelivery
+from gateway.domain.directory import Agency, AgencyStatus, Resolved
+from gateway.domain.envelope import Header, Organization
 from gateway.domain.finding import Finding, Severity
 from gateway.errors import Reason
-from gateway.programs.catalogue import Who, name_of, whois
+from gateway.programs.catalogue import Who, name_of, today, whois
 from gateway.programs.context import Context
+from gateway.rules.facts import MESSAGE_HEADER
 
 _MOST_NAMED = 10
 
@@ -64,6 +67,43 @@ def addressees(context: Context, planned: Sequence[PlannedDelivery]) -> tuple[Ad
             )
         found[to.agency] = to
     return tuple(found.values())
+
+
+def replaced(context: Context, header: Header) -> tuple[Header, tuple[Finding, ...]]:
+    """Return a header with closed recipients written as their one successor, and what was done.
+
+    ID-05, SND-04: only because the sender said so with this very sending; a split stays as written,
+    and so does who was taken over by one that is closed as well.
+    """
+    directory, day = context.directory(), today(context)
+    kept: list[Organization] = []
+    notes: list[Finding] = []
+    who = (directory.resolve(r.organ_id, day) for r in header.recipients)
+    named = {found.canonical for found in who if found.reason is not Reason.RECIPIENT_CLOSED}
+    for position, recipient in enumerate(header.recipients, 1):
+        found = directory.resolve(recipient.organ_id, day)
+        heir = found.successor if isinstance(found, Resolved) else None
+        closed = found.reason is Reason.RECIPIENT_CLOSED
+        if heir is None or not closed or heir.status_on(day) is AgencyStatus.CLOSED:
+            kept.append(recipient)
+            continue
+        notes.append(_replaced(position, recipient.organ_id, heir))
+        if heir.code not in named:
+            named.add(heir.code)
+            kept.append(replace(recipient, organ_id=heir.code, organ_name=heir.name))
+    return (replace(header, recipients=tuple(kept)), tuple(notes)) if notes else (header, ())
+
+
+def _replaced(position: int, written: str, heir: Agency) -> Finding:
+    return Finding(
+        "ID-05",
+        Severity.NOTE,
+        f"{MESSAGE_HEADER}/To[{position}]/OrganId",
+        f"Nơi nhận {written} đã đóng mã; theo yêu cầu của bên gửi, gửi tới đơn vị kế thừa "
+        f"{heir.code} ({heir.name}).",
+        f"Recipient {written} is closed; as the sender asked, sent to its successor {heir.code} "
+        f"({heir.name}).",
+    )
 
 
 def _both(one: tuple[str, ...], other: tuple[str, ...]) -> tuple[str, ...]:

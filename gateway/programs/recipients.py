@@ -1,6 +1,6 @@
 """Recipients of a sending: who they are, which of them can be reached, and by which hop."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -27,11 +27,13 @@ _PROOF_BYTES: Final = 180_000
 _PROOF_CODE: Final = 64
 
 
-def problem_text(problem: Reason, successor: str) -> str:
+def problem_text(problem: Reason, successor: str, candidates: Sequence[str] = ()) -> str:
     """Return why nothing can be sent there, in Vietnamese, with what to do (SND-04, ID-05)."""
     text = CATALOGUE[problem].vi
     if problem is Reason.RECIPIENT_CLOSED and successor:
         return f"{text}; gửi tới đơn vị kế thừa {successor}"
+    if problem is Reason.RECIPIENT_CLOSED and candidates:
+        return f"{text}; chọn trong các đơn vị kế thừa: {', '.join(candidates)}"
     return f"{text}; {_TO_DO[problem]}" if problem in _TO_DO else text
 
 
@@ -85,7 +87,9 @@ def route(  # noqa: PLR0917
     ids: dict[str, str] = {}
     for plan in planned:
         hop = local_hop(plan.agency) if plan.hop == LOCAL else plan.hop
-        reason = "" if plan.reason is None else problem_text(plan.reason, plan.successor)
+        reason = ""
+        if plan.reason is not None:
+            reason = problem_text(plan.reason, plan.successor, plan.candidates)
         if plan.reason is None:
             transfers.setdefault(hop, []).append(plan)
             ids.setdefault(hop, context.ids.new())

@@ -168,8 +168,18 @@ def reachable_recipients(facts: Facts) -> Iterator[Finding]:
         name = f" ({found.agency.name})" if isinstance(found, Resolved) else ""
         heir = found.successor if isinstance(found, Resolved) else None
         if reason is Reason.RECIPIENT_CLOSED and heir is not None:
-            vi = f"{vi}, đơn vị kế thừa là {heir.code} ({heir.name}). Gửi tới mã đó"
-            en = f"{en}; {heir.code} ({heir.name}) took over. Send to that code"
+            vi = (
+                f"{vi}, đơn vị kế thừa là {heir.code} ({heir.name}). Gửi tới mã đó, hoặc gửi lại "
+                "với replace_closed=true"
+            )
+            en = (
+                f"{en}; {heir.code} ({heir.name}) took over. Send to that code, or again with "
+                "replace_closed=true"
+            )
+        elif reason is Reason.RECIPIENT_CLOSED and (named := _candidates(found)):
+            # A split: whoever sends must choose, nobody else can.
+            vi = f"{vi}, nhiệm vụ chia cho {named}. Chọn đơn vị đúng thẩm quyền"
+            en = f"{en}; {named} took over. Choose the competent one"
         yield Finding(
             rule_id,
             Severity.WARNING,
@@ -178,6 +188,13 @@ def reachable_recipients(facts: Facts) -> Iterator[Finding]:
             f"Recipient {found.written}{name} {en}.",
             "R09",
         )
+
+
+def _candidates(found: Resolved | Unknown) -> str:
+    if isinstance(found, Unknown):
+        return ""
+    known = (f"{agency.code} ({agency.name})" for agency in found.heirs.agencies)
+    return ", ".join((*known, *found.heirs.strangers))
 
 
 # ---------------------------------------------------------------- identifier

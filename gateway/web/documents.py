@@ -6,7 +6,8 @@ front door's own text, byte for byte, so that a repeat gives the same.
 """
 
 import re
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, Final
 
 from aiohttp import web
 
@@ -45,6 +46,14 @@ _ALL_OR_NOTHING: Final = Query(
     {"type": "boolean", "default": False},
     "Một nơi nhận sai thì từ chối cả lần gửi",
     "One bad recipient refuses the whole sending",
+    flag,
+    default=False,
+)
+_REPLACE_CLOSED: Final = Query(
+    "replace_closed",
+    {"type": "boolean", "default": False},
+    "Nơi nhận đã đóng mã, có một đơn vị kế thừa: gửi cho đơn vị kế thừa",
+    "Send to the successor of a closed recipient that has one",
     flag,
     default=False,
 )
@@ -96,17 +105,15 @@ class Documents:
 
     async def submit(self, request: web.Request, caller: Caller) -> web.Response:
         """Take an edXML packet or a form; 202 after commit."""
-        whole = read_query(request, (_ALL_OR_NOTHING,))["all_or_nothing"]
+        asked = read_query(request, (_ALL_OR_NOTHING, _REPLACE_CLOSED))
         key = idempotency_key(request)
         kind = request.content_type
         if kind in PACKET_TYPES:
-            options = SubmitOptions(
-                idempotency_key=key, all_or_nothing=whole, urgent=declared_urgency(request)
-            )
+            options = SubmitOptions(idempotency_key=key, urgent=declared_urgency(request), **asked)
             body = Body(request, self._limits, self._limits.max_packet_bytes)
             return _accepted(await self._front.submit(caller, body.chunks(), options))
         if kind == _FORM:
-            return _accepted(await self._submit_form(request, caller, key, whole))
+            return _accepted(await self._submit_form(request, caller, key, asked))
         raise WebRefusalError(
             WebReason.UNSUPPORTED_MEDIA_TYPE,
             f"Send an edXML packet as {', '.join(PACKET_TYPES)}, or a form as {_FORM}",
@@ -114,7 +121,7 @@ class Documents:
         )
 
     async def _submit_form(
-        self, request: web.Request, caller: Caller, key: str | None, whole: bool
+        self, request: web.Request, caller: Caller, key: str | None, asked: Mapping[str, Any]
     ) -> Accepted:
         body = Body(request, self._limits, self._limits.max_packet_bytes)
         form = Form(request, body, self._limits)
@@ -122,8 +129,8 @@ class Documents:
         options = SubmitOptions(
             via="form",
             idempotency_key=key,
-            all_or_nothing=whole,
             secrecy=metadata.secrecy,
+            **asked,
         )
         files = form.files()
         try:
@@ -177,7 +184,7 @@ class Documents:
                     ),
                 ),
                 refusals=(403, 404, 408, 409, 413, 415, 422),
-                queries=(_ALL_OR_NOTHING,),
+                queries=(_ALL_OR_NOTHING, _REPLACE_CLOSED),
                 takes={**packets, _FORM: Metadata},
                 headers=("Idempotency-Key",),
             ),

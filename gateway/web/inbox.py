@@ -25,6 +25,7 @@ from gateway.web.routes import (
     Answer,
     Endpoint,
     Query,
+    flag,
     found_by_id,
     json_response,
     one_of,
@@ -48,6 +49,29 @@ _AFTER: Final = Query(
     "Cursor: the `next` of the page before",
     whole(0, _CURSOR_MAX),
     0,
+)
+_SOUGHT: Final = Query(
+    "q",
+    {"type": "string", "maxLength": 200},
+    "Đầu mã (mới hoặc cũ), hoặc các từ trong tên, thứ tự bất kỳ",
+    "The start of a code, new or old, or words of the name in any order",
+    text(200),
+)
+_PICKED: Final = Query(
+    "limit",
+    {"type": "integer", "minimum": 1, "maximum": 100, "default": 20},
+    "Số kết quả tối đa khi tìm",
+    "Most answers of a search",
+    whole(1, 100),
+    20,
+)
+_CLOSED: Final = Query(
+    "closed",
+    {"type": "boolean", "default": False},
+    "Tìm cả mã đã đóng hoặc bị khóa, kèm đơn vị kế thừa",
+    "Find closed and locked codes too, with who took over",
+    flag,
+    default=False,
 )
 _AGENCY: Final = Query(
     "agency",
@@ -132,9 +156,15 @@ class InboxRoutes:
         )
         return json_response(arrival)
 
-    async def agencies(self, _: web.Request, __: Caller) -> web.Response:
-        """Return the catalogue."""
-        return json_response({"items": [asdict(row) for row in await self._front.agencies()]})
+    async def agencies(self, request: web.Request, _: Caller) -> web.Response:
+        """Return the catalogue, or what a picker asks of it."""
+        query = read_query(request, (_SOUGHT, _PICKED, _CLOSED))
+        if query["q"] is None:
+            rows = await self._front.agencies()
+        else:
+            limit, closed = query["limit"], query["closed"]
+            rows = await self._front.find_agencies(query["q"], limit=limit, closed=closed)
+        return json_response({"items": [asdict(row) for row in rows]})
 
     async def _send(self, request: web.Request, packet: Packet, kind: str) -> web.StreamResponse:
         etag = f'"{packet.sha256}"'
@@ -202,10 +232,12 @@ class InboxRoutes:
                 f"{API}/agencies",
                 "listAgencies",
                 "agencies",
-                "Danh mục cơ quan, mã định danh",
-                "The catalogue of agencies and their codes",
+                "Danh mục cơ quan, mã định danh; với q: tìm theo đầu mã hoặc tên, không cần dấu",
+                "The catalogue of agencies and their codes; with q: by the start of a code or "
+                "words of a name, accents or none",
                 self.agencies,
                 (Answer(200, "Danh mục", "The catalogue", models.Agencies),),
+                queries=(_SOUGHT, _PICKED, _CLOSED),
             ),
         )  # fmt: skip
 

@@ -347,6 +347,7 @@ class AgencyOut(_Answer):
     mail: str
     status: str
     connected: bool
+    successors: list[str] = Field(description="Who took over from a closed code (ID-05)")
 
 
 class Agencies(_Answer):

@@ -261,3 +261,11 @@ class FakeFrontDoor:
     async def agencies(self) -> Sequence[AgencyRow]:
         self._fail()
         return tuple(self.catalogue)
+
+    async def find_agencies(
+        self, text: str, *, limit: int, closed: bool = False
+    ) -> Sequence[AgencyRow]:
+        self._fail()
+        wanted = text.casefold()
+        found = [r for r in self.catalogue if wanted in f"{r.code} {r.name}".casefold()]
+        return tuple(r for r in found if closed or r.status == "active")[:limit]
