@@ -311,10 +311,12 @@ def _spoke(line: socket.socket) -> bool:
 async def _answer(line: socket.socket) -> bytes:
     """Return one answer, whole: up to its end mark, with nothing behind it, then hung up."""
     loop, told = asyncio.get_running_loop(), b""
-    while data := await loop.sock_recv(line, _ANSWER_BYTES):
-        told += data
-        if len(told) > _ANSWER_BYTES:
-            raise _NoAnswerError(NotScanned.UNCLEAR, "an answer without an end")
+    # Who refuses hangs up on what we still sent: a reset ends its answer like an end of file.
+    with suppress(ConnectionError):
+        while data := await loop.sock_recv(line, _ANSWER_BYTES):
+            told += data
+            if len(told) > _ANSWER_BYTES:
+                raise _NoAnswerError(NotScanned.UNCLEAR, "an answer without an end")
     if told.count(b"\0") != 1 or not told.endswith(b"\0"):
         raise _NoAnswerError(NotScanned.UNCLEAR, "it hung up within its answer")
     return told[:-1]
