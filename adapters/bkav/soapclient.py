@@ -21,7 +21,7 @@ from typing import Final
 
 from lxml import etree
 
-from adapters.bkav import letters, mime, soap, wire
+from adapters.bkav import letters, mime, soap, wire, writing
 from adapters.bkav.client import agency, failed
 from adapters.bkav.link import TROUBLE, BkavSettings, Link
 from adapters.shared.dates import date_text, read_date
@@ -148,15 +148,15 @@ class BkavSoapAdapter:
         return outcome
 
     def _letter(self, read: ReadPacket, secret: bytes) -> mime.Multipart:
-        login = letters.token_block(self._settings.system_id, _token(secret))
+        login = writing.token_block(self._settings.system_id, _token(secret))
         kind = soap.media_type(self._version)
         boundary = f"MIMEBoundary_{secrets.token_hex(16)}"
         if read.envelope is not None:
-            header = letters.header_of(read.envelope) + login
-            root = soap.envelope(self._version, letters.body_of(read.envelope), header)
-            files = letters.files_of(read.envelope, read.files)
+            header = writing.header_of(read.envelope) + login
+            root = soap.envelope(self._version, writing.body_of(read.envelope), header)
+            files = writing.files_of(read.envelope, read.files)
             return mime.Multipart(boundary, root, kind, files)
-        status = "" if read.status is None else letters.status_of(read.status)
+        status = "" if read.status is None else writing.status_of(read.status)
         return mime.Multipart(boundary, soap.envelope(self._version, status, login), kind, ())
 
     # ------------------------------------------------------------ collecting

@@ -19,7 +19,7 @@ from typing import Final
 import aiohttp
 from aiohttp import web
 
-from adapters.bkav import letters, mime, soap, wire
+from adapters.bkav import letters, mime, soap, wire, writing
 from adapters.bkav.gate import Gate, Guest
 from adapters.bkav.numbers import Numbers
 from adapters.bkav.wsdl import wsdl
@@ -282,7 +282,7 @@ class SoapDesk:
         finally:
             await let_go(packet)
         try:
-            return letters.status_of(parse_status(data), "OrganInCharge")
+            return writing.status_of(parse_status(data), "OrganInCharge")
         except RejectedError as exc:  # our own strict form: nobody else's fault
             raise _ours(exc) from exc
 
@@ -399,9 +399,9 @@ def _letter(version: soap.Version, read: ReadPacket) -> mime.Multipart:
     if envelope is None:
         raise IntegrityError("a status is no letter")
     root = soap.envelope(
-        version, letters.body_of(envelope), letters.header_of(envelope, "OrganInCharge")
+        version, writing.body_of(envelope), writing.header_of(envelope, "OrganInCharge")
     )
-    files = letters.files_of(envelope, read.files)
+    files = writing.files_of(envelope, read.files)
     return mime.Multipart(
         f"MIMEBoundary_{secrets.token_hex(16)}", root, soap.media_type(version), files
     )

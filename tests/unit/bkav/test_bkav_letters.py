@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from lxml import etree
 
-from adapters.bkav import letters, soap, wire
+from adapters.bkav import letters, soap, wire, writing
 from gateway.codec.parse import parse_envelope
 from gateway.codec.split import split_bytes
 from gateway.codec.status import emit_status, parse_status
@@ -115,8 +115,8 @@ def test_a_document_comes_back_from_its_letter(subject, name, places, day):
         response_for=(ResponseFor("G09", "1/x", "d", day),),
         trace=(TraceHop("H37.02", datetime(2026, 11, 21, 1, tzinfo=UTC)),),
     )
-    one = letters.header_of(Envelope(header, (), ()), "OrganInCharge")
-    message = read_letter(one, letters.body_of(Envelope(header, (), ())))
+    one = writing.header_of(Envelope(header, (), ()), "OrganInCharge")
+    message = read_letter(one, writing.body_of(Envelope(header, (), ())))
     packet = b"".join(letters.packet(message, letters.references(message), {}))
     read = parse_envelope(split_bytes(packet), []).envelope.header
     assert (read.sender.organ_id, read.sender.organization_in_charge) == ("H37.02", "UBND")
@@ -139,7 +139,7 @@ def test_a_status_comes_back_from_its_letter(code, words):
         datetime(2026, 11, 21, 1, tzinfo=UTC),
         StaffInfo(staff="Lê"),
     )
-    message = read_letter("", letters.status_of(report))
+    message = read_letter("", writing.status_of(report))
     again = parse_status(letters.status_packet(message.body))
     assert emit_status(again) == emit_status(report)
 
@@ -150,7 +150,7 @@ def attachment(index, content_id):
 
 @given(st.lists(WORDS | st.sampled_from(["1", "1.1", "2.1", 'a"b', "x\r\ny", "cid:"]), max_size=6))
 def test_every_file_has_an_id_of_its_own(ids):
-    found = letters.part_ids([attachment(n, one) for n, one in enumerate(ids)])
+    found = writing.part_ids([attachment(n, one) for n, one in enumerate(ids)])
     assert len(set(found)) == len(ids)
     assert all(name.isascii() and name and not set(name) & set('"<>\r\n ') for name in found)
 
