@@ -22,11 +22,12 @@ from adapters.shared.serving import Handler, body, let_go, may_call, not_from_he
 from adapters.shared.signins import SignIns
 from adapters.wso2 import wire
 from adapters.wso2.intake import Intake, longest_body, too_large
-from adapters.wso2.params import Params
+from adapters.wso2.params import Params, members
 from adapters.wso2.signin import SignInDesk
 from gateway import observe
 from gateway.errors import CATALOGUE, GatewayError, Reason, RejectedError, UnavailableError
 from gateway.ports import Caller, Facade, FrontDoor, InboxItem, Means, MessageKind, SubmitOptions
+from gateway.ports.registration import Registrar, RequestRow
 
 Operation = Callable[[web.Request, Params, Caller], Awaitable[web.StreamResponse]]
 
@@ -37,13 +38,16 @@ _NEEDS_OPERATOR: Final = (
     "Đăng ký hoặc xóa mã đơn vị cần quản trị trục duyệt: gửi yêu cầu cho đơn vị vận hành | "
     "registering or deleting an agency needs the operator's approval"
 )
+_WAITS: Final = (
+    "Da ghi nhan yeu cau, cho quan tri truc duyet | noted, waits for the operator's approval"
+)
 _IN_THE_ADDRESS: Final = frozenset({"access_token", "authorization", "token", "client_secret"})
 
 
 def facade(means: Means) -> Facade:
     """Return the façade. Its base path is `means.base`, or the one that was seen."""
     base = (means.base or wire.BASE).rstrip("/")
-    desk = _Desk(means.front, means.max_bytes)
+    desk = _Desk(means.front, means.max_bytes, means.registrar)
     guard = _Guard(means, base)
     signin = SignInDesk(means.callers, means.tokens, SignIns(means.clock.now, "/token"))
     doc, area = "/{doc_id}", "/{area:[A-Za-z]{2,4}}"
@@ -56,9 +60,9 @@ def facade(means: Means) -> Facade:
         ("GET", f"/vanbandis{doc}", desk.sent),
         ("GET", "/donvilienthongs", desk.agencies),
         ("GET", f"/donvilienthongs{area}", desk.province),
-        ("POST", "/donvilienthongs", desk.needs_operator),
-        ("PUT", "/donvilienthongs", desk.needs_operator),
-        ("DELETE", "/donvilienthongs", desk.needs_operator),
+        ("POST", "/donvilienthongs", desk.register),
+        ("PUT", "/donvilienthongs", desk.close),
+        ("DELETE", "/donvilienthongs", desk.close),
     ]
     routes: list[web.AbstractRouteDef] = [
         web.route(method, f"{base}{path}", guard(f"wso2{path}", operation))
@@ -210,9 +214,10 @@ def _wants_raw(request: web.Request) -> bool:
 class _Desk:
     """The operations, one method each."""
 
-    def __init__(self, front: FrontDoor, max_bytes: int) -> None:
+    def __init__(self, front: FrontDoor, max_bytes: int, registrar: Registrar | None) -> None:
         self._front = front
         self._max_bytes = max_bytes
+        self._registrar = registrar
 
     async def send(
         self, request: web.Request, params: Params, caller: Caller
@@ -313,11 +318,35 @@ class _Desk:
         found = [r for r in await self._front.agencies() if wire.province_of(r.code) in own]
         return _json(wire.build(data=[wire.agency_row(row) for row in found]))
 
-    async def needs_operator(
+    async def register(
         self, request: web.Request, params: Params, caller: Caller
     ) -> web.StreamResponse:
-        """Refuse: agencies are registered by the operator (`vanlien agency`, `system add`)."""
-        return _json(wire.build(str(CATALOGUE[Reason.FORBIDDEN].axis), _NEEDS_OPERATOR))
+        """Take down an agency the caller wants registered below its own."""
+        if self._registrar is None:
+            return _needs_operator()
+        wish = wire.wish_of(dict(await members(request)))
+        return _noted(await self._registrar.register(caller, wish))
+
+    async def close(
+        self, request: web.Request, params: Params, caller: Caller
+    ) -> web.StreamResponse:
+        """Take down an agency the caller wants closed."""
+        if self._registrar is None:
+            return _needs_operator()
+        code = (await params.with_body(request)).get(*wire.AGENCY)
+        if not code:
+            raise RejectedError(Reason.BAD_REQUEST, "agencyCode is missing")
+        return _noted(await self._registrar.close(caller, code))
+
+
+def _needs_operator() -> web.Response:
+    return _json(wire.build(str(CATALOGUE[Reason.FORBIDDEN].axis), _NEEDS_OPERATOR))
+
+
+def _noted(asked: RequestRow) -> web.Response:
+    """Answer OK: the clients know no "not yet"; the words say whether it is decided."""
+    done = asked.state == "approved"
+    return _json(wire.build(text=wire.SUCCESS_TEXT if done else _WAITS))
 
 
 def _doc_id(request: web.Request) -> str:

@@ -12,13 +12,22 @@ from urllib.parse import parse_qsl
 from aiohttp import web
 
 from adapters.shared.serving import body
+from adapters.shared.values import keepable
 from adapters.wso2 import wire
 from gateway.errors import Reason, RejectedError
 
 _LONGEST_BODY: Final = 64 * 1024
 _KNOWN: Final = {
     name.casefold(): name
-    for names in (wire.KIND, wire.STATUS, wire.SINCE, wire.UNTIL, wire.NOTE, wire.DOC_ID)
+    for names in (
+        wire.KIND,
+        wire.STATUS,
+        wire.SINCE,
+        wire.UNTIL,
+        wire.NOTE,
+        wire.DOC_ID,
+        wire.AGENCY,
+    )
     for name in names
 }
 _FREE_TEXT: Final = frozenset(name.casefold() for name in wire.NOTE)
@@ -40,33 +49,8 @@ class Params:
         return cls([*request.query.items(), *request.headers.items()])
 
     async def with_body(self, request: web.Request) -> "Params":
-        """Return these words and those of the request's body, a form or a JSON object.
-
-        Raises:
-            RejectedError: BAD_REQUEST: neither, or one that contradicts the others.
-            UnavailableError: It broke off.
-        """
-        raw = bytearray()
-        async for chunk in body(request):
-            raw += chunk
-            if len(raw) > _LONGEST_BODY:
-                raise RejectedError(Reason.BAD_REQUEST, "the body is too long")
-        if not raw.strip():
-            return self
-        try:
-            if request.content_type == "application/x-www-form-urlencoded":
-                more = parse_qsl(raw.decode(), max_num_fields=64)
-            elif request.content_type == "text/plain":
-                more = [(wire.STATUS[0], raw.decode())]
-            else:
-                value = json.loads(raw)
-                told = value if isinstance(value, dict) else {wire.STATUS[0]: value}
-                more = [(name, str(text)) for name, text in told.items() if _is_word(text)]
-        except (ValueError, RecursionError) as exc:
-            raise RejectedError(
-                Reason.BAD_REQUEST, "the body must be a JSON object or a form in UTF-8"
-            ) from exc
-        return Params([*self._pairs, *more])
+        """Return these words and those of the request's body; see `members`."""
+        return Params([*self._pairs, *await members(request)])
 
     def get(self, *names: str) -> str:
         """Return the first of these words that was said, "" when none was.
@@ -88,6 +72,34 @@ class Params:
         if before and text and before.casefold() != text.casefold():
             raise _contradiction(_KNOWN[name])
         return before or text
+
+
+async def members(request: web.Request) -> list[tuple[str, str]]:
+    """Return the words of a request's body: a form, a JSON object, or one word, the status.
+
+    Raises:
+        RejectedError: BAD_REQUEST: none of these.
+        UnavailableError: It broke off.
+    """
+    raw = bytearray()
+    async for chunk in body(request):
+        raw += chunk
+        if len(raw) > _LONGEST_BODY:
+            raise RejectedError(Reason.BAD_REQUEST, "the body is too long")
+    if not raw.strip():
+        return []
+    try:
+        if request.content_type == "application/x-www-form-urlencoded":
+            return parse_qsl(raw.decode(), max_num_fields=64)
+        if request.content_type == "text/plain":
+            return [(wire.STATUS[0], raw.decode())]
+        value = keepable(json.loads(raw))
+    except (ValueError, RecursionError) as exc:
+        raise RejectedError(
+            Reason.BAD_REQUEST, "the body must be a JSON object or a form in UTF-8"
+        ) from exc
+    told = value if isinstance(value, dict) else {wire.STATUS[0]: value}
+    return [(name, str(text)) for name, text in told.items() if _is_word(text)]
 
 
 def _contradiction(name: str) -> RejectedError:

@@ -28,6 +28,7 @@ from adapters.shared.serving import words
 from adapters.shared.values import keepable, refusal_code, text_of, unreadable
 from gateway.errors import CATALOGUE, GatewayError, Reason, RejectedError
 from gateway.ports import AgencyRow, InboxItem, Listed, MessageKind, SentItem
+from gateway.ports.registration import Wish
 
 BASE: Final = "/truclienthong/v1.0.0"
 TOKEN_PATHS: Final = ("/token", "/oauth2/token")
@@ -55,6 +56,7 @@ SINCE: Final = ("fromDate", "tuNgay")
 UNTIL: Final = ("toDate", "denNgay")
 NOTE: Final = ("description", "statusDesc", "moTa", "lyDo")
 DOC_ID: Final = ("docId",)
+AGENCY: Final = ("agencyCode", "maDonVi", "code")
 PACKET: Final = (
     "data",
     "base64",
@@ -319,6 +321,18 @@ def agency_row(row: AgencyRow) -> dict[str, str]:
         "mail": row.mail,
         "oldCode": row.legacy_code,
     }
+
+
+def wish_of(told: Mapping[str, str]) -> Wish:
+    """Return the agency a caller wants registered: {code, name, pcode, email, mobile, fax}."""
+    return Wish(
+        code=text_of(told, "code"),
+        name=text_of(told, "name"),
+        parent=text_of(told, "pcode"),
+        mail=text_of(told, "email", "mail"),
+        phone=text_of(told, "mobile"),
+        fax=text_of(told, "fax"),
+    )
 
 
 def province_of(code: str) -> str:

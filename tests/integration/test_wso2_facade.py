@@ -17,6 +17,7 @@ from adapters.wso2 import plugin, wire
 from gateway.errors import IntegrityError, Reason, RejectedError, UnavailableError
 from gateway.keys.tokens import SealedTokens
 from gateway.ports import AgencyRow, Means
+from gateway.ports.registration import RequestRow, Wish
 from tests.world.fake_frontdoor import FakeCallers, FakeClock, FakeFrontDoor
 from tests.world.vxp_kit import exchange
 from tests.world.wso2_kit import BASE, FORMS, Kit, basic
@@ -687,6 +688,53 @@ async def test_agencies_of_the_country_and_of_the_province(front, kit):
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE"])
 async def test_registering_needs_the_operator(kit, method):
     failed(await kit.call(method, "/donvilienthongs", b'{"code":"H37.99"}'), 15, "quản trị")
+
+
+class FakeRegistrar:
+    """Takes down what is asked below the caller's own."""
+
+    def __init__(self):
+        self.asked = []
+        self.state = "waiting"
+
+    def _noted(self, kind, caller, wish):
+        if not wish.code.startswith(tuple(caller.speaks_for)):
+            raise RejectedError(Reason.FORBIDDEN, "not below one of yours")
+        self.asked.append((kind, wish))
+        return RequestRow("r1", kind, caller.system_id, wish, self.state, FakeClock().now())
+
+    async def register(self, caller, wish):
+        return self._noted("register", caller, wish)
+
+    async def close(self, caller, code):
+        return self._noted("close", caller, Wish(code, ""))
+
+
+async def test_registering_below_ones_own_is_noted(house):
+    registrar = FakeRegistrar()
+    runner = await house.open(replace(house.means, registrar=registrar))
+    wish = {"code": "H37.02.01", "pcode": "H37.02", "name": "Phòng", "email": "p@h37", "fax": ""}
+    try:
+        kit = await house.kit().signed_in()
+        body = json.dumps(wish | {"mobile": 123}).encode()
+        assert "cho quan tri" in ok(await kit.call("POST", "/donvilienthongs", body))["errorDesc"]
+        assert registrar.asked == [
+            ("register", Wish("H37.02.01", "Phòng", "H37.02", "p@h37", "123"))
+        ]
+        registrar.state = "approved"
+        told = ok(await kit.call("POST", "/donvilienthongs", body))
+        assert told["errorDesc"] == "Thanh cong"
+        ok(await kit.call("PUT", "/donvilienthongs", agencyCode="H37.02.01"))
+        ok(await kit.call("PUT", "/donvilienthongs", b'{"agencyCode":"H37.02.01"}'))
+        ok(await kit.call("DELETE", "/donvilienthongs", headers={"agencyCode": "H37.02.01"}))
+        assert [kind for kind, _ in registrar.asked[2:]] == ["close"] * 3
+        failed(await kit.call("PUT", "/donvilienthongs", agencyCode="H14.01"), 15)
+        failed(await kit.call("PUT", "/donvilienthongs"), 22, "agencyCode")
+        for wrong in (b"[", b"x" * 70_000, b"\xff"):
+            failed(await kit.call("POST", "/donvilienthongs", wrong), 22)
+        assert len(registrar.asked) == 5
+    finally:
+        await runner.cleanup()
 
 
 # ---------------------------------------------------------------- trouble
