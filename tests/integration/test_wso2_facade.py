@@ -11,6 +11,7 @@ from datetime import timedelta
 import pytest
 from aiohttp import web
 
+from adapters import vxp
 from adapters.shared import serving
 from adapters.shared.signins import FREE
 from adapters.wso2 import plugin, wire
@@ -18,6 +19,7 @@ from gateway.errors import IntegrityError, Reason, RejectedError, UnavailableErr
 from gateway.keys.tokens import SealedTokens
 from gateway.ports import AgencyRow, Means
 from gateway.ports.registration import RequestRow, Wish
+from tests.world import vxp_kit
 from tests.world.fake_frontdoor import FakeCallers, FakeClock, FakeFrontDoor
 from tests.world.vxp_kit import exchange
 from tests.world.wso2_kit import BASE, FORMS, Kit, basic
@@ -842,3 +844,25 @@ async def test_a_large_packet_is_fetched_as_it_is(house, front, kit):
     front.chunk_bytes = 65_536
     front.offer("a1", large, to="H37.02")
     assert base64.b64decode(ok(await kit.get("a1"))["data"]) == large
+
+
+async def test_a_signed_call_of_the_national_kit_may_carry_a_token(house, front, kit):
+    """One told to get a token first: the signature says who calls, the token beside it nothing."""
+    app = web.Application()
+    app.add_routes([*plugin.facade(house.means).routes, *vxp.plugin.facade(house.means).routes])
+    runner = web.AppRunner(app, shutdown_timeout=0.1)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    try:
+        house.port = runner.addresses[0][1]
+        token = (await house.kit().ask_token()).json["access_token"]
+        signed = vxp_kit.Kit(house.port, "h37.qlvb", "bi-mat-1")
+        front.offer("a1", FILE, to="H37.02")
+        signed.map |= {"servicetype": "eDoc", "messagetype": "edoc"}
+        bearer = ("Authorization", f"Bearer {token}")
+        reply = await signed.call("getReceivedEdocList", headers=[*signed.headers(), bearer])
+        assert [row["docId"] for row in reply.json["data"]] == ["a1"]
+        reply = await signed.call("getReceivedEdocList", headers=[bearer])
+        assert reply.status == 401
+    finally:
+        await runner.cleanup()
