@@ -92,8 +92,8 @@ class _Guard:
             if plain is not None and not request.secure and not may_call(request.remote, plain):
                 return _json(wire.refusal(not_from_here()), 403)
             try:
-                token = wire.bearer(request.headers.get("Authorization", ""))
-                organ = request.headers.get("organId", "") or request.query.get("organId", "")
+                token = wire.bearer(_one(request, "Authorization"))
+                organ = _one(request, "organId") or request.query.get("organId", "")
                 return await operation(request, await self._gate.enter(token, organ))
             except GatewayError as exc:
                 return _refused(name, exc)
@@ -104,6 +104,14 @@ class _Guard:
                 return _refused(name, UnavailableError(Reason.INTERNAL))
 
         return handle
+
+
+def _one(request: web.Request, name: str) -> str:
+    """Return a header of who calls; two that differ name nobody."""
+    told = set(request.headers.getall(name, ()))
+    if len(told) > 1:
+        raise RejectedError(Reason.UNAUTHENTICATED, f"the header {name} stands twice")
+    return next(iter(told), "")
 
 
 def _refused(name: str, error: GatewayError) -> web.Response:

@@ -5,6 +5,7 @@ shown lately are remembered, so that asking again for what is taken finds it as 
 caller may have it is the front door's to say. A crash forgets only the memory.
 """
 
+import re
 from collections import OrderedDict
 from collections.abc import Sequence
 from typing import Final
@@ -15,6 +16,7 @@ from gateway.ports import Caller, FrontDoor, InboxItem, MessageKind
 
 MAX_ROWS: Final = 1000
 _MOST: Final = 100_000
+_AN_ID: Final = re.compile(r"[!-~]{1,100}")
 _KINDS: Final[tuple[MessageKind, ...]] = ("edoc", "status")
 
 
@@ -56,7 +58,9 @@ class Numbers:
         told = text.strip()
         if not told:
             raise RejectedError(Reason.BAD_REQUEST, "docId is missing (header or JSON body)")
-        if not (told.isascii() and told.isdigit()):
+        if not _AN_ID.fullmatch(told):  # never ours, and nothing a ledger could be asked
+            raise RejectedError(Reason.NOT_FOUND, "no such document waits here")
+        if not told.isdigit():
             return told
         number = int(told[:20])
         if number not in self._known:

@@ -135,7 +135,7 @@ def read(data: bytes) -> Message:
         FaultError: No version we speak, or a header we must understand and do not.
         RejectedError: MALFORMED, DOCTYPE_REFUSED or LIMIT_EXCEEDED.
     """
-    root = parsed(data)
+    root = parsed(data.lstrip(b" \t\r\n"))
     namespace, _, name = str(root.tag).rpartition("}")
     version = NAMESPACES.get(namespace.removeprefix("{"))
     if name != "Envelope":

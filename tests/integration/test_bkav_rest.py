@@ -240,6 +240,10 @@ async def test_others_items_are_not_there(service, front):
     for doc_id in (str(wire.number_of("a")), "a", "b", "7", "9" * 400):
         for operation in ("getDocument", "confirmReceived"):
             failed(await service.call(operation, docId=doc_id), 10)
+    for told in ("a\0b", "\ud800", "x" * 101, "một", " ", {"a": 1}):
+        code = 22 if told == " " or isinstance(told, dict) else 10
+        data = json.dumps({"docId": told}).encode()
+        failed(await service.call("confirmReceived", data), code)
     failed(await service.call("getDocument"), 22)
     failed(await service.call("getDocument", b"[]"), 22)
     failed(await service.call("getDocument", b"{"), 22)
@@ -293,6 +297,16 @@ async def test_bad_credentials(service, front, how):
         failed(await service.call(operation, FILE, **how), 15, status=401)
     failed(await service.call("getPendingDocIds", method="GET", **how), 15, status=401)
     assert not front.documents
+
+
+async def test_headers_that_stand_twice_name_nobody(service):
+    headers = [("Authorization", "khoa-1"), ("organId", "H37.02")]
+    for more, status in ((("organid", "H37.02"), 200), (("ORGANID", "H37.03"), 401)):
+        path = "/EdocService/getPendingDocIds"
+        reply = await exchange(service.port, "GET", path, [*headers, more], b"")
+        assert reply.status == status
+    reply = await exchange(service.port, "GET", path, [("Authorization", "\xff"), headers[1]], b"")
+    assert reply.status == 401
 
 
 @pytest.mark.parametrize("organ", ["H14.01", "000.00.01.H14", "H37", "other", "x" * 500])

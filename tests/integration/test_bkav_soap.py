@@ -173,7 +173,7 @@ async def test_files_stand_in_the_order_of_the_manifest(service, front, tmp_path
 
 async def test_a_letter_without_files(service, front, tmp_path):
     root = kit.envelope(kit.message() + kit.login(US, "khoa-1"), kit.manifest())
-    good(await service.post(root, action="SendDocument"))
+    good(await service.post(b"\r\n" + root, action="SendDocument"))
     assert read(front.documents["c1"][1], tmp_path).envelope.attachments == ()
 
 

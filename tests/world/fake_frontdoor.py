@@ -58,7 +58,14 @@ class FakeCallers:
     def by_api_key(self, api_key: str) -> Caller | None:
         """Return the caller one of whose secrets this is: tests give one thing both uses."""
         known = self._systems.values()
-        return next((caller for caller, keys in known if api_key.encode() in keys), None)
+        return next(
+            (
+                caller
+                for caller, keys in known
+                if api_key.encode("utf-8", "surrogateescape") in keys
+            ),
+            None,
+        )
 
     def system(self, system_id: str) -> Caller | None:
         known = self._systems.get(system_id)
