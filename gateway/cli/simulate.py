@@ -8,7 +8,7 @@ and the packets that came. Nothing of it is fit for production.
 import re
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
@@ -220,26 +220,27 @@ def _script(text: str) -> "tuple[Reply, ...]":
 def _read_script(path: Path) -> "tuple[Reply, ...]":
     import json
 
+    try:
+        return tuple(map(_reply, _rows(json.loads(path.read_text(encoding="utf-8")))))
+    except (OSError, ValueError, TypeError, KeyError) as exc:
+        shape = '[{"code": "01"}, {"code": "02", "after": "30s", "description": "…"}]'
+        raise UsageFault(
+            f"--auto-reply: {path} không phải accept, finish, return hay tệp JSON dạng {shape}",
+            f"--auto-reply: {path} is neither accept, finish, return nor a JSON file like {shape}",
+        ) from exc
+
+
+def _rows(read: Any) -> list[dict[str, Any]]:
+    if not isinstance(read, list) or not all(isinstance(row, dict) for row in read):
+        raise TypeError("not a list of objects")
+    return read
+
+
+def _reply(row: dict[str, Any]) -> "Reply":
     from adapters.simulator.autoagency import Reply
 
-    try:
-        rows = json.loads(path.read_text(encoding="utf-8"))
-        return tuple(
-            Reply(
-                str(row["code"]),
-                _span("--auto-reply", str(row.get("after", "0s"))),
-                str(row.get("description", "")),
-                int(row.get("times", 1)),
-            )
-            for row in rows
-        )
-    except (OSError, ValueError, TypeError, KeyError, AttributeError) as exc:
-        raise UsageFault(
-            f"--auto-reply: {path} không phải accept, finish, return hay tệp JSON dạng"
-            ' [{"code": "01"}, {"code": "02", "after": "30s", "description": "…"}]',
-            f"--auto-reply: {path} is neither accept, finish, return nor a JSON file like"
-            ' [{"code": "01"}, {"code": "02", "after": "30s", "description": "…"}]',
-        ) from exc
+    after = _span("--auto-reply", str(row.get("after", "0s")))
+    return Reply(str(row["code"]), after, str(row.get("description", "")), int(row.get("times", 1)))
 
 
 def register(app: typer.Typer) -> None:

@@ -10,16 +10,19 @@ line is played as it is. To see one card: pytest -k "bkav and gateway" -s.
 from collections.abc import Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from adapters.simulator.axis import AxisSimulator, Manners
+from adapters.simulator.axis import AxisSimulator, Fault, Manners
 from gateway import dialects
 from gateway.clock import SystemClock
+from gateway.conformance.card import Card
 from gateway.conformance.driver import BEYOND, play_all
 from gateway.conformance.plan import Parties, Side, State
-from gateway.ports import AgencyRecord, AgencyRow
+from gateway.ports import AgencyRecord, AgencyRow, Taken
+from tests.world.fake_adapter import document_packet, parcel_of
 from tests.world.fake_frontdoor import FakeClock
 from tests.world.gatehouse import gatehouse
 from tests.world.outside import cold
@@ -125,7 +128,7 @@ async def played(side, connect, dialect="", run="THU1", **options):
 def broken(results, *allowed):
     """Return what did not pass, in words; every case was played."""
     unplayed = {r.id for r in results.values() if r.state is State.NOT_PLAYED}
-    assert unplayed <= set().union(*BEYOND.values())
+    assert unplayed <= frozenset().union(*BEYOND.values())
     return {
         result.id: f"{result.state}: {result.why_en}"
         for result in results.values()
@@ -156,3 +159,112 @@ async def test_the_simulated_axis_passes(name, tmp_path):
     async with axis_side(FORMS[name], tmp_path) as (side, connect, _):
         # Receipt 01 is the receiving system's to send, and an axis opens no attachment.
         assert broken(await played(side, connect, FORMS[name].dialect), *NOT_AN_AXIS) == {}
+
+
+# ---------------------------------------------------------------- the suite's own evil twins
+
+
+def forgets(axis):
+    """Leave the axis as the real one is: nothing is remembered."""
+
+
+def says_it_took(axis):
+    axis.fail("acknowledge", *[Fault.NO_DATA] * 2)
+
+
+def opens_any_mail(axis):
+    desk = axis._desk
+    desk._own = lambda _caller, item_id: axis._registers.items[item_id]
+
+
+def believes_any_sender(axis):
+    axis._desk._speaks = lambda _caller, _code: None
+
+
+def knows_everybody(axis):
+    owner = axis._desk._owner
+    axis._desk._owner = lambda code: owner("H37.04" if code in {"H99.99.99", LOCKED} else code)
+
+
+def loses_the_middle(axis):
+    axis.fail("fetch", *[Fault.TRUNCATED] * 20)
+
+
+def is_broken(axis):
+    axis.fail("list", *[Fault.HTML] * 200)
+
+
+def answers_anybody(axis):
+    secrets_of = axis._registers.shared_secrets
+
+    def any_secret(system_id):
+        caller, known = secrets_of("snv")
+        return caller, (*known, b"secret-snw", b"Xsecret-snv")
+
+    axis._registers.shared_secrets = any_secret
+
+
+TWINS = {
+    forgets: {"repeat", "repeat.same-answer", "repeat-at-once", "conflict"},
+    says_it_took: {"acknowledge"},
+    opens_any_mail: {"foreign-item"},
+    believes_any_sender: {"sender-not-caller", "sender-inside", "nothing-passed"},
+    knows_everybody: {"wrong-recipient", "locked-recipient"},
+    loses_the_middle: {"send-and-fetch", "fetch-again"},
+    is_broken: {"list-readable"},
+    answers_anybody: {"wrong-secret", "unknown-system"},
+}
+
+
+@pytest.mark.parametrize("spoil", TWINS, ids=lambda spoil: spoil.__name__)
+async def test_a_system_that_does_wrong_is_found_out(spoil, tmp_path):
+    expected = TWINS[spoil]
+    only = {name.partition(".")[0] for name in expected}
+    async with axis_side(FORMS["vxp"], tmp_path, remembers=False) as (side, connect, axis):
+        spoil(axis)
+        # What was stolen never comes back: there is nothing to be patient for.
+        patience = timedelta(seconds=1 if spoil is opens_any_mail else 60)
+        card = await played(side, connect, only=only, patience=patience)
+        assert set(broken(card)) == expected
+        assert all(r.why_vi and r.why_en for r in card.values() if r.state is State.FAILED)
+
+
+async def test_what_cannot_be_played_is_never_green(tmp_path):
+    async with axis_side(FORMS["vxp"], tmp_path) as (side, connect, axis):
+        bare = Parties(side.sender, side.to)
+        card = await played(bare, connect)
+        # Whose recipient nobody watches is asked nothing about arriving.
+        assert {i for i, r in card.items() if r.state is State.PASSED} <= {
+            "answers",
+            "catalogue",
+            "catalogue.names",
+            "wrong-recipient",
+            "wrong-recipient.code",
+            "no-recipient",
+            "no-recipient.code",
+            "malformed",
+            "malformed.code",
+            "doctype",
+            "doctype.code",
+            "wrong-secret",
+            "unknown-system",
+        }
+        assert card["locked-recipient"].state is State.NOT_PLAYED
+        assert card["send-and-fetch"].state is State.NOT_PLAYED
+        assert Card("u", "vxp", "R", axis._clock.now(), tuple(card.values())).exit_code in {1, 2}
+
+
+async def test_other_peoples_items_are_left_alone(tmp_path):
+    async with axis_side(FORMS["vxp"], tmp_path) as (side, connect, axis):
+        writer = connect("stc", b"secret-stc")
+        for number in range(2):
+            data = document_packet("H37.04", sender="H37.04", number=str(number))
+            parcel = parcel_of(data, sender="H37.04", recipients=["H37.04"])
+            deadline = axis._clock.now() + timedelta(seconds=20)
+            assert isinstance(await writer.deliver(parcel, deadline=deadline), Taken)
+        await writer.close()
+        before = [item.id for item in axis.items]
+        card = await played(side, connect)
+        assert broken(card, *NOT_AN_AXIS) == {}
+        left = {item.id for item in axis.items if item.taken_at is None and not item.failed_note}
+        assert set(before) <= left
