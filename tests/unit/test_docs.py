@@ -22,11 +22,14 @@ from gateway.store import setup
 from gateway.store.schema import TABLES
 from gateway.web.body import Limits
 from gateway.web.documents import Documents
+from gateway.web.events import EventRoutes
 from gateway.web.inbox import InboxRoutes
 from gateway.web.ops import Ops
 from gateway.web.problems import WEB_CATALOGUE, WebReason
+from gateway.web.replays import ReplayRoutes
 from gateway.web.uploads import UploadRoutes
 from gateway.web.verifications import Verifications
+from gateway.web.webhooks import WebhookRoutes
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted(
@@ -418,6 +421,9 @@ def test_every_table_of_the_ledger_is_described():
 def routes():
     parts = (
         Documents(None, None, Limits()).endpoints(),
+        EventRoutes(None, None, Limits(), None).endpoints(),
+        ReplayRoutes(None, Limits()).endpoints(),
+        WebhookRoutes(None, Limits()).endpoints(),
         InboxRoutes(None, None, Limits()).endpoints(),
         Ops(None, None).endpoints(),
         UploadRoutes(None, Limits()).endpoints(),

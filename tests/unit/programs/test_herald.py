@@ -5,10 +5,13 @@ import base64
 import hashlib
 import hmac
 import json
+import re
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
+from gateway.domain import webhook as signing
 from gateway.domain.delivery import Lane, Schedule
 from gateway.errors import Reason, RejectedError
 from gateway.ports import ChangeSet, Committed, Posted
@@ -387,3 +390,21 @@ async def test_the_program_follows_what_is_added_and_lets_go_of_what_is_removed(
         assert house.receiver.subjects == [sent]
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
+
+
+def test_the_sample_in_the_guide_verifies_what_we_sign(monkeypatch):
+    guide = (Path(__file__).parents[3] / "docs" / "integrate.md").read_text(encoding="utf-8")
+    (sample,) = [
+        b for b in re.findall(r"```python\n(.*?)```", guide, re.DOTALL) if "def verify(secret" in b
+    ]
+    names = {}
+    exec(compile(sample, "integrate.md", "exec"), names)
+    monkeypatch.setattr(names["time"], "time", lambda: 1000.0)
+    old, new = bytes(32), bytes(range(32))
+    headers = signing.headers((new, old), "msg_1", 900, b"{}")
+    for secret in (old, new):
+        assert names["verify"](signing.secret_text(secret), headers, b"{}")
+        assert not names["verify"](signing.secret_text(secret), headers, b"{ }")
+    assert not names["verify"](signing.secret_text(b"x" * 32), headers, b"{}")
+    stale = signing.headers((old,), "msg_1", 600, b"{}")
+    assert not names["verify"](signing.secret_text(old), stale, b"{}")

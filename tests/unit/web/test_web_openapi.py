@@ -8,13 +8,17 @@ import pytest
 from gateway.web import models, openapi, routes
 from gateway.web.metadata import Metadata, StatusIn, schema_examples
 from gateway.web.server import HOUSE, make_app
+from tests.world.api_house import unasked
 from tests.world.fake_desk import FakeApiClock, FakeDesk, FakeIds, FakeIntake, FakeKeys
+
+BARE = ("/confirm", "/resume", "/remove", "/test")
+WEBHOOK_VERBS = ("rotate", "pause", "resume", "remove", "replay", "test")
 
 
 @pytest.fixture(name="app")
 def _app():
     intake, clock = FakeIntake(), FakeApiClock()
-    return make_app(intake, FakeDesk(intake, clock), FakeKeys(), clock, FakeIds())
+    return make_app(intake, FakeDesk(intake, clock), FakeKeys(), clock, FakeIds(), **unasked())
 
 
 @pytest.fixture(name="document")
@@ -39,6 +43,7 @@ def test_every_route_is_in_it_and_vice_versa(app, document):
 
 def test_the_issues_addresses_are_all_there(document):
     one, came = "/api/v1/documents/{id}", "/api/v1/inbox/{id}"
+    hook = "/api/v1/webhooks/{id}"
     assert set(document["paths"]) == {
         "/openapi.json",
         "/live",
@@ -47,6 +52,11 @@ def test_the_issues_addresses_are_all_there(document):
         "/api/v1/documents",
         "/api/v1/agencies",
         "/api/v1/inbox",
+        "/api/v1/inbox/rewind",
+        "/api/v1/events",
+        "/api/v1/webhooks",
+        hook,
+        *(f"{hook}/{part}" for part in ("calls", *WEBHOOK_VERBS)),
         one,
         f"{one}/events",
         f"{one}/receipts",
@@ -92,7 +102,7 @@ def test_every_operation_is_whole(document):
             assert {"400", "401", "429", "500", "503"} <= set(operation["responses"])
         else:
             assert operation["security"] == []
-        assert ("requestBody" in operation) == (method == "POST" and not path.endswith("/confirm"))
+        assert ("requestBody" in operation) == (method == "POST" and not path.endswith(BARE))
     assert len(set(names)) == len(names)
     assert document["security"] == [{"apiKey": []}]
 
