@@ -392,6 +392,11 @@ def test_the_page_about_others_names_tests():
     assert len(re.findall(r"::test_", text("docs/peers.md"))) > 40
 
 
+def test_every_known_fault_has_its_test():
+    named = re.findall(r"^\| (\d+) \|.*?::test_fault_(\d+)_", text("docs/faults.md"), re.MULTILINE)
+    assert [(int(n), int(test)) for n, test in named] == [(n, n) for n in range(1, 28)]
+
+
 @pytest.mark.parametrize("page", HANDWRITTEN)
 def test_settings_named_exist(page):
     known = set(re.findall(r"^## `(\[+[\w.]+\]+)`$", text("docs/configuration.md"), re.MULTILINE))
