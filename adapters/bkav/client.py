@@ -101,7 +101,8 @@ class BkavAdapter:
             return Busy(f"mất liên lạc với trục / no answer from the axis ({kind_of(exc)})")
         except UnavailableError as exc:
             return Busy(exc.public)
-        return _outcome(status, answer, wait_s(wish, self._clock.now()))
+        wish_s = wait_s(wish, self._clock.now())
+        return _outcome(status, answer, wish_s, kind=parcel.kind)
 
     async def _send(self, parcel: Parcel, upload: Upload, secret: bytes) -> tuple[int, str, bytes]:
         headers = self._headers(secret, wire.BINARY_TYPE, parcel.kind)
@@ -280,7 +281,7 @@ def agency(code: str, name: str, mail: str, legacy: str = "", *, hub: bool = Fal
     )
 
 
-def _outcome(status: int, data: bytes, wish_s: float | None = None) -> Outcome:
+def _outcome(status: int, data: bytes, wish_s: float | None, *, kind: MessageKind) -> Outcome:
     """Turn an answer to sendDocument, and its Retry-After, into an outcome (ID-09, SND-15)."""
     if status == 413:
         return Refused("gói tin quá lớn với trục / the axis refuses its size", "10")
@@ -295,11 +296,16 @@ def _outcome(status: int, data: bytes, wish_s: float | None = None) -> Outcome:
         if not doc_id:
             return Busy("trục nhận nhưng không trả docId / accepted without a docId")
         return Taken(doc_id)
-    return failed(answer.faults, wish_s)
+    return failed(answer.faults, wish_s, kind=kind)
 
 
-def failed(faults: Sequence[wire.Fault], wish_s: float | None = None) -> Outcome:
+def failed(
+    faults: Sequence[wire.Fault], wish_s: float | None = None, *, kind: MessageKind
+) -> Outcome:
     """Return the outcome of a failure the peer has put into words."""
+    if kind == "status" and any(f.code == wire.REPEATED_STATUS for f in faults):
+        # STS-07: their bus has this code of this agency, from us or by itself (01 at confirming).
+        return Taken("", wire.said(faults))
     code = wire.refusal_code(faults)
     if code:
         return Refused(wire.said(faults), code)

@@ -271,10 +271,11 @@ def _headers(head: bytes) -> dict[str, str]:
 
 
 async def content(part: Part, data: AsyncIterator[bytes], where: str) -> AsyncIterator[bytes]:
-    """Yield the file inside a part: base64 text (Bkav's way) or base64 encoding undone.
+    """Yield the file inside a part: its transfer encoding and Bkav's base64 text undone.
 
     What begins as base64 text must be that to its end. No format that is exchanged begins with 64
-    characters of base64's alphabet: PDF, zip and the old office formats have others at once.
+    characters of base64's alphabet: PDF, zip and the old office formats have others at once. Under
+    a base64 encoding less than that says nothing: it may be a short text.
 
     Raises:
         RejectedError: BASE64_BROKEN, or MALFORMED for an encoding that is not used here.
@@ -286,36 +287,42 @@ async def content(part: Part, data: AsyncIterator[bytes], where: str) -> AsyncIt
             f"The Content-Transfer-Encoding {encoding[:40]} is not used here.",
             where,
         )
-    decoder = Base64Decoder(where) if encoding == "base64" else None
+    inner = data
+    if encoding == "base64":
+        inner = _plain(data, where)
     head = b""
-    sniffed = decoder is not None
-    async for chunk in data:
-        piece = chunk
-        if not sniffed:
-            head += chunk
-            if len(head) < _SNIFF:
-                continue
-            sniffed, piece = True, head
-            decoder = Base64Decoder(where) if _BASE64_TEXT.match(head[:_SNIFF]) else None
-        out = piece if decoder is None else _decoded(decoder, piece, where)
-        if out:
-            yield out
-    if not sniffed and head:
-        decoder = Base64Decoder(where) if _BASE64_TEXT.match(head) else None
-        out = head if decoder is None else _decoded(decoder, head, where)
-        if out:
-            yield out
-    if decoder is not None:
-        decoder.close()
+    async for chunk in inner:
+        head += chunk
+        if len(head) >= _SNIFF:
+            break
+    is_text = _BASE64_TEXT.match(head[:_SNIFF]) is not None
+    if len(head) < _SNIFF and encoding == "base64":
+        is_text = False
+    whole = _after(head, inner)
+    async for piece in _plain(whole, where) if is_text else whole:
+        yield piece
 
 
-def _decoded(decoder: Base64Decoder, piece: bytes, where: str) -> bytes:
-    try:
-        return decoder.feed(piece.decode("ascii"))
-    except UnicodeDecodeError as exc:
-        raise base64_broken(
-            where, "có ký tự ngoài bảng mã base64", "characters outside the alphabet"
-        ) from exc
+async def _after(head: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    if head:
+        yield head
+    async for chunk in rest:
+        yield chunk
+
+
+async def _plain(text: AsyncIterator[bytes], where: str) -> AsyncIterator[bytes]:
+    """Yield what a base64 text says."""
+    decoder = Base64Decoder(where)
+    async for chunk in text:
+        try:
+            piece = decoder.feed(chunk.decode("ascii"))
+        except UnicodeDecodeError as exc:
+            raise base64_broken(
+                where, "có ký tự ngoài bảng mã base64", "characters outside the alphabet"
+            ) from exc
+        if piece:
+            yield piece
+    decoder.close()
 
 
 # ---------------------------------------------------------------- going out

@@ -327,7 +327,8 @@ def _judged(
     except UnavailableError as exc:
         return Busy(exc.public), False
     if faults is not None:
-        return failed(faults, wish_s), _names_token(faults)
+        kind: MessageKind = "edoc" if read.status is None else "status"
+        return failed(faults, wish_s, kind=kind), _names_token(faults)
     if status != 200 or message.body is None:
         return Busy(f"trục trả lời HTTP {status} / HTTP {status}", wish_s), False
     if soap.find(message.body, "Report") is None:

@@ -30,6 +30,9 @@ OK_CODE: Final = "0"
 FAIL_CODE: Final = "9999"
 KINDS: Final = {"": "edoc", "EDOC": "edoc", "STATUS": "status"}
 
+REPEATED_STATUS: Final = "M.UpdateTraces"
+"""What their bus says to a status code it has already; only 05 may repeat there."""
+
 # Fields whose mismatch is about who calls, not about the document: an operator mends it.
 _WHO_CALLS: Final = frozenset({"token", "keyinfo", "organid", "authorization"})
 _LETTERED: Final = re.compile(r"([NRMT])\.(\w+)")

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from lxml import etree
 
 from adapters.bkav import letters, soap, wire, writing
+from adapters.bkav.client import failed
 from gateway.codec.parse import parse_envelope
 from gateway.codec.split import split_bytes
 from gateway.codec.status import emit_status, parse_status
@@ -23,6 +24,7 @@ from gateway.domain.envelope import (
     TraceHop,
 )
 from gateway.errors import Reason, RejectedError, UnavailableError
+from gateway.ports import Busy, Refused, Taken
 from tests.world import bkav_kit as kit
 
 WORDS = st.text(
@@ -53,6 +55,14 @@ WORDS = st.text(
 )
 def test_which_codes_are_final(codes, expected):
     assert wire.refusal_code([wire.Fault(code, "x") for code in codes]) == expected
+
+
+def test_a_status_their_bus_has_already_is_taken():
+    faults = [wire.Fault("M.UpdateTraces", "đã có trạng thái 1")]
+    assert isinstance(failed(faults, kind="status"), Taken)
+    assert isinstance(failed(faults, kind="edoc"), Refused)
+    assert isinstance(failed([wire.Fault("N.StatusCode", "x")], kind="status"), Refused)
+    assert isinstance(failed([wire.Fault("9999", "x")], kind="status"), Busy)
 
 
 @pytest.mark.parametrize(

@@ -114,7 +114,10 @@ async def test_base64_text_and_encoding_are_undone(data, step, width):
     if width:
         text = b"\r\n".join(text[i : i + width] for i in range(0, len(text), width))
     assert await decoded(text, step=step) == data
-    assert await decoded(text, "base64", step) == data
+    file = b"%" + data
+    assert await decoded(base64.b64encode(file), "base64", step) == file
+    if len(text) >= 64:  # both: the encoding is a library's, the text is Bkav's
+        assert await decoded(base64.b64encode(text), "base64", step) == data
 
 
 @pytest.mark.parametrize(
@@ -135,12 +138,17 @@ async def test_binary_is_taken_as_it_is(data, step):
         (b"QU%D", "base64"),
         (b"QUJD\xff", "base64"),
         (b"Q", "binary"),
+        (base64.b64encode(b"QUJD" * 30 + b"!"), "base64"),
     ],
 )
 async def test_base64_that_breaks(data, encoding):
     with pytest.raises(RejectedError) as caught:
         await decoded(data, encoding)
     assert reason(caught) is Reason.BASE64_BROKEN
+
+
+async def test_a_short_text_under_an_encoding_is_itself():
+    assert await decoded(base64.b64encode(b"AAAA"), "base64") == b"AAAA"
 
 
 async def test_an_encoding_not_used_here():
