@@ -127,6 +127,7 @@ class AgenciesDoor:
                     for queue in self._names.every(self._bounds.systems):
                         await self._make(connection, queue)
                     made = connection
+                    self._outage.back(self._out.side)
             await asyncio.sleep(self._bounds.between_s)
 
     async def _make(self, connection: AbstractConnection, queue: Queue) -> None:

@@ -202,7 +202,7 @@ class Taking:
     async def _settle(self, message: AbstractIncomingMessage, *, done: bool) -> None:
         """Acknowledge or give back on the channel it came by; a dead one has given it back."""
         tag = message.delivery_tag
-        if tag is None or message.channel.is_closed:
+        if tag is None:
             return
         with suppress(UnavailableError):
             async with speaking(_ACK_S):

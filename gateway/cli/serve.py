@@ -22,8 +22,8 @@ def serve(
         typer.Option(
             "--role",
             help="Việc của tiến trình này, cách nhau bởi dấu phẩy, thay cấu hình: api, issue, "
-            "dispatch, relay, collect, receive, janitor, all. / What this process does, over the "
-            "settings.",
+            "dispatch, relay, collect, receive, janitor, amqp, all. / What this process does, over "
+            "the settings.",
         ),
     ] = None,
 ) -> int:

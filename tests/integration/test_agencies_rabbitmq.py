@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import io
 import json
 import random
 from contextlib import asynccontextmanager
@@ -16,6 +17,7 @@ from adapters.amqp import names, taking, wire
 from adapters.amqp.door import AgenciesDoor, Bounds
 from adapters.amqp.names import Names
 from adapters.amqp.taking import Pace
+from gateway import observe
 from gateway.__main__ import main
 from gateway.errors import IntegrityError, Reason, RejectedError, UnavailableError
 from gateway.rabbit import Server
@@ -229,13 +231,23 @@ async def test_a_lost_connection_loses_no_message_and_no_answer(town):
             assert (await system.reply()).correlation_id == "m-2"
 
 
-async def test_a_broker_that_forgot_everything_is_made_ready_again(town):
+@pytest.fixture
+def told():
+    """The names of all facts told from here on."""
+    stream = io.StringIO()
+    observe.configure(True, level="info", stream=stream)
+    yield lambda: [json.loads(line)["event"] for line in stream.getvalue().splitlines()]
+    observe.silence()
+
+
+async def test_a_broker_that_forgot_everything_is_made_ready_again(town, told):
     async with town.door():
         await asyncio.to_thread(town.place.wipe)
         for name in (town.one, town.other):
             grant(town.place, name)
-        names = {queue.name for queue in NAMES.every((town.one, town.other))}
-        await until(lambda: names <= set(town.place.queues()))
+        wanted = {queue.name for queue in NAMES.every((town.one, town.other))}
+        await until(lambda: wanted <= set(town.place.queues()))
+        await until(lambda: "agencies_broker_back" in told())
         async with system_at(town.place, town.one) as system:
             await system.publish(b"<edXML/>", message_id="m-1")
             assert (await system.reply()).type == "accepted"
