@@ -191,17 +191,19 @@ class _Desk:
 
     async def organizations(self, request: web.Request, guest: Guest) -> web.StreamResponse:
         """Return the catalogue."""
+        rows = await self._front.agencies()
+        names = {row.code: row.name for row in rows}
         table = [
             {
                 "organId": row.code,
                 "organName": row.name,
-                "organizationInCharge": row.parent,
+                "organizationInCharge": names.get(row.parent, ""),
                 "email": row.mail,
                 "domain": row.code,
                 "name": row.name,
                 "oldDomain": row.legacy_code,
             }
-            for row in await self._front.agencies()
+            for row in rows
             if row.status != "closed"
         ]
         return _json(wire.build(data=table))

@@ -294,11 +294,13 @@ class SoapDesk:
 
     async def _organizations(self, call: _Call) -> web.StreamResponse:
         """Hand out the catalogue."""
+        rows = await self._front.agencies()
+        names = {row.code: row.name for row in rows}
         found = (
             soap.block(
                 "Organization",
                 soap.tag("OrganId", row.code),
-                soap.tag("OrganInCharge", row.parent),
+                soap.tag("OrganInCharge", names.get(row.parent, "")),
                 soap.tag("OrganName", row.name),
                 soap.tag("OrganAdd"),
                 soap.tag("Email", row.mail),
@@ -306,7 +308,7 @@ class SoapDesk:
                 soap.tag("Fax"),
                 soap.tag("Website"),
             )
-            for row in await self._front.agencies()
+            for row in rows
             if row.status != "closed"
         )
         return call.answer(soap.block("Organizations", *found))

@@ -29,6 +29,7 @@ def front():
     door.catalogue.append(AgencyRow("H37.02", "Sở Nội vụ", "000.00.02.H37", "H37", "snv@h37"))
     door.catalogue.append(AgencyRow("H14.01", "Sở khác", "000.00.01.H14"))
     door.catalogue.append(AgencyRow("H37.09", "Sở cũ", status="closed"))
+    door.catalogue.append(AgencyRow("H37", "UBND tỉnh"))
     return door
 
 
@@ -257,7 +258,8 @@ async def test_others_items_are_not_there(service, front):
 
 async def test_organizations(service):
     rows = ok(await service.call("getOrganizations?organId=H37.02", method="GET", organ=""))["data"]
-    assert [row["organId"] for row in rows] == ["H37.02", "H14.01"]
+    assert [row["organId"] for row in rows] == ["H37.02", "H14.01", "H37"]
+    assert [row["organizationInCharge"] for row in rows] == ["UBND tỉnh", "", ""]
     assert (rows[0]["organName"], rows[0]["email"]) == ("Sở Nội vụ", "snv@h37")
 
 
