@@ -19,7 +19,7 @@ from aiohttp import web
 from adapters.langson import incoming, outgoing, wire
 from adapters.langson.credentials import NoTokenError, Reception, queried
 from adapters.langson.statuses import Reporter
-from adapters.shared.serving import Handler, body, may_call, not_from_here
+from adapters.shared.serving import Handler, may_call, not_from_here, small_body
 from gateway import observe
 from gateway.errors import CATALOGUE, GatewayError, Reason, RejectedError, UnavailableError
 from gateway.ports import (
@@ -234,11 +234,7 @@ class _Desk:
 
 async def _members(request: web.Request, *, optional: bool = False) -> dict[str, str]:
     """Return the text members of a small JSON body; empty where there is none and may be none."""
-    data = bytearray()
-    async for chunk in body(request):
-        data += chunk
-        if len(data) > MAX_JSON_BYTES:
-            raise RejectedError(Reason.TOO_LARGE, f"the body is over {MAX_JSON_BYTES} bytes")
+    data = await small_body(request, MAX_JSON_BYTES)
     if optional and not data.strip():
         return {}
     try:

@@ -18,6 +18,12 @@ from gateway.ports import Network, Packet
 
 SILENCE_S: Final = 60.0
 """Longest silence while a body comes in."""
+GRACE_S: Final = 60.0
+"""After this a body must keep the least pace."""
+LEAST_BYTES_S: Final = 4096
+SMALL_WITHIN_S: Final = 20.0
+"""Longest wait for a small body, which anybody may begin."""
+
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -55,14 +61,42 @@ def not_from_here() -> RejectedError:
 
 
 async def body(request: web.Request) -> AsyncIterator[bytes]:
-    """Yield a request body as it arrives; what breaks it off is one of our errors."""
+    """Yield a request body as it arrives; what breaks it off is one of our errors.
+
+    Who falls silent, or drips, does not keep a place that others need.
+    """
+    loop = asyncio.get_running_loop()
+    began, taken = loop.time(), 0
     try:
         while chunk := await _next(request):
+            taken += len(chunk)
+            elapsed_s = loop.time() - began
+            if elapsed_s > GRACE_S and taken < elapsed_s * LEAST_BYTES_S:
+                raise fell_silent()
             yield chunk
     except (aiohttp.ClientError, aiohttp.http.HttpProcessingError, ConnectionError) as exc:
         raise UnavailableError(
             Reason.UNAVAILABLE, "the connection broke while the file was arriving; send it again"
         ) from exc
+
+
+async def small_body(request: web.Request, longest: int) -> bytes:
+    """Return a whole small body; it must be here soon, because anybody may begin one.
+
+    Raises:
+        RejectedError: TOO_LARGE.
+        UnavailableError: It broke off, or came too slowly.
+    """
+    found = bytearray()
+    try:
+        async with asyncio.timeout(SMALL_WITHIN_S):
+            async for chunk in body(request):
+                found += chunk
+                if len(found) > longest:
+                    raise RejectedError(Reason.TOO_LARGE, f"the body is over {longest} bytes")
+    except TimeoutError as exc:
+        raise fell_silent() from exc
+    return bytes(found)
 
 
 async def _next(request: web.Request) -> bytes:

@@ -227,7 +227,8 @@ class _Desk:
         if length is not None and length > longest_body(self._max_bytes):
             raise too_large(self._max_bytes)
         told = wire.kind_of(params.get(*wire.KIND))
-        intake = Intake(body(request), request.content_type, told, self._max_bytes)
+        written = request.content_type if "Content-Type" in request.headers else ""
+        intake = Intake(body(request), written, told, self._max_bytes)
         options = SubmitOptions(via="wso2", reachable=True)
         if await intake.kind() == "edoc":
             doc_id = (await self._front.submit(caller, intake.packet(), options)).id

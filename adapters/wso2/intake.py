@@ -32,7 +32,7 @@ class Intake:
 
     Args:
         body: As it arrives.
-        content_type: Of the body, without parameters.
+        content_type: Of the body, without parameters; "" where none is said: JSON.
         kind: What query and headers say it is, None when they say nothing.
         max_bytes: Largest packet.
 
@@ -158,7 +158,7 @@ def _form_of(content_type: str) -> _Form:
         return _Plain()
     if content_type == _FORM:
         return _UrlForm()
-    if content_type == wire.JSON_TYPE or content_type.endswith("+json"):
+    if content_type in {"", wire.JSON_TYPE} or content_type.endswith("+json"):
         return _Json()
     raise RejectedError(
         Reason.BAD_REQUEST,

@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl
 
 from aiohttp import web
 
-from adapters.shared.serving import body
+from adapters.shared.serving import small_body
 from adapters.shared.values import keepable
 from adapters.wso2 import wire
 from gateway.errors import Reason, RejectedError
@@ -78,14 +78,10 @@ async def members(request: web.Request) -> list[tuple[str, str]]:
     """Return the words of a request's body: a form, a JSON object, or one word, the status.
 
     Raises:
-        RejectedError: BAD_REQUEST: none of these.
-        UnavailableError: It broke off.
+        RejectedError: BAD_REQUEST: none of these; TOO_LARGE.
+        UnavailableError: It broke off, or came too slowly.
     """
-    raw = bytearray()
-    async for chunk in body(request):
-        raw += chunk
-        if len(raw) > _LONGEST_BODY:
-            raise RejectedError(Reason.BAD_REQUEST, "the body is too long")
+    raw = await small_body(request, _LONGEST_BODY)
     if not raw.strip():
         return []
     try:

@@ -18,11 +18,11 @@ from urllib.parse import parse_qsl, unquote_plus
 
 from aiohttp import web
 
-from adapters.shared.serving import body
+from adapters.shared.serving import small_body
 from adapters.shared.signins import SignIns
 from adapters.wso2 import wire
 from gateway import observe
-from gateway.errors import UnavailableError
+from gateway.errors import RejectedError, UnavailableError
 from gateway.ports import Callers, Tokens
 
 _LONGEST_BODY: Final = 16 * 1024
@@ -135,14 +135,12 @@ async def _fields(request: web.Request) -> dict[str, str]:
             "A secret stands in the address: send it in the Authorization header or in the body, "
             "and have it replaced, it may be in logs by now",
         )
-    raw = bytearray()
     try:
-        async for chunk in body(request):
-            raw += chunk
-            if len(raw) > _LONGEST_BODY:
-                raise OAuthError("invalid_request", "The request is too long", 413)
+        raw = await small_body(request, _LONGEST_BODY)
+    except RejectedError as exc:
+        raise OAuthError("invalid_request", "The request is too long", 413) from exc
     except UnavailableError as exc:
-        raise OAuthError("invalid_request", "The request broke off") from exc
+        raise OAuthError("invalid_request", "The request broke off, or came too slowly") from exc
     if raw.strip() and request.content_type != "application/x-www-form-urlencoded":
         raise OAuthError(
             "invalid_request", "The body must be application/x-www-form-urlencoded", 415
