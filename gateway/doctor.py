@@ -261,11 +261,23 @@ def _agencies_amqp(settings: Settings) -> list[Finding]:
     if differ:
         vi, en = f"khai báo khác: {differ}", f"declared otherwise: {differ}"
         return [Finding(what, WARNING, vi, en, _NEXT[what])]
+    if strange := _not_systems(settings):
+        vi, en = f"không phải hệ thống đang hoạt động: {strange}", f"no active system: {strange}"
+        return [Finding(what, WARNING, vi, en, "vanlien system list")]
     if missing:
         vi = f"thiếu {missing} hàng đợi; máy chủ tự tạo khi chạy"
         en = f"{missing} queues are not made yet; a server makes them"
         return [Finding(what, WARNING, vi, en, "vanlien broker agencies")]
     return [_well(what, told.url or "")]
+
+
+def _not_systems(settings: Settings) -> str:
+    """Return who is to be brought something and cannot be: unknown, or locked."""
+    if settings.file is None or stores.ledger_fault(settings):
+        return ""
+    with stores.open_admin(settings.file) as admin:
+        active = {row.id for row in admin.systems() if row.status == "active"}
+    return ", ".join(sorted(set(settings.agencies_amqp.systems) - active))
 
 
 def _receipt_key(settings: Settings) -> list[Finding]:

@@ -17,8 +17,9 @@ from adapters.amqp import names, taking, wire
 from adapters.amqp.door import AgenciesDoor, Bounds
 from adapters.amqp.names import Names
 from adapters.amqp.taking import Pace
-from gateway import observe
+from gateway import doctor, observe
 from gateway.__main__ import main
+from gateway.config import load
 from gateway.errors import IntegrityError, Reason, RejectedError, UnavailableError
 from gateway.rabbit import Server
 from tests.world.agencies import add_user, grant, remove_user, system_at
@@ -472,9 +473,21 @@ async def test_two_agencies_exchange_over_the_broker_alone(rabbit_place, tmp_pat
             main, ["broker", "agencies", "--diff", "--json", "--config", f"{tmp_path}/vanlien.toml"]
         )
         assert code == 0  # the gateway made everything
+        assert (await _doctor(tmp_path)).state == "ok"
+        config = tmp_path / "vanlien.toml"
+        text = config.read_text(encoding="utf-8")
+        config.write_text(text.replace(receiver, "nobody"), encoding="utf-8")
+        found = await _doctor(tmp_path)
+        assert (found.state, found.en) == ("warning", "no active system: nobody")
     finally:
         for name in (sender, receiver):
             remove_user(rabbit_place, name)
+
+
+async def _doctor(folder):
+    settings = load(folder / "vanlien.toml")
+    found = await asyncio.to_thread(doctor.examine, settings)
+    return next(one for one in found if one.what == "agencies_amqp")
 
 
 async def _exchange(house, snv, stc):
