@@ -17,6 +17,8 @@ from gateway.ports import SharedSecret
 
 TROUBLE: Final = (aiohttp.ClientError, OSError, TimeoutError, asyncio.IncompleteReadError)
 
+_A_TOKEN: Final = 6
+
 
 @dataclass(frozen=True, slots=True)
 class BkavSettings:
@@ -102,7 +104,7 @@ class Link:
         return True
 
     async def bounded(self, response: aiohttp.ClientResponse) -> bytes:
-        """Return a small answer.
+        """Return a small answer, without our tokens: its words are kept and logged.
 
         Raises:
             UnavailableError: It is too long.
@@ -112,4 +114,8 @@ class Link:
             found += chunk
             if len(found) > self._settings.max_answer_bytes:
                 raise unreadable("the answer is too long")
+        for secret in self._secret.offered():
+            token = secret.strip()
+            if len(token) >= _A_TOKEN:
+                found = found.replace(token, b"***")
         return bytes(found)

@@ -5,15 +5,17 @@ import hashlib
 import ipaddress
 import json
 import pathlib
+from datetime import timedelta
 
 import aiohttp
 import pytest
 from aiohttp import web
 
-from adapters.bkav import plugin, wire
+from adapters.bkav import plugin, soap, wire
 from gateway.domain.finding import Finding, Severity
 from gateway.errors import CATALOGUE, IntegrityError, Reason, RejectedError, UnavailableError
-from gateway.ports import AgencyRow, Means
+from gateway.ports import AgencyRow, Busy, Means
+from tests.world.fake_adapter import document_packet, parcel_of
 from tests.world.fake_frontdoor import FakeCallers, FakeClock, FakeFrontDoor
 from tests.world.vxp_kit import exchange
 
@@ -388,3 +390,47 @@ async def test_no_room_is_said_in_the_clients_words(front, callers):
     assert b"Fault" in facade.busy(_Request("/EdocService"), error).body
     assert facade.busy(_Request("/EdocServices/x"), error) is None
     assert facade.busy(_Request("/api/v1/documents"), error) is None
+
+
+# ---------------------------------------------------------------- our client
+
+
+@pytest.mark.parametrize("variant", ["rest", "soap11"])
+async def test_a_peer_that_repeats_our_token_does_not_put_it_into_our_books(variant):
+    async def echo(request):
+        assert b"bi-mat-khong-lo" in await request.read() + str(request.headers).encode()
+        told = "wrong token: bi-mat-khong-lo"
+        if variant == "soap11":
+            return web.Response(
+                body=soap.fault("11", "Server", [wire.Fault("9", told)]), status=500
+            )
+        errors = [{"code": "9", "description": told}]
+        return web.json_response({"status": "Error", "code": "9999", "errors": errors})
+
+    app = web.Application()
+    app.router.add_route("*", "/{any:.*}", echo)
+    runner = web.AppRunner(app, shutdown_timeout=0.1)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    clock = FakeClock()
+    adapter = plugin.make_client(
+        name="axis",
+        endpoint=f"http://127.0.0.1:{runner.addresses[0][1]}/EdocService",
+        system_id="us",
+        secret=b"bi-mat-khong-lo",
+        clock=clock,
+        variant=variant,
+    )
+    try:
+        with pytest.raises(UnavailableError) as caught:
+            await adapter.probe()
+        assert "***" in caught.value.public
+        assert "bi-mat" not in caught.value.public
+        parcel = parcel_of(document_packet("G12"), sender="H37.02", recipients=["G12"])
+        outcome = await adapter.deliver(parcel, deadline=clock.now() + timedelta(seconds=60))
+        assert isinstance(outcome, Busy)
+        assert "bi-mat" not in outcome.reason
+        assert "bi-mat" not in repr(adapter)
+    finally:
+        await adapter.close()
+        await runner.cleanup()
