@@ -24,7 +24,7 @@ _STATUS_VI = {"active": "hoạt động", "locked": "tạm khóa", "closed": "đ
 
 
 def register(app: typer.Typer) -> None:
-    """Add `agency add|list|close|lock|unlock|alias|import|apply|seed`."""
+    """Add `agency add|find|list|close|lock|unlock|alias|import|apply|seed`."""
     group = typer.Typer(help="Danh mục cơ quan. / The catalogue of agencies.")
     group.command(
         "add",
@@ -33,6 +33,7 @@ def register(app: typer.Typer) -> None:
             "vanlien agency add G22 --name 'Văn phòng Chính phủ' --connected truc-qg",
         ),
     )(add)
+    group.command("find", epilog=examples("vanlien agency find 'so noi vu'"))(find)
     group.command("list", epilog=examples("vanlien agency list --json"))(list_agencies)
     group.command(
         "close",
@@ -116,6 +117,56 @@ def list_agencies(config: ConfigOption = Path(CONFIG_NAME), as_json: JsonOption 
     columns = ("Mã", "Tên", "Mã cũ", "Nối ở", "Cấp số", "Trạng thái", "Kế thừa", "Tên gọi khác")
     human = common.table("Cơ quan / Agencies", columns, [_cells(a) for a in agencies])
     emit({"agencies": [_json(a) for a in agencies]}, human, as_json)
+    return OK
+
+
+def find(
+    text: Annotated[
+        str,
+        typer.Argument(metavar="TEXT", help="Đầu mã, hoặc các từ trong tên. / Code or words."),
+    ],
+    limit: Annotated[int, typer.Option("--limit", min=1, max=100, help="Số dòng. / Rows.")] = 20,
+    every: Annotated[
+        bool, typer.Option("--all", help="Cả mã đã đóng, bị khóa. / Closed and locked ones too.")
+    ] = False,
+    config: ConfigOption = Path(CONFIG_NAME),
+    as_json: JsonOption = False,
+) -> int:
+    """Tìm cơ quan theo mã hoặc tên, không cần dấu. / Find by code or name, accents or none."""
+    from contextlib import closing
+    from datetime import UTC, datetime
+
+    from gateway.config import load
+    from gateway.domain.agencysearch import AgencyIndex
+    from gateway.domain.moments import VIETNAM
+    from gateway.stores import open_catalogue
+
+    day = datetime.now(UTC).astimezone(VIETNAM).date()
+    with closing(open_catalogue(load(config))) as catalogue:
+        directory = catalogue.directory()
+    found = AgencyIndex(directory).find(text, day, limit=limit, closed=every)
+    rows = [
+        {
+            "code": a.code,
+            "name": a.name,
+            "legacy_code": a.legacy_code,
+            "connected": a.hop,
+            "status": a.status_on(day).value,
+            "successors": list(directory.successor_of(a.code, day).codes),
+            "forward_until": a.forward_until.isoformat() if a.forward_until else None,
+        }
+        for a in found
+    ]
+    columns = ("Mã", "Tên", "Mã cũ", "Nối ở", "Trạng thái", "Kế thừa", "Chuyển tiếp đến")
+    cells = [
+        (
+            *(r[k] for k in ("code", "name", "legacy_code", "connected", "status")),
+            ", ".join(directory.successor_of(str(r["code"]), day).codes),
+            r["forward_until"],
+        )
+        for r in rows
+    ]
+    emit({"agencies": rows}, common.table("Cơ quan / Agencies", columns, cells), as_json)
     return OK
 
 

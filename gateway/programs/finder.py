@@ -53,7 +53,7 @@ class Finder:
         if making.cancelled():
             return
         if (failure := making.exception()) is not None:
-            observe.alarm(what="search index", subject="catalogue", failure=failure)
+            observe.program_failed(program="finder", failure=failure, retry_in_s=0)
         else:
             self._index = making.result()
 

@@ -256,6 +256,16 @@ def test_a_code_is_closed_with_several_successors_and_a_term(config, vanlien_jso
     assert ask(place, "SELECT * FROM agency_succession") == []
 
 
+def test_agencies_are_found_in_the_terminal_too(config, vanlien_json, vanlien):
+    vanlien_json("agency", "seed", "--yes")
+    (one,) = vanlien_json("agency", "find", "noi vu so")[1]["agencies"]
+    assert one["code"] == "H37.02"
+    assert vanlien_json("agency", "find", "ubnd ha nam")[1]["agencies"] == []
+    (gone,) = vanlien_json("agency", "find", "ubnd ha nam", "--all")[1]["agencies"]
+    assert (gone["code"], gone["status"], gone["successors"]) == ("H25", "closed", ["H42"])
+    assert "Sở Nội vụ" in vanlien("agency", "find", "h37.0")[1]
+
+
 def test_an_import_is_audited(config, vanlien_json, csv):
     made = vanlien_json("agency", "import", csv(CSV), "--reason", "danh mục tháng 11")[1]
     place = SqliteFile(config.parent / "data/ledger.sqlite")
