@@ -7,7 +7,7 @@ with faulty keys, so that an operator sees everything at once.
 import ipaddress
 import ssl
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 from gateway.config.broker import AgenciesAmqp, BrokerSection
@@ -25,7 +25,17 @@ def cross_faults(settings: Settings, raw: Mapping[str, Any]) -> list[Fault]:
         raw: The tables as they were written, for names that faulty entries still declare.
     """
     faults: list[Fault] = []
-    for checker in (_roles, _listeners, _plain_listeners, _ledger, _clock, _formats, _seals, _scan):
+    for checker in (
+        _roles,
+        _listeners,
+        _plain_listeners,
+        _facade_paths,
+        _ledger,
+        _clock,
+        _formats,
+        _seals,
+        _scan,
+    ):
         faults += checker(settings)
     faults += _blobs(settings, raw)
     faults += _broker(settings, raw)
@@ -111,6 +121,23 @@ def _plain_listeners(settings: Settings) -> Iterator[Fault]:
         if other and facade.port:
             yield Fault(f"{where}.port", f"trùng với {other}", f"is the same as {other}")
         taken[facade.host, facade.port] = f"{where}.port"
+
+
+_TAKEN: Final = frozenset(
+    {"api", "v1", "token", "oauth2", "XrdAdapter", "EdocService", "services"}
+    | {"live", "ready", "metrics", "openapi.json", "asyncapi.json", "verify", "console", "static"}
+)
+"""First parts of the paths that other dialects, the API and the pages have."""
+
+
+def _facade_paths(settings: Settings) -> Iterator[Fault]:
+    first = settings.http.wso2_base.split("/")[1]
+    if first in _TAKEN:
+        yield Fault(
+            "http.wso2_base",
+            f'"/{first}" là đường dẫn của phần khác trong cổng này',
+            f'"/{first}" belongs to another part of this gateway',
+        )
 
 
 def _ledger(settings: Settings) -> Iterator[Fault]:

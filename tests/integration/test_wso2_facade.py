@@ -15,6 +15,8 @@ from adapters import vxp
 from adapters.shared import serving
 from adapters.shared.signins import FREE
 from adapters.wso2 import plugin, wire
+from gateway import dialects
+from gateway.config import cross
 from gateway.errors import IntegrityError, Reason, RejectedError, UnavailableError
 from gateway.keys.tokens import SealedTokens
 from gateway.ports import AgencyRow, Means
@@ -895,3 +897,11 @@ async def test_a_signed_call_of_the_national_kit_may_carry_a_token(house, front,
         assert reply.status == 401
     finally:
         await runner.cleanup()
+
+
+def test_no_other_dialect_s_paths_can_be_its_base(house):
+    """A base path that shadows another dialect is refused with the settings."""
+    for name in set(dialects.names()) - {"wso2"}:
+        routes = dialects.dialect(name).facade(house.means).routes
+        assert {route.path.split("/")[1] for route in routes} <= cross._TAKEN
+    assert {path.split("/")[1] for path in wire.TOKEN_PATHS} <= cross._TAKEN

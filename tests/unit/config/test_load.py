@@ -571,6 +571,18 @@ def test_another_dialect_has_no_token_endpoint(folder):
 def test_the_base_path_of_an_api(folder):
     text = GOOD + '[http]\nwso2_base = "/truc-tinh/v2.0"\n'
     assert load(write(folder, text), {}).http.wso2_base == "/truc-tinh/v2.0"
-    for wrong in ("", "/", "x", "/a/", "/a//b", "/..", "/a/{b}", "/a?b"):
+    for wrong in (
+        "",
+        "/",
+        "x",
+        "/a/",
+        "/a//b",
+        "/..",
+        "/a/{b}",
+        "/a?b",
+        "/api/v1",
+        "/v1",
+        "/token",
+    ):
         text = GOOD + f'[http]\nwso2_base = "{wrong}"\n'
         assert where(check(write(folder, text), {})) == {"http.wso2_base"}
