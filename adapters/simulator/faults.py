@@ -309,7 +309,7 @@ def _instead(fault: Fault) -> web.Response:
         case Fault.UNAUTHORIZED:
             return _told("15", "Sai SystemId hoac SecretKey", 401)
         case Fault.NOT_OFFERED:
-            return _told("22", "Not found", 404)
+            return _told("404", "Not found", 404)
         case _:
             return _told("0", "Thanh cong", 200)
 

@@ -37,6 +37,7 @@ from gateway.ports import (
 
 # Answers of downloadEdoc after which getEdoc is tried: the peer does not offer the former.
 _NOT_OFFERED: Final = frozenset({404, 405, 500, 501})
+_NO_PACKETS: Final = frozenset({"application/json", "text/html"})
 # The peer's clock may be ahead of ours: what it received just now belongs to the window.
 _AHEAD: Final = timedelta(days=1)
 _TROUBLE: Final = (aiohttp.ClientError, OSError, TimeoutError, asyncio.IncompleteReadError)
@@ -365,6 +366,8 @@ class _NoPacketError(Exception):
 
 async def _raw(response: aiohttp.ClientResponse) -> AsyncGenerator[bytes, None]:
     """Yield a raw packet; an HTML page or a JSON answer in its place is none."""
+    if response.content_type in _NO_PACKETS:
+        raise _NoPacketError
     chunks = response.content.iter_any()
     head = b""
     async for chunk in chunks:
