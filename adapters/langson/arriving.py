@@ -5,7 +5,7 @@ already and are skipped; an answer that is a failure, broken or cut off is Unava
 what was yielded before is void. A crash leaves nothing behind.
 """
 
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from typing import Final
 
 import pybase64
@@ -22,8 +22,14 @@ _MAX_FRAME: Final = 1024 * 1024
 _HELD_FILES: Final = b"ContentTransferEncoded"
 
 
-async def packet_of(body: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
+async def packet_of(
+    body: AsyncIterator[bytes], unsaid: Callable[[str], str] = str
+) -> AsyncGenerator[bytes, None]:
     """Yield the packet of a getEdoc answer.
+
+    Args:
+        body: The answer as it comes.
+        unsaid: Takes our secrets out of the peer's words.
 
     Raises:
         UnavailableError: There is none in it, or not all of one.
@@ -45,7 +51,7 @@ async def packet_of(body: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
     except BrokenJsonError as exc:
         raise unreadable(f"getEdoc: {exc}") from exc
     if not answer.ok:
-        raise unreadable(f"the peer answers {answer.code}: {answer.text}")
+        raise unreadable(f"the peer answers {answer.code}: {unsaid(answer.text)}")
     if not whole:
         raise unreadable("the answer has no edxml")
     if files and not watch.seen:

@@ -10,7 +10,7 @@ attempts and outcomes are the caller's rows.
 
 import asyncio
 import ssl
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from contextlib import aclosing
 from datetime import datetime, timedelta
 from typing import Any, Final, cast
@@ -111,7 +111,7 @@ class LangsonAdapter:
             return Busy(f"mất liên lạc với trục / no answer from the axis ({kind_of(exc)})")
         except UnavailableError as exc:
             return Busy(exc.public, exc.retry_after_s)
-        return _outcome(status, body, wait_s(wish, self._clock.now()))
+        return _outcome(status, body, self._session.read, wait_s(wish, self._clock.now()))
 
     async def _send(self, parcel: Parcel, upload: Upload, given: Pass) -> tuple[int, str, bytes]:
         if self._settings.variant == "v1":
@@ -199,7 +199,9 @@ class LangsonAdapter:
                     if response.status != 200:
                         raise unreadable(f"getEdoc: HTTP {response.status}")
                     self._session.worked(given)
-                    async with aclosing(packet_of(response.content.iter_any())) as chunks:
+                    async with aclosing(
+                        packet_of(response.content.iter_any(), self._session.unsaid)
+                    ) as chunks:
                         async for chunk in chunks:
                             yield chunk
                     return
@@ -248,12 +250,14 @@ class LangsonAdapter:
 # ---------------------------------------------------------------- answers
 
 
-def _outcome(status: int, body: bytes, wish_s: float | None = None) -> Outcome:
+def _outcome(
+    status: int, body: bytes, read: Callable[[bytes], wire.Answer], wish_s: float | None
+) -> Outcome:
     """Turn an answer to sendEdoc, and its Retry-After, into an outcome (ID-09, SND-15)."""
     if status == 413:
         return Refused("gói tin quá lớn với trục / the axis refuses its size", "10")
     try:
-        answer = wire.read(body)
+        answer = read(body)
     except UnavailableError as exc:
         told = f"trục trả lời HTTP {status} / the axis answers HTTP {status}"
         return Busy(told if status != 200 else exc.public, wish_s)

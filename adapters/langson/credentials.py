@@ -59,7 +59,7 @@ def told_by(request: web.Request, members: Mapping[str, str] | None = None) -> T
         return given.strip()
 
     kind, _, bearer = request.headers.get("Authorization", "").strip().partition(" ")
-    token = bearer.strip() if kind.lower() == "bearer" else ""
+    token = bearer.strip() if kind.lower() == "bearer" else "" if bearer else kind
     return Told(
         token or inside.get("token", "").strip() or asked.get("token", "").strip(),
         first(wire.SENDER_HEADER, "systemid"),

@@ -12,10 +12,10 @@ import ipaddress
 import re
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Final, Literal, TypeVar
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import aiohttp
 
@@ -31,6 +31,7 @@ T = TypeVar("T")
 _RENEW_AFTER: Final = timedelta(minutes=25)
 TROUBLE: Final = (aiohttp.ClientError, OSError, TimeoutError, asyncio.IncompleteReadError)
 NOT_SIGNED_IN: Final = 401
+_SHORTEST_SECRET: Final = 6
 _PAUSE_S: Final = 30.0
 _LONGEST_PAUSE_S: Final = 300.0
 # What a header can carry; signed tokens (JWT) run to thousands of characters.
@@ -202,7 +203,7 @@ class Session:
                     f"login: HTTP {status}",
                     retry_after_s=wait_s(wish, self._clock.now()),
                 )
-            answer = wire.read(body)
+            answer = self.read(body)
             token = wire.token_of(answer)
             if status == 200 and answer.ok and _TOKEN.fullmatch(token):
                 self._secret.worked(secret)
@@ -309,11 +310,28 @@ class Session:
             ) from exc
         if status != 200:
             raise unreadable(f"{operation}: HTTP {status}")
-        return wire.read(answer)
+        return self.read(answer)
 
     def pair(self, given: Pass) -> dict[str, str]:
         """Return who we are, as the older form wants it."""
         return {"systemId": self.settings.system_id, "secretKey": word(given.secret)}
+
+    def unsaid(self, text: str) -> str:
+        """Return a peer's words without our secrets, which it may repeat: they are written down."""
+        held = () if self._pass is None else (self._pass.token,)
+        for secret in (*map(word, self._secret.offered()), *held):
+            if len(secret) >= _SHORTEST_SECRET:
+                text = text.replace(secret, "***").replace(quote(secret, safe=""), "***")
+        return text
+
+    def read(self, body: bytes) -> wire.Answer:
+        """Read a JSON answer; its words are without our secrets.
+
+        Raises:
+            UnavailableError: It is none.
+        """
+        answer = wire.read(body)
+        return replace(answer, text=self.unsaid(answer.text))
 
     async def bounded(self, response: aiohttp.ClientResponse) -> bytes:
         """Return a small answer; UnavailableError when it is not."""

@@ -347,6 +347,29 @@ async def test_secrets_stand_in_addresses_of_the_older_form_only(client, axis, c
     assert "bi-mat" not in f"{caught.value} {client!r} {caplog.text}"
 
 
+async def test_a_peer_that_repeats_our_secrets_is_not_quoted(client, axis, clock):
+    """What a peer says is written down with the attempt, and shown."""
+    login, sending, listing, getting, _ = client.paths
+    token = {"success": True, "token": "token-1234", "data": {"token": "token-1234"}}
+    told = refused("22", "GET /x?secretKey=bi-mat&token=token-1234 is wrong")
+    axis.say(login, (401, refused("15", "password bi-mat")), (200, token))
+    first = await send(client, clock)
+    clock.move(minutes=1)
+    for operation in (sending, listing, getting):
+        axis.say(operation, (200, told))
+    said = [first.reason, (await send(client, clock)).reason]
+    with pytest.raises(UnavailableError) as caught:
+        await client.listing("edoc")
+    said.append(caught.value.public)
+    with pytest.raises(UnavailableError) as caught:
+        [chunk async for chunk in client.fetch(Listed("d", "edoc"))]
+    said.append(caught.value.public)
+    for text in said:
+        assert "***" in text
+        assert "bi-mat" not in text
+        assert "token-1234" not in text
+
+
 @pytest.mark.parametrize("variant", ["v1", "lgspedoc"])
 @pytest.mark.parametrize(
     ("endpoint", "good"),

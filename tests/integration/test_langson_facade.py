@@ -244,6 +244,11 @@ async def test_a_token_ends_after_half_an_hour(house, kit):
     done(await kit.received())
 
 
+async def test_a_token_without_its_scheme(house, kit):
+    done(await kit.send(FILE, Authorization=kit.token))
+    no_token(await kit.send(FILE, Authorization=f"Basic {kit.token}"))
+
+
 async def test_a_token_of_another_door(house, kit):
     kit.token = house.tokens.issue(
         "h37.qlvb", b"bi-mat-1", audience="wso2", ttl=timedelta(minutes=30)
