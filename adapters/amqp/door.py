@@ -78,6 +78,7 @@ class AgenciesDoor:
         )
         self._in = Link(server, "agencies take", self._outage)
         self._out = Link(server, "agencies publish", self._outage)
+        self._dead = False
         self._mouth = Mouth(self._out, names, self._outage, server.confirm_s)
         self._taking = Taking(
             self._in,
@@ -110,12 +111,12 @@ class AgenciesDoor:
         """Serve until cancelled."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self._taking.run(), name="agencies take")
-            group.create_task(self._make_queues(), name="agencies queues")
+            group.create_task(self._watch(), name="agencies watch")
             for one in self._bringing:
                 group.create_task(one.run(), name=f"agencies bring {one.system_id}")
 
-    async def _make_queues(self) -> None:
-        """Make all queues on each new connection, so that they are there before anything comes.
+    async def _watch(self) -> None:
+        """Make all queues on each new connection, and look at what was set aside.
 
         One by one: a queue that does not answer is its own system's trouble.
         """
@@ -128,7 +129,16 @@ class AgenciesDoor:
                         await self._make(connection, queue)
                     made = connection
                     self._outage.back(self._out.side)
+                found = await topology.ensure(
+                    connection, self._names, (self._names.dead,), make=False
+                )
+                self._note(found[-1].ready > 0)
             await asyncio.sleep(self._bounds.between_s)
+
+    def _note(self, dead: bool) -> None:
+        if dead != self._dead:
+            self._dead = dead
+            observe.standing_warning(what="agency_dead_letters", active=dead)
 
     async def _make(self, connection: AbstractConnection, queue: Queue) -> None:
         try:
@@ -163,4 +173,5 @@ class AgenciesDoor:
         await asyncio.gather(self._in.close(), self._mouth.close())
         for one in self._bringing:
             one.close()
+        self._note(False)
         self._outage.over()

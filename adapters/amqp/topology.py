@@ -19,11 +19,12 @@ from gateway.rabbit import CALL_S, Link, Server, open_channel, part_from, speaki
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What was found of an exchange or a queue: there before or not, and what differs."""
+    """What was found of an exchange or a queue: there before or not, what waits, what differs."""
 
     name: str
     what: str
     there: bool
+    ready: int = 0
     differs: str = ""
 
 
@@ -63,41 +64,39 @@ class _Questions:
         self._channel: AbstractChannel | None = None
 
     async def exchange(self, name: str, *, make: bool) -> Found:
-        there = await self._there(exchange=name)
-        differs = ""
-        if make or there:
-            differs = await self._declared(exchange=name)
-        return Found(name, "exchange", there, differs)
+        there = await self._there(exchange=name) is not None
+        differs = await self._declared(exchange=name) if make or there else ""
+        return Found(name, "exchange", there, differs=differs)
 
     async def queue(self, queue: Queue, *, make: bool) -> Found:
-        there = await self._there(queue=queue)
-        differs = ""
-        if make or there:
-            differs = await self._declared(queue=queue)
+        ready = await self._there(queue=queue)
+        there = ready is not None
+        differs = await self._declared(queue=queue) if make or there else ""
         if make and queue.exchange:
             async with speaking(CALL_S):
                 kept = await (await self._open()).get_queue(queue.name, ensure=False)
                 await kept.bind(queue.exchange)
-        return Found(queue.name, "queue", there, differs)
+        return Found(queue.name, "queue", there, ready or 0, differs)
 
     async def close(self) -> None:
         """Let the channel go."""
         if self._channel is not None and not self._channel.is_closed:
             await to_the_end(part_from(self._channel))
 
-    async def _there(self, *, exchange: str = "", queue: Queue | None = None) -> bool:
+    async def _there(self, *, exchange: str = "", queue: Queue | None = None) -> int | None:
+        """Return how many messages wait, None when there is no such thing."""
         try:
             async with speaking(CALL_S):
                 channel = await self._open()
                 if queue is not None:
-                    await channel.declare_queue(queue.name, passive=True)
-                else:
-                    await channel.declare_exchange(exchange, passive=True)
+                    asked = await channel.declare_queue(queue.name, passive=True)
+                    return asked.declaration_result.message_count or 0
+                await channel.declare_exchange(exchange, passive=True)
         except UnavailableError as exc:
             if isinstance(exc.__cause__, ChannelNotFoundEntity):
-                return False
+                return None
             raise
-        return True
+        return 0
 
     async def _declared(self, *, exchange: str = "", queue: Queue | None = None) -> str:
         """Declare as ours are: nothing happens, it is made, or what differs is returned."""

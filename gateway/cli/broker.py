@@ -118,7 +118,7 @@ def agencies(
     done = "sẽ tạo / would be made" if diff else "đã tạo / made"
     rows = [
         (one.name, done if not one.there else "khác / differs" if one.differs else "đúng / good",
-         one.differs)
+         one.ready if one.what == "queue" else "", one.differs)
         for one in found
     ]  # fmt: skip
     rights = [names.permissions(system) for system in systems]
@@ -129,14 +129,16 @@ def agencies(
         for one in rights
     ]
     human: list[object] = [
-        common.table("Exchange, hàng đợi / Queues", ("Tên", "Tình trạng", "Khác chỗ nào"), rows),
+        common.table(
+            "Exchange, hàng đợi / Queues", ("Tên", "Tình trạng", "Đang chờ", "Khác chỗ nào"), rows
+        ),
         *lines,
     ]
     payload = {
         "made": not diff,
         "queues": [
             {"name": one.name, "what": one.what, "missing": not one.there,
-             "differs": one.differs or None}
+             "ready": one.ready, "differs": one.differs or None}
             for one in found
         ],
         "permissions": [asdict(one) for one in rights],

@@ -107,6 +107,15 @@ def town(rabbit_place):
         remove_user(rabbit_place, system)
 
 
+@pytest.fixture
+def told():
+    """The names of all facts told from here on."""
+    stream = io.StringIO()
+    observe.configure(True, level="info", stream=stream)
+    yield lambda: [json.loads(line)["event"] for line in stream.getvalue().splitlines()]
+    observe.silence()
+
+
 async def until(ready):
     async with asyncio.timeout(PATIENCE_S):
         while True:
@@ -157,7 +166,7 @@ async def test_what_is_wrong_is_refused_with_everything_at_once(town):
     assert not town.front.documents
 
 
-async def test_nobody_speaks_for_another(town):
+async def test_nobody_speaks_for_another(town, told):
     async with town.door(), system_at(town.place, town.other) as system:
         with pytest.raises(ChannelPreconditionFailed):  # the broker itself
             await system.publish(b"<edXML/>", user_id=town.one, message_id="m-1")
@@ -172,6 +181,7 @@ async def test_nobody_speaks_for_another(town):
         town.callers.disable(town.other)
         await system.publish(b"<edXML/>", message_id="m-3")
         await until(lambda: town.place.queues()[NAMES.dead.name] == 2)
+        await until(lambda: "standing_warning" in told())  # agency_dead_letters
     assert not town.front.documents
 
 
@@ -230,15 +240,6 @@ async def test_a_lost_connection_loses_no_message_and_no_answer(town):
         async with system_at(town.place, town.one) as system:
             await system.publish(b"<edXML>2</edXML>", message_id="m-2")
             assert (await system.reply()).correlation_id == "m-2"
-
-
-@pytest.fixture
-def told():
-    """The names of all facts told from here on."""
-    stream = io.StringIO()
-    observe.configure(True, level="info", stream=stream)
-    yield lambda: [json.loads(line)["event"] for line in stream.getvalue().splitlines()]
-    observe.silence()
 
 
 async def test_a_broker_that_forgot_everything_is_made_ready_again(town, told):

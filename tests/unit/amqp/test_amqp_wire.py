@@ -4,6 +4,7 @@ import json
 import re
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 
 import jsonschema
 import pytest
@@ -254,3 +255,10 @@ def test_a_system_with_dots_reads_its_own_queues_only():
     assert not read_right.search("vanlien.out.axb")
     assert not read_right.search("vanlien.out.a.b.c")
     assert not read_right.search("vanlien.in")
+
+
+def test_operators_are_told_the_rights_we_mean():
+    page = (Path(__file__).parents[3] / "docs/operations.md").read_text(encoding="utf-8")
+    told = Names().permissions("qlvb-noi-vu")
+    line = f"{told.user} '{told.configure}' '{told.write}' '{told.read}'"
+    assert f"rabbitmqctl set_permissions -p agencies {line}" in page
