@@ -82,7 +82,6 @@ async def run(order: Order, folder: Path) -> None:
         SystemClock(),
         manners=Manners(
             rewrites=not order.untouched,
-            returns_to_sender=False,
             remembers=order.remembers,
             seed=order.seed,
         ),

@@ -1,11 +1,12 @@
 """What the cases work with: two clients, fresh letters, and a look into the recipient's list.
 
-Promises: only items that this run sent are acknowledged or reported on; others are at most fetched
-to see whose they are, and each only once. What does not come in `patience` counts as not coming. A
-crash leaves test documents at the other end, marked as such.
+Promises: only items that this run sent are acknowledged or reported on; what waited before the run
+is not even fetched, what comes meanwhile once, to see whose it is. What does not come in `patience`
+counts as not coming. A crash leaves test documents at the other end, marked as such.
 """
 
 import asyncio
+import contextlib
 import tempfile
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -57,11 +58,21 @@ class Mailbox:
 
     adapter: Adapter
     _known: dict[str, Received] = field(default_factory=dict)
+    _before: set[str] = field(default_factory=set)
+
+    async def begin(self) -> None:
+        """Note what waits already: it is somebody's, and none of ours."""
+        kinds: tuple[MessageKind, ...] = ("edoc", "status")
+        for kind in kinds:
+            with contextlib.suppress(GatewayError):  # the cases will say so
+                self._before |= {i.peer_doc_id for i in await self.adapter.listing(kind)}
 
     async def look(self, kind: MessageKind) -> list[Received]:
-        """Return what is listed now, in its order."""
+        """Return what came since the run began and is listed now, in its order."""
         found = []
         for item in await self.adapter.listing(kind):
+            if item.peer_doc_id in self._before:
+                continue
             if item.peer_doc_id not in self._known:
                 self._known[item.peer_doc_id] = await self._read(item)
             found.append(replace(self._known[item.peer_doc_id], item=item))
@@ -129,6 +140,12 @@ class Bench:
         """Return a client with these credentials; it is closed at the end."""
         self._opened.append(self._connect(system_id, secret))
         return self._opened[-1]
+
+    async def begin(self) -> None:
+        """Look at what waits on both sides before anything is sent."""
+        await self.mail.begin()
+        if self.inbox is not None and self.inbox is not self.mail:
+            await self.inbox.begin()
 
     async def close(self) -> None:
         """Let go of connections."""

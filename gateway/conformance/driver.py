@@ -62,6 +62,7 @@ async def play(
     """
     bench = Bench(parties, connect, clock, run=run, patience=patience)
     try:
+        await bench.begin()
         for case in CASES:
             if not only or case.id in only:
                 for result in await _played(bench, case):

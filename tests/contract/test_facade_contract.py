@@ -9,7 +9,7 @@ line is played as it is. To see one card: pytest -k "bkav and gateway" -s.
 
 from collections.abc import Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
@@ -268,3 +268,19 @@ async def test_other_peoples_items_are_left_alone(tmp_path):
         assert broken(card, *NOT_AN_AXIS) == {}
         left = {item.id for item in axis.items if item.taken_at is None and not item.failed_note}
         assert set(before) <= left
+        assert not {call.subject for call in axis.log} & set(before)
+
+
+@pytest.mark.parametrize("name", ["vxp", "bkav-rest"])
+async def test_one_system_may_play_both_sides(name, tmp_path):
+    async with axis_side(FORMS[name], tmp_path) as (side, connect, axis):
+        axis.add_system("all", b"secret-all", [AgencyRow("G12", "x"), AgencyRow("G13", "y")])
+        one = Side("G12", "all", b"secret-all")
+        both = replace(side, sender=one, to="G13", recipient=replace(one, code="G13"), also="")
+        card = await played(replace(both, foreign="H37.04"), connect, FORMS[name].dialect)
+        idle = {i for i, r in card.items() if r.state is State.NOT_PLAYED}
+        assert idle - BEYOND.get(FORMS[name].dialect, set()) == {
+            "several-recipients",
+            "foreign-item",
+        }
+        assert {i for i, r in card.items() if r.state is State.FAILED} <= set(NOT_AN_AXIS)
