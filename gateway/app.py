@@ -417,6 +417,7 @@ class Gateway:
             clock=self.clock,
             leases=self.leases,
             random=random.random,
+            still=lambda: context.restored,
         ).run
         if self.agencies is not None:
             by_role[Program.AMQP] = self.agencies.run

@@ -40,7 +40,7 @@ def make_herald(
     callers: Callers,
     **means: Any,
 ) -> Herald:
-    """Return what brings their messages; `means` are clock, leases and random."""
+    """Return what brings their messages; `means` are clock, leases, random and still."""
     leases: Leases = means["leases"]
     return Herald(
         ledger,
@@ -50,6 +50,7 @@ def make_herald(
         clock=means["clock"],
         leases=leases,
         random=means["random"],
+        still=means["still"],
         schedules=policy_of(settings).schedules,
         give_up_after=settings.webhooks.give_up_after,
     )

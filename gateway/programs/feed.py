@@ -27,6 +27,7 @@ from gateway.ports import (
     Update,
 )
 from gateway.programs.items import document_item, status_item
+from gateway.programs.paging import page_end
 from gateway.programs.pulse import Pulse
 from gateway.programs.rows import event
 
@@ -160,16 +161,14 @@ async def offered(
     if not agencies:
         return []
     codes = sorted(agencies)
-    end = await ledger.one(
-        "offers_end", audiences=json.dumps([[code] for code in codes]), after=after, limit=limit
-    )
-    if end is None or end["seq"] is None:
+    upto = await page_end(ledger, "offers_end", "inbox_seq", codes, after, limit)
+    if upto is None:
         return []
-    between = {"agencies": json.dumps(codes), "after": after, "upto": end["seq"]}
+    between = {"agencies": json.dumps(codes), "after": after, "upto": upto, "limit": limit}
     documents = await ledger.all("documents_between", **between)
     statuses = await ledger.all("statuses_between", **between)
     items = [*map(document_item, documents), *map(status_item, statuses)]
-    return sorted(items, key=lambda item: item.cursor)
+    return sorted(items, key=lambda item: item.cursor)[:limit]
 
 
 def _place(row: Row) -> Place:

@@ -41,7 +41,7 @@ from gateway.programs.rows import event, loads
 from gateway.programs.webhooks import ACTIVE, PAUSED, LedgerWebhooks, place_of
 
 _PAGE: Final = 100
-_AT_ONCE: Final = 16
+_AT_ONCE: Final = 64
 _LOOK_S: Final = 1.0
 _GONE: Final = 410
 _GIVEN_UP: Final = "given up"
@@ -63,6 +63,7 @@ class Herald:
         random: 0 ≤ random < 1.
         schedules: When to try again, by lane; the normal one counts.
         give_up_after: How long one message is tried.
+        still: Tells whether nothing may leave now (restored, and not released yet).
     """
 
     def __init__(
@@ -77,6 +78,7 @@ class Herald:
         random: Callable[[], float],
         schedules: Mapping[int, Schedule] = SCHEDULES,
         give_up_after: timedelta = GIVE_UP,
+        still: Callable[[], bool] = lambda: False,
     ) -> None:
         self._ledger = ledger
         self._notices = notices
@@ -89,6 +91,7 @@ class Herald:
         self._schedules: dict[int, Schedule] = {
             Lane.NORMAL: replace(normal, give_up_after=give_up_after)
         }
+        self._still = still
         self._room = asyncio.Semaphore(_AT_ONCE)
         self._following: dict[str, asyncio.Task[None]] = {}
 
@@ -156,7 +159,7 @@ class Herald:
                 return wait_s
             caller = self._callers.system(row["system_id"])
             place = await self._ledger.one("place", consumer=place_of(webhook_id))
-            if caller is None or place is None:
+            if caller is None or place is None or self._still():
                 return _LOOK_S  # a system that is disabled hears nothing; its place stays
             if not await self._page(row, place, caller):
                 return 0.0

@@ -13,6 +13,7 @@ from gateway.domain.moments import local_text
 from gateway.domain.notices import audiences, named, wanted
 from gateway.errors import Reason, RejectedError
 from gateway.ports import Caller, Json, Ledger, Notice, NoticePage, Row
+from gateway.programs.paging import page_end
 from gateway.programs.pulse import Pulse
 from gateway.programs.rows import loads
 
@@ -46,18 +47,17 @@ class LedgerNotices:
         """Return what a caller may hear of behind a cursor."""
         await self._check(cursor)
         hears = audiences(caller.system_id, caller.speaks_for)
-        end = await self._ledger.one(
-            "notices_end", audiences=json.dumps([[one] for one in hears]), after=cursor, limit=limit
-        )
-        if end is None or end["seq"] is None:
+        upto = await page_end(self._ledger, "notices_end", "event_seq", hears, cursor, limit)
+        if upto is None:
             return NoticePage((), cursor)
         rows = await self._ledger.all(
-            "notices_between", audiences=json.dumps(hears), after=cursor, upto=end["seq"]
+            "notices_between", audiences=json.dumps(hears), after=cursor, upto=upto, limit=limit
         )
+        upto = rows[-1]["seq"] if len(rows) == limit else upto
         subjects = await self._subjects({row["subject"] for row in rows})
         told = (_notice(row, subjects) for row in rows)
         return NoticePage(
-            [one for one in told if one is not None and wanted(kinds, one.kind)], end["seq"]
+            [one for one in told if one is not None and wanted(kinds, one.kind)], upto
         )
 
     async def _check(self, cursor: int) -> None:

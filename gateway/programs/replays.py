@@ -191,7 +191,12 @@ class LedgerReplays:
         after = window["cursor"]
         while items := await offered(self._ledger, caller.speaks_for, after=after, limit=_PAGE):
             after = items[-1].cursor
-            yield items, await self._waiting(window, items)
+            # What came since is no part of it, however long it stays open.
+            within = [item for item in items if item.cursor <= window["until"]]
+            if within:
+                yield within, await self._waiting(window, within)
+            if len(within) < len(items):
+                return
 
     async def _waiting(self, window: Row, items: Sequence[InboxItem]) -> frozenset[str]:
         taken = {i.id for i in items if _had(i, window)}
@@ -211,7 +216,7 @@ class LedgerReplays:
             return frozenset()
         had = [
             row["id"] for row in rows
-            if row["inbox_seq"] is not None and row["inbox_seq"] > window["cursor"]
+            if window["cursor"] < (row["inbox_seq"] or 0) <= window["until"]
             and row["entered_system_at"] is not None
             and row["entered_system_at"] <= window["began_at"]
         ]  # fmt: skip

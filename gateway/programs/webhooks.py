@@ -16,7 +16,7 @@ from typing import Any, Final
 from gateway.domain import webhook as signing
 from gateway.domain.moments import from_text, iso, to_text
 from gateway.domain.notices import NAMES
-from gateway.errors import Reason, RejectedError, UnavailableError
+from gateway.errors import IntegrityError, Reason, RejectedError, UnavailableError
 from gateway.ports import (
     Change,
     ChangeSet,
@@ -279,7 +279,11 @@ class LedgerWebhooks:
             "data": dict(data),
         }).encode()  # fmt: skip
         stamp = int(self._means.clock.now().timestamp())
-        signed = signing.headers(await self.secrets(row), message_id, stamp, body)
+        try:
+            secrets = await self.secrets(row)
+        except IntegrityError:
+            return Posted(0, "its secret does not open: rotate it")
+        signed = signing.headers(secrets, message_id, stamp, body)
         return await self._means.post.post(row["url"], signed, body)
 
     # ------------------------------------------------------------ pieces

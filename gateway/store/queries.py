@@ -365,16 +365,17 @@ QUERIES: Final[dict[str, str]] = {
     ),
     "documents_between": (
         "SELECT * FROM arrival WHERE agency IN (SELECT value FROM json_each(:agencies)) "
-        "AND inbox_seq > :after AND inbox_seq <= :upto AND state != 'quarantined'"
+        "AND inbox_seq > :after AND inbox_seq <= :upto AND state != 'quarantined' "
+        "ORDER BY inbox_seq LIMIT :limit"
     ),
     "statuses_between": (
         "SELECT * FROM status_report WHERE recipient IN (SELECT value FROM json_each(:agencies)) "
-        "AND inbox_seq > :after AND inbox_seq <= :upto"
+        "AND inbox_seq > :after AND inbox_seq <= :upto ORDER BY inbox_seq LIMIT :limit"
     ),
     "notices_end": _page_end(_next_of("event", "seq", "audience", only="AND r.audience != '' ")),
     "notices_between": (
         "SELECT * FROM event WHERE audience IN (SELECT value FROM json_each(:audiences)) "
-        "AND audience != '' AND seq > :after AND seq <= :upto ORDER BY seq"
+        "AND audience != '' AND seq > :after AND seq <= :upto ORDER BY seq LIMIT :limit"
     ),
     "event_first": "SELECT seq FROM event WHERE seq IS NOT NULL ORDER BY seq LIMIT 1",
     "told_consignments": (

@@ -105,6 +105,21 @@ async def test_only_the_agencies_asked_for_and_pages_that_join(house):
     assert await ids(house, agencies=()) == []
 
 
+async def test_pages_of_very_many_agencies_join_too(house):
+    await house.feeds.place("amqp:qlvb")
+    codes = [f"H37.{n}" for n in range(10, 40)]
+    sent = []
+    for n in range(60):
+        sent.append(await (house.status if n % 3 else house.document)(codes[n * 7 % 30]))
+        await house.document("H99")
+    found = []
+    while page := await house.feeds.after("amqp:qlvb", codes, limit=2):
+        assert len(page) <= 2
+        found += [o.item.id for o in page]
+        await house.feeds.advance("amqp:qlvb", page[-1].item.cursor)
+    assert found == sent
+
+
 async def test_a_place_is_moved_forward_only_and_each_consumer_has_its_own(house):
     await house.feeds.place("amqp:qlvb")
     await house.feeds.place("spool:qlvb")

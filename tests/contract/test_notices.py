@@ -136,6 +136,24 @@ async def test_pages_join_and_a_choice_of_kinds_moves_on(ledger):
     assert len(await heard(notices, READER, kinds=("inbox.*",))) == len(mine)
 
 
+async def test_pages_of_very_many_agencies_join_too(ledger):
+    notices = notices_of(ledger)
+    codes = [f"H37.{n}" for n in range(10, 40)]
+    sent = []
+    for n in range(90):
+        one = rows.new_id()
+        agency = codes[n * 7 % 30] if n % 3 else "H99"
+        await commit(ledger, rows.arrival(one, f"d{n}", agency=agency), rows.event(one, "offered"))
+        sent += [one] if n % 3 else []
+    found, after = [], 0
+    many = Caller("qlvb", frozenset(codes))
+    while (page := await notices.after(many, after, limit=2)).next != after:
+        assert len(page.notices) <= 2
+        found += [n.body["subject"] for n in page.notices]
+        after = page.next
+    assert found == sent
+
+
 async def test_a_cursor_never_given_is_said_to_be_gone(ledger):
     notices = notices_of(ledger)
     await commit(ledger, rows.event("x"))
