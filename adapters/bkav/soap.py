@@ -32,6 +32,7 @@ MAX_ROOT_BYTES: Final = 4 * 1024 * 1024
 _ILLEGAL: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _DEPTH: Final = 40
 _ELEMENTS: Final = 100_000
+_ATTRIBUTES: Final = 32
 
 # In Status messages of that era edXML is even bound to SOAP's own namespace (spec/edxml.md 4.1).
 _READ: Final = OURS | NAMESPACES.keys()
@@ -178,8 +179,8 @@ def parsed(data: bytes) -> etree._Element:
     def start(name: str, attributes: list[str]) -> None:
         nonlocal depth, count
         depth, count = depth + 1, count + 1
-        if depth > _DEPTH or count > _ELEMENTS:
-            raise over_limit("cấu trúc XML", "depth or elements", _DEPTH)
+        if depth > _DEPTH or count > _ELEMENTS or len(attributes) > 2 * _ATTRIBUTES:
+            raise over_limit("cấu trúc XML", "depth, elements or attributes", _DEPTH)
 
     def end(name: str) -> None:
         nonlocal depth

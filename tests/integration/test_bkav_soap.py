@@ -431,6 +431,7 @@ XML = {
     "encoding": b'<?xml version="1.0" encoding="windows-1258"?>%s',
     "twice": b"%s%s",
     "deep": b"<a>" * 100 + b"%s" + b"</a>" * 100,
+    "wide": b"<a %s/>%%.0s" % b" ".join(b"a%d='1'" % n for n in range(40)),
     "cut": b"%.80s",
     "none": b"%.0s",
     "json": b"{}%.0s",
