@@ -46,6 +46,7 @@ POINTS: Final = (
     "leases.after-take",
     "spool.after-submit",
     "spool.after-result",
+    "spool.between-moves",
     "spool.after-bring",
     "spool.after-confirm",
     "janitor.after-expire",

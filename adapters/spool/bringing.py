@@ -54,7 +54,11 @@ class Bringing:
         """
         offers = await self._feeds.after(self._name, caller.speaks_for, limit=LIMIT)
         for offer in offers:
-            await self._bring(caller, offer)
+            try:
+                await self._bring(caller, offer)
+            except IntegrityError as exc:
+                # Our own bytes are damaged: it stays offered, and what is behind it goes on.
+                observe.alarm(what="spool", subject=offer.item.id, failure=exc)
             faults.reach("spool.after-bring")
             await self._feeds.advance(self._name, offer.item.cursor)
         if offers:
@@ -63,20 +67,27 @@ class Bringing:
 
     async def confirm(self, caller: Caller) -> int:
         """Hear which items the agency has moved to `in/cur`; return how many were new."""
-        entries = await asyncio.to_thread(self._folder.listed, IN_CUR)
-        folders = {entry.name for entry in entries if entry.kind == "folder"}
-        self._confirmed &= folders
-        fresh = sorted(folders - self._confirmed)
+        lying = await asyncio.to_thread(self._folder.names, IN_CUR)
+        self._confirmed &= lying
+        fresh = sorted(lying - self._confirmed)
         count = 0
         for name in fresh:
-            item_id = names.item_of(name)
-            if item_id is not None and not await asyncio.to_thread(self._folder.is_ticked, name):
+            item_id = await asyncio.to_thread(self._unheard, name)
+            if item_id is not None:
                 await self._acknowledged(caller, item_id)
                 faults.reach("spool.after-confirm")
                 await asyncio.to_thread(self._folder.tick, name)
                 count += 1
             self._confirmed.add(name)
         return count
+
+    def _unheard(self, name: str) -> str | None:
+        """Return the item whose folder this is, None when it is none, or was heard of before."""
+        item_id = names.item_of(name)
+        if item_id is None or self._folder.is_ticked(name):
+            return None
+        entry = self._folder.entry(IN_CUR, name)
+        return item_id if entry is not None and entry.kind == "folder" else None
 
     async def _acknowledged(self, caller: Caller, item_id: str) -> None:
         try:

@@ -31,6 +31,10 @@ _FILE_MODE: Final = 0o660
 _FOLDER_MODE: Final = 0o2770
 
 
+class UnreadableError(Exception):
+    """A file is there and cannot be read: rights, or its disk."""
+
+
 class ChangedError(Exception):
     """A file is not the one that was looked at: somebody writes, or it was taken away."""
 
@@ -92,6 +96,14 @@ class Folder:
         entries = (self.entry(part, name) for name in names)
         return [entry for entry in entries if entry is not None]
 
+    def names(self, part: str) -> set[str]:
+        """Return the names in a part, without looking at what they name."""
+        try:
+            with os.scandir(self.path / part) as found:
+                return {e.name for e in found if not e.name.startswith(".")}
+        except OSError as exc:
+            raise _away(exc) from exc
+
     def entry(self, part: str, name: str) -> Entry | None:
         """Return one thing, None when it is gone."""
         try:
@@ -122,7 +134,7 @@ class Folder:
 
         Raises:
             ChangedError: It is another one, has another name beside this one, or changed meanwhile.
-            PermissionError: It may not be read.
+            UnreadableError: It may not be read, or its disk does not give it.
         """
         try:
             with _opened(self.path / part / entry.name) as file:
@@ -133,12 +145,10 @@ class Folder:
                     yield data
                 if _identity(os.fstat(file)) != entry.identity:
                     raise ChangedError
-        except PermissionError:
-            raise
         except FileNotFoundError as exc:
             raise ChangedError from exc
         except OSError as exc:
-            raise _away(exc) from exc
+            raise UnreadableError from exc
 
     # ------------------------------------------------------------ writing
 
@@ -158,8 +168,11 @@ class Folder:
 
     def move(self, part: str, name: str, to_part: str, to_name: str) -> None:
         """Move something, whatever it is, without opening it."""
+        source, target = self.path / part / name, self.path / to_part / to_name
         try:
-            (self.path / part / name).rename(self.path / to_part / to_name)
+            if _in_the_way(source, target):
+                target = target.with_name(f"{to_name}.{secrets.token_hex(6)}")
+            source.rename(target)
             _sync(self.path / to_part)
             _sync(self.path / part)
         except FileNotFoundError:
@@ -249,7 +262,7 @@ class Bundle:
             raise _away(exc) from exc
 
 
-def make(path: Path, system_id: str, group: int | None) -> None:
+def make(path: Path, system_id: str, group: int | None, owner: int | None = None) -> None:
     """Make a spool folder, or give one that is there its parts and rights; safe to repeat.
 
     The root and its halves belong to the gateway: nobody else can swap a part for a link.
@@ -258,13 +271,15 @@ def make(path: Path, system_id: str, group: int | None) -> None:
         path: Where.
         system_id: Whose it is.
         group: Number of the group that the agency's software is in, None for our own.
+        owner: Number of the gateway's user, None for our own.
     """
+    who = (-1 if owner is None else owner, -1 if group is None else group)
+
     path.mkdir(parents=True, exist_ok=True)
     for part in ("", "out", "in", *OWN, *SHARED):
         place = path / part
         place.mkdir(exist_ok=True)
-        if group is not None:
-            os.chown(place, -1, group)
+        os.chown(place, *who)
         if part in OWN:
             place.chmod(0o2700)
         else:
@@ -272,8 +287,7 @@ def make(path: Path, system_id: str, group: int | None) -> None:
     marker = path / MARKER
     marker.write_text(f"{system_id}\n", encoding="utf-8")
     marker.chmod(0o640)
-    if group is not None:
-        os.chown(marker, -1, group)
+    os.chown(marker, *who)
 
 
 # ---------------------------------------------------------------- pieces
@@ -319,6 +333,15 @@ def _sync(folder: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def _in_the_way(source: Path, target: Path) -> bool:
+    """Tell whether a move would replace something that is not another copy of the same file."""
+    try:
+        there = target.lstat()
+    except FileNotFoundError:
+        return False
+    return not (stat.S_ISREG(there.st_mode) and stat.S_ISREG(source.lstat().st_mode))
 
 
 def _kind(mode: int) -> str:

@@ -11,6 +11,7 @@ from typing import Final
 
 from adapters.spool import names, results
 from adapters.spool.folder import OUT_CUR, Folder
+from gateway import observe
 from gateway.errors import Reason, RejectedError
 from gateway.ports import Caller, Desk, Notices
 
@@ -68,7 +69,11 @@ class Following:
         data = await asyncio.to_thread(self._folder.small, NOTES, note, _NOTE_BYTES)
         if data is None:
             return
-        file = str(json.loads(data)["file"])
+        try:
+            file = str(json.loads(data)["file"])
+        except (ValueError, LookupError, TypeError) as exc:
+            observe.alarm(what="spool", subject=document_id, failure=exc)
+            return  # our own note, whole before it had its name: the disk changed it
         try:
             document = await self._desk.document(caller, document_id)
         except RejectedError:
@@ -76,9 +81,11 @@ class Following:
             await asyncio.to_thread(self._folder.forget, NOTES, note)
             return
         said = {k: v for k, v in document.items() if k not in {"header", "attachments"}}
-        await asyncio.to_thread(
-            self._folder.write, OUT_CUR, f"{file}{names.STATE}", results.dumped(said)
-        )
+        for name, told in (
+            (names.STATE_READABLE, results.state(file, said)),
+            (names.STATE, results.dumped(said)),
+        ):
+            await asyncio.to_thread(self._folder.write, OUT_CUR, f"{file}{name}", told)
         if document["state"] in _OVER:
             receipts = await self._desk.document_receipts(caller, document_id)
             await asyncio.to_thread(

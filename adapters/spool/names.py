@@ -14,9 +14,8 @@ from gateway.domain.moments import VIETNAM
 RESULT: Final = ".ket-qua.json"
 READABLE: Final = ".ket-qua.txt"
 STATE: Final = ".trang-thai.json"
+STATE_READABLE: Final = ".trang-thai.txt"
 RECEIPTS: Final = ".bien-nhan.json"
-OURS: Final = (RESULT, READABLE, STATE, RECEIPTS)
-
 STATUS: Final = ".status.json"
 PACKETS: Final = (".edxml", ".xml")
 SCANS: Final = {

@@ -69,6 +69,18 @@ def waiting(name: str, at: datetime, vi: str, en: str) -> Json:
 # ---------------------------------------------------------------- for people
 
 
+def state(file: str, document: Mapping[str, Any]) -> bytes:
+    """Return in Vietnamese how far a document is, recipient by recipient."""
+    lines = [f"Tệp: {file}", f"Mã định danh văn bản: {document.get('document_id') or ''}"]
+    lines.append(f"Tình trạng: {document.get('state_text') or document['state']}")
+    if document.get("reason"):
+        lines.append(f"Lý do: {document['reason']}")
+    for one in document.get("deliveries") or ():
+        reason = f" ({one['reason']})" if one.get("reason") else ""
+        lines.append(f"  - {one['agency']}: {one.get('state_text') or one['state']}{reason}")
+    return ("\n".join(lines) + "\n").encode()
+
+
 def readable(result: Mapping[str, Any]) -> bytes:
     """Return a result in Vietnamese, for the clerk who opens the folder."""
     lines = [f"Tệp: {result['file']}", f"Thời gian: {result['at']}"]

@@ -16,13 +16,20 @@ from datetime import UTC, date, datetime
 from typing import Any, Final
 
 from adapters.spool import form, names, results
-from adapters.spool.folder import OUT_CUR, OUT_NEW, ChangedError, Entry, Folder
+from adapters.spool.folder import (
+    OUT_CUR,
+    OUT_NEW,
+    ChangedError,
+    Entry,
+    Folder,
+    UnreadableError,
+)
 from gateway import faults, observe
 from gateway.codec.split import split_bytes
 from gateway.codec.status import emit_status
 from gateway.domain.envelope import Organization, ResponseFor, StaffInfo, StatusReport
 from gateway.domain.finding import Finding, Severity
-from gateway.errors import Reason, RejectedError
+from gateway.errors import Reason, RejectedError, UnavailableError
 from gateway.ports import Accepted, Caller, Clock, Desk, FormFile, FrontDoor, SubmitOptions
 
 _AT_ONCE: Final = 4
@@ -172,22 +179,31 @@ class Sending:
             return await self._take(caller, job)
         except ChangedError:
             return 0  # somebody still writes: it is looked at anew
-        except PermissionError:
+        except UnreadableError:
             await self._put_off(job.main, *_FORBIDDEN)
+            return 0
+        except (UnavailableError, asyncio.CancelledError):
+            raise
+        except Exception as exc:  # noqa: BLE001 - one file must not hold up all the others
+            observe.alarm(what="spool", subject=self._folder.system_id, failure=exc)
+            await self._put_off(job.main, *_OURS)
             return 0
 
     async def _take(self, caller: Caller, job: _Job) -> int:
         name = job.main.name
         good = names.is_good(name)
-        digest = "" if job.kind == "unfit" else await self._digest(job)
+        # What is never read is told apart by what the disk says of it.
+        unfit = job.kind == "unfit"
+        digest = _of(job.main.identity) if unfit else await self._digest(job)
         shown = name if good else names.stand_in(name)
-        target = await asyncio.to_thread(self._target, shown, digest or _of(job.main.identity))
+        target = await asyncio.to_thread(self._target, shown, digest)
         try:
             result = await self._handed_in(caller, job, digest, target)
         except RejectedError as exc:
             if exc.reason is Reason.IN_FLIGHT:
                 return 0
-            result = results.refused(shown, digest, self._clock.now(), exc)
+            result = results.refused(shown, "" if unfit else digest, self._clock.now(), exc)
+        result["key"] = digest
         faults.reach("spool.after-submit")
         await asyncio.to_thread(self._written, target, result)
         faults.reach("spool.after-result")
@@ -318,7 +334,7 @@ class Sending:
             return names.other_name(name, digest) if taken else name
         try:
             earlier = json.loads(note)
-            same = earlier["result"] == "waiting" or earlier["sha256"] in {digest, ""}
+            same = earlier["result"] == "waiting" or earlier["key"] == digest
         except (ValueError, LookupError, TypeError):
             same = False
         return name if same else names.other_name(name, digest)
@@ -328,10 +344,12 @@ class Sending:
         self._folder.write(OUT_CUR, f"{target}{names.RESULT}", results.dumped(result))
 
     def _moved(self, job: _Job, target: str) -> None:
+        # The scan first: without it the small file is never taken for a document.
+        self._folder.move(OUT_NEW, job.main.name, OUT_CUR, target)
         if job.beside is not None:
+            faults.reach("spool.between-moves")
             beside = f"{target}{names.suffix_of(job.beside.name)}"
             self._folder.move(OUT_NEW, job.beside.name, OUT_CUR, beside)
-        self._folder.move(OUT_NEW, job.main.name, OUT_CUR, target)
 
     async def _follow(self, done: Accepted, target: str) -> None:
         note = results.dumped({"id": done.id, "file": target})
@@ -356,8 +374,12 @@ _ALONE: Final = (
     "the small file of its name (.json, .ini or .csv) is missing, and the name does not say enough",
 )
 _FORBIDDEN: Final = (
-    "cổng không được quyền đọc tệp; cho nhóm của thư mục quyền đọc",
-    "the gateway may not read the file; let the folder's group read it",
+    "cổng không đọc được tệp; cho nhóm của thư mục quyền đọc",
+    "the gateway cannot read the file; let the folder's group read it",
+)
+_OURS: Final = (
+    "lỗi của hệ thống khi nhận tệp; người vận hành đã được báo, tệp sẽ được thử lại",
+    "our own failure while taking the file; operations were told, it will be tried again",
 )
 _KINDS: Final = {
     "folder": ("là một thư mục; chỉ thả tệp", "it is a folder; drop files only"),

@@ -34,7 +34,11 @@ def register(app: typer.Typer) -> None:
                 *_LAYOUT,
                 "Phần mềm của đơn vị chạy trong nhóm --group; cổng cũng phải thuộc nhóm đó.",
                 "The agency's software is in the group of --group, and so is the gateway's user.",
-                examples("vanlien spool init /srv/lien-thong/qlvb --system qlvb --group lienthong"),
+                "Chạy bằng root thì ghi --owner: thư mục phải thuộc tài khoản của cổng.",
+                "As root give --owner: the folder must belong to the gateway's user.",
+                examples(
+                    "vanlien spool init /srv/lien-thong/qlvb --system qlvb --group lienthong --owner vanlien"
+                ),
             )
         ),
     )(init)
@@ -51,6 +55,10 @@ def init(
     ],
     group: Annotated[
         str, typer.Option("--group", help="Nhóm của phần mềm. / Group of the software.")
+    ] = "",
+    owner: Annotated[
+        str,
+        typer.Option("--owner", help="Tài khoản của cổng. / The gateway's user."),
     ] = "",
     as_json: JsonOption = False,
 ) -> int:
@@ -71,9 +79,9 @@ def init(
             f"{place} đã có tệp; chọn thư mục mới hoặc trống",
             f"{place} holds files already; choose a new or empty folder",
         )
-    number = _group(group)
+    number, user = _group(group), _user(owner)
     try:
-        make(place, name, number)
+        make(place, name, number, user)
     except OSError as exc:
         raise UsageFault(
             f"không tạo được {place}: {exc.strerror}", f"{place} cannot be made: {exc.strerror}"
@@ -116,6 +124,17 @@ def _look(place: Path, system: str) -> dict[str, Any]:
     except UnavailableError as exc:
         return told | {"state": exc.public} | dict.fromkeys(parts)
     return told | {"state": "ok"} | counts
+
+
+def _user(name: str) -> int | None:
+    import pwd
+
+    if not name:
+        return None
+    try:
+        return pwd.getpwnam(name).pw_uid
+    except KeyError:
+        raise UsageFault(f"không có tài khoản {name}", f"there is no user {name}") from None
 
 
 def _group(name: str) -> int | None:

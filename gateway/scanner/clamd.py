@@ -29,6 +29,8 @@ _AGAIN_S: Final = 30.0
 _LASTING_S: Final = 300.0
 """How long it is remembered that a file could not be scanned: no use in streaming it each time."""
 _KNOWN: Final = 4096
+_KNOWN_S: Final = 3600.0
+"""Signatures of one's own have no version: what was clean is looked at again after an hour."""
 _FOUND: Final = re.compile(rb"stream: (.{1,500}) FOUND")
 _OVER: Final = b"INSTREAM size limit exceeded. ERROR"
 # Findings of clamd that are no malware: it did not see all of the file.
@@ -110,7 +112,7 @@ class Clamd:
         self._max_age = max_age
         self._turns = asyncio.Semaphore(connections)
         self._now = now
-        self._known: OrderedDict[tuple[str, str], Scan] = OrderedDict()
+        self._known: OrderedDict[tuple[str, str], tuple[float, Scan]] = OrderedDict()
         self._missed: OrderedDict[str, tuple[float, Scan]] = OrderedDict()
         self._version: tuple[float, Version] | None = None
         self._asking = asyncio.Lock()
@@ -162,8 +164,8 @@ class Clamd:
                 version = await self._current()
                 engine = version.text
                 known = self._known.get((sha256, engine))
-                if known is not None:
-                    return known
+                if known is not None and now_s < known[0]:
+                    return known[1]
                 told = await self._stream(chunks(), size)
         except (_NoAnswerError, OSError, TimeoutError) as exc:
             return self._missing(replace(unknown, engine=engine), exc)
@@ -172,7 +174,7 @@ class Clamd:
         if scan.result is ScanResult.NOT_SCANNED:
             self._remember_missed(scan)
         else:
-            self._known[sha256, engine] = scan
+            self._known[sha256, engine] = (now_s + _KNOWN_S, scan)
             while len(self._known) > _KNOWN:
                 self._known.popitem(last=False)
         return scan

@@ -58,6 +58,7 @@ ELSEWHERE = (
     "restore.before-commit",
     "spool.after-submit",
     "spool.after-result",
+    "spool.between-moves",
     "spool.after-bring",
     "spool.after-confirm",
 )

@@ -5,7 +5,7 @@ import contextlib
 import hashlib
 import json
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 
@@ -15,13 +15,22 @@ from adapters.spool.door import SpoolDoor
 from adapters.spool.folder import MARKER, Folder, make
 from adapters.spool.following import Following
 from adapters.spool.sending import Pace, Sending
-from gateway import faults
+from gateway import faults, observe
 from gateway.errors import UnavailableError
 from gateway.programs.notices import LedgerNotices
 from tests.world.gatehouse import gatehouse, packet
 from tests.world.outside import head, status
 
 PDF = b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n1 0 obj\n<<>>\nendobj\ntrailer<<>>\n%%EOF\n"
+
+
+BETWEEN = "spool.between-moves"
+POINTS = [p for p in faults.POINTS if p.startswith("spool.") and p != BETWEEN]
+INI = (
+    "Số = 45\nKý hiệu = SNV-VP\nNgày = 20/11/2026\nNơi nhận = H37.04\nĐộ khẩn = hỏa tốc\n"
+    "Trích yếu = V/v bản quét đã ký\nLoại = Công văn\nMã loại = 2\nĐịa danh = Lạng Sơn\n"
+    "Người ký = Nguyễn Văn A\nChức vụ = Giám đốc\n"
+)
 
 
 class DiedError(BaseException):
@@ -184,14 +193,9 @@ async def test_what_is_refused_says_everything_and_stays(pair):
 async def test_a_scan_with_its_small_file_is_a_document(pair):
     sender, receiver = pair
     await receiver.look()
-    fields = (
-        "Số = 45\nKý hiệu = SNV-VP\nNgày = 20/11/2026\nNơi nhận = H37.04\nĐộ khẩn = hỏa tốc\n"
-        "Trích yếu = V/v bản quét đã ký\nLoại = Công văn\nMã loại = 2\nĐịa danh = Lạng Sơn\n"
-        "Người ký = Nguyễn Văn A\nChức vụ = Giám đốc\n"
-    )
     sender.drop("van-ban-45.pdf", PDF)
     await sender.look(after_s=60)  # half of it: the other half is waited for
-    sender.drop("van-ban-45.ini", fields.encode())
+    sender.drop("van-ban-45.ini", INI.encode())
     await sender.look(after_s=5)
     assert sender.result("van-ban-45.pdf")["result"] == "accepted"
     assert {"van-ban-45.pdf", "van-ban-45.pdf.ini"} <= set(sender.there("out/cur"))
@@ -269,7 +273,7 @@ async def test_a_file_that_changes_while_it_is_read_is_looked_at_anew(pair, monk
     assert sender.result("doi.edxml")["sha256"] == hashlib.sha256(second).hexdigest()
 
 
-@pytest.mark.parametrize("point", [p for p in faults.POINTS if p.startswith("spool.")])
+@pytest.mark.parametrize("point", POINTS)
 async def test_a_death_anywhere_has_one_effect(pair, monkeypatch, point):
     sender, receiver = pair
     await receiver.look()
@@ -300,6 +304,71 @@ async def test_a_death_anywhere_has_one_effect(pair, monkeypatch, point):
     assert len((await sender.house.call("GET", "/documents"))[1]["items"]) == 1
     _, events, _ = await sender.house.call("GET", f"/inbox/{item['id']}/events", "stc")
     assert [e["type"] for e in events["items"]].count("entered") <= 1
+
+
+async def test_a_death_between_a_scan_and_its_small_file_sends_nothing_twice(pair, monkeypatch):
+    sender, _ = pair
+    reach, left = faults.reach, [1]
+
+    def dies(at):
+        reach(at)
+        if at == BETWEEN and left:
+            left.pop()
+            raise DiedError
+
+    monkeypatch.setattr(faults, "reach", dies)
+    sender.drop("45.ini", INI.encode())
+    sender.drop("45.pdf", PDF)
+    with pytest.raises(DiedError):
+        await sender.look()
+    assert (sender.there("out/new"), sender.result("45.pdf")["result"]) == (["45.ini"], "accepted")
+    await sender.look()
+    assert sender.result("45.ini")["result"] == "refused"
+    assert len((await sender.house.call("GET", "/documents"))[1]["items"]) == 1
+
+
+async def test_one_bad_file_or_item_holds_up_nothing_behind_it(pair, monkeypatch):
+    sender, receiver = pair
+    await receiver.look()
+    submit = sender.house.gateway.door.submit
+    alarms = []
+    monkeypatch.setattr(observe, "alarm", lambda **said: alarms.append(said["what"]))
+    bad = packet("20")
+
+    async def breaks(caller, chunks, options):
+        data = b"".join([c async for c in chunks])
+        if data == bad:
+            raise RuntimeError
+
+        async def again():
+            yield data
+
+        return await submit(caller, again(), options)
+
+    monkeypatch.setattr(sender.house.gateway.door, "submit", breaks)
+    sender.drop("a.edxml", bad)
+    sender.drop("b.edxml", packet("21"))
+    sender.drop("c.edxml", packet("22"))
+    (sender.root / "out/cur/c.edxml").mkdir()  # somebody's, in the way: neither is lost
+    await sender.look(after_s=10)
+    assert sender.there("out/new") == ["a.edxml"]
+    assert (sender.result("a.edxml")["result"], alarms) == ("waiting", ["spool"])
+    assert sender.result("b.edxml")["result"] == "accepted"
+    assert (sender.root / "out/cur/c.edxml").is_dir()
+    # Damaged with us: said aloud, still offered, and what is behind it comes.
+    await sender.house.inbox("stc", 2)
+    fetch = sender.house.gateway.door.fetch
+    first = []
+
+    async def damaged(caller, item_id):
+        found = await fetch(caller, item_id)
+        first.append(item_id)
+        return replace(found, sha256="0" * 64) if item_id == first[0] else found
+
+    monkeypatch.setattr(sender.house.gateway.door, "fetch", damaged)
+    await receiver.look()
+    assert len(receiver.there("in/new")) == 1
+    assert alarms == ["spool", "spool"]
 
 
 async def test_a_folder_that_is_away_is_not_an_empty_one(pair):

@@ -35,6 +35,7 @@ def test_init_makes_parts_rights_and_mark_and_may_be_repeated(tmp_path, capsys):
     assert main(["spool", "init", str(full), "--system", "qlvb"]) == 64
     new = tmp_path / "moi"
     assert main(["spool", "init", str(new), "--system", "qlvb", "--group", "khong-co-nhom"]) == 64
+    assert main(["spool", "init", str(new), "--system", "q", "--owner", "khong-co-ai"]) == 64
     assert main(["spool", "init", str(new), "--system", " "]) == 64
     assert not new.exists()
 

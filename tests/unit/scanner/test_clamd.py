@@ -155,7 +155,9 @@ async def test_a_daemon_that_hangs_up_or_stalls_is_left_and_the_file_is_not_aske
 
     async with HostileClamd(stalls) as server:
         scan = await look(beside(server, timeout=timedelta(seconds=2)), b"van ban")
-        assert (scan.result, scan.reason) == (NOT_SCANNED, NotScanned.TIMEOUT)
+        assert scan.result is NOT_SCANNED
+        # On a machine that is slow enough it has not even said its version.
+        assert scan.reason in {NotScanned.TIMEOUT, NotScanned.AWAY}
 
 
 async def test_fewer_bytes_than_the_file_has_are_never_clean():
