@@ -60,6 +60,11 @@ class Base64Member:
         return self._state != "before"
 
     @property
+    def inside(self) -> bool:
+        """Tell whether what comes next is the member's text."""
+        return self._state == "inside"
+
+    @property
     def frame(self) -> bytes:
         """Return what came so far, without the member's text."""
         return bytes(self._frame)

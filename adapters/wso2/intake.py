@@ -204,8 +204,10 @@ class _Json:
             raise RejectedError(Reason.BAD_REQUEST, "the body is not a JSON object or text")
 
     def told(self) -> Mapping[str, Any]:
-        frame = self._member.frame if self._member.found else b""
-        return _object(frame) or _object(frame + b'"}') or {}
+        frame = self._member.frame
+        if self._member.inside:
+            frame += b'"}'
+        return _object(frame) or {}
 
 
 class _Plain:
@@ -238,6 +240,7 @@ class _UrlForm:
         self._frame = bytearray()
         self._inside = False
         self._found = False
+        self._closed = False
         self._escape = b""
 
     def feed(self, chunk: bytes) -> bytes:
@@ -271,13 +274,16 @@ class _UrlForm:
         return self._plain.feed(unquote_to_bytes(text))
 
     def close(self) -> None:
+        self._closed = True
         if self._found:
             self._plain.feed(self._escape)
             self._plain.close()
 
     def told(self) -> Mapping[str, Any]:
+        # The last field may not have come whole.
+        frame = self._frame if self._closed else self._frame.rpartition(b"&")[0]
         try:
-            pairs = parse_qsl(self._frame.decode("utf-8", "replace"), max_num_fields=64)
+            pairs = parse_qsl(frame.decode("utf-8", "replace"), max_num_fields=64)
         except ValueError as exc:
             raise RejectedError(Reason.LIMIT_EXCEEDED, "the form has too many fields") from exc
         return _once(pairs)
