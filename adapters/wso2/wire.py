@@ -57,17 +57,8 @@ UNTIL: Final = ("toDate", "denNgay")
 NOTE: Final = ("description", "statusDesc", "moTa", "lyDo")
 DOC_ID: Final = ("docId",)
 AGENCY: Final = ("agencyCode", "maDonVi", "code")
-PACKET: Final = (
-    "data",
-    "base64",
-    "base64Encode",
-    "content",
-    "file",
-    "fileContent",
-    "noiDung",
-    "vanBan",
-    "payload",
-)
+# Not names that may as well hold a title or the name of a file.
+PACKET: Final = ("data", "base64", "base64Encode", "fileContent", "vanBan", "payload")
 
 # Codes of the gateway itself (its published list of errors), by the HTTP status they come with.
 INVALID_CREDENTIALS: Final = 900901

@@ -332,6 +332,18 @@ async def test_without_a_kind_it_is_a_document(front, kit):
     assert front.documents["c1"][1] == FILE
 
 
+async def test_a_title_or_a_file_name_before_it_is_not_the_packet(front, kit):
+    text = base64.b64encode(FILE).decode()
+    told = {
+        "file": "12-SNV.edxml",
+        "noiDung": 'V/v "data":"x"',
+        "content": "",
+        "loaiVanBan": "edoc",
+    }
+    ok(await kit.call("POST", "/vanbans", json.dumps(told | {"data": text}).encode()))
+    assert front.documents["c1"][1] == FILE
+
+
 async def test_the_kind_said_twice(front, kit):
     ok(await kit.send(FILE, form="object", loaiVanBan="edoc"))
     failed(await kit.send(FILE, form="object", loaiVanBan="status"), 22, "loaiVanBan")

@@ -93,7 +93,7 @@ class Kit:
                 body = json.dumps({"data": text, "loaiVanBan": kind}).encode()
                 return await self.call("POST", "/vanbans", body, **how)
             case "nested":
-                body = json.dumps({"vanban": {"noiDung": text, "loaiVanBan": kind}}).encode()
+                body = json.dumps({"vanban": {"fileContent": text, "loaiVanBan": kind}}).encode()
                 return await self.call("POST", "/vanbans", body, **how)
             case "form":
                 body = urlencode({"base64Encode": text, "loaiVanBan": kind}).encode()
