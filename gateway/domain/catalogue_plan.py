@@ -145,6 +145,7 @@ class _Comparison:
     known: Mapping[str, Fields]
     scope: Scope
     names: dict[str, str]
+    said: frozenset[str]
     steps: list[Step] = field(default_factory=list)
     conflicts: list[Remark] = field(default_factory=list)
     warnings: list[Remark] = field(default_factory=list)
@@ -162,8 +163,9 @@ def compare(known: Mapping[str, Fields], listed: Iterable[Listed], scope: Scope)
         scope: Whom it may speak of.
     Source: ID-01, ID-03, ID-04, ID-05, ID-06.
     """
-    work = _Comparison(known, scope, _names(known))
-    for row in listed:
+    rows = list(listed)
+    work = _Comparison(known, scope, _names(known), said=_said(rows))
+    for row in rows:
         _compare(work, row)
     missing = _missing(work) if scope.whole else []
     if scope.close_missing:
@@ -226,6 +228,16 @@ def _names(known: Mapping[str, Fields]) -> dict[str, str]:
     return names
 
 
+def _said(rows: Iterable[Listed]) -> frozenset[str]:
+    """Return every code a list names as somebody's own."""
+    names = (
+        name
+        for row in rows
+        for name in (row.code, row.fields.get("legacy_code", ""), *row.fields.get("aliases", ()))
+    )
+    return frozenset(fold(name) for name in names if name)
+
+
 def _may(work: _Comparison, fields: Fields, code: str) -> bool:
     hub = classify(code) is CodeKind.HUB
     return not hub and (not work.scope.peer or fields["connected"] == work.scope.peer)
@@ -251,6 +263,9 @@ def _compare(work: _Comparison, row: Listed) -> None:
         work.steps.append(Step(code, kinds, None, after))
         return
     changed = {k: v for k, v in wanted.items() if v != _plain(before[k]) and not _kept(k, v)}
+    if "legacy_code" in changed and (left := fold(before["legacy_code"])) not in work.said | {""}:
+        # ID-04, ID-05: what was sent under the old code must still resolve, and will be again.
+        changed["aliases"] = [*changed.get("aliases", ()), left]
     if "aliases" in changed:
         both = sorted({*before["aliases"], *changed["aliases"]})
         changed["aliases"] = both

@@ -156,7 +156,7 @@ class Resolved:
     @property
     def reason(self) -> Reason | None:
         """Return why nothing new can be sent there, None when it can."""
-        if self.agency.kind is AgencyKind.HUB:
+        if self.agency.kind is AgencyKind.HUB or classify(self.agency.code) is CodeKind.HUB:
             return Reason.RECIPIENT_UNKNOWN
         match self.status:
             case AgencyStatus.CLOSED:

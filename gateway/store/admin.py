@@ -230,6 +230,9 @@ class LedgerAdmin:
             known = self._agency(wanted.code)
             if known is not None:
                 wanted = rows_of.merged(known, wanted)
+                if len(successors_of(self._session, wanted.code)) > 1:
+                    # ID-05: several took over by an operator's word; a seed names none beside them.
+                    wanted = replace(wanted, successor=known.successor)
                 if wanted == known:
                     return "same"
             action = "agency-added" if known is None else "agency-changed"

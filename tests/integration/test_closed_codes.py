@@ -9,7 +9,7 @@ from gateway.domain.moments import to_text
 from gateway.domain.succession import Succession
 from gateway.ports import AgencyRecord
 from tests.world.gatehouse import packet
-from tests.world.outside import outside
+from tests.world.outside import head, outside, status
 
 SPLIT = AgencyRecord("H37.30", "Sở đã tách", connected="local")
 
@@ -178,6 +178,25 @@ async def test_two_closed_codes_of_one_successor_are_one_arrival(out):
     assert item["forwarded_from"] == ["H25", SPLIT.code]
     await out.house.call("POST", f"/inbox/{item['id']}/confirm", "stc")
     assert sorted(t.sender for t in await out.flush()) == sorted(["H25", SPLIT.code])
+
+
+async def test_an_heir_that_works_in_the_console_answers_at_once(out):
+    await closed(out, "H25", "H37.61")
+    await out.bring(document(to=("H25",), document_id="mot"))
+    (told,) = await out.flush()
+    assert (told.code, told.sender) == ("01", "H25")
+    assert "H37.61 (UBND phường)" in told.description
+
+
+async def test_a_recall_finds_what_was_forwarded(out):
+    await out.bring(document(to=("H25",), document_id="mot"))
+    (item,) = await out.arrivals()
+    about = head("mot", issuer="H25", code="7/BNV-VP")
+    await out.bring(status(about, "13", description="gửi nhầm"), "status")
+    (again,) = await out.arrivals()
+    assert again["id"] == item["id"]
+    events = (await out.house.call("GET", f"/inbox/{item['id']}/events", "stc"))[1]["items"]
+    assert "recall_asked" in {e["type"] for e in events}, events
 
 
 async def test_a_secret_for_a_closed_code_is_kept_apart_first(out):

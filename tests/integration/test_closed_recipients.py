@@ -66,6 +66,14 @@ async def test_replaced_at_once_it_is_one_delivery_however_often_named(house):
     assert item["addressed_as"] == ["H37.04"]
 
 
+async def test_who_names_old_and_new_code_sends_once(house):
+    code, answer, _ = await house.send(packet("5", to=("H25", "H37.04")))
+    assert code == 202
+    assert deliveries(answer) == {"H25": "not_connected", "H37.04": "pending"}
+    (item,) = await house.inbox("stc")
+    assert item["addressed_as"] == ["H37.04"]
+
+
 async def test_a_split_is_the_senders_to_choose(house):
     code, answer, _ = await house.send(packet("3", to=("H37.30",)), query="?replace_closed=true")
     assert code == 202

@@ -174,6 +174,21 @@ def test_who_is_succeeded_by_a_row_left_out_is_left_out_too():
     assert {c.code for c in found.conflicts} == {"H37.05", "H37.06", "H37.02"}
 
 
+def test_an_old_code_that_is_replaced_still_means_its_agency():
+    step = one("H37", {"legacy_code": "000.00.01.H37"})
+    assert step.after == {"legacy_code": "000.00.01.H37", "aliases": ["000.00.00.H37"]}
+    # Given out anew in one list (ID-04): freed now, and taken by the next import.
+    rows = [
+        ("H37", {"legacy_code": "000.00.01.H37"}),
+        ("H37.05", {"name": "x", "legacy_code": "000.00.00.H37"}),
+    ]
+    found = plan(*rows)
+    assert [s.after for s in found.steps] == [{"legacy_code": "000.00.01.H37"}]
+    assert [c.code for c in found.conflicts] == ["H37.05"]
+    again = compare(applied(KNOWN, found), [Listed(*row) for row in rows], OWN)
+    assert ([s.code for s in again.steps], again.conflicts) == (["H37.05"], ())
+
+
 def test_a_garbled_name_is_pointed_out():
     assert [w.rule for w in plan(("H37.05", {"name": "S? N?i v?"})).warnings] == ["FMT-06"]
 

@@ -205,6 +205,16 @@ def test_a_code_is_closed_with_who_took_over(book, directory, clock):
         book.close_agency("H37.00001", back, forward_until=None, reason="vòng", by="t")
 
 
+def test_a_seed_of_the_settings_names_no_other_heir_beside_several(book, admin, directory, clock):
+    book.apply(planned(book, *many(4)), **WHO)
+    links = [Succession("", "H37.00001"), Succession("", "H37.00002")]
+    book.close_agency("H37.00000", links, forward_until=None, reason="tách", by="t")
+    seed = AgencyRecord("H37.00000", "Xã 0", successor="H37.00003", status="closed")
+    admin.put_agency(seed, by="vanlien.toml")
+    day = clock.now().date()
+    assert directory().successor_of("H37.00000", day).codes == ("H37.00001", "H37.00002")
+
+
 def test_a_plain_closing_afterwards_forgets_the_split(book, admin, directory, clock):
     book.apply(planned(book, *many(4)), **WHO)
     links = [Succession("", "H37.00001"), Succession("", "H37.00002")]
