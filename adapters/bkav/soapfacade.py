@@ -268,11 +268,16 @@ class SoapDesk:
         answer = call.answer(soap.block("Traces", *statuses))
         await answer.prepare(call.request)
         await answer.write_eof()
-        for item in ready:
-            if since is None:
-                await self._front.acknowledge(own, item.id, done=True)
-            else:
-                self._remember(item.id)
+        try:  # the answer is out: whatever goes wrong now, there is no other
+            for item in ready:
+                if since is None:
+                    await self._front.acknowledge(own, item.id, done=True)
+                else:
+                    self._remember(item.id)
+        except GatewayError:
+            pass  # these are handed out again
+        except Exception as exc:  # noqa: BLE001
+            observe.request_crashed(method="POST", route="GetTraces", failure=exc)
         return answer
 
     async def _status(self, guest: Guest, item: InboxItem) -> str:

@@ -21,6 +21,7 @@ from gateway.ports import AgencyRow, Busy, Listed, Means, Refused, Taken
 from tests.world import bkav_kit as kit
 from tests.world.fake_adapter import document_packet, parcel_of
 from tests.world.fake_frontdoor import FakeCallers, FakeClock, FakeFrontDoor
+from tests.world.vxp_kit import exchange
 
 MAX_BYTES = 200_000
 US, THEM = "H37.02", "H37.04"
@@ -288,6 +289,20 @@ async def test_traces_without_a_time_are_handed_out_once(service, front):
     assert (texts(found, "StatusCode"), texts(found, "Staff")) == (["03"], ["Lê Thị Bình"])
     assert texts(good(await service.ask("GetTraces")), "StatusCode") == []
     assert front.items["s"].row.taken_at
+
+
+@pytest.mark.parametrize("failure", [UnavailableError(), ZeroDivisionError("x")])
+async def test_traces_that_could_not_be_noted_come_again(service, front, monkeypatch, failure):
+    async def acknowledge(*_, **__):
+        raise failure
+
+    front.offer("s", strict_status(), to=US, kind="status")
+    monkeypatch.setattr(front, "acknowledge", acknowledge)
+    body = kit.envelope("", kit.request("GetTraces", US, "khoa-1"))
+    headers = [("Content-Type", "text/xml"), ("Content-Length", str(len(body)))]
+    for _ in range(2):
+        reply = await exchange(service.port, "POST", "/EdocService", headers, body)
+        assert texts(etree.fromstring(reply.body), "StatusCode") == ["03"]  # one answer, whole
 
 
 async def test_traces_from_a_time_on_are_kept_until_that_time_has_passed(service, front):
