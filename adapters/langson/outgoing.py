@@ -24,6 +24,7 @@ from gateway.ports import Packet
 _LOCAL: Final = struct.Struct("<4sHHHHHIIIHH")
 # Flags and method as `codec.unwrap.wrap` writes them: sizes behind the data, UTF-8, deflated.
 _OUR_ZIP: Final = b"\x08\x08\x08\x00"
+_FEED_BYTES: Final = 16 * 1024
 _WRAPPED: Final = "application/zip"
 
 Fetch = Callable[[], Awaitable[Packet]]
@@ -127,9 +128,11 @@ async def _files(
     splitter = Splitter(limits, files)
     async with aclosing(packet_chunks(await fetch())) as chunks:
         async for chunk in chunks:
-            splitter.feed(chunk)
-            if files.ready:
-                yield files.drained()
+            # Little at a time: a file of zeros becomes a thousand times as long here.
+            for start in range(0, len(chunk), _FEED_BYTES):
+                splitter.feed(chunk[start : start + _FEED_BYTES])
+                if files.ready:
+                    yield files.drained()
     splitter.close()
     yield files.drained()
 

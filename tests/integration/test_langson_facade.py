@@ -533,7 +533,14 @@ async def test_a_code_for_several_agencies_is_not_guessed(house):
 
 async def test_files_come_as_they_were(house, kit):
     """A file that went zipped into the packet comes out unzipped beside it."""
-    files = {"bảng.xlsx": b"PK\x03\x04 sheet" * 9000, "a.pdf": b"%PDF" * 30_001, "b.txt": b""}
+    files = {
+        "bảng.xlsx": b"PK\x03\x04 sheet" * 9000,
+        "a.pdf": b"%PDF" * 30_001,
+        "b.txt": b"",
+        "c.txt": bytes(3_000_000),
+        "d.zip": b"PK\x03\x04" + b"z" * 5000,
+        "không tên": b"x",
+    }
     header = Header(Organization("H14.01"), (Organization("H37.02"),), subject="Bảng")
     attachments = [
         Attachment(number, name, name, f"f{number}", "", "", "", len(files[name]))
