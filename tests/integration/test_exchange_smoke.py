@@ -2,6 +2,10 @@
 
 from pathlib import Path
 
+import pytest
+
+from adapters import vxp, wso2
+from gateway.ports import Dialect
 from tests.world.gatehouse import gatehouse, packet
 
 
@@ -24,8 +28,9 @@ async def test_local_exchange(tmp_path: Path) -> None:
         assert delivery["entered_system_at"].endswith("+07:00")
 
 
-async def test_exchange_through_the_axis(tmp_path: Path) -> None:
-    async with gatehouse(tmp_path, axis=True) as house:
+@pytest.mark.parametrize("plugin", [vxp.plugin, wso2.plugin], ids=lambda plugin: plugin.name)
+async def test_exchange_through_the_axis(tmp_path: Path, plugin: Dialect) -> None:
+    async with gatehouse(tmp_path, axis=True, dialect=plugin) as house:
         status, answer, _ = await house.send(packet("13", to=("G09",), urgency=3))
         assert status == 202, answer
         await house.state(answer["id"], "G09", "handed_over")

@@ -233,13 +233,13 @@ async def gatehouse(
 
     Args:
         folder: For everything it keeps.
-        axis: With the simulated national axis.
+        axis: With a simulated axis.
         extra: More settings.
         http: More settings of `[http]`.
         speaks: Systems and their agencies, where they are others.
         agencies: More of them.
         ledger: URL of an empty ledger on a server; "" for a file of its own.
-        axis_options: For the axis.
+        axis_options: For the axis: `dialect`, the national one if it is not given, and manners.
     """
     clock = MovedClock()
     if ledger:
@@ -272,15 +272,16 @@ async def _axis(
 ) -> tuple[AxisSimulator, AutoAgency, str]:
     packets = folder / "axis"
     packets.mkdir()
+    spoken = options.pop("dialect", vxp)
     axis = AxisSimulator(
-        vxp, packets, clock, manners=Manners(**({"returns_to_sender": False} | options))
+        spoken, packets, clock, manners=Manners(**({"returns_to_sender": False} | options))
     )
     inside = [AgencyRow(a.code, a.name, a.legacy_code) for a in LOCAL]
     axis.add_system(HUB, b"axis-secret", inside)
     axis.add_system("bnv", b"ministry-secret", [MINISTRY])
     endpoint = await axis.start()
     stack.push_async_callback(axis.stop)
-    client = vxp.make_client(
+    client = spoken.make_client(
         name="bnv", endpoint=endpoint, system_id="bnv", secret=b"ministry-secret", clock=clock
     )
     stack.push_async_callback(client.close)
@@ -289,6 +290,7 @@ async def _axis(
     peer = (
         f'[[peer]]\nid = "truc"\nendpoint = "{endpoint}"\nsystem_id = "{HUB}"\n'
         'secret_file = "keys-axis/axis.secret"\npoll_every = "100 ms"\ncodes_behind = "*"\n'
+        f'dialect = "{spoken.name}"\n'
     )
     return axis, AutoAgency(client, clock, MINISTRY.code, MINISTRY.name), peer
 
