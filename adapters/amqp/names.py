@@ -27,6 +27,9 @@ def _quorum(most: int, most_bytes: int, overflow: str) -> Arguments:
     )
 
 
+DELIVERY_LIMIT: Final = 120
+"""Times a message is handed out before the broker itself sets it aside: one whose properties no
+client can read breaks the connection of whoever takes it, before anybody has seen it."""
 # Full means "not now" to who publishes: his confirm says so, and nothing is lost unseen.
 _INCOMING: Final = _quorum(100_000, 16 * _GIB, "reject-publish")
 _OUT: Final = _quorum(10_000, 4 * _GIB, "reject-publish")
@@ -72,7 +75,15 @@ class Names:
     @property
     def incoming(self) -> Queue:
         """What systems published and we have not answered yet."""
-        return Queue(f"{self.prefix}.in", _INCOMING, self.exchange)
+        last: dict[str, str | int] = {
+            "x-delivery-limit": DELIVERY_LIMIT,
+            "x-dead-letter-exchange": "",
+            "x-dead-letter-routing-key": self.dead.name,
+            # Else the broker may lose what it moves.
+            "x-dead-letter-strategy": "at-least-once",
+        }
+        arguments = MappingProxyType({**_INCOMING, **last})
+        return Queue(f"{self.prefix}.in", arguments, self.exchange)
 
     @property
     def dead(self) -> Queue:

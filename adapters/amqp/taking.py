@@ -40,6 +40,8 @@ _ACK_S: Final = 5.0
 _AGAIN_S: Final = 1.0
 HANDED_OUT: Final = 100
 """Times a message comes back before it is taken for one that kills whoever takes it."""
+LOSSES: Final = 3
+"""Connections lost one after the other with messages in hand before they are taken one by one."""
 FAILURES: Final = 3
 """Times one fails for a reason nobody foresaw before it is set aside."""
 
@@ -98,6 +100,7 @@ class Taking:
         self._open.set()
         self._working: set[asyncio.Task[None]] = set()
         self._cancelled = False
+        self._losses = 0
 
     # ------------------------------------------------------------ open and shut
 
@@ -147,14 +150,17 @@ class Taking:
                 channel.close_callbacks.add(self._on_change)
                 inner = await channel.get_underlay_channel()
                 inner.on_consumer_cancel_callbacks.add(self._on_cancelled)
-                await channel.set_qos(prefetch_count=self._hands)
+                one_by_one = self._losses >= LOSSES
+                await channel.set_qos(prefetch_count=1 if one_by_one else self._hands)
                 queue = await channel.get_queue(self._names.incoming.name, ensure=False)
                 tag = await queue.consume(self._on_message)
             self._outage.back(self._link.side)
             while self._open.is_set() and not self._cancelled and not channel.is_closed:
                 await self._changed.wait()
                 self._changed.clear()
-            if not channel.is_closed and not self._cancelled:
+            if channel.is_closed and self._open.is_set():
+                self._lost()
+            elif not self._cancelled:
                 with suppress(UnavailableError):
                     async with speaking(CALL_S):
                         await queue.cancel(tag)
@@ -169,6 +175,16 @@ class Taking:
         if not self._open.is_set():
             await self.finished(self._pace.longest_s)
         await to_the_end(part_from(channel))
+
+    def _lost(self) -> None:
+        """Count a lost connection: a message whose properties nobody can read breaks each.
+
+        Taken one by one, it is the only one whose count at the broker grows, and the broker sets it
+        aside (`names.DELIVERY_LIMIT`).
+        """
+        self._losses += 1
+        if self._losses == LOSSES:
+            observe.alarm(what="agencies connection")
 
     def _on_change(self, *_: object) -> None:
         self._changed.set()
@@ -195,9 +211,13 @@ class Taking:
             await self._settle(message, done=False)
         except Exception as exc:  # noqa: BLE001 - the message goes back, and is counted there
             observe.alarm(what="agencies broker", failure=exc)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._pace.longest_s):
+                    await self._shut.wait()
             await self._settle(message, done=False)
         else:
             await self._settle(message, done=True)
+            self._losses = 0
 
     async def _settle(self, message: AbstractIncomingMessage, *, done: bool) -> None:
         """Acknowledge or give back on the channel it came by; a dead one has given it back."""

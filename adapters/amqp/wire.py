@@ -68,7 +68,7 @@ class Given:
     @property
     def answer_id(self) -> str:
         """Return the correlation of the answer: the sender's, else its message's own id."""
-        return (self.correlation_id or self.message_id)[:255]
+        return self.correlation_id or self.message_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -333,7 +333,9 @@ def _answer(given: Given, said: Said, body: bytes, *, replayed: bool = False) ->
     kind = given.type if given.type in set(Kind) else ""
     headers: dict[str, str | int | bool] = {"for": kind, "replayed": replayed}
     media = JSON if said is Said.ACCEPTED else PROBLEM
-    return Letter(said, media, body, f"answer:{given.message_id[:200]}", given.answer_id, headers)
+    # A name is 255 bytes at most, and a key that is none may be as long in itself.
+    own = f"answer:{given.message_id}" if _KEY.fullmatch(given.message_id) else "answer"
+    return Letter(said, media, body, own, given.answer_id, headers)
 
 
 # ---------------------------------------------------------------- what we bring

@@ -10,6 +10,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 import aio_pika
+import pamqp.encode
 import pytest
 from aiormq.exceptions import ChannelAccessRefused, ChannelPreconditionFailed
 
@@ -299,6 +300,26 @@ async def test_what_nobody_can_work_on_is_kept_refused_and_gone(town, monkeypatc
         (b"<edXML>2</edXML>", town.one),
     ]
     assert town.place.queues()[NAMES.incoming.name] == 0
+
+
+async def test_a_message_no_client_can_read_is_set_aside_by_the_broker(town, told, monkeypatch):
+    monkeypatch.setattr(names, "DELIVERY_LIMIT", 6)
+    async with town.door(), system_at(town.place, town.one) as system:
+        with monkeypatch.context() as patched:
+            patched.setattr(pamqp.encode, "short_string", not_utf8)
+            patched.setitem(pamqp.encode.METHODS, "shortstr", not_utf8)
+            await system.publish(b"<edXML/>", message_id="not UTF-8: ?")
+        await system.publish(b"<edXML>2</edXML>", message_id="m-2")
+        assert (await system.reply()).correlation_id == "m-2"
+        await until(lambda: town.place.queues()[NAMES.dead.name] == 1)
+    assert town.place.queues()[NAMES.incoming.name] == 0
+    assert len(town.front.documents) == 1
+
+
+def not_utf8(value):
+    """Encode a name as a client in a hurry does."""
+    data = value.encode("utf-8").replace(b"?", b"\xff")
+    return bytes([len(data)]) + data
 
 
 async def dead_letters(town, count):
