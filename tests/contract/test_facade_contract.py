@@ -29,6 +29,7 @@ from tests.world.outside import cold
 
 MAX_BYTES = 1024 * 1024
 LOCKED = "H37.77"
+BRIEFLY = ("send-and-fetch", "attachments", "status-accepted", "wrong-recipient", "wrong-secret")
 NOT_AN_AXIS = ("status-accepted.receipt-01", "broken-base64")
 
 
@@ -39,12 +40,19 @@ class Form:
     dialect: str
     options: Mapping[str, Any] = field(default_factory=dict)
     api_key: bool = False
+    only: tuple[str, ...] = ()
 
 
 FORMS = {
     "bkav-rest": Form("bkav", api_key=True),
     "bkav-soap11": Form("bkav", {"variant": "soap11"}, api_key=True),
-    "bkav-soap12": Form("bkav", {"variant": "soap12"}, api_key=True),
+    # Nothing but the frame differs from 1.1: what passes through it every way is played.
+    "bkav-soap12": Form(
+        "bkav",
+        {"variant": "soap12"},
+        api_key=True,
+        only=BRIEFLY,
+    ),
     "langson-v1": Form("langson", {"variant": "v1"}),
     "langson-lgspedoc": Form("langson", {"variant": "lgspedoc"}),
     "vxp": Form("vxp"),
@@ -147,7 +155,7 @@ async def test_the_gateway_passes(tmp_path):
             }
             connect = connecting(form, house.url, house.clock)
             found[name] = await played(
-                parties(shown), connect, form.dialect, run=name.replace("-", "")
+                parties(shown), connect, form.dialect, run=name.replace("-", ""), only=form.only
             )
     # What a system could not use stays offered, and operations are told: nothing is lost.
     for name, card in found.items():
@@ -158,7 +166,9 @@ async def test_the_gateway_passes(tmp_path):
 async def test_the_simulated_axis_passes(name, tmp_path):
     async with axis_side(FORMS[name], tmp_path) as (side, connect, _):
         # Receipt 01 is the receiving system's to send, and an axis opens no attachment.
-        assert broken(await played(side, connect, FORMS[name].dialect), *NOT_AN_AXIS) == {}
+        only = BRIEFLY if "soap" in name else ()
+        card = await played(side, connect, FORMS[name].dialect, only=only)
+        assert broken(card, *NOT_AN_AXIS) == {}
 
 
 # ---------------------------------------------------------------- the suite's own evil twins
