@@ -149,7 +149,18 @@ def test_whatever_comes_is_read_or_refused(message):
     except RejectedError as refusal:
         letter = wire.refused(message, refusal)
         json.loads(letter.body)
-        assert len(letter.correlation_id) <= 255
+        assert letter.correlation_id == message.answer_id
+
+
+@pytest.mark.parametrize("key", ["ệ" * 85, "x" * 255])
+def test_an_answer_to_the_longest_names_can_be_written(key):
+    message = replace(GOOD, message_id=key, correlation_id="ệ" * 85)
+    with pytest.raises(RejectedError) as refused:
+        wire.read(message, reply=REPLY, max_bytes=100)
+    letter = wire.refused(message, refused.value)
+    assert len(letter.message_id.encode()) <= 255
+    assert letter.correlation_id == message.correlation_id
+    assert wire.refused(replace(message, correlation_id=""), refused.value).correlation_id == key
 
 
 # ---------------------------------------------------------------- what is written
