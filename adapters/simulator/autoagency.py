@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from adapters.simulator import packets
-from gateway.errors import RejectedError, UnavailableError
+from gateway.errors import GatewayError, RejectedError
 from gateway.ports import Adapter, Clock, Listed, MessageKind, Parcel, Taken
 
 _PATIENCE: Final = timedelta(seconds=30)
@@ -106,7 +106,7 @@ class AutoAgency:
         while True:
             try:
                 await self.step()
-            except UnavailableError:
+            except GatewayError:  # a refusal too: another item, another time
                 self.troubles += 1
             await asyncio.sleep(every_s)
 

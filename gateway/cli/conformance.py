@@ -5,6 +5,7 @@ from loopback only with --yes. A stopped run leaves those documents at the other
 """
 
 import ipaddress
+import os
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -140,6 +141,13 @@ def conformance(
         max_bytes=read_size("--max-bytes", max_bytes) if max_bytes else None,
     )
     _agreed(url, parties, yes=yes)
+    _writable(html)
+    if urlsplit(url).scheme == "http" and not _loopback(urlsplit(url).hostname or ""):
+        typer.echo(
+            "vanlien: địa chỉ http:// không mã hóa; chỉ dùng trong mạng riêng."
+            " / plain http://: only inside a private network.",
+            err=True,
+        )
     connect = _connect(url, dialect, variant, ca_file)
     card = _play(
         url,
@@ -151,7 +159,7 @@ def conformance(
         quiet=as_json,
     )
     if html is not None:
-        _write(html, page(card))
+        html.write_bytes(page(card))
     emit(card.to_json(), shown(card), as_json)
     return card.exit_code
 
@@ -229,6 +237,15 @@ def _agreed(url: str, parties: "Parties", *, yes: bool) -> None:
         + ", and broken packets that must be refused; it reads both sides' lists and acknowledges"
         " only what it sent. Add --yes when the other side has agreed.",
     )
+
+
+def _writable(html: Path | None) -> None:
+    """Refuse before the run what would lose its card afterwards."""
+    if html is None:
+        return
+    place = html if html.exists() else html.absolute().parent
+    if html.is_dir() or not place.exists() or not os.access(place, os.W_OK):
+        raise UsageFault(f"--html: không ghi được {html}", f"--html: cannot write {html}")
 
 
 def _loopback(host: str) -> bool:
@@ -323,16 +340,6 @@ def _play(
         return results
 
     return Card(url, name, run, began, tuple(asyncio.run(going())), only)
-
-
-def _write(path: Path, data: bytes) -> None:
-    try:
-        path.write_bytes(data)
-    except OSError as exc:
-        raise UsageFault(
-            f"--html: không ghi được {path}: {exc.strerror}",
-            f"--html: cannot write {path}: {exc.strerror}",
-        ) from exc
 
 
 def register(app: typer.Typer) -> None:

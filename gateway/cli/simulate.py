@@ -145,6 +145,7 @@ def axis(
         if folder is None:
             made = tempfile.TemporaryDirectory(prefix="vanlien-axis-", ignore_cleanup_errors=True)
             folder = Path(stack.enter_context(made))
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         asyncio.run(run(order, folder.absolute()))
     return OK
 

@@ -7,6 +7,7 @@ import asyncio
 import contextlib
 import json
 import signal
+import tempfile
 from collections import Counter
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -74,8 +75,8 @@ class Order:
 
 async def run(order: Order, folder: Path) -> None:
     """Run the axis until it is stopped, or for as long as was asked."""
-    packets = folder / "packets"
-    packets.mkdir(mode=0o700, parents=True, exist_ok=True)
+    # A folder of its own for each run: with a seed, ids come again.
+    packets = Path(tempfile.mkdtemp(prefix="packets-", dir=folder))
     made = AxisSimulator(
         order.dialect,
         packets,

@@ -139,6 +139,8 @@ def secret(tmp_path):
         ("http://127.0.0.1:9/", ("--max-bytes", "much"), "much"),
         ("http://127.0.0.1:9/", ("--patience", "0s"), "0s"),
         ("http://127.0.0.1:9/", ("--ca-file", "no-such.pem"), "no-such.pem"),
+        ("http://127.0.0.1:9/", ("--html", "no-such-folder/card.html"), "no-such-folder"),
+        ("http://127.0.0.1:9/", ("--html", "/"), "--html"),
         ("http://127.0.0.1:9/", ("--to-system-id", "x"), "--to-secret-file"),
         ("", (), "URL"),
     ],
