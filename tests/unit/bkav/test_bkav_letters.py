@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from lxml import etree
 
-from adapters.bkav import letters, soap, wire, writing
+from adapters.bkav import letters, link, soap, wire, writing
 from adapters.bkav.client import failed
 from gateway.codec.parse import parse_envelope
 from gateway.codec.split import split_bytes
@@ -102,6 +102,21 @@ def test_lists_of_rows_and_of_bare_ids():
 def test_a_number_is_always_fifteen_digits(item_id):
     assert len(str(wire.number_of(item_id))) == 15
     assert wire.number_of(item_id) == wire.number_of(item_id)
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "expected"),
+    [
+        ("http://10.1.2.3:8280/services/Edoc", True),
+        ("http://ltvb.example.vn/EdocService", True),
+        ("https://ltvb.example.vn/EdocService", False),
+        ("http://127.0.0.1:1/EdocService", False),
+        ("http://[::1]:1/x", False),
+        ("http://localhost/x", False),
+    ],
+)
+def test_a_token_that_others_can_read(endpoint, expected):
+    assert link._in_clear(endpoint) is expected
 
 
 # ---------------------------------------------------------------- letters
