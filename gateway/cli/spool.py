@@ -36,9 +36,7 @@ def register(app: typer.Typer) -> None:
                 "The agency's software is in the group of --group, and so is the gateway's user.",
                 "Chạy bằng root thì ghi --owner: thư mục phải thuộc tài khoản của cổng.",
                 "As root give --owner: the folder must belong to the gateway's user.",
-                examples(
-                    "vanlien spool init /srv/lien-thong/qlvb --system qlvb --group lienthong --owner vanlien"
-                ),
+                examples("vanlien spool init /srv/qlvb --system qlvb --group qlvb --owner vanlien"),
             )
         ),
     )(init)

@@ -69,3 +69,13 @@ def test_settings_that_do_not_hold_are_told_first(tmp_path, capsys):
     config.write_text("[http]\nport = 'x'\n")
     assert main(["doctor", "--config", str(config)]) == 64
     assert "http.port" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("mode", "scan"), [("required", "bad"), ("best-effort", "warning")])
+def test_a_scanner_and_a_folder_that_are_not_there(doctor, mode, scan):
+    code, found, _ = doctor(
+        f'[scan]\nmode = "{mode}"\nclamd = "unix:/khong/co.ctl"\n'
+        '[[spool]]\nfolder = "khong-co"\nsystem = "qlvb"\n'
+    )
+    states = {one["what"]: one["state"] for one in found}
+    assert (code, states["scan"], states["spool:qlvb"]) == (1, scan, "bad")

@@ -163,6 +163,13 @@ async def test_there_and_back_again(pair):
     kinds = {json.loads((sender.root / "in/new" / n / "metadata.json").read_bytes())["kind"]
              for n in sender.there("in/new")}  # fmt: skip
     assert kinds == {"status"}
+    # A status is confirmed in the same way.
+    caller = sender.house.gateway.callers.system("snv")
+    assert await sender.house.gateway.door.waiting(caller, "status")
+    for folder in sender.there("in/new"):
+        (sender.root / "in/new" / folder).rename(sender.root / "in/cur" / folder)
+    await sender.look()
+    assert not await sender.house.gateway.door.waiting(caller, "status")
 
 
 async def test_what_is_refused_says_everything_and_stays(pair):
