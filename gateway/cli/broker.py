@@ -124,8 +124,8 @@ def agencies(
     rights = [names.permissions(system) for system in systems]
     vhost = unquote(urlsplit(settings.agencies_amqp.url or "").path[1:]) or "/"
     lines = [
-        f"rabbitmqctl set_permissions -p {shlex.quote(vhost)} {one.user} "
-        f"'{one.configure}' '{one.write}' '{one.read}'"
+        f"rabbitmqctl set_permissions -p {shlex.quote(vhost)} {one.user} \\\n"
+        f"  '{one.configure}' '{one.write}' '{one.read}'"
         for one in rights
     ]
     human: list[object] = [

@@ -344,18 +344,18 @@ async def test_a_reply_queue_that_is_gone_or_silent_is_nobody_elses_trouble(town
 
 async def test_a_node_at_rest_takes_nothing_and_goes_on(town):
     async with town.door() as door, system_at(town.place, town.one) as system:
-        await until(lambda: consumers(town) == 1)
+        await until(lambda: consumers(town.place) == 1)
         door.rest(True)
-        await until(lambda: consumers(town) == 0)
+        await until(lambda: consumers(town.place) == 0)
         await system.publish(b"<edXML/>", message_id="m-1")
         assert town.place.queues()[NAMES.incoming.name] == 1
         door.rest(False)
         assert (await system.reply()).type == "accepted"
 
 
-def consumers(town):
-    name = f'rabbit_misc:r(<<"{town.place.vhost}">>, queue, <<"{NAMES.incoming.name}">>)'
-    told = town.place.server.evaluate(
+def consumers(place):
+    name = f'rabbit_misc:r(<<"{place.vhost}">>, queue, <<"{NAMES.incoming.name}">>)'
+    told = place.server.evaluate(
         f"{{ok, Q}} = rabbit_amqqueue:lookup({name}), element(3, rabbit_amqqueue:stat(Q))"
     )
     return int(told)
@@ -467,7 +467,7 @@ async def test_a_full_queue_is_waited_for(town, monkeypatch):
 # ---------------------------------------------------------------- a whole gateway
 
 
-async def test_two_agencies_exchange_over_the_broker_alone(rabbit_place, tmp_path):
+async def test_two_agencies_exchange_over_the_broker_alone(rabbit_place, tmp_path, capsys):
     sender, receiver = f"snv-{rabbit_place.vhost}", f"stc-{rabbit_place.vhost}"
     for name in (sender, receiver):
         add_user(rabbit_place, name)
@@ -491,10 +491,16 @@ async def test_two_agencies_exchange_over_the_broker_alone(rabbit_place, tmp_pat
             async with house.session.get(f"{house.url}/asyncapi.json") as answer:
                 told = await answer.json()
                 assert told["channels"]["submissions"]["address"] == "vanlien.in"
-        code = await asyncio.to_thread(
-            main, ["broker", "agencies", "--diff", "--json", "--config", f"{tmp_path}/vanlien.toml"]
-        )
-        assert code == 0  # the gateway made everything
+            await house.gateway.duty.maintenance("nâng cấp")
+            await until(lambda: consumers(rabbit_place) == 0)
+            await house.gateway.duty.maintenance("")
+            await until(lambda: consumers(rabbit_place) == 1)
+        command = ["broker", "agencies", "--diff", "--config", f"{tmp_path}/vanlien.toml"]
+        assert await asyncio.to_thread(main, command) == 0  # the gateway made everything
+        assert f"set_permissions -p {rabbit_place.vhost} {sender} " in capsys.readouterr().out
+        assert await asyncio.to_thread(main, [*command, "--json"]) == 0
+        told = json.loads(capsys.readouterr().out)
+        assert [one["user"] for one in told["permissions"]] == [sender, receiver]
         assert (await _doctor(tmp_path)).state == "ok"
         config = tmp_path / "vanlien.toml"
         text = config.read_text(encoding="utf-8")
