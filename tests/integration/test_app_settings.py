@@ -71,6 +71,13 @@ ca_file = "tls.pem"
 certificate_file = "tls.pem"
 key_file = "tls.key"
 codes_behind = "H99"
+[[peer]]
+id = "truc-lang-son"
+dialect = "langson"
+endpoint = "https://127.0.0.1:9"
+system_id = "vanlien"
+secret_file = "truc.secret"
+codes_behind = "H98"
 """
 
 
