@@ -43,7 +43,7 @@ help:
 	@sed -n 's/^#   \(make .*\)/\1/p' Makefile
 
 run: venv
-	$(BIN)/vanlien demo $(if $(filter-out 0 no,$(ONCE)),--once)
+	$(BIN)/vanlien demo $(if $(filter-out 0 no,$(ONCE)),--once) $(if $(DIALECTS),--dialects $(DIALECTS))
 
 test: dev debian
 	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal $(ARGS)

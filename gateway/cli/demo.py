@@ -4,7 +4,7 @@ Everything lives in a fresh folder; stopping it at any time leaves only that fol
 """
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 import typer
 
@@ -13,6 +13,9 @@ from gateway.cli.frame import OK, UsageFault, emit
 
 if TYPE_CHECKING:
     import asyncio
+    from collections.abc import Callable
+
+    from rich.console import Console
 
 URGENCY: Final = ("thường", "khẩn", "thượng khẩn", "hỏa tốc", "hỏa tốc hẹn giờ")
 LEGAL: Final = {"original": "bản gốc", "reference": "tham khảo", "unsigned": "tham khảo"}
@@ -37,6 +40,15 @@ def demo(
         typer.Option("--dir", help="Thư mục mới (mặc định: tạm). / New folder (default: temp)."),
     ] = None,
     port: Annotated[int, typer.Option("--port", help="Cổng HTTP; 0: tự chọn. / HTTP port.")] = 0,
+    dialects: Annotated[
+        Literal["", "all"],
+        typer.Option(
+            "--dialects",
+            metavar="all",
+            help="Bốn cơ quan, bốn giao thức, gửi cho nhau. / Four agencies, each on another "
+            "dialect, send to each other.",
+        ),
+    ] = "",
     as_json: JsonOption = False,
 ) -> int:
     """Chạy thử trọn vẹn trên một máy. / The whole exchange on one machine.
@@ -49,6 +61,8 @@ def demo(
         vanlien demo
 
         vanlien demo --once --json
+
+        vanlien demo --dialects all --once
     """
     import contextlib
     import tempfile
@@ -65,18 +79,48 @@ def demo(
             made = tempfile.TemporaryDirectory(prefix="vanlien-demo-", ignore_cleanup_errors=True)
             directory = Path(stack.enter_context(made))
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        uvloop.run(_run(directory.absolute(), port, once=once or as_json, as_json=as_json))
+        play = _run_dialects if dialects else _run
+        uvloop.run(play(directory.absolute(), port, once=once or as_json, as_json=as_json))
     return OK
 
 
 async def _run(folder: Path, port: int, *, once: bool, as_json: bool) -> None:
+    from gateway.demo.run import run_once
+    from gateway.demo.world import world
+
+    stop, console, say = _stage(as_json=as_json)
+    console.print("[bold]vanlien demo[/bold]: cổng liên thông, trục mô phỏng, bốn cơ quan")
+    async with world(folder, port=port) as made:
+        say(f"Hạ tầng khóa thử nghiệm, trục quốc gia mô phỏng và cổng đã chạy: {made.gateway.url}")
+        result = await _unless(stop, run_once(made, say))
+        if result is None:
+            return
+        emit(result, _picture(result, once=once), as_json)
+        if not once:
+            await stop.wait()
+
+
+async def _run_dialects(folder: Path, port: int, *, once: bool, as_json: bool) -> None:
+    from gateway.demo.dialects import exchange, office
+
+    stop, console, say = _stage(as_json=as_json)
+    console.print("[bold]vanlien demo[/bold]: bốn cơ quan, bốn giao thức, một cổng liên thông")
+    async with office(folder, port=port) as made:
+        say(f"Cổng đã chạy, mở bốn giao thức: {made.gateway.url}")
+        result = await _unless(stop, exchange(made, say))
+        if result is None:
+            return
+        emit(result, _matrix(result, once=once), as_json)
+        if not once:
+            await stop.wait()
+
+
+def _stage(*, as_json: bool) -> "tuple[asyncio.Event, Console, Callable[[str], None]]":
+    """Return what a demo needs: when to stop, where to write, how to say a step."""
     import asyncio
     import signal
 
     from rich.console import Console
-
-    from gateway.demo.run import run_once
-    from gateway.demo.world import world
 
     console = Console(stderr=as_json, highlight=False)
     stop = asyncio.Event()
@@ -87,15 +131,32 @@ async def _run(folder: Path, port: int, *, once: bool, as_json: bool) -> None:
     def say(text: str) -> None:
         console.print(f"  [green]✓[/green] {text}")
 
-    console.print("[bold]vanlien demo[/bold]: cổng liên thông, trục mô phỏng, bốn cơ quan")
-    async with world(folder, port=port) as made:
-        say(f"Hạ tầng khóa thử nghiệm, trục quốc gia mô phỏng và cổng đã chạy: {made.gateway.url}")
-        result = await _unless(stop, run_once(made, say))
-        if result is None:
-            return
-        emit(result, _picture(result, once=once), as_json)
-        if not once:
-            await stop.wait()
+    return stop, console, say
+
+
+def _matrix(result: dict[str, Any], *, once: bool) -> Any:
+    """Return who sent to whom, and after how long the answer 03 was back."""
+    from rich.console import Group
+    from rich.table import Table
+    from rich.text import Text
+
+    title = "Gửi ↓ / nhận →: đã đến, rồi hồi báo 03 đã về, tính từ lúc gửi"
+    grid = Table(title=title, title_justify="left")
+    grid.add_column("")
+    for agency in result["agencies"]:
+        grid.add_column(f"{agency['code']}\n{agency['spoken']}", justify="center")
+    cells = {(d["from"], d["to"]): d for d in result["deliveries"]}
+    for sender in result["agencies"]:
+        row = [f"{sender['code']} {sender['name']}\n{sender['spoken']}"]
+        for recipient in result["agencies"]:
+            cell = cells.get((sender["code"], recipient["code"]))
+            row.append("–" if cell is None else f"{cell['delivered_s']} s\n{cell['accepted_s']} s")
+        grid.add_row(*row)
+    done = len(result["deliveries"])
+    words = [Text(f"{done}/{done} văn bản đã đến và đã được tiếp nhận, {result['seconds']} s.")]
+    if not once:
+        words.append(Text(f"Khóa của từng hệ thống: {result['folder']}/keys. Dừng bằng Ctrl-C."))
+    return Group(Text(), grid, *words)
 
 
 async def _unless(stop: "asyncio.Event", work: Any) -> Any:
