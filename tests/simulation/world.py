@@ -18,7 +18,7 @@ from functools import cache
 from random import Random
 from typing import Any
 
-from adapters.vxp import packets
+from adapters.simulator import packets
 from gateway import observe
 from gateway.broker.lanes import Lanes
 from gateway.config import Times
