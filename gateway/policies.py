@@ -4,6 +4,7 @@ Pure but for `adapter_of`, which reads a secret file. Every setting that a progr
 here or in `gateway.app`, and nowhere else.
 """
 
+import ssl
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
@@ -30,9 +31,9 @@ if TYPE_CHECKING:
 
 _OWN: Final[dict[str, tuple[str, ...]]] = {
     "vxp": ("hash_form",),
-    "bkav": (),
-    "langson": (),
-    "wso2": (),
+    "bkav": ("variant",),
+    "langson": ("variant", "username", "application_code"),
+    "wso2": ("variant", "token_endpoint"),
 }
 """Settings of a peer that one dialect alone understands."""
 _ASKING: Final = 4
@@ -142,7 +143,11 @@ def bounds_of(settings: Settings) -> Bounds:
 
 def adapter_of(peer: Peer, clock: Clock) -> Adapter:
     """Return the adapter of a peer."""
-    own = {name: getattr(peer, name) for name in _OWN[peer.dialect]}
+    own = {name: value for name in _OWN[peer.dialect] if (value := getattr(peer, name))}
+    if peer.dialect == "langson" and peer.password_file is not None:
+        own["password"] = read_secret_file(peer.password_file)
+    if peer.dialect == "wso2" and peer.unit_secret_file is not None:
+        own["unit_secret"] = read_secret_file(peer.unit_secret_file)
     return dialect(peer.dialect).make_client(
         name=peer.id,
         endpoint=str(peer.endpoint),
@@ -152,8 +157,20 @@ def adapter_of(peer: Peer, clock: Clock) -> Adapter:
         connections=peer.max_in_flight + _ASKING,
         max_packet_bytes=int(peer.max_bytes),
         silence_s=peer.timeout.total_seconds(),
+        ssl_context=_tls_of(peer),
         **own,
     )
+
+
+def _tls_of(peer: Peer) -> ssl.SSLContext | None:
+    """Return how a peer's server is checked and what we show it; None for the system's way."""
+    if peer.ca_file is None and peer.certificate_file is None:
+        return None
+    context = ssl.create_default_context(cafile=peer.ca_file)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    if peer.certificate_file is not None:
+        context.load_cert_chain(peer.certificate_file, peer.key_file)
+    return context
 
 
 def scanner_of(settings: Settings, clock: Clock) -> Clamd | None:

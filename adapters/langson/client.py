@@ -21,11 +21,11 @@ from adapters.langson.letters import between, form, inside_json, json_letter, si
 from adapters.langson.session import (
     NOT_SIGNED_IN,
     TROUBLE,
-    LangsonSettings,
     Pass,
+    Reply,
     Session,
-    not_stale,
 )
+from adapters.langson.settings import LangsonSettings
 from adapters.shared.dates import read_date
 from adapters.shared.upload import Upload
 from adapters.shared.values import kind_of, text_of, unreadable, wait_s
@@ -98,22 +98,22 @@ class LangsonAdapter:
             return Busy("quá hạn trước khi gửi / the deadline passed before sending")
         uploads: list[Upload] = []
 
-        async def send(given: Pass) -> tuple[int, str, bytes]:
+        async def send(given: Pass) -> Reply:
             uploads.append(Upload(parcel))
             return await self._send(parcel, uploads[-1], given)
 
         try:
             async with asyncio.timeout(left_s):
-                status, wish, body = await self._session.signed_in(send)
+                reply = await self._session.signed_in(send)
         except TROUBLE as exc:
             if uploads and uploads[-1].failure is not None:
                 raise uploads[-1].failure from exc
             return Busy(f"mất liên lạc với trục / no answer from the axis ({kind_of(exc)})")
         except UnavailableError as exc:
             return Busy(exc.public, exc.retry_after_s)
-        return _outcome(status, body, self._session.read, wait_s(wish, self._clock.now()))
+        return _outcome(reply, self._session.read, wait_s(reply.wish, self._clock.now()))
 
-    async def _send(self, parcel: Parcel, upload: Upload, given: Pass) -> tuple[int, str, bytes]:
+    async def _send(self, parcel: Parcel, upload: Upload, given: Pass) -> Reply:
         if self._settings.variant == "v1":
             before, after, content_type = form(parcel)
             size = len(before) + parcel.size_bytes + len(after)
@@ -127,9 +127,7 @@ class LangsonAdapter:
         async with self._session.open(
             "POST", self._paths.send, given, headers, data=data
         ) as response:
-            not_stale(response.status)
-            wish = response.headers.get("Retry-After", "")
-            return response.status, wish, await self._session.bounded(response)
+            return await self._session.reply(response)
 
     # ------------------------------------------------------------ collecting
 
@@ -250,14 +248,13 @@ class LangsonAdapter:
 # ---------------------------------------------------------------- answers
 
 
-def _outcome(
-    status: int, body: bytes, read: Callable[[bytes], wire.Answer], wish_s: float | None
-) -> Outcome:
+def _outcome(reply: Reply, read: Callable[[bytes], wire.Answer], wish_s: float | None) -> Outcome:
     """Turn an answer to sendEdoc, and its Retry-After, into an outcome (ID-09, SND-15)."""
+    status = reply.status
     if status == 413:
         return Refused("gói tin quá lớn với trục / the axis refuses its size", "10")
     try:
-        answer = read(body)
+        answer = read(reply.body)
     except UnavailableError as exc:
         told = f"trục trả lời HTTP {status} / the axis answers HTTP {status}"
         return Busy(told if status != 200 else exc.public, wish_s)

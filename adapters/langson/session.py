@@ -14,62 +14,29 @@ import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Any, Final, Literal, TypeVar
+from typing import Any, Final, Literal
 from urllib.parse import quote, urlsplit
 
 import aiohttp
 
 from adapters.langson import wire
+from adapters.langson.settings import LangsonSettings
 from adapters.shared.upload import shared
 from adapters.shared.values import kind_of, unreadable, wait_s
 from gateway.errors import ConfigurationError, Reason, UnavailableError
 from gateway.ports import Clock, SharedSecret
-
-T = TypeVar("T")
 
 # The peer's tokens live about half an hour (spec 7.7); nobody tells how long a given one has left.
 _RENEW_AFTER: Final = timedelta(minutes=25)
 TROUBLE: Final = (aiohttp.ClientError, OSError, TimeoutError, asyncio.IncompleteReadError)
 NOT_SIGNED_IN: Final = 401
 _SHORTEST_SECRET: Final = 6
-_PAUSE_S: Final = 30.0
+_REFUSED_S: Final = 30.0
+_TROUBLE_S: Final = 5.0
 _LONGEST_PAUSE_S: Final = 300.0
 # What a header can carry; signed tokens (JWT) run to thousands of characters.
 _TOKEN: Final = re.compile(r"[\x21-\x7e]{1,16384}")
 _LOGIN_STATUS: Final = frozenset({200, 400, 401, 403})
-
-
-@dataclass(frozen=True, slots=True)
-class LangsonSettings:
-    """What a connection needs besides the secret.
-
-    Args:
-        name: Name of the peer in our routes and logs.
-        endpoint: Base address, without `/v1` or `/api/lgspedoc`.
-        system_id: Id given at registration.
-        variant: Form of the protocol.
-        username: Who signs in; the system id when "".
-        application_code: What the sign-in names as application.
-        window: How far back we look for what waits.
-        connect_s: Longest wait for a connection.
-        silence_s: Longest silence of the peer while data should flow.
-        max_answer_bytes: Largest JSON answer, catalogue included; packets apart.
-        max_packet_bytes: Largest packet fetched.
-        connections: Most connections at once.
-    """
-
-    name: str
-    endpoint: str
-    system_id: str
-    variant: wire.Variant = "v1"
-    username: str = ""
-    application_code: str = ""
-    window: timedelta = timedelta(days=30)
-    connect_s: float = 10.0
-    silence_s: float = 60.0
-    max_answer_bytes: int = 64 * 1024 * 1024
-    max_packet_bytes: int = 512 * 1024 * 1024
-    connections: int = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +50,23 @@ class Pass:
 
 class StaleError(Exception):
     """The peer does not take the token."""
+
+
+class _RefusedError(Exception):
+    """The peer does not let us in."""
+
+    def __init__(self, told: UnavailableError) -> None:
+        super().__init__(told)
+        self.told = told
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What came back: HTTP status, Retry-After, body."""
+
+    status: int
+    wish: str
+    body: bytes
 
 
 class Session:
@@ -140,15 +124,18 @@ class Session:
                 self._check_pause()
                 try:
                     held = self._pass = await self._sign_in()
+                except _RefusedError as exc:
+                    self._pause(_REFUSED_S)
+                    raise exc.told from exc
                 except UnavailableError as exc:
-                    self._pause(exc.retry_after_s)
+                    self._pause(_TROUBLE_S if exc.retry_after_s is None else exc.retry_after_s)
                     raise
                 self._paused = None
             return held
 
-    def _pause(self, wish_s: float | None) -> None:
+    def _pause(self, wish_s: float) -> None:
         """Let nobody ask for a while: axes lock accounts that are tried again and again."""
-        wait = timedelta(seconds=_PAUSE_S if wish_s is None else min(wish_s, _LONGEST_PAUSE_S))
+        wait = timedelta(seconds=min(wish_s, _LONGEST_PAUSE_S))
         self._paused = (tuple(self._secret.offered()), self._clock.now() + wait)
 
     def _check_pause(self) -> None:
@@ -175,58 +162,92 @@ class Session:
             self._pass = None
 
     async def _sign_in(self) -> Pass:
-        settings = self.settings
-        asked = {"allow_anonymous": "true"} if settings.variant == "v1" else {}
-        status, answer = 0, None
+        """Sign in with the password, or with the secrets, one after the other.
+
+        Raises:
+            UnavailableError: No answer, or none that can be read.
+            _RefusedError: We are not let in.
+        """
+        status, said = 0, ""
         for secret in self._secret.offered():
-            told: dict[str, Any] = {
-                "username": settings.username or settings.system_id,
-                "password": word(secret),
-                "applicationCode": settings.application_code,
-            }
-            if settings.variant == "v1":
-                told |= {"otp": None, "twoFactorProvider": None, "typeObjs": [0, 1]}
-            try:
-                async with self.open(
-                    "POST", self.paths.login, None, params=asked, told=told
-                ) as response:
-                    status = response.status
-                    wish = response.headers.get("Retry-After", "")
-                    body = await self.bounded(response)
-            except TROUBLE as exc:
-                raise UnavailableError(
-                    Reason.UNAVAILABLE, f"login: no answer from the axis ({kind_of(exc)})"
-                ) from exc
-            if status not in _LOGIN_STATUS:
-                raise UnavailableError(
-                    Reason.UNAVAILABLE,
-                    f"login: HTTP {status}",
-                    retry_after_s=wait_s(wish, self._clock.now()),
-                )
-            answer = self.read(body)
+            status, answer = await self._login(self.settings.password or word(secret))
             token = wire.token_of(answer)
             if status == 200 and answer.ok and _TOKEN.fullmatch(token):
-                self._secret.worked(secret)
+                if not self.settings.password:
+                    self._secret.worked(secret)
                 return Pass(token, secret, self._clock.now() + _RENEW_AFTER)
+            said = answer.text
+            if self.settings.password:
+                break  # it does not change with the secret
             self._secret.refused(secret)
         # 15 of rules C7: not for the parcel to mend. It waits for the operator.
-        said = "" if answer is None else answer.text
-        raise unreadable(f"login is refused (HTTP {status}): {said}")
+        raise _RefusedError(unreadable(f"login is refused (HTTP {status}): {said}"))
 
-    async def signed_in(self, call: Callable[[Pass], Awaitable[T]]) -> T:
+    async def _login(self, password: str) -> tuple[int, wire.Answer]:
+        settings = self.settings
+        told: dict[str, Any] = {
+            "username": settings.username or settings.system_id,
+            "password": password,
+            "applicationCode": settings.application_code,
+        }
+        asked = {}
+        if settings.variant == "v1":
+            told |= {"otp": None, "twoFactorProvider": None, "typeObjs": [0, 1]}
+            asked = {"allow_anonymous": "true"}
+        try:
+            async with self.open(
+                "POST", self.paths.login, None, params=asked, told=told
+            ) as response:
+                status: int = response.status
+                wish = response.headers.get("Retry-After", "")
+                body = await self.bounded(response)
+        except TROUBLE as exc:
+            raise UnavailableError(
+                Reason.UNAVAILABLE, f"login: no answer from the axis ({kind_of(exc)})"
+            ) from exc
+        if status not in _LOGIN_STATUS:
+            raise UnavailableError(
+                Reason.UNAVAILABLE,
+                f"login: HTTP {status}",
+                retry_after_s=wait_s(wish, self._clock.now()),
+            )
+        return status, self.read(body)
+
+    async def signed_in(self, call: Callable[[Pass], Awaitable[Reply]]) -> Reply:
         """Make a call with a token; once more with a new one when the peer does not take it."""
         given = await self.signed()
         try:
-            return await call(given)
+            reply = await call(given)
         except StaleError:
             self.forget(given)
-        given = await self.signed()
-        try:
-            return await call(given)
-        except StaleError as exc:
-            self.forget(given)
-            self._pause(None)
-            raise unreadable("a new token is not taken (HTTP 401)") from exc
+            given = await self.signed()
+            try:
+                reply = await call(given)
+            except StaleError as exc:
+                self.forget(given)
+                self._pause(_REFUSED_S)
+                raise unreadable("a new token is not taken (HTTP 401)") from exc
+        if self.settings.password and _not_our_pair(reply):
+            return await self._with_another(given, call, reply)
+        return reply
+
+    async def _with_another(
+        self, given: Pass, call: Callable[[Pass], Awaitable[Reply]], reply: Reply
+    ) -> Reply:
+        """Try the other secrets of a pair that was refused; the sign-in told nothing of them."""
+        self._secret.refused(given.secret)
+        for secret in self._secret.offered():
+            if secret != given.secret:
+                tried = replace(given, secret=secret)
+                try:
+                    reply = await call(tried)
+                except StaleError as exc:
+                    raise unreadable("the token is not taken any more") from exc
+                if not _not_our_pair(reply):
+                    self._secret.worked(secret)
+                    self._pass = tried
+                    break
+        return reply
 
     # ------------------------------------------------------------ one call
 
@@ -291,7 +312,7 @@ class Session:
         """Make one small call and read its JSON answer."""
         operation = path.rpartition("/")[2]
 
-        async def call(given: Pass) -> tuple[int, bytes]:
+        async def call(given: Pass) -> Reply:
             told = body
             if body is not None and self.settings.variant == "lgspedoc":
                 told = {"token": given.token, **body, **self.pair(given)}
@@ -299,18 +320,28 @@ class Session:
                 None if method == "POST" else self.asked(given, parameters or {}, paired=paired)
             )
             async with self.open(method, path, given, params=params, told=told) as response:
-                not_stale(response.status)
-                return response.status, await self.bounded(response)
+                return await self.reply(response)
 
         try:
-            status, answer = await self.signed_in(call)
+            reply = await self.signed_in(call)
         except TROUBLE as exc:
             raise UnavailableError(
                 Reason.UNAVAILABLE, f"{operation}: no answer from the axis ({kind_of(exc)})"
             ) from exc
-        if status != 200:
-            raise unreadable(f"{operation}: HTTP {status}")
-        return self.read(answer)
+        if reply.status != 200:
+            raise unreadable(f"{operation}: HTTP {reply.status}")
+        return self.read(reply.body)
+
+    async def reply(self, response: aiohttp.ClientResponse) -> Reply:
+        """Return a small answer.
+
+        Raises:
+            StaleError: The token is not taken.
+        """
+        if response.status == NOT_SIGNED_IN:
+            raise StaleError
+        wish = response.headers.get("Retry-After", "")
+        return Reply(response.status, wish, await self.bounded(response))
 
     def pair(self, given: Pass) -> dict[str, str]:
         """Return who we are, as the older form wants it."""
@@ -319,7 +350,8 @@ class Session:
     def unsaid(self, text: str) -> str:
         """Return a peer's words without our secrets, which it may repeat: they are written down."""
         held = () if self._pass is None else (self._pass.token,)
-        for secret in (*map(word, self._secret.offered()), *held):
+        known = (*map(word, self._secret.offered()), self.settings.password)
+        for secret in (*known, *held):
             if len(secret) >= _SHORTEST_SECRET:
                 text = text.replace(secret, "***").replace(quote(secret, safe=""), "***")
         return text
@@ -343,10 +375,12 @@ class Session:
         return bytes(body)
 
 
-def not_stale(status: int) -> None:
-    """Raise StaleError when a status says that the token is not taken."""
-    if status == NOT_SIGNED_IN:
-        raise StaleError
+def _not_our_pair(reply: Reply) -> bool:
+    """Tell whether an answer is code 15 of rules C7: wrong SystemId or SecretKey."""
+    try:
+        return wire.read(reply.body).code == wire.WRONG_PAIR
+    except UnavailableError:
+        return False
 
 
 def word(secret: bytes) -> str:

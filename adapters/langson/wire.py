@@ -34,6 +34,7 @@ SERVICE_TYPE: Final = "eDoc"
 NO_TOKEN: Final = "licenseInfo:invalid"  # noqa: S105 - what the axis says without one
 OK: Final = "OK"
 SUCCESS_CODE: Final = "0"
+WRONG_PAIR: Final = "15"
 SENDER_HEADER: Final = "X-SystemId"
 SECRET_HEADER: Final = "X-SecretKey"  # noqa: S105 - a header's name
 

@@ -12,6 +12,7 @@ from gateway.errors import Fault
 _ALONE: Final = {
     "username": "langson",
     "application_code": "langson",
+    "password_file": "langson",
     "token_endpoint": "wso2",
     "unit_secret_file": "wso2",
 }

@@ -126,6 +126,12 @@ class Peer(Section):
         "Tên đăng nhập do bên kia cấp, nếu khác system_id (langson).",
         "Name we sign in by there, if it is not the system_id (langson).",
     )
+    password_file: SecretFile | None = field(
+        None,
+        "Tệp chứa mật khẩu đăng nhập, một dòng, nếu khác khóa trong secret_file (langson).",
+        "File with the password we sign in with, one line, if not the secret (langson).",
+        sample='"keys/truc-tinh.password"',
+    )
     application_code: str = field(
         "",
         "Mã ứng dụng khai khi đăng nhập (langson).",

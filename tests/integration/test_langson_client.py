@@ -225,6 +225,56 @@ async def test_the_other_secret_while_it_changes(axis, clock):
     assert request.headers["X-SecretKey"] == "cu"
 
 
+@pytest.fixture(params=["v1", "lgspedoc"])
+async def account(request, axis, clock):
+    """A client whose account has a password of its own, beside the pair of its agency."""
+    made = plugin.make_client(
+        name="tỉnh",
+        endpoint=axis.url,
+        system_id="H37.DN.001",
+        secret=Rotating(),
+        clock=clock,
+        variant=request.param,
+        username="quan-tri",
+        password="mat-khau",
+    )
+    made.paths = PATHS[request.param]
+    yield made
+    await made.close()
+
+
+def shown(axis, operation):
+    """Return the secret keys that calls of an operation showed."""
+    return [
+        request.headers.get("X-SecretKey")
+        or request.query.get("secretKey")
+        or json.loads(body).get("secretKey")
+        for name, request, body in axis.asked
+        if name == operation
+    ]
+
+
+async def test_an_account_with_a_password_of_its_own(account, axis, clock):
+    login, sending, listing, *_ = account.paths
+    assert isinstance(await send(account, clock), Taken)
+    assert json.loads(axis.asked[0][2])["password"] == "mat-khau"
+    assert shown(axis, sending) == ["moi"]
+    # The sign-in says nothing of the pair: the other secret is tried when the pair is refused.
+    axis.say(listing, (200, refused("15")))
+    await account.listing("edoc")
+    await account.listing("edoc")
+    assert shown(axis, listing) == ["moi", "cu", "cu"]
+    axis.say(sending, (200, refused("15")), (200, refused("15")))
+    assert isinstance(await send(account, clock), Busy)
+    assert shown(axis, sending) == ["moi", "cu", "moi"]
+    assert len(axis.named(login)) == 1
+    clock.move(minutes=26)
+    axis.say(login, (401, {"code": 401, "message": "mat-khau sai"}))
+    outcome = await send(account, clock)
+    assert isinstance(outcome, Busy)
+    assert "mat-khau" not in outcome.reason
+
+
 # ---------------------------------------------------------------- outcomes (rules C7)
 
 

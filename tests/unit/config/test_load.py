@@ -352,6 +352,7 @@ def test_the_sample_with_every_comment_taken_away_passes_too(folder):
         "ca-truc-tinh.pem",
         "cong-nay.pem",
         "cong-nay.key",
+        "truc-tinh.password",
     )
     own = ("agencies-broker.password",)
     for name in ("tls.pem", "tls.key", "token.pin", *own, *peer, *seal, *store, *ledger):
@@ -367,6 +368,7 @@ def test_the_sample_with_every_comment_taken_away_passes_too(folder):
     assert where(faults) == {
         "peer.token_endpoint",
         "peer.unit_secret_file",
+        "peer.password_file",
         "peer.ca_file",
         "peer.certificate_file",
         "http.tls_cert",
@@ -377,6 +379,7 @@ def test_the_sample_with_every_comment_taken_away_passes_too(folder):
         "reports.seal.key_file",
         "ledger.password_file",
         "ledger.ca_file",
+        "webhooks.ca_file",
     }
 
 
@@ -543,7 +546,9 @@ LANGSON = HAVING.replace("[[peer]]", '[[peer]]\ndialect = "langson"').replace(
 def test_a_peer_that_wants_a_sign_in(folder):
     for variant in ("v1", "lgspedoc"):
         extra = f'variant = "{variant}"\nusername = "quan-tri"\napplication_code = "APP"\n'
+        extra += 'password_file = "keys/secrets.key"\n'
         peer = load(write(folder, GOOD + LANGSON + extra), {}).peers[0]
+        assert peer.password_file == folder / "keys/secrets.key"
         assert (peer.variant, peer.username, peer.application_code) == (variant, "quan-tri", "APP")
 
 
@@ -554,6 +559,7 @@ def test_a_peer_that_wants_a_sign_in(folder):
         ('dialect = "langson"', 'dialect = "vxp"\nvariant = "v1"', "peer.variant"),
         ('dialect = "langson"', 'dialect = "vxp"\nusername = "a"', "peer.username"),
         ('dialect = "langson"', 'application_code = "a"', "peer.application_code"),
+        ('dialect = "langson"', 'password_file = "keys/secrets.key"', "peer.password_file"),
         ("https://", "http://", "peer.endpoint"),
     ],
 )
