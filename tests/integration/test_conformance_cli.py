@@ -10,6 +10,7 @@ import time
 
 import pytest
 
+from gateway import observe
 from gateway.__main__ import main
 
 SYSTEM = ["--system-id", "sim-h37-02", "--as", "H37.02", "--to", "H37.04"]
@@ -21,7 +22,8 @@ def run(capsys):
         code = main([*map(str, args)])
         return code, *capsys.readouterr()
 
-    return go
+    yield go
+    observe.silence()  # the commands spoke to this test's standard error
 
 
 def refused(run, *args):
@@ -43,7 +45,7 @@ def simulated(folder, *args):
     )
     told = folder / "credentials.json"
     ends = time.monotonic() + 60
-    while not told.exists() or not told.read_text():
+    while not told.exists() or not told.read_text().endswith("}"):
         assert child.poll() is None, child.stderr.read()
         assert time.monotonic() < ends
         time.sleep(0.05)

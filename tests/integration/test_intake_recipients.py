@@ -3,11 +3,13 @@
 Issue part 4 ("One bad recipient of forty"), SND-04, ID-04, ID-05, ID-09.
 """
 
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
-from gateway.ports import AgencyRecord
+from gateway.errors import Reason, RejectedError
+from gateway.ports import Accepted, AgencyRecord, SubmitOptions
 from tests.world.gatehouse import gatehouse, packet
 from tests.world.submitting import (
     admin,
@@ -180,3 +182,31 @@ async def test_who_is_connected_later_gets_it_when_it_is_sent_again(tmp_path: Pa
         for key, told in (("k1", first), ("k2", second), (None, second)):
             status, again, headers = await house.send(data, key=key)
             assert (status, again, headers["Idempotent-Replayed"]) == (202, told, "true")
+
+
+async def test_on_a_facade_what_can_reach_nobody_is_refused(tmp_path: Path) -> None:
+    """Its client hears nothing of single deliveries, and would believe it sent (ID-09)."""
+    async with gatehouse(tmp_path) as house:
+        await put_agency(house, LOCKED)
+        caller = house.gateway.callers.system("snv")
+        options = SubmitOptions(via="vxp", reachable=True)
+
+        async def submit(number: str, *to: str) -> Accepted:
+            async def chunks() -> AsyncIterator[bytes]:
+                yield packet(number, to=to)
+
+            return await house.gateway.door.submit(caller, chunks(), options)
+
+        for number, to, reason in (
+            ("1", ("X99.9",), Reason.RECIPIENT_UNKNOWN),
+            ("2", ("H37.70",), Reason.RECIPIENT_LOCKED),
+            ("3", ("H37.99", "X99.9"), Reason.NOT_CONNECTED),
+        ):
+            with pytest.raises(RejectedError) as caught:
+                await submit(number, *to)
+            assert caught.value.reason is reason
+            assert caught.value.findings
+        assert nothing_left(house)
+        # its good twin: one of them can be reached, and a repeat gets its answer
+        accepted = await submit("4", "X99.9", "H37.04")
+        assert (await submit("4", "X99.9", "H37.04")).id == accepted.id
