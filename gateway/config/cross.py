@@ -376,12 +376,15 @@ def _keys(settings: Settings) -> Iterator[Fault]:
                 f"must be 32 bytes in base64: {exc.public}",
             )
     for index, peer in enumerate(settings.peers):
-        if peer.secret_file.is_file():
+        for name in ("secret_file", "password_file", "unit_secret_file"):
+            path = getattr(peer, name)
+            if path is None or not path.is_file():
+                continue
             try:
-                read_secret_file(peer.secret_file)
+                read_secret_file(path)
             except ConfigurationError as exc:
                 yield Fault(
-                    f"peer[{index}].secret_file",
+                    f"peer[{index}].{name}",
                     f"phải là một dòng chữ: {exc.public}",
                     f"must be one line of text: {exc.public}",
                 )

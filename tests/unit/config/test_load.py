@@ -561,10 +561,17 @@ def test_a_peer_that_wants_a_sign_in(folder):
         ('dialect = "langson"', 'application_code = "a"', "peer.application_code"),
         ('dialect = "langson"', 'password_file = "keys/secrets.key"', "peer.password_file"),
         ("https://", "http://", "peer.endpoint"),
+        (
+            'dialect = "langson"',
+            'dialect = "langson"\npassword_file = "keys/empty"',
+            "peer[0].password_file",
+        ),
     ],
 )
 def test_faults_of_a_peer_that_wants_a_sign_in(folder, before, after, where_):
     assert before in LANGSON
+    (folder / "keys/empty").write_text("")
+    (folder / "keys/empty").chmod(0o600)
     found = check(write(folder, GOOD + LANGSON.replace(before, after, 1)), {})
     assert where(found) == {where_}
 
