@@ -65,13 +65,18 @@ def facade(means: Means) -> Facade:
         ("DELETE", "/donvilienthongs", desk.close),
     ]
     routes: list[web.AbstractRouteDef] = [
-        web.route(method, f"{base}{path}", guard(f"wso2{path}", operation))
+        web.route(method, f"{base}{path}", guard(f"wso2{path}", operation), **_no_head(method))
         for method, path, operation in table
     ]
     routes += [web.post(path, guard.plainly(signin.handle)) for path in wire.TOKEN_PATHS]
     nothing = guard.plainly(_no_such_resource)
     routes += [web.route("*", path, nothing) for path in (f"{base}/{{rest:.*}}", *wire.TOKEN_PATHS)]
     return Facade(routes, guard.busy)
+
+
+def _no_head(method: str) -> dict[str, Any]:
+    """HEAD would have a packet made ready for nobody to read."""
+    return {"allow_head": False} if method == "GET" else {}
 
 
 # ---------------------------------------------------------------- one call

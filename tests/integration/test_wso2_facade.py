@@ -771,10 +771,15 @@ async def test_registering_below_ones_own_is_noted(house):
         ("GET", "/donvilienthongs/H37.02"),
         ("GET", "/vanbans/a/b"),
         ("PATCH", "/vanbans"),
+        ("OPTIONS", "/vanbans"),
     ],
 )
 async def test_no_such_resource(kit, method, path):
     faulty(await kit.call(method, path), 404, 900906)
+
+
+async def test_nobody_asks_for_heads(kit):
+    assert (await kit.call("HEAD", "/vanbans")).status == 404
 
 
 async def test_our_failure_is_never_an_empty_list(front, kit):
