@@ -55,11 +55,15 @@ class Pace:
         longest_s: The longest.
         hold_s: How long a message is kept in hand; below the half hour after which RabbitMQ closes
             a channel that keeps one.
+        reply_s: How long an answer waits for a reply queue that does not take it.
+        mute_s: How long such a queue is not tried again.
     """
 
     first_s: float = 0.5
     longest_s: float = 30.0
     hold_s: float = 1200.0
+    reply_s: float = 60.0
+    mute_s: float = 60.0
 
 
 class Taking:
@@ -101,6 +105,7 @@ class Taking:
         self._working: set[asyncio.Task[None]] = set()
         self._cancelled = False
         self._losses = 0
+        self._mute: dict[str, float] = {}
 
     # ------------------------------------------------------------ open and shut
 
@@ -243,8 +248,29 @@ class Taking:
             await waits.out(partial(self._set_aside, given, why))
             return
         letter = await self._letter(caller, given, waits)
-        reply = self._names.reply(caller.system_id)
-        await waits.out(partial(self._mouth.say, reply, letter))
+        await self._reply(caller.system_id, letter, waits)
+
+    async def _reply(self, system_id: str, letter: Letter, waits: "_Waits") -> None:
+        """Say the answer; where only the reply queue is ill, keep it among the dead.
+
+        Else one system's queue would in time have everybody's hands.
+        """
+        loop = asyncio.get_running_loop()
+        if loop.time() >= self._mute.get(system_id, 0.0):
+            few = _Waits(self._pace, self._shut, hold_s=self._pace.reply_s)
+            try:
+                await few.out(partial(self._mouth.say, self._names.reply(system_id), letter))
+            except UnavailableError:
+                if self._shut.is_set():
+                    raise
+            else:
+                self._mute.pop(system_id, None)
+                return
+        kept = wire.unsaid(letter, system_id)
+        await waits.out(partial(self._mouth.say, self._names.dead, kept))
+        if system_id not in self._mute:
+            observe.alarm(what="agencies reply", subject=system_id)
+        self._mute[system_id] = loop.time() + self._pace.mute_s
 
     async def _caller(self, given: Given) -> Caller | None:
         """Return whose a message is; UnavailableError while nobody can tell who may call."""
@@ -311,12 +337,13 @@ class _Waits:
     Args:
         pace: How long.
         shut: Set when nothing more is to be taken.
+        hold_s: Other than the pace's.
     """
 
-    def __init__(self, pace: Pace, shut: asyncio.Event) -> None:
+    def __init__(self, pace: Pace, shut: asyncio.Event, *, hold_s: float | None = None) -> None:
         self._pace, self._shut = pace, shut
         self._loop = asyncio.get_running_loop()
-        self._until = self._loop.time() + pace.hold_s
+        self._until = self._loop.time() + (pace.hold_s if hold_s is None else hold_s)
         self._wait_s = pace.first_s
 
     async def out(self, work: Callable[[], Awaitable[T]]) -> T:

@@ -8,7 +8,7 @@ The tables of this module are what the AsyncAPI document is made of.
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, Final
 
@@ -327,6 +327,12 @@ def dead(given: Given, why: str) -> Letter:
         given.correlation_id,
         headers,
     )
+
+
+def unsaid(letter: Letter, system_id: str) -> Letter:
+    """Return an answer that its reply queue does not take, to be set aside."""
+    headers = {"why": "the reply queue does not take it", "user": system_id, **letter.headers}
+    return replace(letter, headers=headers)
 
 
 def _answer(given: Given, said: Said, body: bytes, *, replayed: bool = False) -> Letter:

@@ -331,7 +331,8 @@ async def dead_letters(town, count):
 
 
 async def test_a_reply_queue_that_is_gone_or_silent_is_nobody_elses_trouble(town):
-    async with town.door(confirm_s=1.0), system_at(town.place, town.one) as one:
+    pace = Pace(0.02, 0.1, 30.0, reply_s=0.5)
+    async with town.door(confirm_s=1.0, pace=pace), system_at(town.place, town.one) as one:
         await asyncio.to_thread(town.place.delete_queue, NAMES.reply(town.one).name)
         await one.publish(b"<edXML/>", message_id="m-1")
         await until(lambda: town.place.queues().get(NAMES.reply(town.one).name) == 1)
@@ -340,6 +341,17 @@ async def test_a_reply_queue_that_is_gone_or_silent_is_nobody_elses_trouble(town
         async with system_at(town.place, town.other) as other:
             await other.publish(b"<edXML>3</edXML>", message_id="m-3")
             assert (await other.reply()).correlation_id == "m-3"
+        await until(lambda: town.place.queues()[NAMES.dead.name] == 1)
+        await one.publish(b"<edXML>4</edXML>", message_id="m-4")  # not even tried
+        await until(lambda: town.place.queues()[NAMES.dead.name] == 2)
+    first, second = await dead_letters(town, 2)
+    assert (first.correlation_id, first.type, first.headers["user"]) == (
+        "m-2",
+        "accepted",
+        town.one,
+    )
+    assert second.correlation_id == "m-4"
+    assert town.place.queues()[NAMES.incoming.name] == 0
 
 
 async def test_a_node_at_rest_takes_nothing_and_goes_on(town):
