@@ -31,7 +31,9 @@ class NoTokenError(RejectedError):
 
     def __init__(self) -> None:
         super().__init__(
-            Reason.UNAUTHENTICATED, "no token, or it has ended or was replaced: sign in again"
+            Reason.UNAUTHENTICATED,
+            "no token, or it has ended or was replaced: sign in again; in a long JSON body the "
+            "token stands before edocContent, or in the header Authorization",
         )
 
 

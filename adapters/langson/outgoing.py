@@ -24,6 +24,8 @@ from gateway.ports import Packet
 _LOCAL: Final = struct.Struct("<4sHHHHHIIIHH")
 # Flags and method as `codec.unwrap.wrap` writes them: sizes behind the data, UTF-8, deflated.
 _OUR_ZIP: Final = b"\x08\x08\x08\x00"
+# What we hand out passed our limits when it came, whatever they were then.
+OWN_LIMITS: Final = Limits(packet_bytes=1 << 40, header_bytes=1 << 40, unwrapped_bytes=1 << 40)
 _FEED_BYTES: Final = 16 * 1024
 _WRAPPED: Final = "application/zip"
 
@@ -38,8 +40,7 @@ async def answer(packet: Packet, fetch: Fetch, item_id: str) -> AsyncGenerator[b
         fetch: Returns the packet again, for its files.
         item_id: Its docId.
     """
-    limits = Limits()
-    splitter = Splitter(limits, NullSink())
+    splitter = Splitter(OWN_LIMITS, NullSink())
     skeleton: Skeleton | None = None
     yield b'{"success":true,"code":200,"message":"OK","data":{"docId":' + _json(item_id)
     yield b',"edxml":"'
@@ -53,12 +54,14 @@ async def answer(packet: Packet, fetch: Fetch, item_id: str) -> AsyncGenerator[b
     yield b'"'
     for name, value in _head(skeleton).items():
         yield b"," + _json(name) + b":" + _json(value)
-    yield b',"attachments":['
-    if skeleton is not None and skeleton.parts:
-        async with aclosing(_files(fetch, skeleton.parts, limits)) as pieces:
-            async for piece in pieces:
-                yield piece
-    yield b"]}}"
+    if skeleton is not None:
+        yield b',"attachments":['
+        if skeleton.parts:
+            async with aclosing(_files(fetch, skeleton.parts)) as pieces:
+                async for piece in pieces:
+                    yield piece
+        yield b"]"
+    yield b"}}"
 
 
 async def packet_chunks(packet: Packet) -> AsyncGenerator[bytes, None]:
@@ -120,12 +123,10 @@ def text_at(node: Node, *path: str) -> str:
 # ---------------------------------------------------------------- attachments
 
 
-async def _files(
-    fetch: Fetch, parts: tuple[Part, ...], limits: Limits
-) -> AsyncGenerator[bytes, None]:
+async def _files(fetch: Fetch, parts: tuple[Part, ...]) -> AsyncGenerator[bytes, None]:
     """Yield the elements of `attachments`, from a second reading of the packet."""
     files = _Files(parts)
-    splitter = Splitter(limits, files)
+    splitter = Splitter(OWN_LIMITS, files)
     async with aclosing(packet_chunks(await fetch())) as chunks:
         async for chunk in chunks:
             # Little at a time: a file of zeros becomes a thousand times as long here.

@@ -10,10 +10,9 @@ from collections.abc import AsyncIterator
 from contextlib import aclosing
 from typing import Any, Final
 
-from adapters.langson.outgoing import packet_chunks, text_at
+from adapters.langson.outgoing import OWN_LIMITS, packet_chunks, text_at
 from adapters.shared.serving import let_go
 from gateway.codec.dates import read_date
-from gateway.codec.limits import DEFAULT_LIMITS
 from gateway.codec.split import NullSink, Skeleton, Splitter
 from gateway.codec.status import emit_status
 from gateway.domain.envelope import Organization, ResponseFor, StatusReport
@@ -94,7 +93,7 @@ class Reporter:
 
     async def _skeleton(self, caller: Caller, item_id: str) -> Skeleton:
         """Return an item's header; RejectedError when it is no document."""
-        splitter = Splitter(DEFAULT_LIMITS, NullSink())
+        splitter = Splitter(OWN_LIMITS, NullSink())
         async with aclosing(packet_chunks(await self._front.fetch(caller, item_id))) as chunks:
             async for chunk in chunks:
                 splitter.feed(chunk)
