@@ -3,8 +3,10 @@
 import asyncio
 import base64
 import contextlib
+import io
 import ipaddress
 import json
+import logging
 from dataclasses import replace
 from datetime import timedelta
 
@@ -15,12 +17,14 @@ from adapters import vxp
 from adapters.shared import serving
 from adapters.shared.signins import FREE
 from adapters.wso2 import plugin, wire
-from gateway import dialects
+from gateway import dialects, observe
 from gateway.config import cross
 from gateway.errors import IntegrityError, Reason, RejectedError, UnavailableError
 from gateway.keys.tokens import SealedTokens
 from gateway.ports import AgencyRow, Means
 from gateway.ports.registration import RequestRow, Wish
+from gateway.stores import UuidIds
+from gateway.web.server import listen, make_facade_app
 from tests.world import vxp_kit
 from tests.world.fake_frontdoor import FakeCallers, FakeClock, FakeFrontDoor
 from tests.world.vxp_kit import exchange
@@ -922,3 +926,44 @@ def test_no_other_dialect_s_paths_can_be_its_base(house):
         routes = dialects.dialect(name).facade(house.means).routes
         assert {route.path.split("/")[1] for route in routes} <= cross._TAKEN
     assert {path.split("/")[1] for path in wire.TOKEN_PATHS} <= cross._TAKEN
+
+
+async def test_secrets_tokens_and_content_are_in_no_line_and_no_answer(house, front, caplog):
+    """The whole frame around the façade, all logs at their finest, everything going wrong."""
+    caplog.set_level(logging.DEBUG)
+    lines = io.StringIO()
+    observe.configure(json=True, level="debug", stream=lines)
+    house.callers.add("rieng.qlvb", b"bi-mat-rieng", speaks_for=["H37.02"])
+    routes = plugin.facade(house.means).routes
+    running = await listen(make_facade_app(UuidIds(), routes), "127.0.0.1", 0)
+    house.port = running.port
+    kit = house.kit("rieng.qlvb", "bi-mat-rieng")
+    answers = []
+    try:
+        await kit.signed_in()
+        front.offer("a1", FILE, to="H37.02")
+        for secret in ("bi-mat-rieng", kit.token):
+            query = f"grant_type=client_credentials&client_secret={secret}"
+            answers.append(await kit.ask_token("", "", f"/token?{query}"))
+            answers.append(await kit.call("GET", "/vanbans", access_token=secret))
+            answers.append(await kit.call("GET", f"/{secret}", secretDonVi=secret))
+            answers.append(await kit.call("GET", f"/vanbans/{secret}"))
+            answers.append(await kit.call("GET", "/vanbans", status=secret))
+            answers.append(await kit.ask_token(f"grant_type={secret}"))
+            answers.append(await kit.ask_token(authorization=basic(secret, secret)))
+        wrong = house.kit("rieng.qlvb", "bi-mat-rieng-sai")
+        answers += [await wrong.ask_token() for _ in range(FREE + 1)]
+        for failure in (UnavailableError(), RuntimeError("bi-mat-rieng")):
+            front.failure = failure
+            answers.append(await kit.send(b"bi-mat-rieng"))
+        answers.append(await kit.call("PUT", "/vanbans/a1", b'{"status":"bi-mat-rieng"}'))
+        answers.append(await kit.call("POST", "/vanbans", b'"bi-mat-rieng"'))
+    finally:
+        await running.close()
+        observe.silence()
+    said = lines.getvalue() + caplog.text
+    assert said.count('"event":"signins_failing"') == 1
+    assert '"event":"auth_failed"' in said
+    for secret in ("bi-mat-rieng", kit.token[:40]):
+        assert secret not in said
+        assert all(secret.encode() not in reply.body for reply in answers)
