@@ -213,10 +213,12 @@ def judged(value: Any) -> Answer:
     text = text_of(inside, "errorDesc") or text_of(value, "message", "errorDesc")
     success = value.get("success")
     if not isinstance(success, bool):
-        # Answers of the login and of lists were seen with `code` alone.
-        if "code" not in value:
+        # Answers of the login and of lists were seen with `code` alone; nobody tells which codes
+        # a login has, but it gives a token to whom it lets in.
+        signed_in = bool(text_of(inside, "token"))
+        if "code" not in value and not signed_in:
             raise unreadable("the answer does not say whether it is one of success")
-        success = text_of(value, "code") in {"0", "200"}
+        success = signed_in or text_of(value, "code") in {"0", "200"}
     return Answer(success and code in {"", SUCCESS_CODE}, code, text[:500], value)
 
 

@@ -53,6 +53,11 @@ def test_answers_seen():
     assert (bad.ok, bad.code, bad.text, bad.refuses) == (False, "18", "Khong co", True)
     assert wire.token_of(wire.read(b'{"code":200,"message":"","data":{"token":"t"}}')) == "t"
     assert wire.token_of(wire.read(b'{"success":true,"message":"","token":"t"}')) == "t"
+    for code in (b'"00"', b"1", b'"success"', b"null"):
+        odd = wire.read(b'{"code":%b,"message":"","data":{"token":"t"}}' % code)
+        assert (odd.ok, wire.token_of(odd)) == (True, "t")
+    assert not wire.read(b'{"success":false,"data":{"token":"t"}}').ok
+    assert not wire.read(b'{"code":"500","data":[]}').ok
     assert wire.rows(wire.read(b'[{"code":"H37"}]')) == [{"code": "H37"}]
     # A success with a code of failure is none.
     assert not wire.read(b'{"success":true,"data":{"errorCode":"20"}}').ok
