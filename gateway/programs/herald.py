@@ -43,6 +43,7 @@ from gateway.programs.webhooks import ACTIVE, PAUSED, LedgerWebhooks, place_of
 _PAGE: Final = 100
 _AT_ONCE: Final = 64
 _LOOK_S: Final = 1.0
+_REST_S: Final = 0.05
 _GONE: Final = 410
 _GIVEN_UP: Final = "given up"
 """Mark of an active subscription whose last message is dead."""
@@ -202,6 +203,7 @@ class Herald:
         known = await self._ledger.one("webhook_call", id=message_id)
         attempt = self._attempt(row, place, notice, known, began, decision.wait)
         if isinstance(await self._ledger.commit(attempt), Conflict):
+            await asyncio.sleep(_REST_S)  # paused, put back, or another node's by now: look again
             return None
         async with self._room:
             posted = await self._hooks.send(

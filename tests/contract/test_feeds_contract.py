@@ -11,6 +11,7 @@ from gateway.ports import ChangeSet, Committed, Update
 from gateway.programs.feed import LedgerFeeds
 from gateway.programs.items import document_item, status_item
 from gateway.programs.pulse import Pulse
+from gateway.store.places import place_of
 from gateway.stores import ledger_at
 from tests.world import ledger_rows as rows
 from tests.world.fake_feeds import FakeFeeds
@@ -232,3 +233,18 @@ async def test_no_row_is_skipped_while_many_commit(house):
         await asyncio.gather(follow(), *(offer(15) for _ in range(4)))
     assert sorted(found) == sorted(sent)
     assert len(set(found)) == 60
+
+
+async def test_what_another_node_commits_is_found_by_looking(postgres_ledger_url):
+    place = place_of(postgres_ledger_url)
+    async with ledger_at(place) as mine, ledger_at(place) as theirs:
+        feeds = LedgerFeeds(mine, FakeClock(), Pulse(mine, poll_s=0.02))
+        there = House(LedgerFeeds(theirs, FakeClock(), Pulse(theirs)), theirs)
+        await feeds.place("amqp:qlvb")
+        assert await feeds.after("amqp:qlvb", {"H37.02"}, limit=9) == []
+        waiting = asyncio.create_task(feeds.changed("amqp:qlvb", PATIENCE_S))
+        new = await there.document()
+        async with asyncio.timeout(PATIENCE_S):
+            await waiting
+        (offer,) = await feeds.after("amqp:qlvb", {"H37.02"}, limit=9)
+        assert offer.item.id == new

@@ -216,6 +216,15 @@ async def test_a_name_that_leads_inside_is_not_dialled(monkeypatch, address):
         assert seen == []
 
 
+@pytest.mark.parametrize("host", ["2130706433", "0x7f000001", "127.1", "localhost", "0"])
+async def test_strange_spellings_of_this_machine_are_not_dialled(host):
+    async with receiver(says(OK)) as (port, seen):
+        posted = await poster(port, networks=()).post(f"https://{host}:{port}/", {}, BODY)
+        assert posted.status == 0
+        assert posted.outcome
+        assert seen == []
+
+
 async def test_a_name_whose_answer_changes_is_dialled_where_it_was_checked(monkeypatch):
     async with receiver(says(OK)) as (port, seen):
         # Good when looked at, evil a moment later: there is no second look.
