@@ -8,7 +8,7 @@ import json
 from typing import Any, Final
 
 from adapters.amqp import wire
-from adapters.amqp.names import Names, Queue
+from adapters.amqp.names import URGENT, Names, Queue
 from adapters.amqp.wire import Kind, Said
 
 VERSION: Final = "1.0.0"  # of the interface, not of the program
@@ -78,14 +78,17 @@ def _messages(messages: tuple[str, ...]) -> Json:
 def _submissions(names: Names) -> Json:
     return {
         "address": names.exchange,
-        "description": "Nơi hệ thống gửi vào / where systems publish; any routing key.",
+        "description": (
+            f"Nơi hệ thống gửi vào / where systems publish. Routing key {URGENT}: not to wait "
+            "behind the rest; any other key is the same as none."
+        ),
         "messages": _messages(_SUBMITTED),
         "bindings": {
             "amqp": {
                 "is": "routingKey",
                 "exchange": {
                     "name": names.exchange,
-                    "type": "fanout",
+                    "type": names.exchanges[-1].type,
                     "durable": True,
                     "autoDelete": False,
                 },

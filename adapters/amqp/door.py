@@ -1,6 +1,6 @@
-"""The agencies' door on RabbitMQ: one consumer, and a bringer for each system that has a queue.
+"""The agencies' door on RabbitMQ: two consumers, and a bringer for each system that has a queue.
 
-Two connections: one to take, one to publish, because a broker short of memory or disk stops reading
+Connections to take and one to publish, because a broker short of memory or disk stops reading
 from who publishes. Rests and ends like a listener: nothing more is taken, what is in hand is
 answered. A crash leaves messages that come again, to the same answers.
 """
@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from typing import Final
 
 from aio_pika.abc import AbstractConnection
 
@@ -22,6 +23,8 @@ from gateway.errors import UnavailableError
 from gateway.ports import Callers, Feeds, FrontDoor, Uploads
 from gateway.rabbit import Link, Outage, Server
 
+_URGENT_SHARE: Final = 4
+
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
@@ -30,7 +33,7 @@ class Bounds:
     Args:
         systems: Those that have queues.
         max_bytes: Largest packet inside a message, either way.
-        hands: Messages worked on at a time.
+        hands: Messages worked on at a time, and a quarter more for urgent ones.
         finish_s: How long what is in hand may take when the node goes to rest.
         pace: How long "not now" is waited for.
         between_s: How often one who has no turn to bring asks again.
@@ -76,22 +79,33 @@ class AgenciesDoor:
             lambda *, away_s: observe.agencies_broker_back(away_s=away_s),
             observe.agencies_broker_let_go,
         )
-        self._in = Link(server, "agencies take", self._outage)
         self._out = Link(server, "agencies publish", self._outage)
         self._dead = False
         self._mouth = Mouth(self._out, names, self._outage, server.confirm_s)
-        self._taking = Taking(
-            self._in,
-            names,
-            self._outage,
-            self._mouth,
-            front=front,
-            callers=callers,
-            uploads=uploads,
-            max_bytes=bounds.max_bytes,
-            hands=bounds.hands,
-            pace=bounds.pace,
-        )
+        # A connection each: what breaks the one leaves the other (and what is urgent) alone.
+        self._in = [
+            Link(server, "agencies take", self._outage),
+            Link(server, "agencies take urgent", self._outage),
+        ]
+        self._taking = [
+            Taking(
+                link,
+                queue,
+                names,
+                self._outage,
+                self._mouth,
+                front=front,
+                callers=callers,
+                uploads=uploads,
+                max_bytes=bounds.max_bytes,
+                hands=hands,
+                pace=bounds.pace,
+            )
+            for link, queue, hands in (
+                (self._in[0], names.incoming, bounds.hands),
+                (self._in[1], names.urgent, max(1, bounds.hands // _URGENT_SHARE)),
+            )
+        ]
         self._bringing = [
             Bringing(
                 system_id,
@@ -110,7 +124,8 @@ class AgenciesDoor:
     async def run(self) -> None:
         """Serve until cancelled."""
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._taking.run(), name="agencies take")
+            for taking in self._taking:
+                group.create_task(taking.run(), name="agencies take")
             group.create_task(self._watch(), name="agencies watch")
             for one in self._bringing:
                 group.create_task(one.run(), name=f"agencies bring {one.system_id}")
@@ -159,18 +174,20 @@ class AgenciesDoor:
 
     def rest(self, resting: bool) -> None:
         """Take and bring nothing more, or go on."""
-        self._taking.rest(resting)
+        for taking in self._taking:
+            taking.rest(resting)
         for one in self._bringing:
             one.rest(resting)
 
     async def close(self) -> None:
         """Take nothing more and answer what is in hand. Safe to repeat."""
         self.rest(True)
-        await self._taking.finished(self._bounds.finish_s)
+        patience_s = self._bounds.finish_s
+        await asyncio.gather(*(taking.finished(patience_s) for taking in self._taking))
 
     async def let_go(self) -> None:
         """Close the connections; the programs have ended."""
-        await asyncio.gather(self._in.close(), self._mouth.close())
+        await asyncio.gather(*(link.close() for link in self._in), self._mouth.close())
         for one in self._bringing:
             one.close()
         self._note(False)

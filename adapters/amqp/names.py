@@ -1,17 +1,21 @@
 """Exchange and queues of the agencies' door as data, and who may do what with them. Pure values.
 
-Agencies publish to one exchange, which copies everything to one queue: no routing key can lose a
-message. Each system has two queues, one for our answers and one for what is brought to it. They are
-made by us: a system needs no right to make or bind anything, so it can pretend to no other's queue.
+Agencies publish to one exchange. What bears the routing key "urgent" goes to a queue of its own, so
+that it never waits behind the rest; everything else, whatever its key, to the other: no routing key
+can lose a message. Each system has two queues, one for our answers and one for what is brought to
+it. They are made by us: a system needs no right to make or bind anything, so it can pretend to no
+other's queue.
 """
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Final
 
 PREFIX: Final = "vanlien"
+URGENT: Final = "urgent"
+"""Routing key of what is not to wait behind the rest."""
 _GIB: Final = 1 << 30
 Arguments = Mapping[str, str | int]
 
@@ -39,12 +43,22 @@ _DEAD: Final = _quorum(10_000, 4 * _GIB, "drop-head")
 
 
 @dataclass(frozen=True, slots=True)
+class Exchange:
+    """One exchange: its name, its type, what it is declared with."""
+
+    name: str
+    type: str
+    arguments: Arguments = field(default_factory=lambda: MappingProxyType({}))
+
+
+@dataclass(frozen=True, slots=True)
 class Queue:
-    """One queue: its name, what it is declared with, the exchange that fills it ("" for none)."""
+    """One queue: its name, what it is declared with, the exchange and key that fill it."""
 
     name: str
     arguments: Arguments
     exchange: str = ""
+    key: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +87,27 @@ class Names:
         return f"{self.prefix}.in"
 
     @property
+    def exchanges(self) -> tuple[Exchange, ...]:
+        """Every exchange, in the order they can be made."""
+        # SND-03 (rules C1): what is urgent overtakes; what matches no key goes to the other.
+        other = f"{self.exchange}.other"
+        return (
+            Exchange(other, "fanout"),
+            Exchange(self.exchange, "direct", MappingProxyType({"alternate-exchange": other})),
+        )
+
+    @property
     def incoming(self) -> Queue:
         """What systems published and we have not answered yet."""
+        return Queue(f"{self.prefix}.in", self._incoming, f"{self.exchange}.other")
+
+    @property
+    def urgent(self) -> Queue:
+        """The same, of what its sender calls urgent."""
+        return Queue(f"{self.prefix}.in.urgent", self._incoming, self.exchange, URGENT)
+
+    @property
+    def _incoming(self) -> Arguments:
         last: dict[str, str | int] = {
             "x-delivery-limit": DELIVERY_LIMIT,
             "x-dead-letter-exchange": "",
@@ -82,8 +115,7 @@ class Names:
             # Else the broker may lose what it moves.
             "x-dead-letter-strategy": "at-least-once",
         }
-        arguments = MappingProxyType({**_INCOMING, **last})
-        return Queue(f"{self.prefix}.in", arguments, self.exchange)
+        return MappingProxyType({**_INCOMING, **last})
 
     @property
     def dead(self) -> Queue:
@@ -101,7 +133,7 @@ class Names:
     def every(self, systems: Iterable[str]) -> tuple[Queue, ...]:
         """Return all queues of a door that serves these systems."""
         own = (queue for one in systems for queue in (self.reply(one), self.out(one)))
-        return (self.incoming, self.dead, *own)
+        return (self.dead, self.urgent, self.incoming, *own)
 
     def permissions(self, system_id: str) -> Permissions:
         """Return all that a system's user may do: publish to us, read its own two queues."""

@@ -25,7 +25,7 @@ from typing import Final, TypeVar
 from aio_pika.abc import AbstractChannel, AbstractIncomingMessage
 
 from adapters.amqp import topology, wire
-from adapters.amqp.names import Names
+from adapters.amqp.names import Names, Queue
 from adapters.amqp.speaking import Mouth
 from adapters.amqp.wire import Confirm, Given, Letter, Submission
 from gateway import observe
@@ -67,10 +67,11 @@ class Pace:
 
 
 class Taking:
-    """The consumer of the incoming queue, open while the node serves.
+    """The consumer of one of the incoming queues, open while the node serves.
 
     Args:
         link: The connection.
+        queue: The queue.
         names: What queues are called.
         outage: Told when the broker is away, and back.
         mouth: Publishes the answers.
@@ -85,6 +86,7 @@ class Taking:
     def __init__(
         self,
         link: Link,
+        queue: Queue,
         names: Names,
         outage: Outage,
         mouth: Mouth,
@@ -96,7 +98,8 @@ class Taking:
         hands: int,
         pace: Pace = Pace(),
     ) -> None:
-        self._link, self._names, self._outage, self._mouth = link, names, outage, mouth
+        self._link, self._queue, self._names = link, queue, names
+        self._outage, self._mouth = outage, mouth
         self._front, self._callers, self._uploads = front, callers, uploads
         self._max_bytes, self._hands, self._pace = max_bytes, hands, pace
         self._open, self._changed = asyncio.Event(), asyncio.Event()
@@ -145,8 +148,7 @@ class Taking:
     async def _consume(self) -> None:
         """Open the consumer and keep it until something changes."""
         connection = await self._link.steady()
-        queues = (self._names.incoming, self._names.dead)
-        await topology.ensure(connection, self._names, queues)
+        await topology.ensure(connection, self._names, (self._names.dead, self._queue))
         channel = await open_channel(connection)
         self._changed.clear()
         self._cancelled = False
@@ -157,7 +159,7 @@ class Taking:
                 inner.on_consumer_cancel_callbacks.add(self._on_cancelled)
                 one_by_one = self._losses >= LOSSES
                 await channel.set_qos(prefetch_count=1 if one_by_one else self._hands)
-                queue = await channel.get_queue(self._names.incoming.name, ensure=False)
+                queue = await channel.get_queue(self._queue.name, ensure=False)
                 tag = await queue.consume(self._on_message)
             self._outage.back(self._link.side)
             while self._open.is_set() and not self._cancelled and not channel.is_closed:
@@ -251,10 +253,7 @@ class Taking:
         await self._reply(caller.system_id, letter, waits)
 
     async def _reply(self, system_id: str, letter: Letter, waits: "_Waits") -> None:
-        """Say the answer; where only the reply queue is ill, keep it among the dead.
-
-        Else one system's queue would in time have everybody's hands.
-        """
+        """Say the answer, or keep it among the dead: no ill queue has everybody's hands."""
         loop = asyncio.get_running_loop()
         if loop.time() >= self._mute.get(system_id, 0.0):
             few = _Waits(self._pace, self._shut, hold_s=self._pace.reply_s)
@@ -319,7 +318,7 @@ class Taking:
             idempotency_key=asked.key,
             all_or_nothing=asked.all_or_nothing,
             check_sha256=_check(asked.sha256) if asked.sha256 else None,
-            urgent=asked.urgent,
+            urgent=True if asked.urgent is None and self._queue.key else asked.urgent,
         )
         if asked.reference is not None:
             packet = await self._uploads.open(caller, asked.reference.upload)

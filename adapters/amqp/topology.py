@@ -12,7 +12,7 @@ from aio_pika import ExchangeType
 from aio_pika.abc import AbstractChannel, AbstractConnection
 from aiormq.exceptions import ChannelNotFoundEntity, ChannelPreconditionFailed
 
-from adapters.amqp.names import Names, Queue
+from adapters.amqp.names import Exchange, Names, Queue
 from gateway.errors import UnavailableError
 from gateway.rabbit import CALL_S, Link, Server, open_channel, part_from, speaking, to_the_end
 
@@ -40,7 +40,7 @@ async def ensure(
         make: False: compare only.
     """
     async with _asking(connection) as questions:
-        found = [await questions.exchange(names.exchange, make=make)]
+        found = [await questions.exchange(one, make=make) for one in names.exchanges]
         found += [await questions.queue(queue, make=make) for queue in queues]
     return found
 
@@ -63,19 +63,19 @@ class _Questions:
         self._connection = connection
         self._channel: AbstractChannel | None = None
 
-    async def exchange(self, name: str, *, make: bool) -> Found:
-        there = await self._there(exchange=name) is not None
-        differs = await self._declared(exchange=name) if make or there else ""
-        return Found(name, "exchange", there, differs=differs)
+    async def exchange(self, exchange: Exchange, *, make: bool) -> Found:
+        there = await self._there(exchange) is not None
+        differs = await self._declared(exchange) if make or there else ""
+        return Found(exchange.name, "exchange", there, differs=differs)
 
     async def queue(self, queue: Queue, *, make: bool) -> Found:
-        ready = await self._there(queue=queue)
+        ready = await self._there(queue)
         there = ready is not None
-        differs = await self._declared(queue=queue) if make or there else ""
+        differs = await self._declared(queue) if make or there else ""
         if make and queue.exchange:
             async with speaking(CALL_S):
                 kept = await (await self._open()).get_queue(queue.name, ensure=False)
-                await kept.bind(queue.exchange)
+                await kept.bind(queue.exchange, queue.key)
         return Found(queue.name, "queue", there, ready or 0, differs)
 
     async def close(self) -> None:
@@ -83,32 +83,37 @@ class _Questions:
         if self._channel is not None and not self._channel.is_closed:
             await to_the_end(part_from(self._channel))
 
-    async def _there(self, *, exchange: str = "", queue: Queue | None = None) -> int | None:
+    async def _there(self, thing: Exchange | Queue) -> int | None:
         """Return how many messages wait, None when there is no such thing."""
         try:
             async with speaking(CALL_S):
                 channel = await self._open()
-                if queue is not None:
-                    asked = await channel.declare_queue(queue.name, passive=True)
+                if isinstance(thing, Queue):
+                    asked = await channel.declare_queue(thing.name, passive=True)
                     return asked.declaration_result.message_count or 0
-                await channel.declare_exchange(exchange, passive=True)
+                await channel.declare_exchange(thing.name, passive=True)
         except UnavailableError as exc:
             if isinstance(exc.__cause__, ChannelNotFoundEntity):
                 return None
             raise
         return 0
 
-    async def _declared(self, *, exchange: str = "", queue: Queue | None = None) -> str:
+    async def _declared(self, thing: Exchange | Queue) -> str:
         """Declare as ours are: nothing happens, it is made, or what differs is returned."""
         try:
             async with speaking(CALL_S):
                 channel = await self._open()
-                if queue is not None:
+                if isinstance(thing, Queue):
                     await channel.declare_queue(
-                        queue.name, durable=True, arguments=dict(queue.arguments)
+                        thing.name, durable=True, arguments=dict(thing.arguments)
                     )
                 else:
-                    await channel.declare_exchange(exchange, ExchangeType.FANOUT, durable=True)
+                    await channel.declare_exchange(
+                        thing.name,
+                        ExchangeType(thing.type),
+                        durable=True,
+                        arguments=dict(thing.arguments),
+                    )
         except UnavailableError as exc:
             if not isinstance(exc.__cause__, ChannelPreconditionFailed):
                 raise

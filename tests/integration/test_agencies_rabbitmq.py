@@ -204,6 +204,32 @@ async def test_a_system_has_no_right_to_more_than_its_own(town):
                 )
 
 
+async def test_what_is_urgent_overtakes_and_no_key_loses_a_message(town):
+    town.front = Stuck()
+    town.front.may_go_on = asyncio.Event()
+    async with town.door(hands=2), system_at(town.place, town.one) as system:
+        for n in range(4):
+            await system.publish(b"<edXML>%d</edXML>" % n, message_id=f"m-{n}", key=f"any.{n}")
+        await system.publish(b"<edXML>urgent</edXML>", message_id="u-1", key="urgent")
+        assert (await system.reply()).correlation_id == "u-1"
+        town.front.may_go_on.set()
+        assert {(await system.reply()).correlation_id for _ in range(4)} == {
+            f"m-{n}" for n in range(4)
+        }
+    said = {packet: options.urgent for _, packet, options in town.front.documents.values()}
+    assert said.pop(b"<edXML>urgent</edXML>") is True
+    assert set(said.values()) == {None}
+
+
+class Stuck(FakeFrontDoor):
+    """A front door that is busy with everything but what is urgent."""
+
+    async def submit(self, caller, packet, options):
+        if not options.urgent:
+            await self.may_go_on.wait()
+        return await super().submit(caller, packet, options)
+
+
 # ---------------------------------------------------------------- deaths and troubles
 
 

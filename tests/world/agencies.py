@@ -47,7 +47,7 @@ class System:
     def __init__(self, system_id, channel, names):
         self.id, self.channel, self.names = system_id, channel, names
 
-    async def publish(self, body=b"", **properties):
+    async def publish(self, body=b"", *, key="", **properties):
         """Publish a submission as a careful client does."""
         told = {
             "user_id": self.id,
@@ -57,7 +57,7 @@ class System:
             "delivery_mode": DeliveryMode.PERSISTENT,
         } | properties
         exchange = await self.channel.get_exchange(self.names.exchange, ensure=False)
-        await exchange.publish(Message(body, **told), "", mandatory=True)
+        await exchange.publish(Message(body, **told), key, mandatory=True)
 
     async def reply(self, *, limit_s=60):
         """Take the next answer."""
