@@ -317,7 +317,7 @@ class AxisDesk:
         ]
         return found[:limit]
 
-    async def agencies(self) -> Sequence[AgencyRow]:
+    async def agencies(self, *, closed: bool = False) -> Sequence[AgencyRow]:
         """Return the catalogue: one row an agency, the old code beside it."""
         self._faults.reached("agencies", "")
         return tuple(row for code, row in self._registers.agencies.items() if code == row.code)

@@ -324,17 +324,17 @@ class _Desk:
     async def units(
         self, request: web.Request, signed: wire.Signed, caller: Caller
     ) -> web.StreamResponse:
-        """Return the catalogue as the synchronising clients want it."""
+        """Return the catalogue as the synchronising clients want it, closed codes as deleted."""
         table = [
             _agency_row(r)
             | {
                 "version": "1",
                 "centerCode": "",
-                "deleted": "false" if r.status == "active" else "true",
+                "deleted": "true" if r.status == "closed" else "false",
                 "modifyDate": "",
                 "isAgency": "true",
             }
-            for r in await self._front.agencies()
+            for r in await self._front.agencies(closed=True)
         ]
         return _json(answers.build(data=table))
 

@@ -336,15 +336,17 @@ class Directory:
             return agency.legacy_code
         return agency.code
 
-    def pickable(self, on: date) -> tuple[Agency, ...]:
-        """Return whom a clerk may choose as recipient: open agencies, no integration centres."""
+    def agencies(self) -> tuple[Agency, ...]:
+        """Return everybody, closed ones too; integration centres are systems, no agencies."""
         return tuple(
             a
             for a in self._agencies.values()
-            if a.kind is not AgencyKind.HUB
-            and classify(a.code) is not CodeKind.HUB
-            and a.status_on(on) is AgencyStatus.ACTIVE
+            if a.kind is not AgencyKind.HUB and classify(a.code) is not CodeKind.HUB
         )
+
+    def pickable(self, on: date) -> tuple[Agency, ...]:
+        """Return whom a clerk may choose as recipient: open agencies, no integration centres."""
+        return tuple(a for a in self.agencies() if a.status_on(on) is AgencyStatus.ACTIVE)
 
     def findings(self) -> tuple[Finding, ...]:
         """Return what is wrong with the catalogue itself, for the import report.

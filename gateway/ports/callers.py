@@ -239,8 +239,8 @@ class FrontDoor(Protocol):
         """List deliveries of what the caller sent, newest first."""
         ...
 
-    async def agencies(self) -> Sequence[AgencyRow]:
-        """Return the catalogue."""
+    async def agencies(self, *, closed: bool = False) -> Sequence[AgencyRow]:
+        """Return the catalogue: whom one may send to; with `closed`, closed and locked ones too."""
         ...
 
     async def find_agencies(

@@ -164,10 +164,11 @@ class Door:
         )
         return [_sent_item(r) for r in rows]
 
-    async def agencies(self) -> Sequence[AgencyRow]:
+    async def agencies(self, *, closed: bool = False) -> Sequence[AgencyRow]:
         """Return the catalogue, integration centres left out (spec/edxml.md 1.3)."""
         directory, day = self._context.directory(), today(self._context)
-        return [_agency(a, day) for a in directory.pickable(day)]
+        chosen = directory.agencies() if closed else directory.pickable(day)
+        return [_agency(a, day) for a in chosen]
 
     async def find_agencies(
         self, text: str, *, limit: int, closed: bool = False

@@ -104,6 +104,10 @@ async def test_closing_goes_the_same_way(house):
         return house.gateway.catalogue.directory().get("H37.02.07").status.value == "closed"
 
     await house.until(closed)
+    units = ok(await kit(house, "snv").call("getSynchronizeUnit"))["data"]
+    assert [u["code"] for u in units if u["deleted"] == "true"] == ["H37.02.07"]
+    listed = ok(await kit(house, "snv").call("getAgenciesList"))["data"]
+    assert {u["code"] for u in units} - {a["code"] for a in listed} == {"H37.02.07"}
     failed(await kit(house, "snv").call("deleteAgency", b"{}", AgencyCode="H37.99.01"), 10)
 
 

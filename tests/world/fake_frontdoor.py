@@ -265,9 +265,9 @@ class FakeFrontDoor:
             and consignment_id in {None, item.consignment_id}
         ][:limit]
 
-    async def agencies(self) -> Sequence[AgencyRow]:
+    async def agencies(self, *, closed: bool = False) -> Sequence[AgencyRow]:
         self._fail()
-        return tuple(self.catalogue)
+        return tuple(row for row in self.catalogue if closed or row.status == "active")
 
     async def find_agencies(
         self, text: str, *, limit: int, closed: bool = False
