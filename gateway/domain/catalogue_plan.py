@@ -12,23 +12,19 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, Final
 
+from gateway.domain import catalogue_links as links
 from gateway.domain.catalogue_remarks import (
     Remark,
     backwards,
-    circle,
     garbled,
     malformed,
     nameless,
-    no_parent,
-    nobody,
     not_theirs,
-    renumbered,
     reopened,
     taken,
     twice,
 )
 from gateway.domain.identifiers import CodeKind, classify, fold
-from gateway.domain.succession import loops
 
 Fields = Mapping[str, Any]
 """Columns of an agency by name, JSON values; `successors` as [code, first day, last day]."""
@@ -172,12 +168,14 @@ def compare(known: Mapping[str, Fields], listed: Iterable[Listed], scope: Scope)
         for code in missing:
             after = {"status": "closed"}
             work.steps.append(Step(code, ("closed",), {"status": known[code]["status"]}, after))
-    _check_links(work)
+    work.conflicts += links.conflicts(known, work.steps)
+    work.warnings += links.unknown_parents(known, work.steps, work.names)
     return _finished(work, missing)
 
 
 def _finished(work: _Comparison, missing: Sequence[str]) -> Plan:
-    _leave_out_heirless(work)
+    out = {remark.code for remark in work.conflicts}
+    work.conflicts += links.heirless(work.known, work.steps, out)
     out = {remark.code for remark in work.conflicts}
     steps = [step for step in work.steps if step.code not in out]
     steps.sort(key=lambda s: (s.before is not None, "closed" in s.kinds, s.code))
@@ -186,34 +184,17 @@ def _finished(work: _Comparison, missing: Sequence[str]) -> Plan:
     too_many = ""
     if closing > max(1.0, open_now * work.scope.most_closed_percent / 100):
         too_many = f"{closing}/{open_now}"
+    renumbered = links.renumberings(work.known, work.steps, missing)
     return Plan(
         steps=tuple(steps),
         conflicts=tuple(work.conflicts),
-        warnings=(*work.warnings, *_renumbered(work, missing), *work.scope.remarks),
+        warnings=(*work.warnings, *renumbered, *work.scope.remarks),
         same=work.same,
         hidden=work.hidden,
         missing=tuple(missing),
         in_scope=open_now,
         too_many=too_many,
     )
-
-
-def _leave_out_heirless(work: _Comparison) -> None:
-    """Leave out who would be succeeded by a row that was left out, until nobody is."""
-    out = {remark.code for remark in work.conflicts} - set(work.known)
-    while True:
-        found = [
-            nobody(step.code, link[0])
-            for step in work.steps
-            if step.code not in out
-            for link in step.after.get("successors", ())
-            if link[0] in out
-        ]
-        fresh = {remark.code for remark in found} - {r.code for r in work.conflicts}
-        if not fresh:
-            return
-        work.conflicts += [remark for remark in found if remark.code in fresh]
-        out |= fresh - set(work.known)
 
 
 def _names(known: Mapping[str, Fields]) -> dict[str, str]:
@@ -379,43 +360,3 @@ def _missing(work: _Comparison) -> list[str]:
         for code, fields in work.known.items()
         if code not in work.seen and fields["status"] != "closed" and _may(work, fields, code)
     )
-
-
-def _check_links(work: _Comparison) -> None:
-    """Find successors and parents that are nobody, or run in a circle once this is applied."""
-    heirs: dict[str, list[str]] = {}
-    parents: dict[str, list[str]] = {}
-    for code, fields in work.known.items():
-        heirs[code] = [fold(link[0]) for link in fields["successors"]]
-        parents[code] = [fold(fields["parent"])] if fields["parent"] else []
-    changed = [s for s in work.steps if "successors" in s.after or "parent" in s.after]
-    for step in work.steps:
-        heirs.setdefault(step.code, [])
-    for step in changed:
-        if "successors" in step.after:
-            heirs[step.code] = [link[0] for link in step.after["successors"]]
-        if "parent" in step.after:
-            parents[step.code] = [step.after["parent"]] if step.after["parent"] else []
-    for step in changed:
-        for heir in heirs[step.code] if "successors" in step.after else ():
-            if heir not in heirs:
-                work.conflicts.append(nobody(step.code, heir))
-        if "successors" in step.after and loops(step.code, lambda c: heirs.get(c, ())):
-            work.conflicts.append(circle(step.code, "Đơn vị kế thừa", "successors"))
-        if loops(step.code, lambda c: parents.get(c, ())):
-            work.conflicts.append(circle(step.code, "Cấp trên", "bodies above"))
-        above = step.after.get("parent")
-        if above and above not in heirs and above not in work.names:
-            work.warnings.append(no_parent(step.code, above))
-
-
-def _renumbered(work: _Comparison, missing: Sequence[str]) -> Iterator[Remark]:
-    came: dict[tuple[str, str], list[str]] = {}
-    for step in work.steps:
-        if step.before is None:
-            key = step.after.get("name", "").casefold(), step.after.get("parent", "")
-            came.setdefault(key, []).append(step.code)
-    for code in missing:
-        fields = work.known[code]
-        for other in came.get((fields["name"].casefold(), fold(fields["parent"])), ()):
-            yield renumbered(code, other)

@@ -9,6 +9,7 @@ here: they are told at once, and choose. Decides only; a crash leaves nothing be
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Final
 
 from gateway.domain.consignment import PlannedDelivery
 from gateway.domain.directory import Agency, AgencyStatus, Resolved
@@ -19,7 +20,10 @@ from gateway.programs.catalogue import Who, name_of, today, whois
 from gateway.programs.context import Context
 from gateway.rules.facts import MESSAGE_HEADER
 
-_MOST_NAMED = 10
+# The whole stays within the length of a reason (gateway.domain.receipt).
+_MOST_NAMED: Final = 8
+_MOST_OF_NAME: Final = 60
+_OPEN: Final = frozenset({None, Reason.RECIPIENT_LOCKED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +94,7 @@ def replaced(context: Context, header: Header) -> tuple[Header, tuple[Finding, .
         notes.append(_replaced(position, recipient.organ_id, heir))
         if heir.code not in named:
             named.add(heir.code)
-            kept.append(replace(recipient, organ_id=heir.code, organ_name=heir.name))
+            kept.append(Organization(heir.code, organ_name=heir.name))
     return (replace(header, recipients=tuple(kept)), tuple(notes)) if notes else (header, ())
 
 
@@ -115,7 +119,7 @@ def _addressee(context: Context, plan: PlannedDelivery) -> Addressee | None:
     if who.problem is not Reason.RECIPIENT_CLOSED:
         return Addressee(plan.agency, plan.addressed_as) if who.is_local else None
     heir = whois(context, who.successor) if who.successor else None
-    here = heir is not None and heir.is_local and heir.problem is not Reason.RECIPIENT_CLOSED
+    here = heir is not None and heir.is_local and heir.problem in _OPEN
     if heir is not None and here and who.forwards:
         return Addressee(heir.canonical, plan.addressed_as, forwarded_from=plan.addressed_as)
     if who.is_local or any(whois(context, code).is_local for code in who.candidates):
@@ -129,7 +133,8 @@ def _addressee(context: Context, plan: PlannedDelivery) -> Addressee | None:
 def candidates_text(context: Context, codes: Sequence[str]) -> str:
     """Return codes with their names, for people; a long list is cut and says so."""
     directory = context.directory()
-    shown = [f"{c} ({name})" if (name := name_of(directory, c)) else c for c in codes]
+    names = {c: name_of(directory, c)[:_MOST_OF_NAME] for c in codes}
+    shown = [f"{code} ({name})" if name else code for code, name in names.items()]
     more = f" và {len(shown) - _MOST_NAMED} mã khác" if len(shown) > _MOST_NAMED else ""
     return ", ".join(shown[:_MOST_NAMED]) + more
 
