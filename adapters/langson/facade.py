@@ -19,7 +19,7 @@ from aiohttp import web
 from adapters.langson import incoming, outgoing, wire
 from adapters.langson.credentials import NoTokenError, Reception, queried
 from adapters.langson.statuses import Reporter
-from adapters.shared.serving import Handler, may_call, not_from_here, small_body
+from adapters.shared.serving import Handler, may_call, not_from_here, small_body, write
 from gateway import observe
 from gateway.errors import CATALOGUE, GatewayError, Reason, RejectedError, UnavailableError
 from gateway.ports import (
@@ -253,7 +253,7 @@ async def _stream(request: web.Request, pieces: Any) -> web.StreamResponse:
     try:
         await response.prepare(request)
         async for piece in pieces:
-            await response.write(piece)
+            await write(response, piece)
         await response.write_eof()
         whole = True
     except Exception as exc:  # noqa: BLE001 - the head is out, no other answer is possible

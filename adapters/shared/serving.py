@@ -17,7 +17,7 @@ from gateway.errors import CATALOGUE, GatewayError, Reason, RejectedError, Unava
 from gateway.ports import Network, Packet
 
 SILENCE_S: Final = 60.0
-"""Longest silence while a body comes in."""
+"""Longest silence while a body comes in or an answer goes out."""
 GRACE_S: Final = 60.0
 """After this a body must keep the least pace."""
 LEAST_BYTES_S: Final = 4096
@@ -127,8 +127,8 @@ async def stream(
     try:
         await response.prepare(request)
         async for chunk in chunks:
+            await write(response, chunk)
             sent += len(chunk)
-            await response.write(chunk)
         if sent == size:
             await response.write_eof()
     except Exception as exc:  # noqa: BLE001 - the head is out, no other answer is possible
@@ -139,6 +139,19 @@ async def stream(
             request.transport.abort()
         await let_go(packet)
     return response
+
+
+async def write(response: web.StreamResponse, chunk: bytes) -> None:
+    """Write a piece of an answer; who takes nothing for long has gone.
+
+    Raises:
+        ConnectionError: It has.
+    """
+    try:
+        async with asyncio.timeout(SILENCE_S):
+            await response.write(chunk)
+    except TimeoutError as exc:
+        raise ConnectionResetError("nothing is taken any more") from exc
 
 
 async def let_go(packet: Packet) -> None:

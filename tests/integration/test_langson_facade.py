@@ -21,7 +21,7 @@ from gateway.codec.edxml import emit_document
 from gateway.domain.envelope import Attachment, Header, Organization
 from gateway.errors import IntegrityError, Reason, RejectedError, UnavailableError
 from gateway.keys.tokens import SealedTokens
-from gateway.ports import AgencyRow, Means
+from gateway.ports import AgencyRow, Means, Packet
 from gateway.web.server import listen, make_facade_app
 from tests.world.fake_adapter import document_packet
 from tests.world.fake_desk import FakeIds
@@ -575,6 +575,29 @@ async def test_a_packet_that_breaks_off_never_looks_whole(house, kit):
     house.front.fetch = torn
     with pytest.raises(aiohttp.ClientError):
         await kit.get("d1")
+
+
+async def test_who_takes_nothing_loses_the_place(house, kit, monkeypatch):
+    monkeypatch.setattr(serving, "SILENCE_S", 0.05)
+    let_go = asyncio.Event()
+
+    async def endless():
+        try:
+            while True:
+                yield b"a" * 100_000
+        finally:
+            let_go.set()
+
+    async def fetch(caller, item_id):
+        return Packet("", 1, "a", "application/xml", endless())
+
+    house.front.fetch = fetch
+    lines = "".join(f"{name}: {value}\r\n" for name, value in kit.headers().items())
+    _, writer = await asyncio.open_connection("127.0.0.1", house.running.port)
+    writer.write(f"GET /v1/getEdoc?docId=d1 HTTP/1.1\r\nHost: x\r\n{lines}\r\n".encode())
+    async with asyncio.timeout(60):
+        await let_go.wait()
+    writer.close()
 
 
 async def test_no_such_operation(house, kit):
