@@ -7,6 +7,7 @@ counts as not coming. A crash leaves test documents at the other end, marked as 
 
 import asyncio
 import contextlib
+import functools
 import tempfile
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -14,7 +15,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Final
 
-from gateway.codec.reader import read_packet
+from gateway.codec.reader import ReadPacket, read_packet
 from gateway.conformance.letters import Letter, parcel
 from gateway.conformance.plan import BrokenError, Connect, NotPlayedError, Parties
 from gateway.domain.envelope import Envelope, StatusReport
@@ -33,6 +34,7 @@ from gateway.ports import (
 
 _OFTEN_S: Final = 0.1
 _SELDOM_S: Final = 2.0
+_PIECE_BYTES: Final = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,9 +83,12 @@ class Mailbox:
     async def _read(self, item: Listed) -> Received:
         """Fetch and read one item; one that cannot be read is somebody else's."""
         with tempfile.TemporaryDirectory(prefix="vanlien-conformance-") as folder:
+            packet, spool = Path(folder) / "packet", Path(folder) / "files"
             try:
-                chunks = [chunk async for chunk in self.adapter.fetch(item)]
-                read = await asyncio.to_thread(read_packet, chunks, Path(folder))
+                with packet.open("wb") as file:
+                    async for chunk in self.adapter.fetch(item):
+                        file.write(chunk)
+                read = await asyncio.to_thread(_opened, packet, spool)
             except RejectedError:
                 return Received(item, "")
         if read.envelope is not None:
@@ -92,6 +97,12 @@ class Mailbox:
             about = read.status.response_for.document_id
             return Received(item, about, status=read.status)
         return Received(item, "")
+
+
+def _opened(packet: Path, spool: Path) -> ReadPacket:
+    spool.mkdir()
+    with packet.open("rb") as file:
+        return read_packet(iter(functools.partial(file.read, _PIECE_BYTES), b""), spool)
 
 
 @dataclass(frozen=True, slots=True)
