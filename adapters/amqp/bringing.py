@@ -7,7 +7,6 @@ says that a system has a document: that is its own word (`confirm`, or its busin
 """
 
 import asyncio
-import contextlib
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager, suppress
 from typing import Final
@@ -16,6 +15,7 @@ from adapters.amqp import wire
 from adapters.amqp.names import Names
 from adapters.amqp.speaking import FullError, Mouth
 from adapters.amqp.wire import Letter
+from adapters.shared.serving import let_go
 from gateway import observe
 from gateway.errors import GatewayError, IntegrityError, RejectedError, UnavailableError
 from gateway.ports import Caller, Callers, Feeds, FrontDoor, Offer, Packet
@@ -166,7 +166,7 @@ class Bringing:
             self._damaged(offer, exc)
             return None
         finally:
-            await _let_go(packet)
+            await let_go(packet)
         return wire.brought(offer, packet, body)
 
     def _damaged(self, offer: Offer, failure: GatewayError) -> None:
@@ -186,10 +186,3 @@ class Bringing:
 
 async def _body(packet: Packet) -> bytes:
     return b"".join([chunk async for chunk in packet.chunks])
-
-
-async def _let_go(packet: Packet) -> None:
-    close = getattr(packet.chunks, "aclose", None)
-    if close is not None:
-        with contextlib.suppress(GatewayError):
-            await close()

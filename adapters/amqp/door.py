@@ -16,8 +16,9 @@ from aio_pika.abc import AbstractConnection
 from adapters.amqp import topology
 from adapters.amqp.bringing import Bringing, Turn
 from adapters.amqp.names import Names, Queue
+from adapters.amqp.patience import Pace
 from adapters.amqp.speaking import Mouth
-from adapters.amqp.taking import Pace, Taking
+from adapters.amqp.taking import Taking
 from gateway import observe
 from gateway.errors import UnavailableError
 from gateway.ports import Callers, Feeds, FrontDoor, Uploads

@@ -16,24 +16,23 @@ Several messages are worked on at a time, here and on other nodes: their order i
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import partial
-from typing import Final, TypeVar
+from typing import Final
 
 from aio_pika.abc import AbstractChannel, AbstractIncomingMessage
 
 from adapters.amqp import topology, wire
 from adapters.amqp.names import Names, Queue
+from adapters.amqp.patience import Pace, Waits
 from adapters.amqp.speaking import Mouth
 from adapters.amqp.wire import Confirm, Given, Letter, Submission
+from adapters.shared.serving import let_go
 from gateway import observe
 from gateway.errors import IntegrityError, Reason, RejectedError, UnavailableError
 from gateway.ports import Caller, Callers, FrontDoor, SubmitOptions, Uploads
 from gateway.rabbit import CALL_S, Link, Outage, open_channel, part_from, speaking, to_the_end
-
-T = TypeVar("T")
 
 _CHUNK: Final = 256 * 1024
 _ACK_S: Final = 5.0
@@ -44,26 +43,6 @@ LOSSES: Final = 3
 """Connections lost one after the other with messages in hand before they are taken one by one."""
 FAILURES: Final = 3
 """Times one fails for a reason nobody foresaw before it is set aside."""
-
-
-@dataclass(frozen=True, slots=True)
-class Pace:
-    """How long "not now" is waited for.
-
-    Args:
-        first_s: The first wait; each is twice the one before.
-        longest_s: The longest.
-        hold_s: How long a message is kept in hand; below the half hour after which RabbitMQ closes
-            a channel that keeps one.
-        reply_s: How long an answer waits for a reply queue that does not take it.
-        mute_s: How long such a queue is not tried again.
-    """
-
-    first_s: float = 0.5
-    longest_s: float = 30.0
-    hold_s: float = 1200.0
-    reply_s: float = 60.0
-    mute_s: float = 60.0
 
 
 class Taking:
@@ -96,7 +75,7 @@ class Taking:
         uploads: Uploads,
         max_bytes: int,
         hands: int,
-        pace: Pace = Pace(),
+        pace: Pace,
     ) -> None:
         self._link, self._queue, self._names = link, queue, names
         self._outage, self._mouth = outage, mouth
@@ -240,7 +219,7 @@ class Taking:
 
     async def _answered(self, given: Given) -> None:
         """Do what a message asks for and say so; UnavailableError when it cannot be done now."""
-        waits = _Waits(self._pace, self._shut)
+        waits = Waits(self._pace, self._shut)
         caller = await waits.out(partial(self._caller, given))
         if caller is None:
             # No answer: who shows nothing about himself could have another one told that its
@@ -252,11 +231,11 @@ class Taking:
         letter = await self._letter(caller, given, waits)
         await self._reply(caller.system_id, letter, waits)
 
-    async def _reply(self, system_id: str, letter: Letter, waits: "_Waits") -> None:
+    async def _reply(self, system_id: str, letter: Letter, waits: Waits) -> None:
         """Say the answer, or keep it among the dead: no ill queue has everybody's hands."""
         loop = asyncio.get_running_loop()
         if loop.time() >= self._mute.get(system_id, 0.0):
-            few = _Waits(self._pace, self._shut, hold_s=self._pace.reply_s)
+            few = Waits(self._pace, self._shut, hold_s=self._pace.reply_s)
             try:
                 await few.out(partial(self._mouth.say, self._names.reply(system_id), letter))
             except UnavailableError:
@@ -275,7 +254,7 @@ class Taking:
         """Return whose a message is; UnavailableError while nobody can tell who may call."""
         return self._callers.system(given.user_id) if given.user_id else None
 
-    async def _letter(self, caller: Caller, given: Given, waits: "_Waits") -> Letter:
+    async def _letter(self, caller: Caller, given: Given, waits: Waits) -> Letter:
         """Return the answer to a message; what nobody can work on is kept and refused."""
         why = "handed out too often"
         tries = FAILURES if given.handed_out < HANDED_OUT else 0
@@ -322,46 +301,15 @@ class Taking:
         )
         if asked.reference is not None:
             packet = await self._uploads.open(caller, asked.reference.upload)
-            chunks = packet.chunks
-        else:
-            chunks = _pieces(given.body)
+            try:
+                taken = await self._front.submit(caller, packet.chunks, options)
+            finally:
+                await let_go(packet)
+            return wire.accepted(given, taken)
+        chunks = _pieces(given.body)
         if asked.kind is wire.Kind.STATUS:
             return wire.recorded(given, await self._front.report(caller, chunks, options))
         return wire.accepted(given, await self._front.submit(caller, chunks, options))
-
-
-class _Waits:
-    """The waits of one message: longer each time, and over when the door shuts.
-
-    Args:
-        pace: How long.
-        shut: Set when nothing more is to be taken.
-        hold_s: Other than the pace's.
-    """
-
-    def __init__(self, pace: Pace, shut: asyncio.Event, *, hold_s: float | None = None) -> None:
-        self._pace, self._shut = pace, shut
-        self._loop = asyncio.get_running_loop()
-        self._until = self._loop.time() + (pace.hold_s if hold_s is None else hold_s)
-        self._wait_s = pace.first_s
-
-    async def out(self, work: Callable[[], Awaitable[T]]) -> T:
-        """Do something, again and again while it is not now; UnavailableError when it is over."""
-        while True:
-            try:
-                return await work()
-            except UnavailableError as exc:
-                wait_s = max(self._wait_s, min(exc.retry_after_s or 0.0, self._pace.longest_s))
-                left_s = self._until - self._loop.time()
-                if left_s <= 0 or await self._shut_within(min(wait_s, left_s)):
-                    raise
-                self._wait_s = min(wait_s * 2, self._pace.longest_s)
-
-    async def _shut_within(self, wait_s: float) -> bool:
-        with suppress(TimeoutError):
-            async with asyncio.timeout(wait_s):
-                await self._shut.wait()
-        return self._shut.is_set()
 
 
 def given_by(message: AbstractIncomingMessage) -> Given:

@@ -17,7 +17,7 @@ from aiormq.exceptions import ChannelAccessRefused, ChannelPreconditionFailed
 from adapters.amqp import names, taking, wire
 from adapters.amqp.door import AgenciesDoor, Bounds
 from adapters.amqp.names import Names
-from adapters.amqp.taking import Pace
+from adapters.amqp.patience import Pace
 from gateway import doctor, observe
 from gateway.__main__ import main
 from gateway.config import load
