@@ -62,6 +62,15 @@ def shown(card: "Card") -> object:
     return Group(*parts)
 
 
+def _cleaned(value: Any) -> Any:
+    """Return a JSON value whose texts are all `clean`."""
+    if isinstance(value, str):
+        return clean(value)
+    if isinstance(value, list):
+        return [_cleaned(item) for item in value]
+    return {k: _cleaned(v) for k, v in value.items()} if isinstance(value, dict) else value
+
+
 def page(card: "Card") -> bytes:
     """Return the card as an HTML page that stands alone."""
     from gateway import __version__
@@ -72,7 +81,7 @@ def page(card: "Card") -> bytes:
     return render(
         "conformance.html.j2",
         {
-            "card": card.to_json(),
+            "card": _cleaned(card.to_json()),
             "states": _STATES,
             "tone": tone,
             "headline": {"vi": vi, "en": en},
