@@ -6,7 +6,6 @@ there and moves on. The agency moves it to `in/cur`: this is its word that the d
 its system (RCV-06), said again and again without harm.
 """
 
-import asyncio
 import hashlib
 from collections.abc import Iterable
 from typing import Any, Final
@@ -67,16 +66,16 @@ class Bringing:
 
     async def confirm(self, caller: Caller) -> int:
         """Hear which items the agency has moved to `in/cur`; return how many were new."""
-        lying = await asyncio.to_thread(self._folder.names, IN_CUR)
+        lying = await self._folder.call(self._folder.names, IN_CUR)
         self._confirmed &= lying
         fresh = sorted(lying - self._confirmed)
         count = 0
         for name in fresh:
-            item_id = await asyncio.to_thread(self._unheard, name)
+            item_id = await self._folder.call(self._unheard, name)
             if item_id is not None:
                 await self._acknowledged(caller, item_id)
                 faults.reach("spool.after-confirm")
-                await asyncio.to_thread(self._folder.tick, name)
+                await self._folder.call(self._folder.tick, name)
                 count += 1
             self._confirmed.add(name)
         return count
@@ -100,7 +99,7 @@ class Bringing:
     # ------------------------------------------------------------ one item
 
     async def _bring(self, caller: Caller, offer: Offer) -> None:
-        name = await asyncio.to_thread(self._place, offer)
+        name = await self._folder.call(self._place, offer)
         if name is None:
             return
         try:
@@ -108,20 +107,20 @@ class Bringing:
             about = await self._about(caller, offer)
         except RejectedError:
             return  # set apart or aged out since it was offered: there is nothing to bring
-        bundle = await asyncio.to_thread(self._folder.begin, name)
+        bundle = await self._folder.call(self._folder.begin, name)
         called = PACKET if offer.item.kind == "edoc" else STATUS
-        await _put(bundle, called, packet)
+        await _put(self._folder, bundle, called, packet)
         files = []
         for file in about.get("attachments") or ():
             index = file["index"]
             one = await self._desk.arrival_attachment(caller, offer.item.id, index)
             # Its number before it: two files of one name, and none of the names above.
             saved = f"{index + 1:02d}-{file['safe_name']}"
-            await _put(bundle, saved, one)
+            await _put(self._folder, bundle, saved, one)
             files.append({"file": saved, "name": file["name"], "sha256": one.sha256})
         told = _metadata(offer, packet, called, about, files)
-        await asyncio.to_thread(bundle.add, METADATA, (results.dumped(told),))
-        await asyncio.to_thread(bundle.finish)
+        await self._folder.call(bundle.add, METADATA, (results.dumped(told),))
+        await self._folder.call(bundle.finish)
 
     def _place(self, offer: Offer) -> str | None:
         """Return the folder an item goes into; None when it lies there already."""
@@ -141,16 +140,16 @@ class Bringing:
         return await self._desk.arrival(caller, offer.item.id)
 
 
-async def _put(bundle: Bundle, name: str, packet: Packet) -> None:
+async def _put(folder: Folder, bundle: Bundle, name: str, packet: Packet) -> None:
     """Write one file, and stop when it is not what its hash names."""
-    append, end = await asyncio.to_thread(bundle.open, name)
+    append, end = await folder.call(bundle.open, name)
     digest = hashlib.sha256()
     try:
         async for chunk in packet.chunks:
             digest.update(chunk)
-            await asyncio.to_thread(append, chunk)
+            await folder.call(append, chunk)
     finally:
-        await asyncio.to_thread(end)
+        await folder.call(end)
     if digest.hexdigest() != packet.sha256:
         raise IntegrityError("a stored file is not what its hash names")
 

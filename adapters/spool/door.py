@@ -58,6 +58,13 @@ class SpoolDoor:
 
     async def run(self) -> None:
         """Work until cancelled."""
+        try:
+            await self._watch()
+        finally:
+            self._note(away=False)
+            self._folder.close()
+
+    async def _watch(self) -> None:
         wait_s = self._poll_s
         while True:
             self._asked = False
@@ -80,7 +87,7 @@ class SpoolDoor:
 
     async def once(self) -> int:
         """Look once; return how much there was to do."""
-        await asyncio.to_thread(self._folder.check)
+        await self._folder.call(self._folder.check)
         caller = self._callers.system(self._folder.system_id)
         if caller is None:
             # Disabled or unknown: what lies there waits, nothing is refused.
@@ -98,10 +105,6 @@ class SpoolDoor:
             return
         with suppress(UnavailableError):
             await self._feeds.changed(self._name, wait_s)
-
-    def close(self) -> None:
-        """Take down what stands."""
-        self._note(away=False)
 
     def _note(self, *, away: bool) -> None:
         if away != self._away:

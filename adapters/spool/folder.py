@@ -3,18 +3,21 @@
 Promises: nothing is read through a link, and nothing that has a second name; what is read is the
 very file that was listed; what is written is whole and durable before it has its name; a folder
 that is not there, or is not ours, is never taken for an empty one. Nothing is ever deleted that
-others put there. Blocking: called in a thread. A crash leaves at most a file in a `tmp`.
+others put there. Everything but `call` blocks: `call` does it in threads of the folder's own. A
+crash leaves at most a file in a `tmp`.
 """
 
+import asyncio
 import os
 import secrets
 import shutil
 import stat
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final, TypeVar
 
 from gateway.errors import UnavailableError
 
@@ -27,6 +30,9 @@ IN_CUR: Final = "in/cur"
 SHARED: Final = ("out/tmp", OUT_NEW, OUT_CUR, IN_NEW, IN_CUR)
 OWN: Final = ("in/tmp", "following")
 CHUNK: Final = 256 * 1024
+T = TypeVar("T")
+_THREADS: Final = 6
+_SILENT_S: Final = 60.0
 _FILE_MODE: Final = 0o660
 _FOLDER_MODE: Final = 0o2770
 
@@ -69,6 +75,25 @@ class Folder:
     def __init__(self, path: Path, system_id: str) -> None:
         self.path = path
         self.system_id = system_id
+        # Threads of its own: a share that hangs holds up nobody else's.
+        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="spool")
+
+    async def call(self, work: Callable[..., T], *given: Any) -> T:
+        """Do one blocking thing in a thread of this folder's.
+
+        Raises:
+            UnavailableError: The disk does not answer; the thread is left to it.
+        """
+        loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout(_SILENT_S):
+                return await loop.run_in_executor(self._threads, work, *given)
+        except TimeoutError as exc:
+            raise UnavailableError(public="the folder does not answer") from exc
+
+    def close(self) -> None:
+        """Let its threads go."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
 
     def check(self) -> None:
         """Refuse a folder that is not there: a mount that went away looks like an empty one.
@@ -129,7 +154,7 @@ class Folder:
             return None
         return data if len(data) <= most else None
 
-    def chunks(self, part: str, entry: Entry) -> Iterator[bytes]:
+    def chunks(self, part: str, entry: Entry) -> Generator[bytes, None, None]:
         """Yield the bytes of the very file that was listed.
 
         Raises:

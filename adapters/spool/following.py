@@ -5,7 +5,7 @@ a start all notes are looked at once, so nothing is missed. A closed document's 
 and its note goes: last of all, so that a crash writes them again.
 """
 
-import asyncio
+import itertools
 import json
 from typing import Final
 
@@ -17,6 +17,7 @@ from gateway.ports import Caller, Desk, Notices
 
 NOTES: Final = "following"
 _PAGE: Final = 500
+_AT_MOST: Final = 100
 _NOTE_BYTES: Final = 4096
 _OVER: Final = frozenset({"closed", "cancelled", "refused"})
 
@@ -34,6 +35,7 @@ class Following:
         self._folder = folder
         self._desk, self._notices = desk, notices
         self._cursor: int | None = None
+        self._owed: dict[str, None] = {}
 
     async def once(self, caller: Caller) -> int:
         """Write down what moved since the last look; return how many documents.
@@ -41,16 +43,19 @@ class Following:
         Raises:
             UnavailableError: The folder or the gateway cannot be used now.
         """
-        moved, cursor = await self._moved(caller)
-        for document_id in moved:
+        if not self._owed:
+            moved, self._cursor = await self._moved(caller)
+            self._owed = dict.fromkeys(moved)
+        looked = list(itertools.islice(self._owed, _AT_MOST))
+        for document_id in looked:
             await self._look(caller, document_id)
-        self._cursor = cursor
-        return len(moved)
+            del self._owed[document_id]
+        return len(looked)
 
     async def _moved(self, caller: Caller) -> tuple[list[str], int]:
         if self._cursor is None:
             cursor = await self._notices.newest()
-            entries = await asyncio.to_thread(self._folder.listed, NOTES)
+            entries = await self._folder.call(self._folder.listed, NOTES)
             return [names.stem_of(entry.name) for entry in entries], cursor
         try:
             page = await self._notices.after(caller, self._cursor, limit=_PAGE)
@@ -61,12 +66,12 @@ class Following:
             return await self._moved(caller)
         found = [str(notice.body.get("document") or "") for notice in page.notices]
         followed = [one for one in dict.fromkeys(found) if one]
-        known = [one for one in followed if self._folder.has(NOTES, f"{one}.json")]
-        return known, page.next
+        notes = await self._folder.call(self._folder.names, NOTES) if followed else set()
+        return [one for one in followed if f"{one}.json" in notes], page.next
 
     async def _look(self, caller: Caller, document_id: str) -> None:
         note = f"{document_id}.json"
-        data = await asyncio.to_thread(self._folder.small, NOTES, note, _NOTE_BYTES)
+        data = await self._folder.call(self._folder.small, NOTES, note, _NOTE_BYTES)
         if data is None:
             return
         try:
@@ -78,17 +83,22 @@ class Following:
             document = await self._desk.document(caller, document_id)
         except RejectedError:
             # Set apart since: nobody is told anything more of it.
-            await asyncio.to_thread(self._folder.forget, NOTES, note)
+            await self._folder.call(self._folder.forget, NOTES, note)
             return
         said = {k: v for k, v in document.items() if k not in {"header", "attachments"}}
         for name, told in (
             (names.STATE_READABLE, results.state(file, said)),
             (names.STATE, results.dumped(said)),
         ):
-            await asyncio.to_thread(self._folder.write, OUT_CUR, f"{file}{name}", told)
+            await self._folder.call(self._renewed, f"{file}{name}", told)
         if document["state"] in _OVER:
             receipts = await self._desk.document_receipts(caller, document_id)
-            await asyncio.to_thread(
+            await self._folder.call(
                 self._folder.write, OUT_CUR, f"{file}{names.RECEIPTS}", results.dumped(receipts)
             )
-            await asyncio.to_thread(self._folder.forget, NOTES, note)
+            await self._folder.call(self._folder.forget, NOTES, note)
+
+    def _renewed(self, name: str, told: bytes) -> None:
+        """Write what is new; after a start nearly everything is as it was."""
+        if self._folder.small(OUT_CUR, name, len(told)) != told:
+            self._folder.write(OUT_CUR, name, told)

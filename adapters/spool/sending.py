@@ -9,8 +9,10 @@ what cannot be taken says why.
 
 import asyncio
 import hashlib
+import itertools
 import json
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any, Final
@@ -33,6 +35,7 @@ from gateway.errors import Reason, RejectedError, UnavailableError
 from gateway.ports import Accepted, Caller, Clock, Desk, FormFile, FrontDoor, SubmitOptions
 
 _AT_ONCE: Final = 4
+_AT_MOST: Final = 64
 _STATUS_BYTES: Final = 256 * 1024
 _NOTE_BYTES: Final = 4 * 1024 * 1024
 _AGAIN_S: Final = 30.0
@@ -98,9 +101,10 @@ class Sending:
         Raises:
             UnavailableError: The folder or the gateway cannot be used now.
         """
-        entries = await asyncio.to_thread(self._folder.listed, OUT_NEW)
+        entries = await self._folder.call(self._folder.listed, OUT_NEW)
         self._notice(entries)
-        jobs = list(self._jobs(entries))
+        # A part at a time: what is offered does not wait until everything is taken.
+        jobs = list(itertools.islice(self._jobs(entries), _AT_MOST))
         taken = 0
         for start in range(0, len(jobs), _AT_ONCE):
             batch = jobs[start : start + _AT_ONCE]
@@ -196,7 +200,7 @@ class Sending:
         unfit = job.kind == "unfit"
         digest = _of(job.main.identity) if unfit else await self._digest(job)
         shown = name if good else names.stand_in(name)
-        target = await asyncio.to_thread(self._target, shown, digest)
+        target = await self._folder.call(self._target, shown, digest)
         try:
             result = await self._handed_in(caller, job, digest, target)
         except RejectedError as exc:
@@ -205,9 +209,9 @@ class Sending:
             result = results.refused(shown, "" if unfit else digest, self._clock.now(), exc)
         result["key"] = digest
         faults.reach("spool.after-submit")
-        await asyncio.to_thread(self._written, target, result)
+        await self._folder.call(self._written, target, result)
         faults.reach("spool.after-result")
-        await asyncio.to_thread(self._moved, job, target)
+        await self._folder.call(self._moved, job, target)
         observe.spool_taken(system_id=caller.system_id, kind=job.kind, result=str(result["result"]))
         return 1
 
@@ -294,11 +298,13 @@ class Sending:
     async def _bytes(self, entry: Entry) -> AsyncIterator[bytes]:
         chunks = self._folder.chunks(OUT_NEW, entry)
         try:
-            while (chunk := await asyncio.to_thread(next, chunks, None)) is not None:
+            while (chunk := await self._folder.call(next, chunks, None)) is not None:
                 yield chunk
         finally:
-            # Left in the middle when what it says is refused before its end.
-            await asyncio.to_thread(chunks.close)  # type: ignore[attr-defined]
+            # Left in the middle when what it says is refused before its end; a thread that is
+            # still reading for us closes it when it comes back.
+            with suppress(ValueError):
+                chunks.close()
 
     async def _checked(
         self, entry: Entry, beside: bytes | None, check: Callable[[str], None]
@@ -353,16 +359,16 @@ class Sending:
 
     async def _follow(self, done: Accepted, target: str) -> None:
         note = results.dumped({"id": done.id, "file": target})
-        await asyncio.to_thread(self._folder.write, "following", f"{done.id}.json", note)
+        await self._folder.call(self._folder.write, "following", f"{done.id}.json", note)
 
     async def _put_off(self, entry: Entry, vi: str, en: str) -> None:
         """Say once why a file is not taken yet; it stays where it is."""
         self._later[entry.name] = (entry.identity, self._monotonic() + _AGAIN_S)
         shown = entry.name if names.is_good(entry.name) else names.stand_in(entry.name)
-        if self._folder.has(OUT_CUR, f"{shown}{names.RESULT}"):
+        if await self._folder.call(self._folder.has, OUT_CUR, f"{shown}{names.RESULT}"):
             return
         result = results.waiting(shown, self._clock.now(), vi, en)
-        await asyncio.to_thread(self._written, shown, result)
+        await self._folder.call(self._written, shown, result)
 
 
 _UNKNOWN: Final = (

@@ -5,6 +5,7 @@ import contextlib
 import hashlib
 import json
 import os
+import threading
 from dataclasses import dataclass, replace
 
 import pytest
@@ -479,4 +480,15 @@ async def test_the_watch_survives_what_one_look_does(pair, monkeypatch):
         async with asyncio.timeout(60):
             await sender.door.run()
     assert len(looks) == 3
-    sender.door.close()
+
+
+async def test_a_share_that_hangs_holds_up_nobody_and_is_said(tmp_path, monkeypatch):
+    free = threading.Event()
+    place = Folder(tmp_path, "snv")
+    monkeypatch.setattr("adapters.spool.folder._SILENT_S", 0.05)
+    with pytest.raises(UnavailableError):
+        await place.call(free.wait, 60.0)
+    free.set()
+    monkeypatch.setattr("adapters.spool.folder._SILENT_S", 60.0)
+    assert await place.call(free.wait, 60.0)
+    place.close()
