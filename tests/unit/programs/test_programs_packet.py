@@ -62,7 +62,7 @@ async def _verdicts(packet, folder):
     file = replace(attachment(), sha256=hashlib.sha256(TEXT).hexdigest(), size_bytes=len(TEXT))
     received = BlobInfo(hashlib.sha256(packet).hexdigest(), len(packet))
     blobs = _Blobs(folder, TEXT, packet)
-    context = SimpleNamespace(blobs=blobs, verifier=_Verifier(), evidence=None)
+    context = SimpleNamespace(blobs=blobs, verifier=_Verifier(), evidence=None, scanner=None)
     return received, await verify_files(context, [file], AT, packet=received)
 
 
