@@ -40,13 +40,12 @@ class Waits:
     Args:
         pace: How long.
         shut: Set when nothing more is to be taken.
-        hold_s: Other than the pace's.
     """
 
-    def __init__(self, pace: Pace, shut: asyncio.Event, *, hold_s: float | None = None) -> None:
+    def __init__(self, pace: Pace, shut: asyncio.Event) -> None:
         self._pace, self._shut = pace, shut
         self._loop = asyncio.get_running_loop()
-        self._until = self._loop.time() + (pace.hold_s if hold_s is None else hold_s)
+        self._until = self._loop.time() + pace.hold_s
         self._wait_s = pace.first_s
 
     async def out(self, work: Callable[[], Awaitable[T]]) -> T:

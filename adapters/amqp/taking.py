@@ -234,21 +234,27 @@ class Taking:
     async def _reply(self, system_id: str, letter: Letter, waits: Waits) -> None:
         """Say the answer, or keep it among the dead: no ill queue has everybody's hands."""
         loop = asyncio.get_running_loop()
-        if loop.time() >= self._mute.get(system_id, 0.0):
-            few = Waits(self._pace, self._shut, hold_s=self._pace.reply_s)
+        until = loop.time() + self._pace.reply_s
+        await waits.out(partial(self._said, system_id, letter, until))
+
+    async def _said(self, system_id: str, letter: Letter, until: float) -> None:
+        """Say the answer; after so long, where the broker takes other things, set it aside."""
+        now = asyncio.get_running_loop().time()
+        muted = now < self._mute.get(system_id, 0.0)
+        if not muted:
             try:
-                await few.out(partial(self._mouth.say, self._names.reply(system_id), letter))
+                await self._mouth.say(self._names.reply(system_id), letter)
             except UnavailableError:
-                if self._shut.is_set():
+                if now < until:
                     raise
             else:
                 self._mute.pop(system_id, None)
                 return
-        kept = wire.unsaid(letter, system_id)
-        await waits.out(partial(self._mouth.say, self._names.dead, kept))
+        await self._mouth.say(self._names.dead, wire.unsaid(letter, system_id))
         if system_id not in self._mute:
             observe.alarm(what="agencies reply", subject=system_id)
-        self._mute[system_id] = loop.time() + self._pace.mute_s
+        if not muted:
+            self._mute[system_id] = now + self._pace.mute_s
 
     async def _caller(self, given: Given) -> Caller | None:
         """Return whose a message is; UnavailableError while nobody can tell who may call."""
