@@ -20,6 +20,25 @@ def known(store):
 # ---------------------------------------------------------------- systems
 
 
+def test_add_says_what_a_client_of_each_open_dialect_asks_for(known, vanlien_json, config):
+    text = config.read_text()
+    config.write_text(
+        text.replace("[http]\n", '[http]\nfacades = ["bkav", "langson", "wso2"]\n', 1)
+        if "[http]" in text
+        else text + '\n[http]\nfacades = ["bkav", "langson", "wso2"]\n'
+    )
+    code, answer = vanlien_json("system", "add", "qlvb", "--speaks-for", "H37.02")
+    assert code == 0
+    assert set(answer) == {"id", "api_key", "bkav", "langson", "wso2"}
+    base = "http://127.0.0.1:8480"
+    assert answer["bkav"]["endpoint"] == f"{base}/EdocService"
+    assert answer["bkav"]["token"] == answer["api_key"]
+    assert answer["langson"]["username"] == answer["langson"]["system_id"] == "qlvb"
+    assert answer["wso2"]["endpoint"] == f"{base}/truclienthong/v1.0.0"
+    assert answer["wso2"]["token_endpoint"] == f"{base}/token"
+    assert answer["wso2"]["client_secret"] == answer["langson"]["secret_key"]
+
+
 def test_add_prints_its_keys_once(known, vanlien_json, config):
     code, answer = vanlien_json("system", "add", "qlvb", "--speaks-for", "H37.02")
     assert code == 0
