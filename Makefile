@@ -6,6 +6,7 @@
 #   make crash-long kill everything under load; docs/crash.md (ENGINE=sqlite|cluster DOCUMENTS=20000 SEED=n MINUTES=m STORY=kill|loss)
 #   make histories  play seeded histories on a virtual clock (SEEDS=n FROM=k LEDGER=sqlite; SEED=n: one)
 #   make fuzz-verify  mutated files against the verifier (MINUTES=75 SEED=n)
+#   make openapi-play  call every operation of /openapi.json right and wrong (EXAMPLES=n SEED=n)
 #   make lint       ruff, mypy --strict, import-linter
 #   make bench      measure, eight minutes; docs/benchmarks.md (ARGS="--only recovery", ARGS=--quick)
 #   make bench-fairness  measure one dead destination of fifty; docs/benchmarks-fairness.md
@@ -37,7 +38,7 @@ UV ?= $(shell command -v uv || echo $(BIN)/uv)
 BUILT_AT = $(shell git log -1 --format=%ct 2> /dev/null || echo 0)
 LOCKING := pip compile --quiet --generate-hashes --no-emit-index-url --no-header --python-version 3.11
 
-.PHONY: help run test unit crash-long histories fuzz-verify lint format bench corpus bench-fairness bench-verify docs bundle bundle-test compose-test lock clean venv dev debian
+.PHONY: help run test unit crash-long histories fuzz-verify openapi-play lint format bench corpus bench-fairness bench-verify docs bundle bundle-test compose-test lock clean venv dev debian
 
 help:
 	@sed -n 's/^#   \(make .*\)/\1/p' Makefile
@@ -63,6 +64,10 @@ histories: dev
 
 fuzz-verify: dev
 	nice -n 15 $(BIN)/python -m tests.fuzz --minutes $(or $(MINUTES),75) \
+	  $(if $(SEED),--seed $(SEED)) $(ARGS)
+
+openapi-play: dev
+	nice -n 15 $(BIN)/python -m tests.world.openapi_play --examples $(or $(EXAMPLES),100) \
 	  $(if $(SEED),--seed $(SEED)) $(ARGS)
 
 lint: dev

@@ -54,6 +54,8 @@ class BlobUploads:
                         Reason.TOO_LARGE, f"the packet is larger than {limit} bytes"
                     )
                 writer.write(data)
+            if not size:
+                raise RejectedError(Reason.BAD_REQUEST, "the body is empty: nothing was sent")
             info = await writer.finish()
         finally:
             writer.abort()

@@ -29,6 +29,7 @@ from gateway.web.routes import (
     path_id,
     read_query,
     text,
+    text_schema,
 )
 
 PACKET_TYPES: Final = (
@@ -59,14 +60,14 @@ _REPLACE_CLOSED: Final = Query(
 )
 _AFTER: Final = Query(
     "after",
-    {"type": "string", "maxLength": 64},
+    text_schema(64),
     "Trang tiếp theo: giá trị `next` của trang trước",
     "Next page: the `next` of the page before",
     text(64),
 )
 _DOCUMENT_ID: Final = Query(
     "document_id",
-    {"type": "string", "maxLength": 200},
+    text_schema(200),
     "Mã định danh văn bản",
     "Document identifier as on the wire",
     text(200),

@@ -65,7 +65,12 @@ _AFTER: Final = Query(
 )
 _KINDS: Final = Query(
     "kinds",
-    {"type": "string", "maxLength": 1000, "examples": ["inbox.*,delivery.failed"]},
+    {
+        "type": "array",
+        "items": {"type": "string", "enum": [*_GROUPS, *NAMES]},
+        "minItems": 1,
+        "examples": [["inbox.*", "delivery.failed"]],
+    },
     "Chỉ các loại này, cách nhau bằng dấu phẩy",
     "Only these kinds, with commas between them",
     read_kinds,

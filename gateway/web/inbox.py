@@ -33,6 +33,7 @@ from gateway.web.routes import (
     path_index,
     read_query,
     text,
+    text_schema,
     whole,
 )
 
@@ -52,7 +53,7 @@ _AFTER: Final = Query(
 )
 _SOUGHT: Final = Query(
     "q",
-    {"type": "string", "maxLength": 200},
+    text_schema(200),
     "Đầu mã (mới hoặc cũ), hoặc các từ trong tên, thứ tự bất kỳ",
     "The start of a code, new or old, or words of the name in any order",
     text(200),
@@ -75,7 +76,7 @@ _CLOSED: Final = Query(
 )
 _AGENCY: Final = Query(
     "agency",
-    {"type": "string", "maxLength": 100},
+    text_schema(100),
     "Chỉ của cơ quan này",
     "Only of this agency",
     text(100),

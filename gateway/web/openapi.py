@@ -40,6 +40,10 @@ _HEADERS: Final[dict[str, tuple[str, str]]] = {
         "Id of the last event had: goes on behind it",
     ),
 }
+_HEADER_SCHEMAS: Final[dict[str, dict[str, Any]]] = {
+    "Idempotency-Key": {"type": "string", "pattern": r"^[\x21-\x7e]{1,200}$"},
+    "Last-Event-ID": {"type": "integer", "minimum": 0, "maximum": 2**63 - 1},
+}
 _REFUSED: Final[dict[int, tuple[str, str]]] = {
     400: ("Yêu cầu sai", "The request is wrong"),
     401: ("Thiếu hoặc sai khóa", "Missing or wrong key"),
@@ -133,7 +137,7 @@ def _operation(endpoint: Endpoint) -> dict[str, Any]:
             "name": name,
             "in": "header",
             "required": False,
-            "schema": {"type": "string", "maxLength": 200},
+            "schema": _HEADER_SCHEMAS.get(name, {"type": "string"}),
             "description": " / ".join(_HEADERS[name]),
         }
         for name in endpoint.headers
@@ -176,12 +180,14 @@ def _path(name: str, schema: dict[str, Any], text: str, example: object) -> dict
 
 
 def _query(query: Query) -> dict[str, Any]:
+    lists = {"style": "form", "explode": False} if query.schema.get("type") == "array" else {}
     return {
         "name": query.name,
         "in": "query",
         "required": False,
         "schema": dict(query.schema),
         "description": f"{query.vi} / {query.en}",
+        **lists,
     }
 
 
@@ -224,7 +230,7 @@ def _answer(answer: Answer) -> dict[str, Any]:
             answer.media: {"schema": {"$ref": _REF.format(model=answer.model.__name__)}}
         }
     elif answer.status != HTTPStatus.NOT_MODIFIED:
-        kind = "object" if answer.media == "application/json" else "string"
+        kind = "object" if answer.media.endswith("json") else "string"
         schema = {"type": kind} if kind == "object" else {"type": kind, "format": "binary"}
         made["content"] = {answer.media: {"schema": schema}}
     for media in answer.also:

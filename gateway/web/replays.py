@@ -22,7 +22,7 @@ _CURSOR_MAX: Final = 2**63 - 1
 class RewindIn(BaseModel):
     """Yêu cầu nhận lại: from a cursor (`to`) or a time (`since`), one of the two, and why."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, str_strip_whitespace=True)
 
     to: int | None = Field(
         None, ge=0, le=_CURSOR_MAX, description="Cursor of the inbox; what lies behind it comes"

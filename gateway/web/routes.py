@@ -19,6 +19,7 @@ API: Final = "/api/v1"
 API_VERSION: Final = "1.0.0"  # of the interface, not of the program
 ID: Final = re.compile(r"[0-9A-Za-z][0-9A-Za-z._:-]{0,63}")
 LIMIT_DEFAULT: Final = 100
+_TEXT: Final = re.compile("[^\x00-\x1f\x7f-\x9f\ud800-\udfff]+")
 LIMIT_MAX: Final = 1000
 
 Handler = Callable[[web.Request, Caller], Awaitable[web.StreamResponse]]
@@ -116,14 +117,19 @@ def whole(least: int, most: int) -> Callable[[str], int]:
 
 
 def text(most: int = 200) -> Callable[[str], str]:
-    """Return a reader of short printable text."""
+    """Return a reader of short text without control characters."""
 
     def read(value: str) -> str:
-        if not value or len(value) > most or not value.isprintable():
-            raise ValueError(f"must be 1 to {most} printable characters")
+        if len(value) > most or _TEXT.fullmatch(value) is None:
+            raise ValueError(f"must be 1 to {most} characters, none of them a control character")
         return value
 
     return read
+
+
+def text_schema(most: int = 200) -> dict[str, Any]:
+    """Return what `text` takes as a JSON schema."""
+    return {"type": "string", "maxLength": most, "pattern": r"^[^\x00-\x1f\x7f-\x9f]+$"}
 
 
 def one_of(*choices: str) -> Callable[[str], str]:

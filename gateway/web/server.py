@@ -256,11 +256,13 @@ def make_app(
     ops.publish(functools.partial(openapi.render, endpoints, API_VERSION))
     streams = frozenset(e.path for e in endpoints if e.streams)
     app = _framed(House(gate, ops, ids, endpoints, busy, streams), ())
+    fixed = frozenset(endpoint.path for endpoint in endpoints)
     for endpoint in endpoints:
         handler = _open(endpoint) if endpoint.open else _guarded(endpoint, callers, gate)
-        app.router.add_route(endpoint.method, endpoint.path, handler, expect_handler=_expect_later)
+        path = _pattern(endpoint.path, fixed)
+        app.router.add_route(endpoint.method, path, handler, expect_handler=_expect_later)
         if endpoint.method == "GET":
-            app.router.add_route("HEAD", endpoint.path, handler, expect_handler=_expect_later)
+            app.router.add_route("HEAD", path, handler, expect_handler=_expect_later)
     app.router.add_routes(extra_routes)
     return app
 
@@ -311,6 +313,17 @@ def _framed(house: House, middlewares: Sequence[Any]) -> web.Application:
     app[HOUSE] = house
     app.on_response_prepare.append(_dress)
     return app
+
+
+def _pattern(path: str, paths: frozenset[str]) -> str:
+    """Return the router's pattern of a path: no `{id}` is called as an address beside it is.
+
+    Else `Allow` of `/inbox/rewind` would name the methods of `/inbox/{id}` too.
+    """
+    folder = path.removesuffix("{id}")
+    names = [p.removeprefix(folder) for p in paths if folder != path and p.startswith(folder)]
+    fixed = sorted(name for name in names if name.isalpha())
+    return f"{folder}{{id:(?!(?:{'|'.join(fixed)})$)[^{{}}/]+}}" if fixed else path
 
 
 async def _expect_later(_: web.Request) -> None:

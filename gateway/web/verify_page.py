@@ -38,6 +38,7 @@ _ADDRESSES: Final = 4096
 # Whoever forwards says for whom: then the connection's own address says nothing about the visitor.
 _FORWARDING: Final = ("Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Real-IP", "Via")
 _TEMPLATE: Final = "verify.html.j2"
+_FORM: Final = "multipart/form-data"
 PATH: Final = "/verify"
 
 
@@ -153,6 +154,12 @@ class VerifyPage:
         return _page(_TEMPLATE, max_mib=self._max_bytes >> 20, view=build(dossier))
 
     async def _upload(self, request: web.Request, path: Path) -> tuple[str, str, int]:
+        if request.content_type != _FORM:
+            raise WebRefusalError(
+                WebReason.UNSUPPORTED_MEDIA_TYPE,
+                f"Send one file as {_FORM}, in a part named 'file'",
+                f"Hãy gửi một tệp dạng {_FORM}, trong phần tên 'file'",
+            )
         body = Body(request, self._limits, self._max_bytes + _ENVELOPE_BYTES)
         form = Form(request, body, self._limits)
         files = form.files()
@@ -203,7 +210,7 @@ class VerifyPage:
                 self.verify,
                 (answer,),
                 refusals=(401, 403, 408, 413, 415, 422, 429, 503),
-                takes={"multipart/form-data": None},
+                takes={_FORM: None},
                 open=True,
             ),
         )

@@ -42,7 +42,7 @@ _DEAD: Final = Query(
 
 
 class _In(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, str_strip_whitespace=True)
 
 
 class WebhookIn(_In):

@@ -225,7 +225,8 @@ async def test_forms_that_are_none(tmp_path):
             form.add_field("file", b"x", filename=name)
         problem(await h.post("/verify", data=form, key=None), 422, "limit-exceeded")
         reply = await h.post("/verify", data=b"x", key=None, headers={"Content-Type": "text/plain"})
-        problem(reply, 422, "malformed")
+        problem(reply, 415, "unsupported-media-type")
+        problem(await h.post("/verify", key=None), 415, "unsupported-media-type")
         empty = (
             b'--b\r\nContent-Disposition: form-data; name="file"; filename=""\r\n\r\n\r\n--b--\r\n'
         )

@@ -520,5 +520,5 @@ class FakeDesk:
             "notes": [{"code": "none", "vi": "không", "en": "none"}],
             "secrecy_marks": [],
         }
-        files = [{"index": 0, "name": "a.pdf", "report": report}]
+        files = [{"index": 0, "name": "a.pdf", "report": report, "scan": None}]
         return {"verdict": "unsigned", "legal_class": "tham khảo", "files": files}

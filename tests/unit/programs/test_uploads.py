@@ -95,3 +95,12 @@ async def test_too_large_leaves_nothing():
     assert refused.value.reason is Reason.TOO_LARGE
     assert not context.blobs.kept
     assert not context.blobs.open
+
+
+async def test_nothing_is_no_packet():
+    uploads, context = made()
+    with pytest.raises(RejectedError) as refused:
+        await uploads.keep(ONE, pieces())
+    assert refused.value.reason is Reason.BAD_REQUEST
+    assert not context.blobs.kept
+    assert not context.blobs.open
