@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 _Url = Annotated[
     str,
     typer.Argument(
-        metavar="[URL]", help="Địa chỉ như trong [[peer]] endpoint. / As in [[peer]] endpoint."
+        metavar="URL", help="Địa chỉ, như endpoint của một peer. / As a peer's endpoint."
     ),
 ]
 _Dialect = Annotated[
