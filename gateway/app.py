@@ -75,8 +75,8 @@ from gateway.programs.nodes import Nodes, Self
 from gateway.programs.notices import LedgerNotices
 from gateway.programs.pulse import Pulse
 from gateway.programs.receiver import Receiver
-from gateway.programs.registering import Registrar
 from gateway.programs.recheck import Recheck
+from gateway.programs.registering import Registrar
 from gateway.programs.relay import Relay
 from gateway.programs.replays import LedgerReplays
 from gateway.programs.retention import Retention

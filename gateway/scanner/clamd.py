@@ -24,7 +24,12 @@ _CHUNK: Final = 128 * 1024
 _ANSWER_BYTES: Final = 4096
 _VERSION_S: Final = 60.0
 """How long a version is believed: signatures change a few times a day."""
+_VERSION_WAIT_S: Final = 10.0
+"""A version is said at once; who does not say it is away, long before a file's time is over."""
 _AWAY_S: Final = 5.0
+_AWAY_MOST_S: Final = 30.0
+_WEDGED: Final = 3
+"""So many files in a row without an answer: it is not the files."""
 _AGAIN_S: Final = 30.0
 _LASTING_S: Final = 300.0
 """How long it is remembered that a file could not be scanned: no use in streaming it each time."""
@@ -117,6 +122,7 @@ class Clamd:
         self._version: tuple[float, Version] | None = None
         self._asking = asyncio.Lock()
         self._away_until = 0.0
+        self._failed = 0
         self._standing: dict[str, bool] = {}
 
     async def scan(
@@ -161,6 +167,9 @@ class Clamd:
         engine = ""
         try:
             async with self._turns, asyncio.timeout(self._timeout_s):
+                now_s = asyncio.get_running_loop().time()
+                if now_s < self._away_until:  # found out while this one waited for its turn
+                    return replace(unknown, reason=NotScanned.AWAY)
                 version = await self._current()
                 engine = version.text
                 known = self._known.get((sha256, engine))
@@ -169,6 +178,7 @@ class Clamd:
                 told = await self._stream(chunks(), size)
         except (_NoAnswerError, OSError, TimeoutError) as exc:
             return self._missing(replace(unknown, engine=engine), exc)
+        self._failed = 0
         self._stand("scanner", active=False)
         scan = _read(replace(unknown, engine=engine), told)
         if scan.result is ScanResult.NOT_SCANNED:
@@ -187,10 +197,13 @@ class Clamd:
             reason = NotScanned.TIMEOUT if unknown.engine else NotScanned.AWAY
         scan = replace(unknown, reason=reason)
         self._version = None
-        if reason is NotScanned.AWAY or not unknown.engine:
-            self._away_until = asyncio.get_running_loop().time() + _AWAY_S
+        self._failed += 1
+        away = reason is NotScanned.AWAY or not unknown.engine
+        if away or self._failed >= _WEDGED:
+            wait_s = min(_AWAY_S * 2 ** min(self._failed - 1, 8), _AWAY_MOST_S)
+            self._away_until = asyncio.get_running_loop().time() + wait_s
             self._stand("scanner", active=True)
-        else:
+        if not away:
             self._remember_missed(scan)
         return scan
 
@@ -224,7 +237,8 @@ class Clamd:
         async with self._asking:
             now_s = asyncio.get_running_loop().time()
             if self._version is None or now_s - self._version[0] > _VERSION_S:
-                self._version = (now_s, await self._asked_version())
+                async with asyncio.timeout(_VERSION_WAIT_S):
+                    self._version = (now_s, await self._asked_version())
             return self._version[1]
 
     async def _asked_version(self) -> Version:

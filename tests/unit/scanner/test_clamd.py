@@ -160,6 +160,29 @@ async def test_a_daemon_that_hangs_up_or_stalls_is_left_and_the_file_is_not_aske
         assert scan.reason in {NotScanned.TIMEOUT, NotScanned.AWAY}
 
 
+async def test_several_files_in_a_row_without_an_answer_and_nobody_waits_any_more(monkeypatch):
+    async def hangs_up(reader, _):
+        await reader.readexactly(4)
+
+    async with HostileClamd(hangs_up) as server:
+        scanner = beside(server)
+        told = [(await look(scanner, bytes([n]))).reason for n in range(6)]
+        assert told == [NotScanned.UNCLEAR] * 3 + [NotScanned.AWAY] * 3
+        assert (server.streams, standing("scanner")) == (3, 1)
+        monkeypatch.setattr(scanner, "_away_until", 0.0)
+        server.manner = says(b"stream: OK\0")
+        assert (await look(scanner, b"9")).result is CLEAN
+        assert standing("scanner") == 0
+
+    # It takes connections and says nothing, not even its version: files that wait are let go.
+    monkeypatch.setattr("gateway.scanner.clamd._VERSION_WAIT_S", 0.05)
+    async with HostileClamd(says(b""), version=b"") as server:
+        scanner = beside(server)
+        many = await asyncio.gather(*(look(scanner, bytes([n])) for n in range(40)))
+        assert {scan.result for scan in many} == {NOT_SCANNED}
+        assert (server.streams, server.versions <= 4) == (0, True)
+
+
 async def test_fewer_bytes_than_the_file_has_are_never_clean():
     async with HostileClamd(says(b"stream: OK\0")) as server:
         scan = await look(beside(server), b"mot nua", size=14)
