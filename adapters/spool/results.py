@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
+from gateway.domain.lifecycle import DELIVERY, DeliveryState, state_text
 from gateway.domain.moments import iso
 from gateway.domain.problem import problem_of
 from gateway.errors import GatewayError
@@ -111,8 +112,16 @@ def _accepted(answer: Mapping[str, Any]) -> Iterable[str]:
     yield "Nơi nhận:"
     for one in answer.get("deliveries") or ():
         reason = f" ({one['reason']})" if one.get("reason") else ""
-        yield f"  - {one.get('agency', '')}: {one.get('state', '')}{reason}"
+        yield f"  - {one.get('agency', '')}: {_told(one.get('state', ''))}{reason}"
     yield from _findings(answer.get("findings") or ())
+
+
+def _told(state: str) -> str:
+    """Return a delivery's state in words; one of a later version as it stands."""
+    try:
+        return state_text(DELIVERY, DeliveryState(state)).vi
+    except ValueError:
+        return state
 
 
 def _findings(findings: Sequence[Mapping[str, str]]) -> Iterable[str]:

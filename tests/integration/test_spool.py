@@ -113,6 +113,7 @@ async def test_there_and_back_again(pair):
     assert (told["result"], told["sha256"]) == ("accepted", hashlib.sha256(data).hexdigest())
     assert told["answer"]["receipt"]
     assert "ĐÃ NHẬN để gửi" in sender.text("công văn 7.edxml")
+    assert "  - H37.04: chờ gửi\n" in sender.text("công văn 7.edxml")
     assert sender.there("out/new") == []
     assert (sender.root / "out/cur" / "công văn 7.edxml").read_bytes() == data
 
