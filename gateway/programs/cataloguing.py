@@ -7,6 +7,7 @@ again adds nothing twice. Of several nodes one asks, under the lease `catalogue`
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from gateway import observe
 from gateway.domain.directory import Agency
@@ -19,6 +20,7 @@ from gateway.programs.context import Context
 _CHUNK = 500
 _EVERY_S = 6 * 3600.0
 _RETRY_S = 300.0
+_AGAIN_S = 10.0
 
 
 def behind(prefixes: Sequence[str], row: AgencyRow) -> bool:
@@ -32,11 +34,20 @@ def behind(prefixes: Sequence[str], row: AgencyRow) -> bool:
     return any(p == "*" or code == fold(p) or code.startswith(fold(p) + ".") for p in prefixes)
 
 
+@dataclass
+class _Line:
+    """When a peer is asked next, and how long it may rest should it fail again."""
+
+    due: float = 0.0
+    again_s: float = _AGAIN_S
+
+
 class Cataloguer:
-    """Asks each peer at start and every six hours."""
+    """Asks each peer at start and every six hours; one that fails again soon, and then less."""
 
     def __init__(self, context: Context) -> None:
         self._context = context
+        self._lines = {name: _Line() for name in context.adapters}
 
     async def run(self) -> None:
         """Work until cancelled."""
@@ -45,24 +56,35 @@ class Cataloguer:
             try:
                 async with self._context.leases.holding("catalogue") as mine:
                     if mine:
-                        wait_s = await self._round()
+                        wait_s = await self.round()
             except GatewayError as exc:
                 observe.program_failed(program="cataloguer", failure=exc, retry_in_s=wait_s)
             await asyncio.sleep(wait_s)
 
-    async def _round(self) -> float:
-        """Ask every peer; return how long until the next round."""
-        wait_s = _EVERY_S
-        for adapter in self._context.adapters.values():
-            try:
-                await self.once(adapter)
-            except (GatewayError, OSError) as exc:
-                wait_s = _RETRY_S
-                observe.collect_failed(peer=adapter.name, reason=type(exc).__name__)
-            except Exception as exc:  # noqa: BLE001 - one peer's odd list must not end the program
-                wait_s = _RETRY_S
-                observe.alarm(what="cataloguer", subject=adapter.name, failure=exc)
-        return wait_s
+    async def round(self) -> float:
+        """Ask every peer whose turn it is; return how long until the next turn."""
+        now = asyncio.get_running_loop().time
+        for name, adapter in self._context.adapters.items():
+            line = self._lines[name]
+            if line.due > now():
+                continue
+            if await self._asked(adapter):
+                line.due, line.again_s = now() + _EVERY_S, _AGAIN_S
+            else:
+                line.due, line.again_s = now() + line.again_s, min(2 * line.again_s, _RETRY_S)
+        return max(1.0, min(line.due for line in self._lines.values()) - now())
+
+    async def _asked(self, adapter: Adapter) -> bool:
+        """Take over one peer's catalogue; tell whether it went well."""
+        try:
+            await self.once(adapter)
+        except (GatewayError, OSError) as exc:
+            observe.collect_failed(peer=adapter.name, reason=type(exc).__name__)
+            return False
+        except Exception as exc:  # noqa: BLE001 - one peer's odd list must not end the program
+            observe.alarm(what="cataloguer", subject=adapter.name, failure=exc)
+            return False
+        return True
 
     async def once(self, adapter: Adapter) -> int:
         """Take over what is new; return how many agencies were added or renamed."""

@@ -1,5 +1,7 @@
 """The catalogue a peer publishes: taken over once, and nothing of our own changed."""
 
+import asyncio
+
 import pytest
 
 from gateway.errors import UnavailableError
@@ -74,3 +76,23 @@ async def test_a_catalogue_nobody_can_read_changes_nothing(out):
     with pytest.raises(UnavailableError):
         await Cataloguer(out.house.gateway.context).once(out.peer)
     assert out.house.gateway.catalogue.directory().get("H15") is None
+
+
+async def test_a_peer_that_fails_is_asked_again_soon_and_the_others_are_left_alone(out):
+    out.peer.catalogue = ROWS
+    cataloguer = Cataloguer(out.house.gateway.context)
+    waits = []
+    for failures in (1, 1, 1, 0):
+        out.peer.unreadable = failures
+        waits.append(await cataloguer.round())
+        for line in cataloguer._lines.values():
+            line.due = 0.0
+    assert waits[:3] == pytest.approx([10, 20, 40], abs=1)
+    assert waits[3] > 3600
+    assert (await directory(out)).get("H15") is not None
+    # What answered is not asked again before its time.
+    for line in cataloguer._lines.values():
+        line.due = asyncio.get_running_loop().time() + 100
+    out.peer.unreadable = 1
+    assert await cataloguer.round() == pytest.approx(100, abs=1)
+    assert out.peer.unreadable == 1
