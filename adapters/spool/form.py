@@ -12,7 +12,7 @@ import io
 import json
 import re
 import unicodedata
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Any, Final
@@ -120,7 +120,7 @@ def _from_name(stem: str) -> dict[str, str]:
     return {name: value for name, value in values.items() if value}
 
 
-def _pairs(suffix: str, data: bytes) -> dict[str, Any]:
+def _pairs(suffix: str, data: bytes) -> list[tuple[str, Any]]:
     try:
         # FMT-06 (S004 art 2): the fields are Unicode; other fonts' bytes are no UTF-8.
         text = data.decode("utf-8-sig")
@@ -140,61 +140,76 @@ def _pairs(suffix: str, data: bytes) -> dict[str, Any]:
         ) from exc
 
 
-def _json(text: str) -> dict[str, Any]:
-    found = json.loads(text)
-    if not isinstance(found, dict):
+def _json(text: str) -> list[tuple[str, Any]]:
+    found = json.loads(text, object_pairs_hook=tuple)  # a list is a list, this is an object
+    if not isinstance(found, tuple):
         raise ValueError("no object")  # noqa: TRY004 - one kind of trouble for every reader
-    return found
+    return list(found)
 
 
-def _ini(text: str) -> dict[str, Any]:
-    parser = configparser.ConfigParser(interpolation=None, delimiters=("=",))
+def _ini(text: str) -> list[tuple[str, Any]]:
+    # No section is special: what stands under [DEFAULT] was said as well.
+    parser = configparser.ConfigParser(interpolation=None, delimiters=("=",), default_section="\n")
     parser.optionxform = str  # type: ignore[assignment,method-assign]
     if not text.lstrip().startswith("["):
         text = f"[van-ban]\n{text}"
     parser.read_string(text)
-    return {name: value for section in parser.sections() for name, value in parser[section].items()}
+    return [pair for section in parser.sections() for pair in parser[section].items()]
 
 
-def _csv(text: str) -> dict[str, Any]:
+def _csv(text: str) -> list[tuple[str, Any]]:
     """Read two lines, names above values; or one pair a line."""
     sample = text.splitlines()[0] if text.strip() else ""
     mark = ";" if sample.count(";") > sample.count(",") else ","
     rows = [row for row in csv.reader(io.StringIO(text), delimiter=mark) if any(row)]
     if len(rows) == 2 and len(rows[0]) == len(rows[1]) and len(rows[0]) > 2:
-        return dict(zip(rows[0], rows[1], strict=True))
+        return list(zip(rows[0], rows[1], strict=True))
     if any(len(row) != 2 for row in rows):
         raise ValueError("neither two lines nor pairs")
-    return {row[0]: row[1] for row in rows}
+    return [(row[0], row[1]) for row in rows]
 
 
-_READERS: Final[Mapping[str, Callable[[str], dict[str, Any]]]] = {
+_READERS: Final[Mapping[str, Callable[[str], list[tuple[str, Any]]]]] = {
     ".json": _json,
     ".ini": _ini,
     ".csv": _csv,
 }
 
 
-def _known(pairs: Mapping[str, Any], faults: list[Finding]) -> dict[str, str]:
+def _known(pairs: Iterable[tuple[str, Any]], faults: list[Finding]) -> dict[str, str]:
     values: dict[str, str] = {}
-    for written, value in pairs.items():
-        field = _FIELDS.get(_plain(str(written)))
+    said: set[str] = set()
+    for written, value in pairs:
+        field = _FIELDS.get(_plain(written))
+        if field in said:
+            # SEC-01: whichever of the two we took, the other may be the secrecy level.
+            faults.append(
+                _fault(
+                    _WRONG,
+                    written,
+                    "đã có ở trên, dưới tên này hoặc tên khác; chỉ ghi một lần",
+                    "it stands above already, by this name or another; say it once",
+                )
+            )
+            continue
         if field is None:
             faults.append(
                 _fault(
                     _WRONG,
-                    str(written),
+                    written,
                     "không có trường tên này; kiểm tra chính tả",
                     "there is no field of this name; check its spelling",
                 )
             )
-        elif isinstance(value, list) and all(isinstance(one, str) for one in value):
+            continue
+        said.add(field)
+        if isinstance(value, list) and all(isinstance(one, str) for one in value):
             values[field] = ",".join(value)
         elif isinstance(value, str | int) and not isinstance(value, bool):
             values[field] = str(value).strip()
         elif value is not None:
             faults.append(
-                _fault(_WRONG, str(written), "phải là chữ hoặc số", "must be text or a number")
+                _fault(_WRONG, written, "phải là chữ hoặc số", "must be text or a number")
             )
     return values
 

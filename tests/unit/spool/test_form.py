@@ -65,6 +65,35 @@ def test_secrecy_is_heard_and_what_nobody_knows_is_the_highest():
     assert told == [0, 0, 0, 1, 2, 3, 3]
 
 
+@pytest.mark.parametrize(
+    ("suffix", "text"),
+    [
+        (".json", '{"do_mat": "Mật", "secrecy": ""}'),
+        (".json", '{"do_mat": "Mật", "do_mat": ""}'),
+        (".json", '{"do_mat": null, "secrecy": "Mật"}'),
+        (".csv", "do_mat,Mật\nsecrecy,thường\n"),
+        (".csv", "do_mat;do_mat;so\nMật;;5\n"),
+        (".ini", "do_mat = Mật\n[khác]\ndo_mat =\n"),
+        (".ini", "độ mật = Mật\nsecrecy =\n"),
+    ],
+)
+def test_a_secrecy_level_is_not_taken_back_by_a_second_one(suffix, text):
+    stem = "45_SNV-VP_20261120_H37.04_V-v bao cao"
+    assert faults(suffix, text, stem=stem) == (Reason.SCHEMA_BROKEN, ["MD-10"])
+
+
+@pytest.mark.parametrize("level", ["{}", '{"a": "b"}', "true", "1.5"])
+def test_a_secrecy_level_that_is_no_text_is_a_fault(level):
+    stem = "45_SNV-VP_20261120_H37.04_V-v bao cao"
+    assert faults(".json", f'{{"do_mat": {level}}}', stem=stem)[1] == ["MD-10"]
+
+
+@pytest.mark.parametrize("section", ["DEFAULT", "default", "văn bản"])
+def test_no_section_is_left_out(section):
+    stem = "45_SNV-VP_20261120_H37.04_V-v bao cao"
+    assert read(".ini", f"[{section}]\ndo_mat = Mật\n", stem=stem).secrecy == 1
+
+
 def test_every_fault_at_once():
     reason, rules = faults(".ini", "ngày = 31/02/2026\nđộ khẩn = gấp\nsố tờ = hai\nlạ = 1")
     assert reason is Reason.SCHEMA_BROKEN
@@ -81,6 +110,8 @@ def test_every_fault_at_once():
         (".json", b"\xff\xfe{}", "FMT-06"),
         (".json", "[1]", "MD-10"),
         (".json", "{", "MD-10"),
+        (".json", '"{}"', "MD-10"),
+        (".json", '[["so", "45"]]', "MD-10"),
         (".json", "[" * 30_000, "MD-10"),
         (".csv", "a,b,c\n1,2\n", "MD-10"),
         (".ini", "khong co dau bang", "MD-10"),
