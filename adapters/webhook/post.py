@@ -196,7 +196,7 @@ def _wish(text: str) -> timedelta | None:
         return min(timedelta(seconds=int(text)), _WISH_MAX)
     try:
         at = email.utils.parsedate_to_datetime(text).timestamp()
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):  # a receiver may write what it likes
         return None
     return min(timedelta(seconds=max(0.0, at - time.time())), _WISH_MAX)
 

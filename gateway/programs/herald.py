@@ -44,6 +44,7 @@ _PAGE: Final = 100
 _AT_ONCE: Final = 64
 _LOOK_S: Final = 1.0
 _REST_S: Final = 0.05
+_AGAIN_S: Final = 30.0
 _GONE: Final = 410
 _GIVEN_UP: Final = "given up"
 """Mark of an active subscription whose last message is dead."""
@@ -136,6 +137,9 @@ class Herald:
         except GatewayError as exc:
             observe.program_failed(program="herald", failure=exc, retry_in_s=_LOOK_S)
             await asyncio.sleep(_LOOK_S)
+        except Exception as exc:  # noqa: BLE001 - one receiver must not end it for all the others
+            observe.alarm(what="herald", subject=webhook_id, failure=exc)
+            await asyncio.sleep(_AGAIN_S)
 
     async def _more(self, seen: int) -> None:
         """Wait until something happened, or for a while; not while this node is to rest."""
@@ -211,7 +215,7 @@ class Herald:
                 {**notice.body, "webhook": row["id"], "replay": notice.cursor <= place["highest"]},
             )  # fmt: skip
         if posted.taken:
-            return await self._told(row, place, notice, tries, began)
+            return await self._told(row, place, notice, tries, began, posted)
         if posted.status == _GONE:
             await self._pause(row, "410 Gone", message_id, posted)
             return None
@@ -258,8 +262,8 @@ class Herald:
         guards = self._leases.guard(place_of(row["id"]))
         return ChangeSet(guards=guards, rows=(call, tried, still))
 
-    async def _told(
-        self, row: Row, place: Row, notice: Notice, tries: int, began: datetime
+    async def _told(  # noqa: PLR0917
+        self, row: Row, place: Row, notice: Notice, tries: int, began: datetime, posted: Posted
     ) -> Row | None:
         observe.webhook_told(
             webhook_id=row["id"],
@@ -267,7 +271,7 @@ class Herald:
             tries=tries,
             wait_s=(self._clock.now() - began).total_seconds(),
         )
-        return await self._behind(row, place, notice, {"state": "told", "status": 200})
+        return await self._behind(row, place, notice, {"state": "told", "status": posted.status})
 
     async def _dead(
         self, row: Row, place: Row, notice: Notice, tries: int, posted: Posted

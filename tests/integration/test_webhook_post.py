@@ -106,6 +106,8 @@ async def test_what_an_answer_means(answer, status, outcome):
         (b"Wed, 21 Oct 2015 07:28:00 GMT", timedelta(0)),
         (b"soon", None),
         (b"-5", None),
+        (b"Mon, 1 Jan 99999999999999999999 00:00:00 GMT", None),
+        (b"Mon, 20 Nov 2026 10:00:00 +99999999999999999", None),
     ],
 )
 async def test_a_wish_is_read_and_bounded(text, wish):

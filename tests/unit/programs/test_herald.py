@@ -15,6 +15,7 @@ from gateway.domain import webhook as signing
 from gateway.domain.delivery import Lane, Schedule
 from gateway.errors import Reason, RejectedError
 from gateway.ports import ChangeSet, Committed, Posted
+from gateway.programs import herald
 from gateway.programs.herald import Herald
 from gateway.programs.leases import Alone
 from gateway.programs.notices import LedgerNotices
@@ -144,7 +145,7 @@ async def test_messages_come_in_order_signed_and_say_nothing_of_content(house):
     assert message["data"]["href"] == f"/api/v1/inbox/{sent[0]}"
     assert message["data"]["replay"] is False
     assert "subject_text" not in message["data"]
-    assert await house.calls(hook) == [("told", 1, 200)] * 3
+    assert await house.calls(hook) == [("told", 1, 204)] * 3
     assert await house.herald.once(hook.id) == 0
     assert len(house.receiver.got) == 3
 
@@ -176,7 +177,7 @@ async def test_a_receiver_that_fails_is_tried_again_later_and_nothing_overtakes(
     assert house.receiver.subjects == [first, first, first, second]
     ids = [headers["webhook-id"] for _, headers, _ in house.receiver.got]
     assert len(set(ids)) == 2
-    assert await house.calls(hook) == [("told", 3, 200), ("told", 1, 200)]
+    assert await house.calls(hook) == [("told", 3, 204), ("told", 1, 204)]
     assert (await house.hooks.one("qlvb", hook.id)).failing_since is None
 
 
@@ -390,6 +391,18 @@ async def test_the_program_follows_what_is_added_and_lets_go_of_what_is_removed(
         assert house.receiver.subjects == [sent]
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
+
+
+async def test_one_receiver_nobody_foresaw_does_not_end_it_for_the_others(house, monkeypatch):
+    monkeypatch.setattr(herald, "_AGAIN_S", 0.0)
+    hook, _ = await house.add()
+    await house.happen()
+    house.receiver.answers = [OverflowError()]
+    await house.herald._follow(hook.id)
+    assert await house.calls(hook) == [("trying", 1, 0)]  # on record, and tried again
+    house.clock.move(hours=1)
+    assert await house.herald.once(hook.id) == 0
+    assert await house.calls(hook) == [("told", 2, 204)]
 
 
 def test_the_sample_in_the_guide_verifies_what_we_sign(monkeypatch):

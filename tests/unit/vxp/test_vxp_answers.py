@@ -190,6 +190,7 @@ async def test_broken_packet_answers(body):
         ("1.5", None),
         ("٣", None),
         ("Sun, 99 Nov 2026 08:01:00 GMT", None),
+        ("Mon, 1 Jan 99999999999999999999 00:00:00 GMT", None),
     ],
 )
 def test_a_wish_to_wait_is_read_or_left_alone(header, seconds):
