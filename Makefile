@@ -96,6 +96,7 @@ docs: dev
 	$(BIN)/python -m gateway.config > docs/configuration.md
 	$(BIN)/python -m gateway.domain.diagrams > docs/states.md
 	$(BIN)/python -m gateway.reports.schema > schemas/verification-report.schema.json
+	shapes="$$($(BIN)/python -m tests.world.client_shapes)" && echo "$$shapes" > gateway/client/shapes.py
 
 # ---------------------------------------------------------------- the offline bundle
 

@@ -49,11 +49,12 @@ def settings(key, ids):
         f"checks.positive_data_acceptance.expected-statuses = {_REFUSALS}"
         for name in RULED
     ]
-    # Where the id is always ours, a wrong one is not played; Schemathesis would think it was.
+    # Where the id is always ours, a wrong one is not played; Schemathesis would think it was. An
+    # empty Last-Event-ID is none, as everywhere.
     parts += [
         f'[[operations]]\ninclude-operation-id = "{name}"\n'
         "checks.negative_data_rejection.enabled = false"
-        for name in ("getArrivalPacket", "getArrivalAttachment")
+        for name in ("getArrivalPacket", "getArrivalAttachment", "streamEvents")
     ]
     return "\n".join(parts)
 
