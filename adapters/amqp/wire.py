@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, Final
 
+from gateway.codec.tree import is_legal
 from gateway.domain.problem import CONTENT_TYPE, problem_of
 from gateway.errors import GatewayError, Reason, RejectedError
 from gateway.ports import Accepted, Offer, Packet
@@ -284,6 +285,9 @@ def _confirm(body: bytes, faults: Faults) -> Confirm:
         faults.add(
             f"note là chữ, dài nhất {MAX_NOTE}", f"note must be a text of at most {MAX_NOTE}"
         )
+    elif not is_legal(note):
+        # FMT-06: no ledger keeps it, however often it is tried.
+        faults.add("note có ký tự điều khiển", "note holds control characters")
     elif done is False and not note.strip():
         faults.add("done = false phải có note", "done = false needs a note")
     return Confirm(item, bool(done), note if isinstance(note, str) else "")

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any, Final
 
+from gateway.codec.tree import is_legal
 from gateway.domain.envelope import Header, Organization, Signer, Urgency
 from gateway.domain.finding import Finding, Severity
 from gateway.errors import Reason, RejectedError
@@ -210,6 +211,16 @@ def _known(pairs: Iterable[tuple[str, Any]], faults: list[Finding]) -> dict[str,
         elif value is not None:
             faults.append(
                 _fault(_WRONG, written, "phải là chữ hoặc số", "must be text or a number")
+            )
+        if not is_legal(values.get(field, "")):
+            # FMT-06: what XML cannot carry could never be sent.
+            faults.append(
+                _fault(
+                    "FMT-06",
+                    written,
+                    "có ký tự điều khiển; xóa ký tự đó",
+                    "holds a control character; remove it",
+                )
             )
     return values
 

@@ -89,6 +89,8 @@ def test_good_messages_are_read(other):
         ({"type": "confirm", "body": b'{"id": "a", "done": false}'}, "note"),
         ({"type": "confirm", "body": b'{"id": "a", "x": 1}'}, "unknown members: x"),
         ({"type": "confirm", "body": b'{"id": "a", "note": 3}'}, "note"),
+        ({"type": "confirm", "body": b'{"id": "a", "note": "x\\u0000y"}'}, "note"),
+        ({"type": "confirm", "body": b'{"id": "a", "note": "x\\ud800y"}'}, "note"),
         ({"type": "confirm", "body": b"[" * 99}, "JSON"),
     ],
 )

@@ -94,6 +94,16 @@ def test_no_section_is_left_out(section):
     assert read(".ini", f"[{section}]\ndo_mat = Mật\n", stem=stem).secrecy == 1
 
 
+@pytest.mark.parametrize(
+    ("suffix", "value"),
+    [(".json", '{"trich_yeu": "a\\u0000b"}'), (".json", '{"trich_yeu": "a\\ud800b"}'),
+     (".json", '{"nguoi_ky": ["a\\u001bb"]}'), (".ini", "trich_yeu = a\x00b"), (".csv", "so,a\x07b")],
+)  # fmt: skip
+def test_what_no_packet_can_carry_is_a_fault_of_the_form(suffix, value):
+    stem = "45_SNV-VP_20261120_H37.04_V-v bao cao"
+    assert faults(suffix, value, stem=stem) == (Reason.SCHEMA_BROKEN, ["FMT-06"])
+
+
 def test_every_fault_at_once():
     reason, rules = faults(".ini", "ngày = 31/02/2026\nđộ khẩn = gấp\nsố tờ = hai\nlạ = 1")
     assert reason is Reason.SCHEMA_BROKEN
