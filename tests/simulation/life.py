@@ -37,6 +37,7 @@ class Life:
         self.alive = True
         self.leaving = False
         self.resting = False
+        self.entered = asyncio.Event()
         self.tasks: list[asyncio.Task[Any]] = []
         self.callers: list[asyncio.Future[Any]] = []
         self._context = contextvars.copy_context()

@@ -339,12 +339,13 @@ class World:
         house = self.houses[life.house]
         self.say(f"{life.node} is told to end")
         duty = house.programs[life.node]["duty"]
-        ending = life.spawn(self._end_node(duty))
+        ending = life.spawn(self._end_node(life, duty))
         await asyncio.wait({ending})
         if life.alive:
             self.crash(life, span, "its end, in good order")
 
-    async def _end_node(self, duty: Duty) -> None:
+    async def _end_node(self, life: Life, duty: Duty) -> None:
+        await life.entered.wait()  # `vanlien serve` hears nothing before it has begun
         await duty.leave("closing")
         await duty.close()
         await duty.rest()
@@ -544,6 +545,7 @@ class World:
                 break
             except UnavailableError:
                 await asyncio.sleep(1.0)  # it would end, and be started again
+        life.entered.set()
         for name in ("dispatch", "relay", "issue", "receiver", "collector"):
             life.spawn(self._program(name, made[name].run))
         if leases:
