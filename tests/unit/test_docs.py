@@ -142,6 +142,7 @@ def test_every_page_is_reached_from_the_readme():
 def test_pictures_are_text(page):
     assert not re.search(r"!\[|<img|<svg", text(page))
     allowed = {"", "sh", "json", "toml", "mermaid", "xml", "python", "text"}
+    allowed |= {"bash", "java", "csharp"}
     assert {kind for _, kind, _ in _FENCE.findall(text(page))} <= allowed
 
 
