@@ -378,6 +378,7 @@ async def _frame(request: web.Request, handler: Any) -> web.StreamResponse:
     status, reason = _CLIENT_GONE, None
     entered, size_bytes = False, 0
     try:
+        _refuse_strange_type(request)
         if not _always_open(route) and route not in house.streams:
             size_bytes = house.gate.bytes_of(request)
             house.gate.enter(size_bytes)  # (1)
@@ -401,6 +402,28 @@ async def _frame(request: web.Request, handler: Any) -> web.StreamResponse:
     if house.gate.leaving and not response.prepared:
         response.force_close()  # a proxy's kept connections end here, not under a request
     return response
+
+
+_LONGEST_TYPE: Final = 512
+_MOST_MARKS: Final = 40
+
+
+def _refuse_strange_type(request: web.Request) -> None:
+    """Refuse a Content-Type before the library's parser meets it.
+
+    It is the parser of mail headers: 32 KB of semicolons keep it busy for many seconds, brackets
+    make it recurse, and anybody may send them.
+    """
+    for told in request.headers.getall("Content-Type", ()):
+        marks = sum(map(told.count, ';"()*,'))
+        if len(told) > _LONGEST_TYPE or marks > _MOST_MARKS:
+            raise RejectedError(Reason.BAD_REQUEST, "the header Content-Type is too long")
+        try:
+            _ = request.content_type
+        except Exception as exc:  # the parser fails in many ways
+            raise RejectedError(
+                Reason.BAD_REQUEST, "the header Content-Type cannot be read"
+            ) from exc
 
 
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})

@@ -75,6 +75,41 @@ async def test_other_schemes_are_not_credentials(given):
         problem(reply, 401, "unauthenticated")
 
 
+STRANGE_TYPES = [
+    "application/json; " + ";" * 16_000,
+    'application/json; a="' + ";" * 16_000,
+    "application/json" + '"' * 300,
+    "a/b" + "(" * 300,
+    "a/b; a*",
+    "a/b; " + "a=b; " * 50,
+]
+
+
+@pytest.mark.parametrize("told", STRANGE_TYPES, ids=range(len(STRANGE_TYPES)))
+async def test_a_strange_type_of_body_costs_nothing_and_is_refused(told, lines):
+    async with house() as h:
+        for key in (None, SENDER_KEY):
+            headers = {"Content-Type": told}
+            reply = await h.call("POST", "/api/v1/documents", key=key, headers=headers, data=b"x")
+            problem(reply, 400, "bad-request")
+    assert not [line for line in lines() if line["event"] == "request_crashed"]
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        'multipart/related; type="application/xop+xml"; start="<root.message@cxf.apache.org>"; '
+        'boundary="uuid:0d2f1b0e-7a43-4b6c-9a36-1f1b7d4cf3a1"; start-info="application/soap+xml"',
+        "multipart/form-data; boundary=----=_Part_5_1234567.890",
+        "text/xml;charset=UTF-8;",
+    ],
+)
+async def test_types_that_clients_write_pass(told):
+    async with house() as h:
+        reply = await h.call("GET", "/api/v1/inbox", key=SENDER_KEY, headers={"Content-Type": told})
+        assert reply.status == 200
+
+
 async def test_two_keys_at_once_are_none():
     async with house() as h:
         reply = await h.raw(
