@@ -30,6 +30,9 @@ _CRLF: Final = b"\r\n"
 _SNIFF: Final = 64
 _BASE64_TEXT: Final = re.compile(rb"[A-Za-z0-9+/=\r\n]+\Z")
 _BOUNDARY: Final = re.compile(r"[0-9A-Za-z'()+_,./:=? -]{0,69}[0-9A-Za-z'()+_,./:=?-]\Z")
+# The library's reading of these takes time that grows with the square of their length.
+_LONGEST_TYPE: Final = 1024
+_LONGEST_NAME: Final = 4096
 _FILE_CHUNK: Final = 48 * 1024  # a multiple of three: base64 of chunks joins without padding
 
 
@@ -49,8 +52,8 @@ class ContentType:
 
 
 def content_type(text: str) -> ContentType:
-    """Read a Content-Type; an absent one has the media type ""."""
-    if not text.strip():
+    """Read a Content-Type; one that is absent, or longer than any, has the media type ""."""
+    if not text.strip() or len(text) > _LONGEST_TYPE:
         return ContentType("", {})
     mail = MailHeaders()
     mail["Content-Type"] = " ".join(text.split())
@@ -95,11 +98,18 @@ class Part:
 
     @property
     def name(self) -> str:
-        """The file name it gives itself, "" for none."""
+        """The file name it gives itself, "" for none.
+
+        Raises:
+            RejectedError: LIMIT_EXCEEDED.
+        """
         mail = MailHeaders()
         for name in ("content-disposition", "content-type"):
             if name in self.headers:
-                mail[name] = " ".join(self.headers[name].split())
+                told = self.headers[name]
+                if len(told) > _LONGEST_NAME:
+                    raise over_limit(f"{name} (ký tự)", f"characters of {name}", _LONGEST_NAME)
+                mail[name] = " ".join(told.split())
         return mail.get_filename("") or ""
 
 

@@ -210,6 +210,17 @@ def test_any_content_type(text, other):
         mime.Part({"content-type": header, "content-disposition": other}).name  # noqa: B018
 
 
+def test_types_and_names_longer_than_any_are_not_read():
+    """Reading them takes time that grows with the square of their length."""
+    assert mime.content_type("multipart/related; boundary=b" + ";" * 16_000).media == ""
+    assert mime.content_type("multipart/related; boundary=b" + ";" * 100).get("boundary") == "b"
+    told = "attachment; filename=" + "a" * 1000
+    assert len(mime.Part({"content-disposition": told}).name) == 1000
+    with pytest.raises(RejectedError) as caught:
+        _ = mime.Part({"content-disposition": told + ";" * 16_000}).name
+    assert reason(caught) is Reason.LIMIT_EXCEEDED
+
+
 def test_content_ids():
     for told in ("<a@b>", "cid:a@b", "cid:cid:a%40b", " a@b "):
         assert mime.content_id(told) == "a@b"
