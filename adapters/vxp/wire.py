@@ -11,7 +11,8 @@ Our reading of what the specification leaves open (spec/edxml.md 7.2, 7.4, 11.5)
   they are copies, and old clients leave copies of earlier calls in them.
 * Old clients cut every character of a header to its low byte while they sign the UTF-8 text. When
   the bytes as they came do not verify, the letters that could have stood there are tried in order
-  of likelihood, at most `MAX_GUESSES`; only a text that verifies is believed. `đ` becomes a control
+  of likelihood, at most `MAX_GUESSES`, fewer of a long text, because anybody may send one that
+  never verifies; only a text that verifies is believed. `đ` becomes a control
   character on that wire and no HTTP server lets it through: such a call stays refused.
 * Freshness is not demanded (old clients repeat their first timestamp); who wants it, compares
   `Signed.at`.
@@ -41,6 +42,7 @@ BINARY_TYPE: Final = "application/octet-stream"
 CRLF: Final = b"\r\n"
 MAX_SIGN_HEADER_BYTES: Final = 16 * 1024
 MAX_GUESSES: Final = 1024
+MAX_GUESSED_BYTES: Final = 1024 * 1024
 
 HashForm = Literal["unpadded", "padded"]
 
@@ -290,7 +292,8 @@ for _letter in (
 
 
 def _guesses(text: bytes) -> Iterator[str]:
-    """Yield texts an old client may have signed, likeliest first, at most MAX_GUESSES."""
+    """Yield texts an old client may have signed, likeliest first, no more than is quickly tried."""
+    most = min(MAX_GUESSES, MAX_GUESSED_BYTES // max(1, len(text)))
     choices = [
         (*_CUT.get(byte, ()), *(() if chr(byte) in _CUT.get(byte, ()) else (chr(byte),)))
         if byte >= 0x80
@@ -298,7 +301,7 @@ def _guesses(text: bytes) -> Iterator[str]:
         for byte in text
     ]
     open_places = [place for place, letters in enumerate(choices) if len(letters) > 1]
-    return itertools.islice(_by_deviation(choices, open_places), MAX_GUESSES)
+    return itertools.islice(_by_deviation(choices, open_places), most)
 
 
 def _by_deviation(choices: Sequence[Sequence[str]], open_places: Sequence[int]) -> Iterator[str]:

@@ -297,6 +297,12 @@ def test_guessing_is_bounded():
     assert len(list(wire._guesses(b"\xe1" * 200))) == wire.MAX_GUESSES
 
 
+def test_a_long_text_is_guessed_at_no_longer_than_a_short_one():
+    """Who knows a system's id, and not its secret, may send such texts all day."""
+    text = b"\xe1" * wire.MAX_SIGN_HEADER_BYTES
+    assert sum(map(len, wire._guesses(text))) <= wire.MAX_GUESSED_BYTES
+
+
 def test_utf8_on_the_wire_verifies_as_it_came():
     text = wire.compact({"XroadVnpt-systemid": "h37.demo", "XroadVnpt-description": "lỗi đỏ"})
     headers = [
