@@ -5,6 +5,7 @@ and the same one again is the same row. Only what lies below an agency the calle
 asked for. A crash leaves the request or nothing of it.
 """
 
+from dataclasses import replace
 from typing import Final
 
 from gateway import observe
@@ -40,6 +41,8 @@ class Registrar:
                 Reason.BAD_REQUEST, "tên cơ quan còn trống / the agency has no name"
             )
         above = self._above(caller, wish)
+        # The operator decides about, and the catalogue gets, the agency above by its own code.
+        wish = replace(wish, parent=above.code)
         known = self._known(wish.code)
         if known is not None:
             # ID-01: each code one agency.

@@ -73,6 +73,15 @@ async def test_what_was_asked_for_and_approved_sends_and_receives(house):
     assert (agency.parent, agency.hop, agency.mail) == ("H37.02", "local", "a@b")
 
 
+async def test_the_agency_above_is_kept_also_where_nobody_wrote_it(house):
+    ok(await register(house, pcode=""))
+    (request,) = asked(house)
+    assert request.wish.parent == "H37.02"
+    await decide(house, "approve", request)
+    await spoken_for(house, "H37.02.07")
+    assert house.gateway.catalogue.directory().get("H37.02.07").parent == "H37.02"
+
+
 async def test_asked_twice_it_is_one_request(house):
     for reply in await asyncio.gather(register(house), register(house), register(house)):
         ok(reply)
