@@ -180,7 +180,7 @@ def _finished(work: _Comparison, missing: Sequence[str]) -> Plan:
     steps = [step for step in work.steps if step.code not in out]
     steps.sort(key=lambda s: (s.before is not None, "closed" in s.kinds, s.code))
     open_now = sum(1 for c, f in work.known.items() if f["status"] != "closed" and _may(work, f, c))
-    closing = sum(1 for s in steps if "closed" in s.kinds and s.before is not None)
+    closing = sum(1 for s in steps if s.before is not None and _ends(work.known[s.code], s))
     too_many = ""
     if closing > max(1.0, open_now * work.scope.most_closed_percent / 100):
         too_many = f"{closing}/{open_now}"
@@ -195,6 +195,13 @@ def _finished(work: _Comparison, missing: Sequence[str]) -> Plan:
         in_scope=open_now,
         too_many=too_many,
     )
+
+
+def _ends(before: Fields, step: Step) -> bool:
+    """Tell whether a step closes an open code, at once or by a last day it did not have."""
+    until, was = step.after.get("valid_to"), _plain(before["valid_to"])
+    sooner = until is not None and (was is None or until < was)
+    return before["status"] != "closed" and ("closed" in step.kinds or sooner)
 
 
 def _names(known: Mapping[str, Fields]) -> dict[str, str]:

@@ -146,6 +146,18 @@ def test_closing_what_is_missing_is_asked_for_and_bounded():
     assert not plan(*rows, scope=Scope(close_missing=True, most_closed_percent=80)).too_many
 
 
+def test_a_last_day_closes_as_well_and_is_bounded():
+    codes = ("H37", "G09", "G12", "H37.02")
+    ended = plan(*((code, {"valid_to": "2020-01-01"}) for code in codes))
+    assert ended.counts == {"dated": 4}
+    assert ended.too_many == "4/4"
+    # Who is given more time is not closed by it.
+    known = {code: dict(BLANK, name=code, valid_to="2026-01-01") for code in codes}
+    for until in ("2030-01-01", None):
+        listed = [Listed(code, {"valid_to": until}) for code in codes]
+        assert compare(known, listed, Scope()).too_many == ""
+
+
 def test_a_code_that_left_beside_one_that_came_is_pointed_out():
     found = plan(("H37.05", {"name": "SỞ NỘI VỤ", "parent": "H37"}))
     assert [(w.code, w.rule) for w in found.warnings] == [("H37.02", "ID-05")]
