@@ -24,7 +24,7 @@ from adapters.bkav.gate import Gate, Guest
 from adapters.bkav.numbers import Numbers
 from adapters.bkav.wsdl import wsdl
 from adapters.shared.dates import read_date
-from adapters.shared.serving import body, let_go, may_call, not_from_here, stream
+from adapters.shared.serving import body, let_go, may_call, not_from_here, soon, stream
 from gateway import observe
 from gateway.codec.limits import Limits
 from gateway.codec.reader import ReadPacket, read_packet
@@ -39,6 +39,8 @@ _MEMORY: Final = 10_000
 _QUICK: Final = 64 * 1024
 # What MIME adds to a packet at most: heads of parts, and base64 lines that are longer than ours.
 _SLACK: Final = 1024 * 1024
+# Anybody may begin an envelope, so it must be here soon; its attachments may take their time.
+OPENING_S: Final = 60.0
 _WRITING: Final = frozenset({"SendDocument", "ConfirmReceived", "UpdateTraces", "CheckPermission"})
 
 
@@ -105,7 +107,8 @@ class SoapDesk:
         name = "soap"
         message: soap.Message | None = None
         try:
-            message, parts, action = await self._opened(request)
+            async with soon(OPENING_S):
+                message, parts, action = await self._opened(request)
             version = message.version
             name = soap.operation(message, action)
             organ, token = soap.credentials(message)

@@ -5,6 +5,7 @@ off on its way is cut, so that it cannot look whole. A crash leaves nothing behi
 """
 
 import asyncio
+import contextlib
 import ipaddress
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any, Final
@@ -88,15 +89,26 @@ async def small_body(request: web.Request, longest: int) -> bytes:
         UnavailableError: It broke off, or came too slowly.
     """
     found = bytearray()
+    async with soon(SMALL_WITHIN_S):
+        async for chunk in body(request):
+            found += chunk
+            if len(found) > longest:
+                raise RejectedError(Reason.TOO_LARGE, f"the body is over {longest} bytes")
+    return bytes(found)
+
+
+@contextlib.asynccontextmanager
+async def soon(within_s: float) -> AsyncIterator[None]:
+    """Bound what is read of a body before it is known whose it is.
+
+    Raises:
+        UnavailableError: It came too slowly.
+    """
     try:
-        async with asyncio.timeout(SMALL_WITHIN_S):
-            async for chunk in body(request):
-                found += chunk
-                if len(found) > longest:
-                    raise RejectedError(Reason.TOO_LARGE, f"the body is over {longest} bytes")
+        async with asyncio.timeout(within_s):
+            yield
     except TimeoutError as exc:
         raise fell_silent() from exc
-    return bytes(found)
 
 
 async def _next(request: web.Request) -> bytes:

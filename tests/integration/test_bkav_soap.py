@@ -1,5 +1,6 @@
 """Unmodified Bkav SOAP clients against our façade, our SOAP client against it, and evil twins."""
 
+import asyncio
 import base64
 import email
 import io
@@ -11,7 +12,7 @@ import pytest
 from aiohttp import web
 from lxml import etree
 
-from adapters.bkav import plugin, soap, wire
+from adapters.bkav import plugin, soap, soapfacade, wire
 from adapters.simulator.axis import AxisSimulator, Fault, Manners
 from gateway.codec.limits import DEFAULT_LIMITS
 from gateway.codec.reader import read_packet
@@ -79,6 +80,20 @@ async def service(front):
     async with aiohttp.ClientSession() as session:
         yield Service(runner.addresses[0][1], session)
     await runner.cleanup()
+
+
+async def test_an_envelope_nobody_finishes_does_not_keep_its_place(service, monkeypatch):
+    """It is read before anybody knows whose it is."""
+    monkeypatch.setattr(soapfacade, "OPENING_S", 0.05)
+    whole = kit.envelope("", kit.request("GetPendingDocumentIds", US, "khoa-1"), "11")
+    reader, writer = await asyncio.open_connection("127.0.0.1", service.port)
+    head = f"Host: x\r\nContent-Type: text/xml\r\nContent-Length: {len(whole)}\r\n\r\n"
+    writer.write(f"POST /EdocService HTTP/1.1\r\n{head}".encode() + whole[:-1])
+    async with asyncio.timeout(60):
+        answer = await reader.readuntil(b"</SOAP-ENV:Envelope>")
+    writer.close()
+    assert answer.startswith(b"HTTP/1.1 500 ")
+    assert b"SOAP-ENV:Server" in answer
 
 
 def tree(reply, status=200):
