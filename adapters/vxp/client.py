@@ -366,7 +366,9 @@ class _NoPacketError(Exception):
 
 async def _raw(response: aiohttp.ClientResponse) -> AsyncGenerator[bytes, None]:
     """Yield a raw packet; an HTML page or a JSON answer in its place is none."""
-    if response.content_type in _NO_PACKETS:
+    # Not `response.content_type`: a long header keeps that parser busy for seconds.
+    told = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+    if told in _NO_PACKETS:
         raise _NoPacketError
     chunks = response.content.iter_any()
     head = b""
