@@ -335,13 +335,14 @@ class Sending:
     def _target(self, name: str, digest: str) -> str:
         """Return what it is called in `out/cur`: its own name, or one beside an earlier one."""
         note = self._folder.small(OUT_CUR, f"{name}{names.RESULT}", _NOTE_BYTES)
+        free = not self._folder.has(OUT_CUR, name)
         if note is None:
-            taken = self._folder.has(OUT_CUR, name)
-            return names.other_name(name, digest) if taken else name
+            return name if free else names.other_name(name, digest)
         try:
             earlier = json.loads(note)
-            same = earlier["result"] == "waiting" or earlier["key"] == digest
-        except (ValueError, LookupError, TypeError):
+            # What only waited says nothing about a file that lies there: neither is lost.
+            same = free if earlier["result"] == "waiting" else earlier["key"] == digest
+        except (ValueError, LookupError, TypeError, RecursionError):
             same = False
         return name if same else names.other_name(name, digest)
 

@@ -336,6 +336,28 @@ async def test_a_death_between_a_scan_and_its_small_file_sends_nothing_twice(pai
     assert len((await sender.house.call("GET", "/documents"))[1]["items"]) == 1
 
 
+async def test_what_waited_takes_no_other_files_place(pair, monkeypatch):
+    sender, _ = pair
+    door, submit = sender.house.gateway.door, sender.house.gateway.door.submit
+
+    async def breaks(*_):
+        raise RuntimeError
+
+    monkeypatch.setattr(door, "submit", breaks)
+    (sender.root / "out/cur/a.edxml").write_bytes(b"an earlier one, its results tidied away")
+    data = packet("30")
+    sender.drop("a.edxml", data)
+    await sender.look(after_s=10)
+    assert sender.result("a.edxml")["result"] == "waiting"
+    monkeypatch.setattr(door, "submit", submit)
+    await sender.look()
+    assert sender.there("out/new") == []
+    other = names.other_name("a.edxml", hashlib.sha256(data).hexdigest())
+    assert sender.result(other)["result"] == "accepted"
+    assert (sender.root / "out/cur" / other).read_bytes() == data
+    assert (sender.root / "out/cur/a.edxml").read_bytes().startswith(b"an earlier one")
+
+
 async def test_one_bad_file_or_item_holds_up_nothing_behind_it(pair, monkeypatch):
     sender, receiver = pair
     await receiver.look()
