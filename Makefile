@@ -8,7 +8,7 @@
 #   make fuzz-verify  mutated files against the verifier (MINUTES=75 SEED=n)
 #   make openapi-play  call every operation of /openapi.json right and wrong (EXAMPLES=n SEED=n)
 #   make lint       ruff, mypy --strict, import-linter
-#   make bench      measure, eight minutes; docs/benchmarks.md (ARGS="--only recovery", ARGS=--quick)
+#   make bench      measure, ten minutes; docs/benchmarks.md (ARGS="--only recovery", ARGS=--quick)
 #   make bench-fairness  measure one dead destination of fifty; docs/benchmarks-fairness.md
 #   make bench-verify  measure verification beside the library alone; docs/benchmarks-verify.md
 #   make corpus     examine the sample files beside the project; writes docs/corpus.md

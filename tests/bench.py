@@ -1,6 +1,6 @@
 """`make bench`: what a gateway does on this machine; written to docs/benchmarks.{json,md}.
 
-    make bench                                everything, about eight minutes on two cores
+    make bench                                everything, about ten minutes on two cores
     make bench ARGS="--only recovery"         one part; the others stay as they were in the page
     make bench ARGS="--only cost --engines embedded --rows 10000000"
     make bench ARGS="--quick --out /tmp/x"    everything once, tiny: shows only that it works
@@ -19,7 +19,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from tests.benching import cost, recovery, throughput, urgent
+from tests.benching import cost, facades, recovery, throughput, urgent
 from tests.benching.houses import ROOT
 from tests.benching.load import Json, load_now
 from tests.benching.page import page
@@ -32,6 +32,7 @@ PARTS: Final[dict[str, Callable[[Plan], Json]]] = {
     "urgent": urgent.measure,
     "recovery": recovery.measure,
     "cost": cost.measure,
+    "facades": facades.measure,
 }
 
 

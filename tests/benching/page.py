@@ -281,6 +281,38 @@ def _cost(part: Json) -> list[str]:
     return [*lines, "", *_table(head, rows)]
 
 
+def _facades(part: Json) -> list[str]:
+    lines = [
+        "## The same documents through every door",
+        "",
+        f"{_when(part)} One embedded gateway with every façade; the same small documents, alike "
+        f"but for their number, {part['hands']} at once, each door by the client of its dialect. A "
+        "call is all that the client does for it: signing in, asking twice, base64 in JSON. Lists "
+        "are of all documents that wait; a listing that asks for each is the dialect's.",
+        "",
+    ]
+    return lines + _table(
+        (
+            "door",
+            "documents",
+            "accepted/s",
+            "send p50 / p99",
+            "list p50 / p99",
+            "fetch p50 / p99",
+            "acknowledge p50 / p99",
+        ),
+        [
+            (
+                row["door"],
+                str(row["documents"]),
+                f"{row['accepted_per_s']:g}",
+                *(_two(row[f"{what}_ms"]) for what in ("send", "list", "fetch", "acknowledge")),
+            )
+            for row in part["rows"]
+        ],
+    )
+
+
 _ENGINE: Final = {"embedded": "SQLite", "cluster": "PostgreSQL"}
 _PARTS: Final = {
     "throughput": _throughput,
@@ -288,4 +320,5 @@ _PARTS: Final = {
     "urgent": _urgent,
     "recovery": _recovery,
     "cost": _cost,
+    "facades": _facades,
 }
