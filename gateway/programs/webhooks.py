@@ -104,6 +104,13 @@ class LedgerWebhooks:
             raise RejectedError(Reason.NOT_FOUND)
         return row
 
+    async def _there(self, system_id: str, webhook_id: str) -> Row:
+        """Return one that was not removed."""
+        row = await self._row(system_id, webhook_id)
+        if row["state"] == REMOVED:
+            raise RejectedError(Reason.CONFLICT, f"the webhook {webhook_id} was removed")
+        return row
+
     async def _shown(self, row: Row) -> Webhook:
         place = await self._ledger.one("place", consumer=place_of(row["id"]))
         newest = await self._ledger.one("meta", key="event_seq")
@@ -197,20 +204,23 @@ class LedgerWebhooks:
     async def rotate(
         self, system_id: str, webhook_id: str, *, overlap: timedelta, by: str
     ) -> tuple[Webhook, str]:
-        """Give it a new secret; both sign until the overlap is over."""
-        row = await self._row(system_id, webhook_id)
+        """Give it a new secret; the one before signs beside it until the overlap is over."""
+        row = await self._there(system_id, webhook_id)
         now = self._means.clock.now()
         secret, kept = self._secret(row, now)
         ends = to_text(now + overlap)
         old = await self._ledger.all(
             "webhook_secrets", system_id=row["system_id"], kind=place_of(row["id"])
         )
+        # Two at most, however often it is changed: each signs every message.
         ended = [
-            Update("credential", {"id": one["id"]}, {"expires_at": ends}) for one in old
+            Update("credential", {"id": one["id"]}, {"expires_at": ends}) for one in old[:1]
             if one["expires_at"] is None or one["expires_at"] > ends
         ]  # fmt: skip
+        over = [Update("credential", {"id": one["id"]}, {"revoked_at": to_text(now)})
+                for one in old[1:]]  # fmt: skip
         told = self._told(row, "webhook-rotated", by, now, until=iso(now + overlap))
-        await self._commit((*ended, kept, *told))
+        await self._commit((*ended, *over, kept, *told))
         return await self.one(system_id, webhook_id), secret
 
     async def pause(self, system_id: str, webhook_id: str, *, reason: str, by: str) -> Webhook:
@@ -228,16 +238,21 @@ class LedgerWebhooks:
     async def _move(
         self, system_id: str, webhook_id: str, state: str, by: str, *, reason: str = ""
     ) -> Webhook:
-        row = await self._row(system_id, webhook_id)
-        if row["state"] == REMOVED:
-            raise RejectedError(Reason.CONFLICT, f"the webhook {webhook_id} was removed")
+        row = await self._there(system_id, webhook_id)
         now = self._means.clock.now()
         where = {"id": row["id"], "state": row["state"]}
         values: dict[str, Any] = {"state": state, "why": reason}
         if state == ACTIVE:
             values |= {"due_at": to_text(now), "tries": 0, "failing_since": None}
+        ended: list[Change] = []
+        if state == REMOVED:
+            old = await self._ledger.all(
+                "webhook_secrets", system_id=row["system_id"], kind=place_of(row["id"])
+            )
+            gone = {"revoked_at": to_text(now)}
+            ended = [Update("credential", {"id": one["id"]}, gone) for one in old]
         told = self._told(row, f"webhook-{_DONE[state]}", by, now, reason=reason)
-        await self._commit((Update("webhook", where, values), *told))
+        await self._commit((Update("webhook", where, values), *ended, *told))
         return await self.one(system_id, webhook_id)
 
     async def replay(
@@ -264,7 +279,7 @@ class LedgerWebhooks:
 
     async def test(self, system_id: str, webhook_id: str) -> Posted:
         """Send a test message now."""
-        row = await self._row(system_id, webhook_id)
+        row = await self._there(system_id, webhook_id)
         now = self._means.clock.now()
         message_id = f"msg_{webhook_id}_test_{self._means.ids.new()}"
         return await self.send(row, message_id, TEST_KIND, now, {"webhook": webhook_id})
@@ -283,6 +298,8 @@ class LedgerWebhooks:
             secrets = await self.secrets(row)
         except IntegrityError:
             return Posted(0, "its secret does not open: rotate it")
+        if not secrets:
+            return Posted(0, "it was removed")  # meanwhile: nothing goes out unsigned
         signed = signing.headers(secrets, message_id, stamp, body)
         return await self._means.post.post(row["url"], signed, body)
 

@@ -286,6 +286,40 @@ async def test_two_secrets_sign_while_one_is_changed(house):
     assert verified(new, headers, body)
 
 
+async def test_however_often_a_secret_is_changed_two_sign(house):
+    hook, first = await house.add()
+    made = [first]
+    for _ in range(5):
+        house.clock.move(seconds=1)
+        _, new = await house.hooks.rotate("qlvb", hook.id, overlap=timedelta(days=30), by="qlvb")
+        made.append(new)
+    await house.happen()
+    await house.herald.once(hook.id)
+    (_, headers, body) = house.receiver.got.pop()
+    assert [verified(one, headers, body) for one in made] == [False] * 4 + [True] * 2
+    assert len(headers["webhook-signature"].split(" ")) == 2
+    named = {"system_id": "qlvb", "kind": f"webhook:{hook.id}"}
+    assert len(await house.ledger.all("webhook_secrets", **named)) == 2
+
+
+async def test_what_was_removed_signs_and_sends_nothing_any_more(house):
+    hook, _ = await house.add()
+    await house.hooks.remove("qlvb", hook.id, by="qlvb")
+    named = {"system_id": "qlvb", "kind": f"webhook:{hook.id}"}
+    assert await house.ledger.all("webhook_secrets", **named) == []
+    for asked in (
+        house.hooks.rotate("qlvb", hook.id, overlap=timedelta(0), by="qlvb"),
+        house.hooks.test("qlvb", hook.id),
+    ):
+        with pytest.raises(RejectedError) as refused:
+            await asked
+        assert refused.value.reason is Reason.CONFLICT
+    # Removed between its attempt and its message: nothing unsigned goes out.
+    row = await house.ledger.one("webhook", id=hook.id)
+    assert not (await house.hooks.send(row, "msg_1", "inbox.document", "", {})).taken
+    assert house.receiver.got == []
+
+
 async def test_a_replay_asked_for_while_a_message_is_out_is_not_lost(house):
     hook, _ = await house.add()
     sent = await house.happen(3)
