@@ -3,11 +3,16 @@
 The longer play, with values made up at random: `make openapi-play`.
 """
 
+from importlib.util import find_spec
+
 import pytest
 
 from tests.world.openapi_play import play
 
-pytest.importorskip("schemathesis", reason="schemathesis is not installed: make dev")
+# Looked for and not imported: its import takes a second, and it runs in a process of its own.
+pytestmark = pytest.mark.skipif(
+    find_spec("schemathesis") is None, reason="schemathesis is not installed: make dev"
+)
 
 
 # Reports cost seconds of typesetting, metadata has hundreds of cases; the longer play has them all.
