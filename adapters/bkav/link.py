@@ -5,33 +5,21 @@ a token refused with 401 is noted and the next one tried. A crash leaves nothing
 """
 
 import asyncio
-import ipaddress
 import ssl
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal
-from urllib.parse import urlsplit
 
 import aiohttp
 
 from adapters.shared.values import unreadable
+from adapters.shared.ways import in_clear
 from gateway import observe
 from gateway.ports import SharedSecret
 
 TROUBLE: Final = (aiohttp.ClientError, OSError, TimeoutError, asyncio.IncompleteReadError)
 
 _A_TOKEN: Final = 6
-
-
-def _in_clear(endpoint: str) -> bool:
-    """Tell whether a token sent there can be read on the way."""
-    where = urlsplit(endpoint)
-    if where.scheme != "http" or where.hostname == "localhost":
-        return False
-    try:
-        return not ipaddress.ip_address(where.hostname or "").is_loopback
-    except ValueError:
-        return True
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +80,7 @@ class Link:
         """Make one request; use as a context."""
         settings = self._settings
         if self._session is None:
-            if _in_clear(settings.endpoint):
+            if in_clear(settings.endpoint):
                 # SEC-04: old axes of this kind speak plain HTTP inside the VPN; it is said aloud.
                 observe.standing_warning(what=f"token_in_clear:{settings.name}", active=True)
             self._session = aiohttp.ClientSession(

@@ -25,7 +25,9 @@ from adapters.shared.inline import Base64Member, encoded
 from adapters.shared.oauth import Bearer
 from adapters.shared.upload import Upload, shared
 from adapters.shared.values import ascii_only, kind_of, text_of, unreadable, wait_s
+from adapters.shared.ways import in_clear
 from adapters.wso2 import wire
+from gateway import observe
 from gateway.errors import Reason, RejectedError, UnavailableError
 from gateway.ports import (
     AgencyRow,
@@ -269,6 +271,9 @@ class Wso2Adapter:
 
     def _connected(self) -> aiohttp.ClientSession:
         if self._session is None:
+            if in_clear(self._settings.base):
+                # SEC-04: inside a VPN some gateways speak plain HTTP; it is said aloud.
+                observe.standing_warning(what=f"token_in_clear:{self.name}", active=True)
             self._session = aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(limit=self._settings.connections),
                 timeout=aiohttp.ClientTimeout(

@@ -44,6 +44,13 @@ def dialect_faults(peer: Peer) -> Iterator[Fault]:
             f'"{peer.id}": khóa được gửi nguyên văn tới đây, phải dùng https://',
             f'"{peer.id}": the secret is sent there as it is: use https://',
         )
+    if peer.unit_secret_file and where.scheme == "http" and not _is_here(where.hostname):
+        # SEC-04: it stands in a header of every call, and nobody replaces it every hour.
+        yield Fault(
+            "peer.endpoint",
+            f'"{peer.id}": secretDonVi được gửi nguyên văn tới đây, phải dùng https://',
+            f'"{peer.id}": secretDonVi is sent there as it is: use https://',
+        )
     signs_in = urlsplit(str(peer.token_endpoint or peer.endpoint))
     if peer.dialect == "wso2" and signs_in.scheme == "http" and not _is_here(signs_in.hostname):
         # SEC-04 (RFC 6749 3.2): the secret goes to the token endpoint as it is.

@@ -12,6 +12,7 @@ from aiohttp import web
 
 from adapters.simulator.axis import AxisSimulator, Fault, Manners
 from adapters.wso2 import plugin, wire
+from gateway import measures
 from gateway.errors import RejectedError, UnavailableError
 from gateway.ports import AgencyRow, Busy, Listed, Refused, Taken
 from tests.world.fake_adapter import document_packet, parcel_of
@@ -127,6 +128,20 @@ async def joined(stream):
 
 
 # ---------------------------------------------------------------- the token
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "warned"), [("http://10.1.2.3:8280", 1), ("https://lgsp.vn:8243", None)]
+)
+async def test_a_token_that_others_can_read_is_said_aloud(clock, endpoint, warned):
+    name = f"truc-{warned}"
+    adapter = plugin.make_client(
+        name=name, endpoint=endpoint, system_id="vanlien", secret=b"bi-mat", clock=clock
+    )
+    adapter._connected()
+    await adapter.close()
+    what = {"what": f"token_in_clear:{name}"}
+    assert measures.REGISTRY.get_sample_value("vanlien_standing_warning", what) == warned
 
 
 async def test_it_signs_in_once_and_shows_the_token(gateway, adapter):

@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from lxml import etree
 
-from adapters.bkav import letters, link, soap, wire, writing
+from adapters.bkav import letters, soap, wire, writing
 from adapters.bkav.client import failed
+from adapters.shared import ways
 from gateway.codec.parse import parse_envelope
 from gateway.codec.split import split_bytes
 from gateway.codec.status import emit_status, parse_status
@@ -116,7 +117,7 @@ def test_a_number_is_always_fifteen_digits(item_id):
     ],
 )
 def test_a_token_that_others_can_read(endpoint, expected):
-    assert link._in_clear(endpoint) is expected
+    assert ways.in_clear(endpoint) is expected
 
 
 # ---------------------------------------------------------------- letters

@@ -518,6 +518,8 @@ def test_a_peer_behind_an_api_gateway(folder):
     (folder / "keys/unit.secret").chmod(0o600)
     extra = 'token_endpoint = "https://lgsp.vn:8243/token"\nunit_secret_file = "keys/unit.secret"\n'
     text = GOOD + WSO2 + extra + 'variant = "form"\n'
+    assert "peer.endpoint" in where(check(write(folder, text), {}))  # for all to read
+    text = text.replace("http://10.0.0.1/", "https://lgsp.vn/")
     peer = load(write(folder, text), {}).peers[0]
     assert peer.token_endpoint == "https://lgsp.vn:8243/token"
     assert peer.unit_secret_file == folder / "keys/unit.secret"
