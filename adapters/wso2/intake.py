@@ -89,6 +89,8 @@ class Intake:
                 Reason.BAD_REQUEST,
                 "loaiVanBan says two things, or stands behind a long packet: say it first",
             )
+        if self._twice():
+            raise RejectedError(Reason.BAD_REQUEST, "two packets in one body: send one at a time")
         if not self._passed:
             raise RejectedError(
                 Reason.BAD_REQUEST, f"no packet: the body has none of {', '.join(wire.PACKET)}"
@@ -111,6 +113,12 @@ class Intake:
         if self._passed > self._max_bytes or self._came > longest_body(self._max_bytes):
             raise too_large(self._max_bytes)
         return piece
+
+    def _twice(self) -> bool:
+        """Tell whether a text that could be a packet stands around the one that was taken."""
+        told = self._form.told()
+        others = (told.get(name) for name in wire.PACKET)
+        return bool(self._passed) and any(isinstance(t, str) and t.strip() for t in others)
 
     def _said(self) -> MessageKind | None:
         told = self._form.told()

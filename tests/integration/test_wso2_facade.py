@@ -348,6 +348,19 @@ async def test_a_title_or_a_file_name_before_it_is_not_the_packet(front, kit):
     assert front.documents["c1"][1] == FILE
 
 
+async def test_two_packets_in_one_body_are_none(front, kit):
+    text = base64.b64encode(FILE).decode()
+    for body, form in (
+        (f'{{"data":"{text}","vanBan":"{text}"}}', "application/json"),
+        (f'{{"\\u0064ata":"{text}","vanBan":"{text}"}}', "application/json"),
+        (f"data={text}&data={text}", "application/x-www-form-urlencoded"),
+    ):
+        headers = {"Content-Type": form}
+        reply = await kit.call("POST", "/vanbans", body.encode(), headers=headers)
+        failed(reply, 22, "two packets")
+    ok(await kit.call("POST", "/vanbans", f'{{"data":"{text}","vanBan":null}}'.encode()))
+
+
 async def test_the_kind_said_twice(front, kit):
     ok(await kit.send(FILE, form="object", loaiVanBan="edoc"))
     failed(await kit.send(FILE, form="object", loaiVanBan="status"), 22, "loaiVanBan")
