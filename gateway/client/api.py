@@ -4,6 +4,7 @@ Sending wants a key of the caller's own, kept beside the document before it is s
 key the same document is sent once, however often the call is made, today or after a crash.
 """
 
+import hashlib
 import json
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -13,6 +14,7 @@ from urllib.parse import quote
 import aiohttp
 
 from gateway.client import shapes
+from gateway.client.errors import AwayError
 from gateway.client.stream import follow
 from gateway.client.wire import Ask, Body, Wire
 
@@ -160,7 +162,8 @@ class Client(Wire):
     async def packet(self, arrival: str, *, received: bool = False) -> AsyncIterator[bytes]:
         """Yield the packet in pieces: the strict one, or the bytes as they were received.
 
-        A break on the way is `aiohttp.ClientError`: throw the pieces away and ask again.
+        AwayError on the way, or at the end where the bytes are not those the gateway named: throw
+        the pieces away and ask again.
         """
         query = {"form": "received" if received else "strict"}
         async for piece in self._pieces(f"inbox/{_id(arrival)}/edxml", query):
@@ -301,8 +304,16 @@ class Client(Wire):
         self, path: str, query: Mapping[str, Any] | None = None
     ) -> AsyncIterator[bytes]:
         async with self.answered(Ask("GET", f"{_API}/{path}", query)) as answer:
-            async for piece in answer.content.iter_chunked(_CHUNK_BYTES):
-                yield piece
+            digest = hashlib.sha256()
+            try:
+                async for piece in answer.content.iter_chunked(_CHUNK_BYTES):
+                    digest.update(piece)
+                    yield piece
+            except (aiohttp.ClientError, TimeoutError) as cut:
+                raise AwayError(f"{path}: the bytes broke off") from cut
+            named = answer.headers.get("ETag", "").strip('"')
+            if named != digest.hexdigest():
+                raise AwayError(f"{path}: the bytes are not those the gateway named")
 
 
 def _id(value: str) -> str:

@@ -6,6 +6,7 @@ answer says that nothing was done (429, 503). Waits grow, with jitter, and `Retr
 
 import asyncio
 import email.utils
+import json
 import random
 import ssl
 import time
@@ -110,13 +111,19 @@ class Wire:
 
     async def json(self, ask: Ask) -> Any:
         """Return a JSON answer."""
-        async with self.answered(ask) as answer:
-            return await answer.json(content_type=None)
+        body = await self.raw(ask)
+        try:
+            return json.loads(body)
+        except ValueError as strange:
+            raise AwayError(f"{ask.method} {ask.path}: somebody else answered") from strange
 
     async def raw(self, ask: Ask) -> bytes:
         """Return an answer's bytes."""
         async with self.answered(ask) as answer:
-            return await answer.read()
+            try:
+                return await answer.read()
+            except (aiohttp.ClientError, TimeoutError) as cut:
+                raise AwayError(f"{ask.method} {ask.path}: the answer broke off") from cut
 
     @asynccontextmanager
     async def answered(

@@ -1,6 +1,7 @@
 """The client kit: it offers what /openapi.json has, asks again only where it may, and works live."""
 
 import asyncio
+import hashlib
 import inspect
 import re
 from pathlib import Path
@@ -210,6 +211,9 @@ class Moody:
         headers = {"Retry-After": "0"} if status in {429, 503} else {}
         if status in {301, 307}:
             headers = {"Location": "/elsewhere"}
+        if isinstance(body, bytes):
+            headers = {"ETag": f'"{hashlib.sha256(body.strip()).hexdigest()}"'}
+            return web.Response(body=body, status=status, headers=headers)
         return web.json_response(body, status=status, headers=headers)
 
 
@@ -286,6 +290,21 @@ async def test_a_refusal_says_everything_and_is_not_repeated(moody):
     there = await moody((400, "a proxy's own words"))
     async with there.client as client:
         with pytest.raises(RefusedError, match="400"):
+            await client.inbox()
+
+
+async def test_bytes_changed_on_the_way_are_found(moody):
+    there = await moody((200, b"<edXML/>"), (200, b"<edXML/>\n"))
+    async with there.client as client:
+        assert b"".join([p async for p in client.packet("a1")]) == b"<edXML/>"
+        with pytest.raises(AwayError, match="not those"):
+            assert [p async for p in client.packet("a1")]
+
+
+async def test_a_page_of_somebody_else_is_no_answer(moody):
+    there = await moody((200, b"<html>Sign in to the network</html>"))
+    async with there.client as client:
+        with pytest.raises(AwayError, match="somebody else"):
             await client.inbox()
 
 
