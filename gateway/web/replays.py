@@ -4,19 +4,35 @@ Everything it had taken behind a cursor, or since a time, is offered again by ev
 system, with the same ids and bytes, marked as replay. Receipts and times of the first time stay.
 """
 
-from typing import Final, Self
+from datetime import UTC, datetime
+from typing import Annotated, Final, Self
 
 from aiohttp import web
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    model_validator,
+)
 
 from gateway.domain.moments import iso_or_none
 from gateway.ports import Caller, Replays, Rewound
 from gateway.web.body import Body, Limits
-from gateway.web.metadata import read_json
+from gateway.web.metadata import Named, read_json
 from gateway.web.problems import WebReason, WebRefusalError
 from gateway.web.routes import API, Answer, Endpoint, json_response
 
 _CURSOR_MAX: Final = 2**63 - 1
+
+
+def _of_this_era(at: datetime) -> datetime:
+    """Refuse an instant that no calendar has in UTC: `0001-01-01T00:00:00+07:00`."""
+    try:
+        return at.astimezone(UTC)
+    except OverflowError as exc:
+        raise ValueError("no such time in UTC") from exc
 
 
 class RewindIn(BaseModel):
@@ -27,8 +43,12 @@ class RewindIn(BaseModel):
     to: int | None = Field(
         None, ge=0, le=_CURSOR_MAX, description="Cursor of the inbox; what lies behind it comes"
     )
-    since: AwareDatetime | None = Field(None, description="What was offered since then comes")
-    reason: str = Field(min_length=1, max_length=500, examples=["Phục hồi bản sao lưu ngày 20/11"])
+    since: Annotated[AwareDatetime, AfterValidator(_of_this_era)] | None = Field(
+        None, description="What was offered since then comes"
+    )
+    reason: Named = Field(
+        min_length=1, max_length=500, examples=["Phục hồi bản sao lưu ngày 20/11"]
+    )
     dry_run: bool = Field(False, description="Only say what would come")
 
     @model_validator(mode="after")

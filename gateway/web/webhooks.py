@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from gateway.domain.moments import iso, iso_or_none
 from gateway.ports import Caller, Posted, Webhook, WebhookCall, Webhooks
 from gateway.web.body import Body, Limits
-from gateway.web.metadata import read_json
+from gateway.web.metadata import Named, read_json
 from gateway.web.problems import WebReason, WebRefusalError
 from gateway.web.routes import (
     API,
@@ -61,14 +61,14 @@ class RotateIn(_In):
 class ReasonIn(_In):
     """Lý do: kept on record."""
 
-    reason: str = Field(min_length=1, max_length=500)
+    reason: Named = Field(min_length=1, max_length=500)
 
 
 class ReplayIn(_In):
     """Gửi lại: everything behind a cursor, with the same message ids."""
 
     to: int = Field(ge=0, le=_CURSOR_MAX)
-    reason: str = Field(min_length=1, max_length=500)
+    reason: Named = Field(min_length=1, max_length=500)
 
 
 class WebhookOut(BaseModel):

@@ -142,3 +142,18 @@ async def test_what_makes_no_sense_is_refused(house):
     ):
         found, problem, _ = await house.call("POST", "/inbox/rewind", "stc", json=WHY | body)
         assert found == status, problem
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"since": "0001-01-01T00:00:00+07:00"},
+        {"since": "9999-12-31T23:59:59-07:00"},
+        {"to": 0, "reason": "a\x00b"},
+        {"to": 0, "reason": "a\x1bb"},
+    ],
+)
+async def test_what_no_ledger_can_keep_is_the_callers_fault(house, asked):
+    status, problem, _ = await house.call("POST", "/inbox/rewind", "stc", json=WHY | asked)
+    assert status == 422, problem
+    assert len(problem["findings"]) == 1
