@@ -392,3 +392,37 @@ async def test_a_document_and_back_through_a_gateway(tmp_path):
                 await anext(stc.follow(10**9))
             told = await stc.rewind("phục hồi", to=0, dry_run=True)
             assert told["documents"] == 1
+
+
+async def test_a_stream_goes_on_behind_what_was_had():
+    lives = [
+        [b"retry: 3000\nid: 4\n\n", b'id: 5\nevent: x\ndata: {"id": "5"}\n\n', b"id: 6\ndata: {"],
+        [b": \n\n", b"id: 9\n\n"],
+        [b'id: 10\r\ndata: {"id":\r\ndata: "10"}\r\n\r\n'],
+    ]
+    came = []
+
+    async def stream(request):
+        came.append(request.headers.get("Last-Event-ID"))
+        answer = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
+        await answer.prepare(request)
+        for piece in lives.pop(0):
+            await answer.write(piece)
+        return answer
+
+    app = web.Application()
+    app.router.add_get("/api/v1/events", stream)
+    runner = web.AppRunner(app, shutdown_timeout=1)
+    await runner.setup()
+    try:
+        site = web.TCPSite(runner, "127.0.0.1", 0)
+        await site.start()
+        port = site._server.sockets[0].getsockname()[1]
+        async with Client(f"http://127.0.0.1:{port}", KEY) as client, asyncio.timeout(60):
+            events = client.follow()
+            assert [(await anext(events))["id"], (await anext(events))["id"]] == ["5", "10"]
+            await events.aclose()
+    finally:
+        await runner.cleanup()
+    # Half an event was not had; a cursor alone was.
+    assert came == [None, "5", "9"]
