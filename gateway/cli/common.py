@@ -118,7 +118,7 @@ def read_size(option: str, text: str) -> int:
 
 
 def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> "Table | Text":
-    """Return a table for people; cells are shown as they are, never read as markup."""
+    """Return a table for people; cells are never read as markup, nor by the terminal."""
     from rich.table import Table
     from rich.text import Text
 
@@ -129,5 +129,10 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) 
     for column in columns:
         grid.add_column(Text(column), overflow="fold")
     for row in rows:
-        grid.add_row(*(Text("" if cell is None else str(cell)) for cell in row))
+        grid.add_row(*(Text("" if cell is None else _still(str(cell))) for cell in row))
     return grid
+
+
+def _still(text: str) -> str:
+    """Return a cell's text without what could steer a terminal: it may be a stranger's."""
+    return "".join(c if c.isprintable() or c == "\n" else " " if c.isspace() else "·" for c in text)

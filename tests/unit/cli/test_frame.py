@@ -10,7 +10,7 @@ from typing import Annotated
 import pytest
 import typer
 
-from gateway.cli import frame
+from gateway.cli import common, frame
 from gateway.cli.frame import UsageFault, emit, run
 from gateway.errors import (
     ConfigurationError,
@@ -296,3 +296,12 @@ def test_a_name_that_is_no_text_is_shown_all_the_same():
     done = vanlien(b"verify", b"\xff\xfe.pdf", b"--json")
     assert done.returncode != 0
     json.loads(done.stdout)
+
+
+def test_a_strangers_words_in_a_table_do_not_steer_the_terminal(capsys):
+    words = "Sở\x1b[31m đỏ\x1b]0;chào\x07 \x9b2J\u202egood\nhai dòng"
+    emit({}, common.table("Tên", ("a",), [(words,), (None,), (7,)]), as_json=False)
+    shown = capsys.readouterr().out
+    assert all(c.isprintable() or c == "\n" for c in shown)
+    assert "Sở·[31m đỏ·]0;chào· ·2J·good" in shown
+    assert "hai dòng" in shown
