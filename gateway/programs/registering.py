@@ -136,10 +136,13 @@ class Registrar:
 
 
 def _tidy(wish: Wish) -> Wish:
-    """Return a wish without blanks around its texts, each of a length one can keep."""
+    """Return a wish whose texts are one printable line each, of a length one can keep.
+
+    A name goes to everybody with the catalogue, as JSON and as XML.
+    """
     return Wish(
         *(
-            " ".join(text.split())[:_LONGEST]
+            " ".join("".join(c if c.isprintable() else " " for c in text).split())[:_LONGEST]
             for text in (
                 fold(wish.code),
                 wish.name,

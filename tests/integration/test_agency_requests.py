@@ -82,6 +82,12 @@ async def test_the_agency_above_is_kept_also_where_nobody_wrote_it(house):
     assert house.gateway.catalogue.directory().get("H37.02.07").parent == "H37.02"
 
 
+async def test_what_no_line_and_no_xml_can_carry_is_left_out_of_a_name(house):
+    ok(await register(house, name="Chi cục\n Văn\x1b[31m\u202e thư\x01"))
+    (request,) = asked(house)
+    assert request.wish.name == "Chi cục Văn [31m thư"
+
+
 async def test_asked_twice_it_is_one_request(house):
     for reply in await asyncio.gather(register(house), register(house), register(house)):
         ok(reply)
