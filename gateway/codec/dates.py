@@ -62,6 +62,17 @@ def read_date(text: str) -> tuple[date | None, str]:
 
 def read_moment(text: str) -> tuple[datetime | None, str]:
     """Return the aware local moment and the repair code, `time-missing` when only a date."""
+    found, code = _moment(text)
+    try:
+        if found is not None:
+            found.astimezone(UTC)
+    except OverflowError:
+        # `0001/01/01 00:00:00`, some programs' word for "never": there is no such time in UTC.
+        return None, "date-unreadable"
+    return found, code
+
+
+def _moment(text: str) -> tuple[datetime | None, str]:
     if _STRICT_MOMENT.match(text):
         try:
             return (

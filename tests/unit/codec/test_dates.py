@@ -1,4 +1,4 @@
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 
 import pytest
 
@@ -64,6 +64,17 @@ def test_a_moment_without_time_is_midnight():
 def test_edges_of_the_calendar_do_not_overflow():
     assert read_date("9999-12-31T23:59:59-12:00") == (None, "date-unreadable")
     assert read_date("0001-01-01T00:00:00+14:00") == (None, "date-unreadable")
+
+
+@pytest.mark.parametrize("text", ["0001/01/01 00:00:00", "01/01/0001 06:59:59", "0001-01-01"])
+def test_a_moment_that_utc_does_not_have_is_unreadable(text):
+    assert read_moment(text) == (None, "date-unreadable")
+
+
+@pytest.mark.parametrize("text", ["0001/01/01 07:00:00", "9999/12/31 23:59:59"])
+def test_the_last_moments_that_utc_has(text):
+    at, code = read_moment(text)
+    assert (format_moment(at.astimezone(UTC)), code) == (text, "")
 
 
 def test_written_as_read():
