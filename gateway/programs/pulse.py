@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 from typing import Final, Literal
 
+from gateway import observe
 from gateway.errors import UnavailableError
 from gateway.ports import Ledger
 
@@ -64,11 +65,15 @@ class Pulse:
     async def _look(self) -> None:
         while True:
             self._woken.clear()
-            with contextlib.suppress(UnavailableError):
+            try:
                 marks = {mark: await self.mark(mark) for mark in _MARKS}
                 for told, (mark, seen) in self._waiting.items():
                     if marks[mark] != seen and not told.done():
                         told.set_result(None)
+            except UnavailableError:
+                pass  # whoever waits asks the ledger next, and hears of it then
+            except Exception as exc:  # noqa: BLE001 - everybody waits for this one look
+                observe.alarm(what="pulse", failure=exc)
             await asyncio.sleep(_REST_S)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self._poll_s):
