@@ -19,6 +19,7 @@ pytestmark = pytest.mark.skipif(
 COSTLY = "--exclude-operation-id-regex=^verify|Verification|Signed|Receipts$|^submitDocument$"
 
 
+@pytest.mark.timeout(600)
 async def test_nothing_answers_what_the_document_does_not_say(tmp_path):
     code, said = await play(tmp_path, "--phases=coverage", "--seed=1", COSTLY)
     assert code == 0, said
