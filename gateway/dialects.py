@@ -4,7 +4,8 @@ Loading one imports its package and opens nothing.
 """
 
 import functools
-from importlib.metadata import entry_points
+from collections.abc import Mapping
+from importlib.metadata import EntryPoint, entry_points
 from typing import Final, cast
 
 from gateway.errors import ConfigurationError
@@ -14,16 +15,15 @@ GROUP: Final = "gateway.adapters"
 
 
 def dialect(name: str) -> Dialect:
-    """Return a dialect by its name.
+    """Return a dialect by its name; the others are not loaded.
 
     Raises:
-        ConfigurationError: It is not installed.
+        ConfigurationError: It is not installed, or cannot be loaded.
     """
-    found = _installed().get(name)
-    if found is None:
-        known = ", ".join(sorted(_installed()))
+    if name not in _installed():
+        known = ", ".join(names())
         raise ConfigurationError(f"the dialect {name!r} is not installed; there are: {known}")
-    return found
+    return _loaded(name)
 
 
 def names() -> tuple[str, ...]:
@@ -32,5 +32,14 @@ def names() -> tuple[str, ...]:
 
 
 @functools.cache
-def _installed() -> dict[str, Dialect]:
-    return {point.name: cast("Dialect", point.load()) for point in entry_points(group=GROUP)}
+def _loaded(name: str) -> Dialect:
+    try:
+        return cast("Dialect", _installed()[name].load())
+    except (ImportError, AttributeError) as exc:
+        told = f"the dialect {name!r} cannot be loaded ({type(exc).__name__}): install it anew"
+        raise ConfigurationError(told) from exc
+
+
+@functools.cache
+def _installed() -> Mapping[str, EntryPoint]:
+    return {point.name: point for point in entry_points(group=GROUP)}
