@@ -19,7 +19,7 @@ from adapters.bkav.gate import Gate, Guest
 from adapters.bkav.numbers import MAX_ROWS, Numbers
 from adapters.bkav.soapfacade import SoapDesk
 from adapters.shared.inline import encoded
-from adapters.shared.serving import Handler, body, may_call, not_from_here, stream
+from adapters.shared.serving import Handler, admitted, body, may_call, not_from_here, stream
 from adapters.shared.values import text_of
 from gateway import observe
 from gateway.errors import GatewayError, Reason, RejectedError, UnavailableError
@@ -94,7 +94,9 @@ class _Guard:
             try:
                 token = wire.bearer(_one(request, "Authorization"))
                 organ = _one(request, "organId") or request.query.get("organId", "")
-                return await operation(request, await self._gate.enter(token, organ))
+                guest = await self._gate.enter(token, organ)
+                admitted(request, guest.caller)
+                return await operation(request, guest)
             except GatewayError as exc:
                 return _refused(name, exc)
             except (ConnectionError, aiohttp.ClientConnectionError):

@@ -24,7 +24,7 @@ from adapters.bkav.gate import Gate, Guest
 from adapters.bkav.numbers import Numbers
 from adapters.bkav.wsdl import wsdl
 from adapters.shared.dates import read_date
-from adapters.shared.serving import body, let_go, may_call, not_from_here, soon, stream
+from adapters.shared.serving import admitted, body, let_go, may_call, not_from_here, soon, stream
 from gateway import observe
 from gateway.codec.limits import Limits
 from gateway.codec.reader import ReadPacket, read_packet
@@ -113,6 +113,7 @@ class SoapDesk:
             name = soap.operation(message, action)
             organ, token = soap.credentials(message)
             guest = await self._gate.enter(token, organ)
+            admitted(request, guest.caller)
             call = _Call(request, message, name, guest, parts)
             return await self._operations[name](call)
         except GatewayError as exc:

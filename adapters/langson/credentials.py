@@ -16,6 +16,7 @@ from typing import Final
 from aiohttp import web
 
 from adapters.langson import wire
+from adapters.shared.serving import admitted
 from adapters.shared.signins import SignIns
 from gateway import observe
 from gateway.errors import Reason, RejectedError, UnavailableError
@@ -141,7 +142,7 @@ class Reception:
         if told.paired and not (told.system_id == caller.system_id and not told.secret):
             caller, _ = self._known(request, told.system_id, told.secret)
         self._note(request, caller)
-        return caller
+        return admitted(request, caller)
 
     def _known(self, request: web.Request, system_id: str, given: str) -> tuple[Caller, bytes]:
         """Return the caller whose secret was given, and the secret."""

@@ -8,14 +8,14 @@ import asyncio
 import contextlib
 import ipaddress
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import aiohttp
 from aiohttp import web
 
 from gateway import observe
 from gateway.errors import CATALOGUE, GatewayError, Reason, RejectedError, UnavailableError
-from gateway.ports import Network, Packet
+from gateway.ports import Caller, Network, Packet
 
 SILENCE_S: Final = 60.0
 """Longest silence while a body comes in or an answer goes out."""
@@ -26,6 +26,17 @@ SMALL_WITHIN_S: Final = 20.0
 """Longest wait for a small body, which anybody may begin."""
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+class Doorkeeper(Protocol):
+    """What counts a caller's calls; put into each request by who serves us."""
+
+    def __call__(self, system_id: str) -> None:
+        """Take a place for a call of this system; UnavailableError when it has too many."""
+        ...
+
+
+ADMIT: Final = web.RequestKey("admit", Doorkeeper)
 
 
 def may_call(remote: str | None, networks: Sequence[Network]) -> bool:
@@ -54,6 +65,21 @@ def only_from(networks: Sequence[Network]) -> Any:
         return await handler(request)
 
     return check
+
+
+def admitted(request: web.Request, caller: Caller) -> Caller:
+    """Return who calls, once there is room for another call of theirs.
+
+    What stands around the façade counts, and gives the place back when the call ends; asked again
+    during one call it changes nothing.
+
+    Raises:
+        UnavailableError: OVERLOADED.
+    """
+    admit = request.get(ADMIT)
+    if admit is not None:
+        admit(caller.system_id)
+    return caller
 
 
 def not_from_here() -> RejectedError:

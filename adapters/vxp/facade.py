@@ -18,7 +18,7 @@ import aiohttp
 from aiohttp import web
 
 from adapters.shared.inline import encoded
-from adapters.shared.serving import Handler, body, let_go, may_call, not_from_here, stream
+from adapters.shared.serving import Handler, admitted, body, let_go, may_call, not_from_here, stream
 from adapters.shared.values import keepable, text_of
 from adapters.vxp import answers, wire
 from gateway import observe
@@ -144,6 +144,7 @@ class _Guard:
                 return _failure(not_from_here(), 403)
             try:
                 signed, caller = self._authenticate(request)
+                admitted(request, caller)
                 return await operation(request, signed, caller)
             except GatewayError as exc:
                 return _refused(request, name, exc)

@@ -18,7 +18,7 @@ import aiohttp
 from aiohttp import web
 
 from adapters.shared.inline import encoded
-from adapters.shared.serving import Handler, body, let_go, may_call, not_from_here, stream
+from adapters.shared.serving import Handler, admitted, body, let_go, may_call, not_from_here, stream
 from adapters.shared.signins import SignIns
 from adapters.wso2 import wire
 from adapters.wso2.intake import Intake, longest_body, too_large
@@ -94,7 +94,7 @@ class _Guard:
     def __call__(self, name: str, operation: Operation) -> Handler:
         async def handle(request: web.Request) -> web.StreamResponse:
             try:
-                caller = self._caller(request)
+                caller = admitted(request, self._caller(request))
                 return await operation(request, Params.of(request), caller)
             except GatewayError as exc:
                 return self._refused(request, name, exc)

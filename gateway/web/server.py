@@ -23,6 +23,7 @@ from typing import Any, Final, cast
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError, LineTooLong
 
+from adapters.shared.serving import ADMIT
 from gateway import observe
 from gateway.errors import GatewayError, Reason, RejectedError, UnavailableError
 from gateway.ports import (
@@ -377,18 +378,22 @@ async def _frame(request: web.Request, handler: Any) -> web.StreamResponse:
     route = resource.canonical if resource is not None else _ROUTE_UNKNOWN
     status, reason = _CLIENT_GONE, None
     entered, size_bytes = False, 0
+    places: _Places | None = None
     try:
         _refuse_strange_type(request)
         if not _always_open(route) and route not in house.streams:
             size_bytes = house.gate.bytes_of(request)
             house.gate.enter(size_bytes)  # (1)
             entered = True
+        request[ADMIT] = places = _Places(house.gate, request, size_bytes)
         response: web.StreamResponse = await handler(request)
         status = response.status
     except Exception as failure:  # noqa: BLE001  the last place: everything becomes a problem
         response, reason = _refuse(failure, request, route, request_id)
         status = response.status
     finally:
+        if places is not None:
+            places.leave()
         if entered:
             house.gate.leave(size_bytes)
         observe.request_done(
@@ -402,6 +407,29 @@ async def _frame(request: web.Request, handler: Any) -> web.StreamResponse:
     if house.gate.leaving and not response.prepared:
         response.force_close()  # a proxy's kept connections end here, not under a request
     return response
+
+
+class _Places:
+    """Takes the caller's place for one request of a façade, which knows late who calls."""
+
+    def __init__(self, gate: Gate, request: web.Request, size_bytes: int) -> None:
+        self._gate, self._request, self._size_bytes = gate, request, size_bytes
+        self._system_id = ""
+
+    def __call__(self, system_id: str) -> None:
+        """Take a place; UnavailableError(OVERLOADED) when the caller has too many."""
+        if system_id == self._system_id:
+            return
+        self.leave()
+        self._gate.enter_caller(system_id, self._size_bytes)
+        self._system_id = system_id
+        self._request[SYSTEM_ID] = system_id
+
+    def leave(self) -> None:
+        """Give it back."""
+        if self._system_id:
+            self._gate.leave_caller(self._system_id, self._size_bytes)
+            self._system_id = ""
 
 
 _LONGEST_TYPE: Final = 512
