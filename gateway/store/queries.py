@@ -72,7 +72,8 @@ def _page_end(nexts: str) -> str:
     a page, whatever lies behind it, and what is returned is one moment of the ledger.
     """
     return (
-        "WITH RECURSIVE page(seq, n) AS (SELECT CAST(:after AS BIGINT), CAST(0 AS BIGINT) UNION ALL "  # noqa: S608
+        "WITH RECURSIVE page(seq, n) AS ("  # noqa: S608 - our own words
+        "SELECT CAST(:after AS BIGINT), CAST(0 AS BIGINT) UNION ALL "
         f"SELECT (SELECT MIN(next_seq) FROM ({nexts}) AS nexts), page.n + 1 FROM page "
         "WHERE page.seq IS NOT NULL AND page.n < :limit) "
         "SELECT MAX(seq) AS seq FROM page WHERE n > 0"
