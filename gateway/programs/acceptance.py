@@ -97,13 +97,17 @@ async def commit(context: Context, wanted: Wanted) -> Accepted | None:
     now = context.clock.now()
     consignment_id = context.ids.new()
     built: dict[str, str] = {}
+    # DID-01, TIM-01: looked at once. A hold that ends between asking for the number and writing
+    # the rows would release a document without its number.
+    held = _why_held(context)
 
     def rows(numbers: Mapping[str, int]) -> Sequence[Change]:
-        made = _rows(context, wanted, consignment_id, now, numbers.get("ordinal"))
+        still = held or _why_held(context)
+        made = _rows(context, wanted, consignment_id, now, still, numbers.get("ordinal"))
         built["answer"], built["document_id"] = made.answer, made.document_id
         return made.rows
 
-    ordinal = await _ordinal(context, wanted)
+    ordinal = Ordinal() if held else await _ordinal(context, wanted)
     change = ChangeSet(
         guards=(*_guards(wanted), *ordinal.guards), numbers=ordinal.numbers, then=rows
     )
@@ -137,7 +141,7 @@ async def _ordinal(context: Context, wanted: Wanted) -> Ordinal:
     """Ask for the issue ordinal where it is ours to give, and only once a verdict is known."""
     dated = wanted.envelope.header.promulgation_date
     # A new version bears its document's identifier, and so the number that is part of it.
-    if wanted.verdicts is None or wanted.known.number or clockwatch.is_off(context):
+    if wanted.verdicts is None or wanted.known.number:
         return Ordinal()
     names = not wanted.identity.document_id
     return await ordinal_request(context, wanted.sender, dated, names=names)
@@ -205,8 +209,18 @@ class _Made:
     document_id: str
 
 
-def _rows(
-    context: Context, wanted: Wanted, consignment_id: str, now: datetime, taken: int | None
+def _why_held(context: Context) -> str:
+    """Return why stamping and relaying are held, "" when they are not."""
+    return clockwatch.hold_of(context) if clockwatch.is_off(context) else ""
+
+
+def _rows(  # noqa: PLR0917 - one place builds what is written
+    context: Context,
+    wanted: Wanted,
+    consignment_id: str,
+    now: datetime,
+    held: str,
+    taken: int | None,
 ) -> _Made:
     envelope = wanted.envelope
     dated = envelope.header.promulgation_date
@@ -217,7 +231,6 @@ def _rows(
     if not document_id and number is not None:
         document_id = render_ordinal_id(wanted.sender, *number)
         envelope = replace(envelope, header=replace(envelope.header, document_id=document_id))
-    held = clockwatch.hold_of(context) if clockwatch.is_off(context) else ""
     released = wanted.verdicts is not None and not held and bool(document_id)
     routed = route(
         context,

@@ -3,12 +3,15 @@
 import asyncio
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from gateway.domain.moments import VIETNAM
 from gateway.errors import RejectedError
 from gateway.ports import AgencyRecord
+from gateway.programs import acceptance
 from tests.world.gatehouse import House, gatehouse, packet
 from tests.world.submitting import admin, count, put_agency, rows
 
@@ -216,3 +219,27 @@ async def test_what_others_took_meanwhile_is_not_passed_over(tmp_path: Path) -> 
         assert looked.is_set()
         assert answer["document_id"] == f"H37.02,{YEAR},5"
         assert _counters(house) == {("H37.02", YEAR): 5}
+
+
+async def test_a_hold_that_ends_meanwhile_releases_nothing_without_its_number(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with gatehouse(tmp_path) as house:
+        looks = iter([True])  # held when the number is asked for, and no more when rows are made
+        real = acceptance.clockwatch
+
+        def is_off(context: Any) -> bool:
+            return next(looks, None) or real.is_off(context)
+
+        seen = SimpleNamespace(is_off=is_off, hold_of=real.hold_of, mark=real.mark)
+        monkeypatch.setattr(acceptance, "clockwatch", seen)
+        code, answer, _ = await house.send(packet())
+        assert (code, answer["state"]) == (202, "accepted")
+
+        async def numbered() -> Any:
+            row = await house.row("consignment", id=answer["id"])
+            return row if row["state"] == "released" else None
+
+        row = await house.until(numbered)
+        assert row["issue_ordinal"] == 1
+        assert row["document_id"]
