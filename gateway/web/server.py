@@ -385,7 +385,7 @@ async def _frame(request: web.Request, handler: Any) -> web.StreamResponse:
             size_bytes = house.gate.bytes_of(request)
             house.gate.enter(size_bytes)  # (1)
             entered = True
-        request[ADMIT] = places = _Places(house.gate, request, size_bytes)
+        request[ADMIT] = places = _Places(house.gate, size_bytes)
         response: web.StreamResponse = await handler(request)
         status = response.status
     except Exception as failure:  # noqa: BLE001  the last place: everything becomes a problem
@@ -401,7 +401,7 @@ async def _frame(request: web.Request, handler: Any) -> web.StreamResponse:
             route=route,
             status=status,
             wait_s=time.perf_counter() - began,
-            system_id=request.get(SYSTEM_ID),
+            system_id=request.get(SYSTEM_ID) or (places.system_id if places else None),
             reason=reason,
         )
     if house.gate.leaving and not response.prepared:
@@ -410,26 +410,29 @@ async def _frame(request: web.Request, handler: Any) -> web.StreamResponse:
 
 
 class _Places:
-    """Takes the caller's place for one request of a façade, which knows late who calls."""
+    """Takes the caller's place for one request of a façade, which knows late who calls.
 
-    def __init__(self, gate: Gate, request: web.Request, size_bytes: int) -> None:
-        self._gate, self._request, self._size_bytes = gate, request, size_bytes
-        self._system_id = ""
+    It lies in the request and knows nothing of it: a circle would keep the connection alive.
+    """
+
+    def __init__(self, gate: Gate, size_bytes: int) -> None:
+        self._gate, self._size_bytes = gate, size_bytes
+        self._held = ""
+        self.system_id: str | None = None
 
     def __call__(self, system_id: str) -> None:
         """Take a place; UnavailableError(OVERLOADED) when the caller has too many."""
-        if system_id == self._system_id:
+        if system_id == self._held:
             return
         self.leave()
         self._gate.enter_caller(system_id, self._size_bytes)
-        self._system_id = system_id
-        self._request[SYSTEM_ID] = system_id
+        self._held = self.system_id = system_id
 
     def leave(self) -> None:
         """Give it back."""
-        if self._system_id:
-            self._gate.leave_caller(self._system_id, self._size_bytes)
-            self._system_id = ""
+        if self._held:
+            self._gate.leave_caller(self._held, self._size_bytes)
+            self._held = ""
 
 
 _LONGEST_TYPE: Final = 512
