@@ -555,6 +555,9 @@ class _Protocol(web.RequestHandler):
         return response
 
 
+_TURNS_TO_CONNECT: Final = 5
+
+
 @dataclass(frozen=True, slots=True)
 class Running:
     """A listener that is open. `url` has the port that was really taken."""
@@ -582,11 +585,24 @@ class Running:
             house.gate.resting = resting
             house.gate.see_streams()
 
+    async def _take_no_more(self) -> None:
+        """Stop listening without forgetting who was taken in this very moment.
+
+        A connection is made a few turns of the loop after it is taken, and asyncio drops it without
+        closing it when its server closed meanwhile: first nobody is taken any more, then we close.
+        """
+        loop = asyncio.get_running_loop()
+        for taker in self._server.sockets:
+            loop.remove_reader(taker.fileno())
+        for _ in range(_TURNS_TO_CONNECT):
+            await asyncio.sleep(0)
+        self._server.close()
+
     async def close(self) -> None:
         """Take no more, let running requests finish (`shutdown_s`), then cut. Safe to repeat."""
         if self._runner.server is None:
             return
-        self._server.close()
+        await self._take_no_more()
         house = self._app.get(HOUSE)
         if house is not None:
             if house.ops is not None:
