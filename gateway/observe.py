@@ -752,3 +752,8 @@ def auth_failed(*, route: str) -> None:
     facts = locals()
     measures.of(measures.auth_failed, route).inc()
     _info("auth_failed", facts)
+
+
+def form_refused(*, page: str) -> None:
+    """A form of the console was not from one of our own pages, or out of date."""
+    _info("form_refused", locals())

@@ -13,6 +13,7 @@ from pydantic import Field, IPvAnyNetwork, PrivateAttr, model_validator
 
 from gateway.config.base import REQUIRED, Section, duration, field
 from gateway.config.broker import AgenciesAmqp, BrokerSection
+from gateway.config.console import ConsoleSection
 from gateway.config.keeping import Backup, Blobs
 from gateway.config.kinds import (
     Code,
@@ -602,6 +603,7 @@ class Settings(Section):
     breaker: BreakerSection
     retention: Retention
     webhooks: Webhooks
+    console: ConsoleSection
     log: Log
     peers: tuple[Peer, ...] = Field((), alias="peer")
     agencies: tuple[Agency, ...] = Field((), alias="agency")

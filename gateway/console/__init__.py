@@ -1,0 +1,1 @@
+"""Pages for persons: clerks, operators, administrators. Rendered here, decided in the programs."""

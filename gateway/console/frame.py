@@ -1,0 +1,320 @@
+"""The frame around every page: who visits, from where, what may be seen, how errors look.
+
+Promises, in this order: (1) a page that is not open is for persons signed in, others go to sign-in
+and come back; (2) a form comes from our own page; (3) who lacks the right gets 403 and leaves an
+audit entry (ACC-06, AUD-03); (4) every answer carries the content security policy; (5) an error is
+a page in both languages that says what to do, with nothing of the inside. Keeps nothing.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+from urllib.parse import parse_qsl, quote, unquote, urlsplit
+
+from aiohttp import web
+from multidict import MultiDict, MultiDictProxy
+
+from gateway import observe
+from gateway.console import forgery, render
+from gateway.console.pages import (
+    BASE,
+    SIGN_IN,
+    Answer,
+    Banner,
+    Banners,
+    ForbiddenError,
+    Group,
+    Lang,
+    Nav,
+    Page,
+    Say,
+    Section,
+    See,
+    Shown,
+    Visit,
+)
+from gateway.domain.access import Person
+from gateway.errors import CATALOGUE, GatewayError, Reason, RejectedError, UnavailableError
+from gateway.ports import Clock
+from gateway.ports.accounts import Sessions, Trail
+from gateway.web.problems import WebRefusalError
+from gateway.web.server import REQUEST_ID
+
+SESSION: Final = "vanlien_session"
+VISITOR: Final = "vanlien_visitor"
+LANG: Final = "vanlien_lang"
+_TOLD: Final = "vanlien_told"
+_FORM_BYTES: Final = 256 << 10
+_GROUPS: Final = {
+    Group.CLERK: Say("Văn thư", "Clerk"),
+    Group.REPORTS: Say("Sổ và thống kê", "Registers and statistics"),
+    Group.OPERATIONS: Say("Vận hành", "Operations"),
+    Group.ADMINISTRATION: Say("Quản trị", "Administration"),
+}
+_OUT_OF_DATE: Final = Say(
+    "Biểu mẫu đã cũ hoặc không gửi từ trang này. Hãy mở lại trang rồi gửi lại.",
+    "The form is out of date, or does not come from this site. Open the page again and resend.",
+)
+
+
+async def no_banners(_: Person | None) -> tuple[Banner, ...]:
+    """Return none: nothing is to be told."""
+    return ()
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """What every page needs.
+
+    Args:
+        sessions: Who is signed in.
+        trail: Audit entries.
+        clock: Time.
+        nav: The whole menu.
+        banners: What is told above every page.
+        training: Whether all data are for training ("DỮ LIỆU THỬ").
+        name: Name of this gateway, shown at the top.
+    """
+
+    sessions: Sessions
+    trail: Trail
+    clock: Clock
+    nav: tuple[Nav, ...] = ()
+    banners: Banners = no_banners
+    training: bool = False
+    name: str = "vanlien"
+
+    # ------------------------------------------------------------ one request
+
+    def handler(self, page: Page) -> Any:
+        """Return what the router calls."""
+
+        async def handle(request: web.Request) -> web.StreamResponse:
+            visit = await self._visit(request)
+            try:
+                return await self._answer(page, visit)
+            except ForbiddenError:
+                return await self._forbidden(page, visit)
+            except UnavailableError as failure:
+                return await self._failed(visit, failure)
+            except (RejectedError, WebRefusalError) as failure:
+                return await self._failed(visit, failure)
+
+        return handle
+
+    async def _visit(self, request: web.Request) -> Visit:
+        token = request.cookies.get(SESSION, "")
+        person = await self.sessions.person(token) if token else None
+        secret = token if person is not None else request.cookies.get(VISITOR, "")
+        if not secret:
+            secret = forgery.new_secret()
+            request[_NEW_VISITOR] = secret
+        lang: Lang = "en" if request.cookies.get(LANG) == "en" else "vi"
+        return Visit(
+            request,
+            person,
+            lang,
+            forgery.token_of(secret),
+            MultiDictProxy(MultiDict()),
+            self.clock.now(),
+            request.get(REQUEST_ID, ""),
+        )
+
+    async def _answer(self, page: Page, visit: Visit) -> web.StreamResponse:
+        if visit.person is None and not page.open:
+            return self._to_sign_in(visit)  # (1)
+        if page.takes == "form":
+            visit.form = await _read_form(visit.request)
+            check_forgery(visit, str(visit.form.get("_csrf", "")))  # (2)
+        if page.right is not None and not visit.me.may_anywhere(page.right):
+            raise ForbiddenError(page.name)  # (3)
+        if page.strong and not visit.me.strong:
+            return await self.show(visit, Shown("second-factor-needed.html.j2", status=403))
+        return await self.turn(visit, await page.handler(visit))
+
+    async def turn(self, visit: Visit, answer: Answer) -> web.StreamResponse:
+        """Return a handler's answer as a response."""
+        if isinstance(answer, See):
+            return self._go(visit, answer)
+        if isinstance(answer, Shown):
+            return await self.show(visit, answer)
+        answer.headers.setdefault("Content-Security-Policy", render.CSP)
+        return answer
+
+    async def show(self, visit: Visit, shown: Shown) -> web.Response:
+        """Return a page with everything around it."""
+        told = _told(visit.request)
+        values = {
+            "visit": visit,
+            "person": visit.person,
+            "csrf": visit.csrf,
+            "menu": self._menu(visit.person),
+            "here": visit.request.path,
+            "banners": await self.banners(visit.person),
+            "training": self.training,
+            "gateway_name": self.name,
+            "told": told,
+            **shown.values,
+        }
+        body = render.render(shown.template, visit.lang, values)
+        response = web.Response(
+            status=shown.status, body=body, content_type="text/html", charset="utf-8"
+        )
+        response.headers["Content-Security-Policy"] = render.CSP  # (4)
+        if told is not None:
+            response.del_cookie(_TOLD, path=BASE)
+        secret = visit.request.get(_NEW_VISITOR)
+        if secret is not None:
+            set_cookie(visit.request, response, VISITOR, secret)
+        return response
+
+    def _menu(self, person: Person | None) -> list[tuple[Say, list[Nav]]]:
+        if person is None:
+            return []
+        seen = [n for n in self.nav if n.right is None or person.may_anywhere(n.right)]
+        groups = [
+            (_GROUPS[group], sorted((n for n in seen if n.group is group), key=lambda n: n.order))
+            for group in Group
+        ]
+        return [(title, places) for title, places in groups if places]
+
+    # ------------------------------------------------------------ elsewhere
+
+    def _to_sign_in(self, visit: Visit) -> web.Response:
+        request = visit.request
+        wanted = request.path_qs if request.method in {"GET", "HEAD"} else BASE
+        place = f"{SIGN_IN}?next={quote(wanted, safe='/')}"
+        headers = {"Location": place, "Content-Security-Policy": render.CSP}
+        return web.Response(status=303, headers=headers)
+
+    def _go(self, visit: Visit, see: See) -> web.Response:
+        response = web.Response(status=303, headers={"Location": local_path(see.path)})
+        if see.told is not None:
+            text = json.dumps([see.good, see.told.vi, see.told.en])
+            set_cookie(visit.request, response, _TOLD, quote(text), max_age=60)
+        return response
+
+    async def _forbidden(self, page: Page, visit: Visit) -> web.Response:
+        if visit.person is not None:
+            await self.trail.refused(visit.person, page.name, what=visit.request.method)
+        return await self.show(visit, Shown("forbidden.html.j2", {"page": page}, status=403))
+
+    async def _failed(
+        self, visit: Visit, failure: RejectedError | UnavailableError | WebRefusalError
+    ) -> web.Response:
+        shown = problem_page(failure)
+        response = await self.show(visit, shown)
+        if isinstance(failure, UnavailableError):
+            wait_s = 5 if failure.retry_after_s is None else max(1, round(failure.retry_after_s))
+            response.headers["Retry-After"] = str(wait_s)
+        return response
+
+    def busy(self, request: web.Request, _: GatewayError) -> web.StreamResponse | None:
+        """Return the page of an overloaded gateway, None when the request is not for a page."""
+        if not request.path.startswith(BASE):
+            return None
+        body = render.render("busy.html.j2", "vi", {"gateway_name": self.name})
+        return web.Response(
+            status=503,
+            body=body,
+            content_type="text/html",
+            charset="utf-8",
+            headers={"Retry-After": "5", "Content-Security-Policy": render.CSP},
+        )
+
+
+_NEW_VISITOR: Final = web.RequestKey("new_visitor", str)
+
+
+def problem_page(failure: RejectedError | UnavailableError | WebRefusalError) -> Shown:
+    """Return the page of a refusal: what is wrong, where, which rule, what to do, all at once."""
+    if isinstance(failure, WebRefusalError):
+        title, detail = Say(failure.title, failure.title_en), Say(failure.detail_vi, failure.detail)
+        return _problem(failure.status, title, detail, ())
+    row = CATALOGUE[failure.reason]
+    detail = Say("" if failure.public else row.vi, failure.public)
+    findings = failure.findings if isinstance(failure, RejectedError) else ()
+    return _problem(row.http, Say(row.vi, row.en), detail, findings)
+
+
+def _problem(status: int, title: Say, detail: Say, findings: Sequence[Any]) -> Shown:
+    values = {"title": title, "detail": detail, "findings": findings}
+    return Shown("problem.html.j2", values, status=status)
+
+
+def check_forgery(visit: Visit, given: str) -> None:
+    """Refuse a form that is not from one of our own pages.
+
+    Raises:
+        RejectedError: BAD_REQUEST.
+    """
+    if not forgery.is_own(visit.request, visit.csrf, given):
+        observe.form_refused(page=visit.request.match_info.route.name or "")
+        raise RejectedError(Reason.BAD_REQUEST, _OUT_OF_DATE.en)
+
+
+async def _read_form(request: web.Request) -> "MultiDictProxy[str]":
+    if request.content_type != "application/x-www-form-urlencoded":
+        raise RejectedError(Reason.BAD_REQUEST, "a form is urlencoded here")
+    if (request.content_length or 0) > _FORM_BYTES:
+        raise RejectedError(Reason.TOO_LARGE, "the form is too large")
+    body = bytearray()
+    async for chunk in request.content.iter_any():
+        body += chunk
+        if len(body) > _FORM_BYTES:
+            raise RejectedError(Reason.TOO_LARGE, "the form is too large")
+    try:
+        pairs = parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=5000)
+    except ValueError as exc:  # UnicodeDecodeError among them
+        raise RejectedError(Reason.BAD_REQUEST, "the form cannot be read") from exc
+    return MultiDictProxy(MultiDict(pairs))
+
+
+def set_cookie(
+    request: web.Request,
+    response: web.StreamResponse,
+    name: str,
+    value: str,
+    *,
+    max_age: int | None = None,
+) -> None:
+    """Set one of our cookies: not for scripts, not for other sites, over TLS only where it is."""
+    response.set_cookie(
+        name,
+        value,
+        max_age=max_age,
+        path=BASE,
+        secure=request.secure,
+        httponly=True,
+        samesite="Lax",
+    )
+
+
+def local_path(path: str) -> str:
+    """Return a path of ours, `/console` for anything that would lead elsewhere."""
+    parts = urlsplit(path)
+    ours = path == BASE or path.startswith((f"{BASE}/", f"{BASE}?"))
+    if parts.scheme or parts.netloc or not ours or "\\" in path or not path.isprintable():
+        return BASE
+    return path
+
+
+def _told(request: web.Request) -> dict[str, Any] | None:
+    raw = request.cookies.get(_TOLD)
+    if not raw:
+        return None
+    try:
+        good, vi, en = json.loads(unquote(raw))
+    except ValueError:
+        return None
+    return {"good": bool(good), "say": Say(str(vi), str(en))}
+
+
+def routes_of(frame: Frame, sections: Sequence[Section]) -> list[web.RouteDef]:
+    """Return the routes of the console."""
+    routes = [web.get(f"{BASE}/static/{{name}}", render.serve_static)]
+    for page in (page for section in sections for page in section.pages):
+        add = web.get if page.method == "GET" else web.post
+        routes.append(add(BASE + page.path, frame.handler(page), name=f"console.{page.name}"))
+    return routes

@@ -1,0 +1,195 @@
+"""What one page of the console is: how it is asked for, who may, what it shows.
+
+A section is a module with a function that is given its ports and returns a `Section`. Handlers get
+a `Visit` and return what is to be shown, or where to go next; cookies, forgery, rights, languages
+and errors are the frame's (`gateway.console.frame`). Pure.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Final, Literal
+
+from aiohttp import web
+from multidict import MultiDictProxy
+
+from gateway.domain.access import EVERYWHERE, Person, Right
+
+BASE: Final = "/console"
+SIGN_IN: Final = f"{BASE}/sign-in"
+
+Lang = Literal["vi", "en"]
+
+
+class ForbiddenError(Exception):
+    """The person signed in may not do this; the frame answers 403 and leaves an audit entry."""
+
+
+class Group(StrEnum):
+    """The parts of the menu, in their order."""
+
+    CLERK = "clerk"
+    REPORTS = "reports"
+    OPERATIONS = "operations"
+    ADMINISTRATION = "administration"
+
+
+@dataclass(frozen=True, slots=True)
+class Say:
+    """A text in both languages."""
+
+    vi: str
+    en: str
+
+    def to(self, lang: Lang) -> str:
+        """Return it in one."""
+        return self.vi if lang == "vi" else self.en
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A page to be shown.
+
+    Args:
+        template: Name below `templates/`.
+        values: Names the template uses, besides those of every page.
+        status: HTTP status; 422 for a form that is shown again with its faults.
+    """
+
+    template: str
+    values: Mapping[str, Any] = field(default_factory=dict)
+    status: int = 200
+
+
+@dataclass(frozen=True, slots=True)
+class See:
+    """Another page to go to (303): after every form that did something.
+
+    Args:
+        path: Local path.
+        told: What is said there, once; no personal data beyond what the page shows anyway.
+        good: Whether it is good news.
+    """
+
+    path: str
+    told: Say | None = None
+    good: bool = True
+
+
+@dataclass(slots=True)
+class Visit:
+    """One request of a person, or of nobody yet.
+
+    Args:
+        request: The request; its body has been read where the page takes a form.
+        person: Who is signed in; None only on open pages.
+        lang: Language of the page.
+        csrf: Token that every form of the page carries in the field `_csrf`.
+        form: Fields of a small form (`Page.takes` is `form`), empty otherwise.
+        now: The time, aware.
+        request_id: What an error page names.
+    """
+
+    request: web.Request
+    person: Person | None
+    lang: Lang
+    csrf: str
+    form: "MultiDictProxy[str]"
+    now: datetime
+    request_id: str = ""
+
+    @property
+    def me(self) -> Person:
+        """Return the person; ForbiddenError for nobody."""
+        if self.person is None:
+            raise ForbiddenError("nobody is signed in")
+        return self.person
+
+    def must(self, right: Right, agency: str = EVERYWHERE) -> Person:
+        """Return the person; ForbiddenError unless it has a right for an agency."""
+        if not self.me.may(right, agency):
+            raise ForbiddenError(f"{right} for {agency or 'the whole gateway'}")
+        return self.me
+
+    def say(self, vi: str, en: str) -> str:
+        """Return a text in the language of the page."""
+        return vi if self.lang == "vi" else en
+
+    def query(self, name: str, default: str = "") -> str:
+        """Return a query parameter without blanks around it."""
+        return self.request.query.get(name, default).strip()
+
+    def text(self, name: str, default: str = "") -> str:
+        """Return a field of the form without blanks around it."""
+        return str(self.form.get(name, default)).strip()
+
+
+Answer = Shown | See | web.StreamResponse
+Handler = Callable[[Visit], Awaitable[Answer]]
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One page or one form's target.
+
+    Args:
+        method: GET (HEAD comes with it) or POST.
+        path: Pattern below `/console`, such as `/incoming/{id}`.
+        name: What it is called in the audit log and in tests; unique.
+        handler: Does the work.
+        right: Right needed for at least one agency to come here at all; the handler asks again for
+            the agency concerned. None: signed in is enough.
+        open: No sign-in needed.
+        takes: `form`: small, urlencoded, read and checked before the handler; `upload`: the
+            handler reads the body and calls `check_forgery` itself; "" for GET.
+        streams: Stays open (SSE): has a place among streams.
+        strong: Whether a second factor must have been given in this session.
+    """
+
+    method: Literal["GET", "POST"]
+    path: str
+    name: str
+    handler: Handler
+    right: Right | None = None
+    open: bool = False
+    takes: Literal["", "form", "upload"] = ""
+    streams: bool = False
+    strong: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse a form without a way to take it."""
+        if (self.method == "POST") != bool(self.takes):
+            raise ValueError(f"{self.name}: a POST takes a form or an upload, a GET takes nothing")
+
+
+@dataclass(frozen=True, slots=True)
+class Nav:
+    """A place in the menu; shown to who has the right somewhere."""
+
+    path: str
+    vi: str
+    en: str
+    group: Group
+    right: Right | None = None
+    order: int = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Banner:
+    """What everybody concerned sees above every page: an outage, training mode, an alert."""
+
+    say: Say
+    tone: Literal["bad", "doubt", "none", "good"] = "doubt"
+    path: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A part of the console."""
+
+    pages: tuple[Page, ...]
+    nav: tuple[Nav, ...] = ()
+
+
+Banners = Callable[[Person | None], Awaitable[tuple[Banner, ...]]]

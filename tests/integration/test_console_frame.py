@@ -1,0 +1,147 @@
+"""The frame around every page: sign-in, forgery, rights, languages, errors, headers."""
+
+import pytest
+
+from gateway.console.frame import local_path
+from gateway.console.pages import Group, Nav, Page, Say, Section, See, Shown, Visit
+from gateway.console.sections import home
+from gateway.domain.access import Right
+from gateway.errors import Reason, RejectedError
+from tests.world.console import AUDITOR, CLERK, NOBODY, console_site
+
+
+async def _form(visit: Visit) -> See:
+    visit.must(Right.RECEIVE, visit.text("agency"))
+    return See("/console/thing", Say("Đã làm “việc”", "Done"))
+
+
+async def _thing(_: Visit) -> Shown:
+    return Shown("home.html.j2", {"roles": []})
+
+
+async def _broken(_: Visit) -> Shown:
+    raise RejectedError(Reason.NOT_FOUND, "no such <thing>")
+
+
+THINGS = Section(
+    pages=(
+        Page("GET", "/thing", "thing", _thing, Right.READ),
+        Page("GET", "/broken", "broken", _broken),
+        Page("POST", "/thing", "thing-form", _form, Right.READ, takes="form"),
+        Page("GET", "/strong", "strong", _thing, strong=True),
+    ),
+    nav=(Nav("/thing", "Văn bản", "Documents", Group.CLERK, Right.READ),),
+)
+
+
+@pytest.fixture
+async def site():
+    async with console_site(home.section(), THINGS) as site:
+        yield site
+
+
+async def test_nobody_is_sent_to_sign_in_and_comes_back_to_the_page(site):
+    answer = await (await site.visitor()).get("/thing?a=1&b=/x")
+    assert answer.status == 303
+    assert answer.location == "/console/sign-in?next=/console/thing%3Fa%3D1%26b%3D/x"
+
+
+async def test_who_lacks_the_right_gets_403_and_leaves_an_audit_entry(site):
+    answer = await (await site.visitor(NOBODY)).get("/thing")
+    assert answer.status == 403
+    assert "không có quyền" in answer.words
+    assert site.trail.refusals == [("a-moi", "thing", "GET")]
+
+
+async def test_the_right_of_another_agency_is_not_the_right(site):
+    clerk = await site.visitor(CLERK)
+    await clerk.get("/thing")
+    assert (await clerk.post("/thing", {"agency": "H37.04"})).status == 403
+    assert site.trail.refusals == [("a-lan", "thing-form", "POST")]
+    done = await clerk.post("/thing", {"agency": "H37.61"})
+    assert (done.status, done.location) == (303, "/console/thing")
+    assert "Đã làm “việc”" in (await clerk.get("/thing")).words
+    assert "Đã làm" not in (await clerk.get("/thing")).words
+
+
+@pytest.mark.parametrize("token", ["", "0" * 64, "é"])
+async def test_a_form_without_the_token_of_the_page_does_nothing(site, token):
+    clerk = await site.visitor(CLERK)
+    await clerk.get("/thing")
+    answer = await clerk.post("/thing", {"agency": "H37.61"}, token=token)
+    assert answer.status == 400
+
+
+async def test_a_form_of_another_site_does_nothing(site):
+    clerk = await site.visitor(CLERK)
+    await clerk.get("/thing")
+    clerk.cookies["x"] = "1"
+    answer = await clerk._ask(
+        "POST",
+        "/thing",
+        data={"_csrf": clerk._token, "agency": "H37.61"},
+        headers={"Origin": "https://evil.example"},
+    )
+    assert answer.status == 400
+
+
+async def test_the_menu_has_what_the_person_may_see(site):
+    assert "Văn bản" in (await (await site.visitor(CLERK)).get("")).words
+    assert "Văn bản" not in (await (await site.visitor(AUDITOR)).get("")).words
+
+
+async def test_the_language_is_remembered(site):
+    clerk = await site.visitor(CLERK)
+    assert 'lang="vi"' in (await clerk.get("")).text
+    answer = await clerk.post("/language", {"lang": "en", "next": "/console/thing"})
+    assert (answer.status, answer.location) == (303, "/console/thing")
+    assert "Hello" in (await clerk.get("")).words
+
+
+async def test_every_page_forbids_what_is_not_its_own(site):
+    clerk = await site.visitor(CLERK)
+    for path in ("", "/thing", "/broken", "/strong"):
+        answer = await clerk.get(path)
+        assert "default-src 'none'" in answer.headers["Content-Security-Policy"]
+        assert "frame-ancestors 'none'" in answer.headers["Content-Security-Policy"]
+        assert answer.headers["Cache-Control"] == "no-store"
+        assert " style=" not in answer.text
+
+
+async def test_a_refusal_is_a_page_in_both_languages_with_the_request(site):
+    answer = await (await site.visitor(CLERK)).get("/broken")
+    assert answer.status == 404
+    assert "no such &lt;thing&gt;" in answer.text
+    assert answer.headers["X-Request-Id"] in answer.text
+
+
+async def test_a_page_that_needs_a_second_factor_asks_for_it(site):
+    answer = await (await site.visitor(CLERK)).get("/strong")
+    assert answer.status == 403
+    assert "second-factor" in answer.text
+
+
+async def test_static_files_are_kept_for_ever_and_nothing_else_is_served(site):
+    visitor = await site.visitor()
+    answer = await visitor.get("/static/console.css")
+    assert answer.status == 200
+    assert "immutable" in answer.headers["Cache-Control"]
+    for name in ("nothing.css", "..%2Frender.py", "%2e%2e%2fframe.py"):
+        assert (await visitor.get(f"/static/{name}")).status == 404
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "https://evil.example/",
+        "//evil.example",
+        "/console/\\evil",
+        "/api",
+        "",
+        "/console\n/x",
+        "javascript:alert(1)",
+        "/consolex",
+    ],
+)
+def test_nobody_is_led_away(path):
+    assert local_path(path) == "/console"
