@@ -7,7 +7,7 @@ bytes, also after a crash between the commit and the answer.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
-from typing import Any
+from typing import Any, Final
 
 from gateway.codec.edxml import envelope_to_json
 from gateway.codec.names import safe_name
@@ -33,14 +33,18 @@ from gateway.ports import (
     SubmitOptions,
 )
 from gateway.programs import clockwatch, scanning, undetermined
-from gateway.programs.catalogue import numbered_here
+from gateway.programs.catalogue import numbered_here, works_in_console
 from gateway.programs.context import Context
 from gateway.programs.judging import legal_class_of
 from gateway.programs.recipients import proof_code, route
 from gateway.programs.repeats import Identity, Known, absent, claim, named_by_us
 from gateway.programs.rows import dumps, entry, event, keep, wake
+from gateway.programs.todos import OTHER_MEANS, todo_row
 from gateway.programs.verifying import Verdicts
 from gateway.receipts.sign import Acceptance, FileHash, acceptance_receipt
+
+CONSOLE: Final = "console"
+"""The door of what a clerk sends by form."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,6 +245,7 @@ def _rows(  # noqa: PLR0917 - one place builds what is written
         int(envelope.header.urgency),
         now,
         open_gate=released,
+        sender=wanted.sender,
     )
     reached = [p.agency for p in wanted.planned]
     proof = prove(context, wanted, consignment_id, document_id, reached, now, number)
@@ -268,7 +273,7 @@ def _rows(  # noqa: PLR0917 - one place builds what is written
         "receipt": proof.receipt,
     }
     rows: list[Change] = [Insert("consignment", values), proof.row, *routed.rows]
-    rows += _events(wanted, consignment_id, now, state, taken)
+    rows += _events(context, wanted, consignment_id, now, state, taken)
     rows += kept(wanted, consignment_id)
     if wanted.verdicts is not None:
         rows += undetermined.watch(context, "consignment", consignment_id, wanted.verdicts, now)
@@ -392,6 +397,7 @@ def _consignment(
         "code_notation": header.code_notation,
         "promulgation_date": dated.isoformat() if dated else "",
         "subject": header.subject,
+        "due_date": header.due_date.isoformat() if header.due_date else "",
         "main_sha256": envelope.attachments[0].sha256 if envelope.attachments else "",
         "received_sha256": wanted.received.sha256,
         "received_size": wanted.received.size_bytes,
@@ -399,7 +405,8 @@ def _consignment(
     }
 
 
-def _events(
+def _events(  # noqa: PLR0917
+    context: Context,
     wanted: Wanted,
     consignment_id: str,
     now: datetime,
@@ -413,17 +420,35 @@ def _events(
         rows.append(event(consignment_id, "numbered", now, ordinal=taken))
     if state is ConsignmentState.RELEASED:
         rows.append(event(consignment_id, "released", now))
-    return [*rows, *todo(wanted, consignment_id, now)]
+    return [*rows, *todo(context, wanted, consignment_id, now)]
 
 
-def todo(wanted: Wanted, consignment_id: str, now: datetime) -> list[Change]:
+def todo(context: Context, wanted: Wanted, consignment_id: str, now: datetime) -> list[Change]:
     """Return what the clerk must see to: recipients that have to be reached another way."""
     # SND-04 (S003 art 6.2): what is not connected is sent by other means.
-    return [
-        event(consignment_id, "to_do", now, agency=p.agency, reason=p.reason.value)
-        for p in wanted.planned
-        if p.reason is not None
+    missed = [p for p in wanted.planned if p.reason is not None]
+    rows: list[Change] = [
+        event(consignment_id, "to_do", now, agency=p.agency, reason=p.reason) for p in missed
     ]
+    # An agency with a system of its own is told by that system; here the list is ours to keep.
+    if wanted.options.via == CONSOLE or works_in_console(context, wanted.sender):
+        urgency = int(wanted.envelope.header.urgency)
+        rows += [
+            todo_row(
+                context.ids,
+                wanted.sender,
+                OTHER_MEANS,
+                f"{consignment_id}/{p.agency}",
+                now,
+                document=consignment_id,
+                urgency=urgency,
+                agency=p.agency,
+                name=p.name,
+                why=p.reason or "",
+            )
+            for p in missed
+        ]
+    return rows
 
 
 def kept(wanted: Wanted, consignment_id: str) -> list[Change]:

@@ -46,6 +46,7 @@ async def extend(context: Context, wanted: Wanted, earlier: Row) -> Accepted | N
         earlier["urgency"],
         now,
         open_gate=not waiting,
+        sender=earlier["sender"],
     )
     before = loads((await answers(context, earlier))[-1].text)["deliveries"]
     now_told = {d["agency"]: d for d in routed.answer}
@@ -87,7 +88,7 @@ async def extend(context: Context, wanted: Wanted, earlier: Row) -> Accepted | N
         proof.row,
         *(_revived(row, wanted) for row in routed.rows),
         event(earlier["id"], ADDED, now, **named),
-        *todo(wanted, earlier["id"], now),
+        *todo(context, wanted, earlier["id"], now),
         keep(blob.sha256, earlier["id"]),
         *kept(wanted, earlier["id"]),
         *key_rows(wanted, earlier["id"], now),

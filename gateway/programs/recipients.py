@@ -75,6 +75,7 @@ def route(  # noqa: PLR0917
     now: datetime,
     *,
     open_gate: bool,
+    sender: str,
 ) -> Routed:
     """Return deliveries and transfers: one transfer a next hop, covering its deliveries.
 
@@ -99,6 +100,7 @@ def route(  # noqa: PLR0917
                 {
                     "id": context.ids.new(),
                     "consignment_id": consignment_id,
+                    "sender": sender,
                     "agency": plan.agency,
                     "name": plan.name,
                     "addressed_as": dumps(plan.addressed_as),

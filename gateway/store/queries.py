@@ -55,6 +55,11 @@ _OF_PARTIES: Final = (
 )
 _NEWEST: Final = "ORDER BY c.version DESC, d.agency = :agency DESC, c.id DESC LIMIT 1"
 
+# The terms of ix_draft_open, ix_delivery_untaken and ix_delivery_troubled.
+_IN_HAND: Final = "state IN ('draft', 'ready', 'sending')"
+_UNTAKEN: Final = "state IN ('pending', 'sending', 'deferred', 'handed_over')"
+_TROUBLED: Final = "state IN ('failed', 'returned', 'recalled', 'not_connected')"
+
 
 def _next_of(table: str, column: str, who: str, *, only: str = "") -> str:
     """Return what gives, for each of `:audiences`, its next row behind `page.seq`: one probe."""
@@ -481,6 +486,55 @@ QUERIES: Final[dict[str, str]] = {
         "SELECT id, receipt FROM consignment WHERE receipt != '' "
         "AND (:document_id = '' OR document_id = :document_id) ORDER BY id"
     ),
+    # -------------------------------------------------------------- the clerk's outgoing desk
+    "draft": "SELECT * FROM draft WHERE id = :id",
+    "draft_of_consignment": "SELECT * FROM draft WHERE consignment_id = :consignment_id LIMIT 1",
+    "drafts_open": (
+        f"SELECT * FROM draft WHERE {_IN_HAND} AND agency = :agency AND state = :state "  # noqa: S608
+        "AND (urgency, id) < (:urgency, :id) ORDER BY urgency DESC, id DESC LIMIT :limit"
+    ),
+    "drafts_mine": (
+        "SELECT * FROM draft WHERE account_id = :account_id AND id < :before "
+        "ORDER BY id DESC LIMIT :limit"
+    ),
+    "drafts_sent_last": (
+        "SELECT * FROM draft WHERE state = 'sent' AND agency = :agency "
+        "ORDER BY id DESC LIMIT :limit"
+    ),
+    "sent_by_agency": (
+        "SELECT * FROM consignment WHERE sender = :agency AND id < :before "
+        "ORDER BY id DESC LIMIT :limit"
+    ),
+    "sent_refused": (
+        "SELECT * FROM consignment WHERE state = 'refused' AND sender = :agency AND id < :before "
+        "ORDER BY id DESC LIMIT :limit"
+    ),
+    # One row a document, whatever the number of its recipients.
+    "sent_untaken": (
+        f"SELECT DISTINCT consignment_id FROM delivery WHERE {_UNTAKEN} "  # noqa: S608
+        "AND sender = :agency AND consignment_id < :before "
+        "ORDER BY consignment_id DESC LIMIT :limit"
+    ),
+    "sent_troubled": (
+        f"SELECT DISTINCT consignment_id FROM delivery WHERE {_TROUBLED} "  # noqa: S608
+        "AND sender = :agency AND state = :state AND consignment_id < :before "
+        "ORDER BY consignment_id DESC LIMIT :limit"
+    ),
+    "sent_due": (
+        "SELECT * FROM consignment WHERE state = 'released' AND due_date != '' "
+        "AND sender = :agency AND due_date < :today AND (due_date, id) > (:due_date, :id) "
+        "ORDER BY due_date, id LIMIT :limit"
+    ),
+    "consignments_of_many": (
+        "SELECT * FROM consignment WHERE id IN (SELECT value FROM json_each(:ids)) ORDER BY id DESC"
+    ),
+    "todo": "SELECT * FROM todo WHERE id = :id",
+    "todos": (
+        "SELECT * FROM todo WHERE agency = :agency AND state = :state "
+        "AND (urgency, id) < (:urgency, :id) ORDER BY urgency DESC, id DESC LIMIT :limit"
+    ),
+    "todos_of_document": "SELECT * FROM todo WHERE document = :document ORDER BY id",
+    "recipient_groups": "SELECT * FROM recipient_group WHERE agency = :agency ORDER BY name",
     # -------------------------------------------------------------- whole pages at once
     "deliveries_of_many": (
         "SELECT * FROM delivery WHERE consignment_id IN (SELECT value FROM json_each(:ids)) "

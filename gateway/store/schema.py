@@ -173,6 +173,7 @@ consignment = Table(
     _text("code_notation", default=""),
     _text("promulgation_date", default=""),
     _text("subject", default=""),
+    _text("due_date", default=""),
     _text("main_sha256", default=""),
     _text("received_sha256"),
     _int("received_size"),
@@ -188,6 +189,23 @@ consignment = Table(
     Index("ix_consignment_notation", "sender", "code_number", "code_notation", "promulgation_date"),
     Index("ix_consignment_system", "system_id", "id"),
     Index("ix_consignment_document", "document_id"),
+    Index("ix_consignment_sender", "sender", "id"),
+    # SND-09: what receivers were given a time for, as long as it is with them.
+    Index(
+        "ix_consignment_due",
+        "sender",
+        "due_date",
+        "id",
+        sqlite_where=text("state = 'released' AND due_date != ''"),
+        postgresql_where=text("state = 'released' AND due_date != ''"),
+    ),
+    Index(
+        "ix_consignment_refused",
+        "sender",
+        "id",
+        sqlite_where=text("state = 'refused'"),
+        postgresql_where=text("state = 'refused'"),
+    ),
     # Updates, replacements, recalls: few among all that an agency ever sent.
     Index(
         "ix_consignment_concerning",
@@ -220,6 +238,8 @@ idempotency = Table(
     PrimaryKeyConstraint("system_id", "key"),
     Index("ix_idempotency_created", "created_at"),
 )
+_UNTAKEN: Final = "state IN ('pending', 'sending', 'deferred', 'handed_over')"
+_TROUBLED: Final = "state IN ('failed', 'returned', 'recalled', 'not_connected')"
 delivery = Table(
     "delivery",
     metadata,
@@ -238,8 +258,25 @@ delivery = Table(
     _text("at_gateway_at", null=True),
     _text("entered_system_at", null=True),
     _text("last_status", default=""),
+    _text("sender", default=""),
     UniqueConstraint("consignment_id", "agency"),
     Index("ix_delivery_transfer", "transfer_id"),
+    # SND-08: what the receiver's system has not confirmed, and what did not get there.
+    Index(
+        "ix_delivery_untaken",
+        "sender",
+        "consignment_id",
+        sqlite_where=text(_UNTAKEN),
+        postgresql_where=text(_UNTAKEN),
+    ),
+    Index(
+        "ix_delivery_troubled",
+        "sender",
+        "state",
+        "consignment_id",
+        sqlite_where=text(_TROUBLED),
+        postgresql_where=text(_TROUBLED),
+    ),
 )
 _OPEN: Final = (
     "state NOT IN ('sending', 'done', 'failed', 'cancelled') AND hold = '' AND stopped = 0"
@@ -527,8 +564,23 @@ receipt_entry = Table(
     Column("idx", Integer, nullable=True, unique=True),
     _text("prev_hash", null=True),
     _text("chain_hash", null=True),
+    # AUD-03: of an audit entry, as in its body: what the audit log is searched by.
+    _text("actor", default=""),
+    _text("action", default=""),
+    _text("agency", default=""),
     Index("ix_receipt_subject", "subject"),
     Index("ix_receipt_document", "document_id"),
+    *(
+        Index(
+            f"ix_receipt_audit{'_' if column else ''}{column}",
+            *((column,) if column else ()),
+            "at",
+            "ord",
+            sqlite_where=text("action != ''"),
+            postgresql_where=text("action != ''"),
+        )
+        for column in ("", "actor", "action", "agency", "subject")
+    ),
     Index(
         "ix_receipt_unsequenced",
         "ord",
@@ -713,6 +765,173 @@ node = Table(
     _int("beat", default=0),
     _text("started_at"),
     _text("seen_at"),
+)
+# A document being prepared by form: fields and files, until it is a consignment or dropped.
+_IN_HAND: Final = "state IN ('draft', 'ready', 'sending')"
+draft = Table(
+    "draft",
+    metadata,
+    _id(),
+    _text("agency"),
+    _text("account_id"),
+    _text("state"),
+    _int("revision", default=1),
+    _int("urgency", default=0),
+    _text("form", default="{}"),
+    _text("recipients", default="[]"),
+    _text("files", default="[]"),
+    _text("note", default=""),
+    _text("ready_by", default=""),
+    _text("ready_at", null=True),
+    _text("sent_by", default=""),
+    _text("released_as", default=""),
+    _text("consignment_id", null=True),
+    _text("created_at"),
+    _text("updated_at"),
+    Index(
+        "ix_draft_open",
+        "agency",
+        "state",
+        "urgency",
+        "id",
+        sqlite_where=text(_IN_HAND),
+        postgresql_where=text(_IN_HAND),
+    ),
+    Index("ix_draft_account", "account_id", "id"),
+    Index(
+        "ix_draft_sent",
+        "agency",
+        "id",
+        sqlite_where=text("state = 'sent'"),
+        postgresql_where=text("state = 'sent'"),
+    ),
+    Index("ix_draft_consignment", "consignment_id"),
+)
+# What a person must do outside the gateway; once an agency, kind and subject.
+todo = Table(
+    "todo",
+    metadata,
+    _id(),
+    _text("agency"),
+    _text("kind"),
+    _text("subject"),
+    _text("document", default=""),
+    _text("data", default="{}"),
+    _text("state"),
+    _int("urgency", default=0),
+    _text("created_at"),
+    _text("done_by", default=""),
+    _text("done_at", null=True),
+    _text("how", default=""),
+    UniqueConstraint("agency", "kind", "subject"),
+    Index("ix_todo_document", "document"),
+    Index("ix_todo_agency", "agency", "state", "urgency", "id"),
+)
+recipient_group = Table(
+    "recipient_group",
+    metadata,
+    _id(),
+    _text("agency"),
+    _text("name"),
+    _text("codes", default="[]"),
+    _text("changed_by"),
+    _text("changed_at"),
+    UniqueConstraint("agency", "name"),
+)
+# ACC-01: one account, one person; a row is never removed. `password` is an argon2id hash, `totp`
+# and `totp_next` (being set up) are sealed, `recovery` lists hashes of codes not used yet;
+# `totp_step` only grows, so that no code opens twice.
+account = Table(
+    "account",
+    metadata,
+    _id(),
+    _text("login"),
+    _text("name"),
+    _text("mail", default=""),
+    _text("words", default=""),
+    _text("agency", default=""),
+    _text("state"),
+    _text("lock_code", default=""),
+    _text("lock_ref", default=""),
+    _text("lock_text", default=""),
+    _text("locked_by", default=""),
+    _text("locked_at", null=True),
+    _text("password", null=True),
+    _int("must_change", default=0),
+    _text("totp", null=True),
+    _text("totp_next", null=True),
+    _int("totp_step", default=0),
+    _text("recovery", default="[]"),
+    _text("oidc_issuer", null=True),
+    _text("oidc_subject", null=True),
+    _text("created_at"),
+    _text("created_by"),
+    _text("request_ref", default=""),
+    _text("used_at", null=True),
+    _text("closed_at", null=True),
+    _int("changes", default=0),
+    UniqueConstraint("login"),
+    UniqueConstraint("oidc_issuer", "oidc_subject"),
+    Index("ix_account_agency", "agency", "login"),
+    Index("ix_account_mail", "mail"),
+)
+# ACC-06, ACC-10: a role for an agency ("": the whole gateway), perhaps lent by another account;
+# it ends, it is never removed. `seen_at`: ACC-12, when its holder read of it.
+account_grant = Table(
+    "account_grant",
+    metadata,
+    _id(),
+    Column("account_id", Text, ForeignKey("account.id"), nullable=False),
+    _text("role"),
+    _text("agency"),
+    _text("valid_from", null=True),
+    _text("valid_to", null=True),
+    _text("delegated_by", default=""),
+    _text("granted_by"),
+    _text("granted_at"),
+    _text("request_ref", default=""),
+    _text("revoked_at", null=True),
+    _text("revoked_by", default=""),
+    _text("seen_at", null=True),
+    Index("ix_account_grant_account", "account_id", "id"),
+    Index("ix_account_grant_agency", "agency", "account_id"),
+    Index("ix_account_grant_delegated", "delegated_by", "id"),
+)
+# `id` is the SHA-256 of the token in the cookie; `needs` is what is missing before it is a session.
+account_session = Table(
+    "account_session",
+    metadata,
+    _id(),
+    Column("account_id", Text, ForeignKey("account.id"), nullable=False),
+    _text("needs", default=""),
+    _int("strong", default=0),
+    _text("began_at"),
+    _text("used_at"),
+    _text("ends_at"),
+    _text("address", default=""),
+    _text("agent", default=""),
+    _text("ended_at", null=True),
+    _text("why", default=""),
+    Index("ix_account_session_account", "account_id", "began_at"),
+    Index(
+        "ix_account_session_open",
+        "account_id",
+        sqlite_where=text("ended_at IS NULL"),
+        postgresql_where=text("ended_at IS NULL"),
+    ),
+)
+# One-time links: the first administrator, an invitation, a reset; `id` is the SHA-256 of the token.
+account_link = Table(
+    "account_link",
+    metadata,
+    _id(),
+    _text("account_id", default=""),
+    _text("purpose"),
+    _text("created_at"),
+    _text("created_by"),
+    _text("expires_at"),
+    _text("used_at", null=True),
+    Index("ix_account_link_account", "account_id"),
 )
 meta = Table("meta", metadata, Column("key", Text, primary_key=True), _text("value"))
 

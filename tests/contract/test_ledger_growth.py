@@ -18,7 +18,8 @@ from gateway.store.session import session
 # Tables that grow with every document.
 GROWING = (
     "consignment|delivery|transfer|attempt|inbound|arrival|status_report|event|receipt_entry|"
-    "merkle_node|verification|blob_ref|idempotency|tree_head|webhook_call|replay_seen"
+    "merkle_node|verification|blob_ref|idempotency|tree_head|webhook_call|replay_seen|"
+    "draft|todo"
 )
 # These hold what is open only, and end with it.
 PARTIAL = ("ix_consignment_open", "ix_consignment_held", "ix_transfer_held", "ix_inbound_open")
@@ -43,6 +44,15 @@ PAGES = (
     "waiting_statuses_of",
     "sent_statuses_of",
     "entries",
+    "drafts_open",
+    "drafts_mine",
+    "drafts_sent_last",
+    "sent_by_agency",
+    "sent_refused",
+    "sent_untaken",
+    "sent_troubled",
+    "sent_due",
+    "todos",
 )
 
 
@@ -103,6 +113,13 @@ def test_a_page_is_read_in_the_order_of_an_index(ledger_file, name):
         ("offers_end", "ix_status_recipient"),
         ("documents_between", "ix_arrival_inbox"),
         ("statuses_between", "ix_status_recipient"),
+        ("drafts_open", "ix_draft_open"),
+        ("drafts_sent_last", "ix_draft_sent"),
+        ("sent_untaken", "ix_delivery_untaken"),
+        ("sent_troubled", "ix_delivery_troubled"),
+        ("sent_due", "ix_consignment_due"),
+        ("sent_refused", "ix_consignment_refused"),
+        ("todos", "ix_todo_agency"),
     ],
 )
 def test_the_narrowest_index_is_taken(ledger_file, name, index):

@@ -29,6 +29,8 @@ def upgrade() -> None:
     _proof()
     _work()
     _feeds()
+    _accounts()
+    _drafts()
 
 
 def _callers() -> None:
@@ -162,6 +164,7 @@ def _outgoing() -> None:
         sa.Column("code_notation", TEXT, nullable=False, server_default=sa.text("''")),
         sa.Column("promulgation_date", TEXT, nullable=False, server_default=sa.text("''")),
         sa.Column("subject", TEXT, nullable=False, server_default=sa.text("''")),
+        sa.Column("due_date", TEXT, nullable=False, server_default=sa.text("''")),
         sa.Column("main_sha256", TEXT, nullable=False, server_default=sa.text("''")),
         sa.Column("received_sha256", TEXT, nullable=False),
         sa.Column("received_size", NUMBER, nullable=False),
@@ -206,6 +209,21 @@ def _outgoing() -> None:
         postgresql_where=sa.text("state = 'accepted'"),
     )
     op.create_index("ix_consignment_system", "consignment", ["system_id", "id"])
+    op.create_index("ix_consignment_sender", "consignment", ["sender", "id"])
+    op.create_index(
+        "ix_consignment_due",
+        "consignment",
+        ["sender", "due_date", "id"],
+        sqlite_where=sa.text("state = 'released' AND due_date != ''"),
+        postgresql_where=sa.text("state = 'released' AND due_date != ''"),
+    )
+    op.create_index(
+        "ix_consignment_refused",
+        "consignment",
+        ["sender", "id"],
+        sqlite_where=sa.text("state = 'refused'"),
+        postgresql_where=sa.text("state = 'refused'"),
+    )
     op.create_table(
         "idempotency",
         sa.Column("system_id", TEXT, nullable=False),
@@ -238,10 +256,27 @@ def _outgoing() -> None:
         sa.Column("at_gateway_at", TEXT, nullable=True),
         sa.Column("entered_system_at", TEXT, nullable=True),
         sa.Column("last_status", TEXT, nullable=False, server_default=sa.text("''")),
+        sa.Column("sender", TEXT, nullable=False, server_default=sa.text("''")),
         sa.PrimaryKeyConstraint("id", name="pk_delivery"),
         sa.UniqueConstraint("consignment_id", "agency", name="uq_delivery_consignment_id_agency"),
     )
     op.create_index("ix_delivery_transfer", "delivery", ["transfer_id"])
+    untaken = "state IN ('pending', 'sending', 'deferred', 'handed_over')"
+    op.create_index(
+        "ix_delivery_untaken",
+        "delivery",
+        ["sender", "consignment_id"],
+        sqlite_where=sa.text(untaken),
+        postgresql_where=sa.text(untaken),
+    )
+    troubled = "state IN ('failed', 'returned', 'recalled', 'not_connected')"
+    op.create_index(
+        "ix_delivery_troubled",
+        "delivery",
+        ["sender", "state", "consignment_id"],
+        sqlite_where=sa.text(troubled),
+        postgresql_where=sa.text(troubled),
+    )
     op.create_table(
         "transfer",
         sa.Column("id", TEXT, nullable=False),
@@ -534,11 +569,22 @@ def _proof() -> None:
         sa.Column("idx", NUMBER, nullable=True),
         sa.Column("prev_hash", TEXT, nullable=True),
         sa.Column("chain_hash", TEXT, nullable=True),
+        sa.Column("actor", TEXT, nullable=False, server_default=sa.text("''")),
+        sa.Column("action", TEXT, nullable=False, server_default=sa.text("''")),
+        sa.Column("agency", TEXT, nullable=False, server_default=sa.text("''")),
         sa.PrimaryKeyConstraint("ord", name="pk_receipt_entry"),
         sa.UniqueConstraint("id", name="uq_receipt_entry_id"),
         sa.UniqueConstraint("idx", name="uq_receipt_entry_idx"),
     )
     op.create_index("ix_receipt_document", "receipt_entry", ["document_id"])
+    for column in ("", "actor", "action", "agency", "subject"):
+        op.create_index(
+            f"ix_receipt_audit_{column}" if column else "ix_receipt_audit",
+            "receipt_entry",
+            [column, "at", "ord"] if column else ["at", "ord"],
+            sqlite_where=sa.text("action != ''"),
+            postgresql_where=sa.text("action != ''"),
+        )
     op.create_index("ix_receipt_subject", "receipt_entry", ["subject"])
     op.create_index(
         "ix_receipt_unsequenced",
@@ -726,6 +772,184 @@ def _feeds() -> None:
         sqlite_where=sa.text("state = 'dead'"),
         postgresql_where=sa.text("state = 'dead'"),
     )
+
+
+def _drafts() -> None:
+    """Documents prepared by form, what persons must do, whom they send to again and again."""
+    in_hand = "state IN ('draft', 'ready', 'sending')"
+    empty = sa.text("''")
+    op.create_table(
+        "draft",
+        sa.Column("id", TEXT, nullable=False),
+        sa.Column("agency", TEXT, nullable=False),
+        sa.Column("account_id", TEXT, nullable=False),
+        sa.Column("state", TEXT, nullable=False),
+        sa.Column("revision", NUMBER, nullable=False, server_default=sa.text("1")),
+        sa.Column("urgency", NUMBER, nullable=False, server_default=sa.text("0")),
+        sa.Column("form", TEXT, nullable=False, server_default=sa.text("'{}'")),
+        sa.Column("recipients", TEXT, nullable=False, server_default=sa.text("'[]'")),
+        sa.Column("files", TEXT, nullable=False, server_default=sa.text("'[]'")),
+        sa.Column("note", TEXT, nullable=False, server_default=empty),
+        sa.Column("ready_by", TEXT, nullable=False, server_default=empty),
+        sa.Column("ready_at", TEXT, nullable=True),
+        sa.Column("sent_by", TEXT, nullable=False, server_default=empty),
+        sa.Column("released_as", TEXT, nullable=False, server_default=empty),
+        sa.Column("consignment_id", TEXT, nullable=True),
+        sa.Column("created_at", TEXT, nullable=False),
+        sa.Column("updated_at", TEXT, nullable=False),
+        sa.PrimaryKeyConstraint("id", name="pk_draft"),
+    )
+    op.create_index(
+        "ix_draft_open",
+        "draft",
+        ["agency", "state", "urgency", "id"],
+        sqlite_where=sa.text(in_hand),
+        postgresql_where=sa.text(in_hand),
+    )
+    op.create_index("ix_draft_account", "draft", ["account_id", "id"])
+    op.create_index(
+        "ix_draft_sent",
+        "draft",
+        ["agency", "id"],
+        sqlite_where=sa.text("state = 'sent'"),
+        postgresql_where=sa.text("state = 'sent'"),
+    )
+    op.create_index("ix_draft_consignment", "draft", ["consignment_id"])
+    op.create_table(
+        "todo",
+        sa.Column("id", TEXT, nullable=False),
+        sa.Column("agency", TEXT, nullable=False),
+        sa.Column("kind", TEXT, nullable=False),
+        sa.Column("subject", TEXT, nullable=False),
+        sa.Column("document", TEXT, nullable=False, server_default=empty),
+        sa.Column("data", TEXT, nullable=False, server_default=sa.text("'{}'")),
+        sa.Column("state", TEXT, nullable=False),
+        sa.Column("urgency", NUMBER, nullable=False, server_default=sa.text("0")),
+        sa.Column("created_at", TEXT, nullable=False),
+        sa.Column("done_by", TEXT, nullable=False, server_default=empty),
+        sa.Column("done_at", TEXT, nullable=True),
+        sa.Column("how", TEXT, nullable=False, server_default=empty),
+        sa.PrimaryKeyConstraint("id", name="pk_todo"),
+        sa.UniqueConstraint("agency", "kind", "subject", name="uq_todo_agency_kind_subject"),
+    )
+    op.create_index("ix_todo_document", "todo", ["document"])
+    op.create_index("ix_todo_agency", "todo", ["agency", "state", "urgency", "id"])
+    op.create_table(
+        "recipient_group",
+        sa.Column("id", TEXT, nullable=False),
+        sa.Column("agency", TEXT, nullable=False),
+        sa.Column("name", TEXT, nullable=False),
+        sa.Column("codes", TEXT, nullable=False, server_default=sa.text("'[]'")),
+        sa.Column("changed_by", TEXT, nullable=False),
+        sa.Column("changed_at", TEXT, nullable=False),
+        sa.PrimaryKeyConstraint("id", name="pk_recipient_group"),
+        sa.UniqueConstraint("agency", "name", name="uq_recipient_group_agency_name"),
+    )
+
+
+def _accounts() -> None:
+    """Persons: accounts, what they may, their sessions, one-time links."""
+    op.create_table(
+        "account",
+        sa.Column("id", TEXT, nullable=False),
+        sa.Column("login", TEXT, nullable=False),
+        sa.Column("name", TEXT, nullable=False),
+        sa.Column("mail", TEXT, nullable=False, server_default=sa.text("''")),
+        sa.Column("words", TEXT, nullable=False, server_default=sa.text("''")),
+        sa.Column("agency", TEXT, nullable=False, server_default=sa.text("''")),
+        sa.Column("state", TEXT, nullable=False),
+        sa.Column("lock_code", TEXT, nullable=False, server_default=sa.text("''")),
+        sa.Column("lock_ref", TEXT, nullable=False, server_default=sa.text("''")),
+        sa.Column("lock_text", TEXT, nullable=False, server_default=sa.text("''")),
+        sa.Column("locked_by", TEXT, nullable=False, server_default=sa.text("''")),
+        sa.Column("locked_at", TEXT, nullable=True),
+        sa.Column("password", TEXT, nullable=True),
+        sa.Column("must_change", NUMBER, nullable=False, server_default=sa.text("0")),
+        sa.Column("totp", TEXT, nullable=True),
+        sa.Column("totp_next", TEXT, nullable=True),
+        sa.Column("totp_step", NUMBER, nullable=False, server_default=sa.text("0")),
+        sa.Column("recovery", TEXT, nullable=False, server_default=sa.text("'[]'")),
+        sa.Column("oidc_issuer", TEXT, nullable=True),
+        sa.Column("oidc_subject", TEXT, nullable=True),
+        sa.Column("created_at", TEXT, nullable=False),
+        sa.Column("created_by", TEXT, nullable=False),
+        sa.Column("request_ref", TEXT, nullable=False, server_default=sa.text("''")),
+        sa.Column("used_at", TEXT, nullable=True),
+        sa.Column("closed_at", TEXT, nullable=True),
+        sa.Column("changes", NUMBER, nullable=False, server_default=sa.text("0")),
+        sa.UniqueConstraint("login", name="uq_account_login"),
+        sa.UniqueConstraint(
+            "oidc_issuer", "oidc_subject", name="uq_account_oidc_issuer_oidc_subject"
+        ),
+        sa.PrimaryKeyConstraint("id", name="pk_account"),
+    )
+    op.create_index("ix_account_agency", "account", ["agency", "login"])
+    op.create_index("ix_account_mail", "account", ["mail"])
+    op.create_table(
+        "account_grant",
+        sa.Column("id", TEXT, nullable=False),
+        sa.Column(
+            "account_id",
+            TEXT,
+            sa.ForeignKey("account.id", name="fk_account_grant_account_id_account"),
+            nullable=False,
+        ),
+        sa.Column("role", TEXT, nullable=False),
+        sa.Column("agency", TEXT, nullable=False),
+        sa.Column("valid_from", TEXT, nullable=True),
+        sa.Column("valid_to", TEXT, nullable=True),
+        sa.Column("delegated_by", TEXT, nullable=False, server_default=sa.text("''")),
+        sa.Column("granted_by", TEXT, nullable=False),
+        sa.Column("granted_at", TEXT, nullable=False),
+        sa.Column("request_ref", TEXT, nullable=False, server_default=sa.text("''")),
+        sa.Column("revoked_at", TEXT, nullable=True),
+        sa.Column("revoked_by", TEXT, nullable=False, server_default=sa.text("''")),
+        sa.Column("seen_at", TEXT, nullable=True),
+        sa.PrimaryKeyConstraint("id", name="pk_account_grant"),
+    )
+    op.create_index("ix_account_grant_account", "account_grant", ["account_id", "id"])
+    op.create_index("ix_account_grant_agency", "account_grant", ["agency", "account_id"])
+    op.create_index("ix_account_grant_delegated", "account_grant", ["delegated_by", "id"])
+    op.create_table(
+        "account_session",
+        sa.Column("id", TEXT, nullable=False),
+        sa.Column(
+            "account_id",
+            TEXT,
+            sa.ForeignKey("account.id", name="fk_account_session_account_id_account"),
+            nullable=False,
+        ),
+        sa.Column("needs", TEXT, nullable=False, server_default=sa.text("''")),
+        sa.Column("strong", NUMBER, nullable=False, server_default=sa.text("0")),
+        sa.Column("began_at", TEXT, nullable=False),
+        sa.Column("used_at", TEXT, nullable=False),
+        sa.Column("ends_at", TEXT, nullable=False),
+        sa.Column("address", TEXT, nullable=False, server_default=sa.text("''")),
+        sa.Column("agent", TEXT, nullable=False, server_default=sa.text("''")),
+        sa.Column("ended_at", TEXT, nullable=True),
+        sa.Column("why", TEXT, nullable=False, server_default=sa.text("''")),
+        sa.PrimaryKeyConstraint("id", name="pk_account_session"),
+    )
+    op.create_index("ix_account_session_account", "account_session", ["account_id", "began_at"])
+    op.create_index(
+        "ix_account_session_open",
+        "account_session",
+        ["account_id"],
+        sqlite_where=sa.text("ended_at IS NULL"),
+        postgresql_where=sa.text("ended_at IS NULL"),
+    )
+    op.create_table(
+        "account_link",
+        sa.Column("id", TEXT, nullable=False),
+        sa.Column("account_id", TEXT, nullable=False, server_default=sa.text("''")),
+        sa.Column("purpose", TEXT, nullable=False),
+        sa.Column("created_at", TEXT, nullable=False),
+        sa.Column("created_by", TEXT, nullable=False),
+        sa.Column("expires_at", TEXT, nullable=False),
+        sa.Column("used_at", TEXT, nullable=True),
+        sa.PrimaryKeyConstraint("id", name="pk_account_link"),
+    )
+    op.create_index("ix_account_link_account", "account_link", ["account_id"])
 
 
 def downgrade() -> None:
