@@ -3,6 +3,8 @@
 Builders only; a row is a fact once the ledger committed it.
 """
 
+import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -11,7 +13,7 @@ import orjson
 
 from gateway.domain.moments import iso, to_text
 from gateway.ports import Absent, Ids, Insert, Row
-from gateway.receipts.log import canonical, entry_hash
+from gateway.receipts.log import Kind, canonical, entry_hash
 
 
 def dumps(value: Any) -> str:
@@ -75,7 +77,50 @@ def entry(ids: Ids, kind: str, subject: str, document_id: str, at: datetime, **f
         "body": text.decode(),
         "entry_hash": digest,
     }
+    if kind == Kind.AUDIT:
+        values |= searched(body)
     return Entry(Insert("receipt_entry", values), entry_id, digest)
+
+
+def searched(body: Mapping[str, Any]) -> dict[str, str]:
+    """Return the columns of an audit entry that the audit log is searched by (AUD-03)."""
+    return {name: str(body.get(name, "")) for name in ("actor", "action", "agency")}
+
+
+def audited(
+    ids: Ids,
+    at: datetime,
+    *,
+    action: str,
+    actor: str,
+    target: str,
+    agency: str = "",
+    reason: str = "",
+    code: str = "",
+    told: Mapping[str, Any] | None = None,
+) -> tuple[Insert, Insert]:
+    """Return the event and the audit entry of what a person did (AUD-03, AUD-06).
+
+    Args:
+        ids: Gives the entry its id.
+        at: Aware instant.
+        action: What was done, such as `account-locked`.
+        actor: Login of the account, or the operating system's user.
+        target: To what, `<kind>:<id>`.
+        agency: The agency concerned.
+        reason: Why, as typed: words stand in the event, the log holds their hash.
+        code: One word of it that the log holds, such as a role.
+        told: More for the event: ids, codes, words of administration; never content.
+    """
+    said = {k: v for k, v in (told or {}).items() if v is not None and v != ""}
+    data = {"actor": actor, "code": code, "agency": agency, "reason": reason}
+    said |= {k: v for k, v in data.items() if v}
+    digest = hashlib.sha256(reason.encode()).hexdigest() if reason else ""
+    proof = entry(
+        ids, Kind.AUDIT, target, "", at, action=action, actor=actor, target=target,
+        agency=agency, code=code, reason_sha256=digest,
+    )  # fmt: skip
+    return event(target, action, at, **said), proof.row
 
 
 def loads(text: str) -> Any:

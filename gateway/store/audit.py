@@ -59,6 +59,8 @@ def entry(  # noqa: PLR0917 - the columns of the log
     """Return an unsequenced entry of the receipt log."""
     entry_id = ids.new()
     body = canonical({"entry_id": entry_id, "kind": kind.value, "at": iso(at), **facts})
+    # AUD-03: what the audit log is searched by.
+    found = {n: str(facts.get(n, "")) for n in ("actor", "action", "agency")}
     return Insert(
         "receipt_entry",
         {
@@ -69,5 +71,6 @@ def entry(  # noqa: PLR0917 - the columns of the log
             "at": to_text(at),
             "body": body.decode(),
             "entry_hash": entry_hash(body).hex(),
+            **(found if kind is Kind.AUDIT else {}),
         },
     )

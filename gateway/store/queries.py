@@ -95,6 +95,15 @@ _LEFT_OPEN: Final = (
 )
 
 QUERIES: Final[dict[str, str]] = {
+    # -------------------------------------------------------------- working time
+    "timetable_version": "SELECT value FROM meta WHERE key = 'timetable_version'",
+    "office_hours": "SELECT * FROM office_hours WHERE ended_at IS NULL "
+    "ORDER BY entered_at DESC, id DESC",
+    "office_hours_row": "SELECT * FROM office_hours WHERE id = :id",
+    "calendar_days": "SELECT * FROM calendar_day ORDER BY day",
+    "calendar_day": "SELECT * FROM calendar_day WHERE day = :day",
+    "calendar_years": "SELECT * FROM calendar_year ORDER BY year",
+    "calendar_year": "SELECT * FROM calendar_year WHERE year = :year",
     # -------------------------------------------------------------- callers and catalogue
     "registry_version": "SELECT value FROM meta WHERE key = 'registry_version'",
     "meta": "SELECT value FROM meta WHERE key = :key",
@@ -107,6 +116,64 @@ QUERIES: Final[dict[str, str]] = {
     "agency_requests_of": (
         "SELECT * FROM agency_request WHERE state = 'waiting' AND system_id = :system_id "
         "ORDER BY id LIMIT :limit"
+    ),
+    # -------------------------------------------------------------- accounts
+    "session_person": (
+        "SELECT s.id AS session_id, s.account_id, s.strong, s.used_at, s.ends_at, "
+        "a.login, a.name, a.state FROM account_session s JOIN account a ON a.id = s.account_id "
+        "WHERE s.id = :id AND s.ended_at IS NULL AND s.needs = ''"
+    ),
+    # ACC-10: what was lent counts while the lender has it, and is not locked.
+    "grants_standing": (
+        "SELECT g.* FROM account_grant g WHERE g.account_id = :account_id "
+        "AND g.revoked_at IS NULL AND (g.delegated_by = '' OR EXISTS ("
+        "SELECT 1 FROM account_grant o JOIN account d ON d.id = o.account_id "
+        "WHERE o.account_id = g.delegated_by AND o.role = g.role AND o.delegated_by = '' "
+        "AND (o.agency = g.agency OR o.agency = '') AND o.revoked_at IS NULL "
+        "AND (o.valid_from IS NULL OR o.valid_from <= :now) "
+        "AND (o.valid_to IS NULL OR o.valid_to > :now) AND d.state = 'active')) ORDER BY g.id"
+    ),
+    "session_step": (
+        "SELECT s.*, a.login, a.name, a.state FROM account_session s "
+        "JOIN account a ON a.id = s.account_id "
+        "WHERE s.id = :id AND s.ended_at IS NULL AND s.needs != ''"
+    ),
+    "session": "SELECT * FROM account_session WHERE id = :id",
+    # Living ones first: few at a time, whatever the account's past.
+    "sessions_of": (
+        "SELECT * FROM (SELECT * FROM account_session WHERE account_id = :account_id "
+        "AND ended_at IS NULL AND needs = '' ORDER BY began_at DESC LIMIT :limit) AS open_ones "
+        "UNION ALL SELECT * FROM (SELECT * FROM account_session WHERE account_id = :account_id "
+        "AND ended_at IS NOT NULL AND needs = '' ORDER BY began_at DESC LIMIT :limit) AS over_ones"
+    ),
+    "account": "SELECT * FROM account WHERE id = :id",
+    "account_by_login": "SELECT * FROM account WHERE login = :login",
+    "account_by_identity": (
+        "SELECT * FROM account WHERE oidc_issuer = :issuer AND oidc_subject = :subject"
+    ),
+    "accounts_by_mail": "SELECT * FROM account WHERE mail = :mail AND state != 'closed' LIMIT 2",
+    "account_any": "SELECT id FROM account LIMIT 1",
+    "grants_of": (
+        "SELECT g.*, a.login, a.name, d.login AS delegator FROM account_grant g "
+        "JOIN account a ON a.id = g.account_id LEFT JOIN account d ON d.id = g.delegated_by "
+        "WHERE g.account_id = :account_id AND g.revoked_at IS NULL ORDER BY g.id"
+    ),
+    "grants_lent_by": (
+        "SELECT g.*, a.login, a.name, d.login AS delegator FROM account_grant g "
+        "JOIN account a ON a.id = g.account_id LEFT JOIN account d ON d.id = g.delegated_by "
+        "WHERE g.delegated_by = :account_id AND g.revoked_at IS NULL ORDER BY g.id DESC LIMIT 100"
+    ),
+    "account_grant": (
+        "SELECT g.*, a.login, a.name, d.login AS delegator FROM account_grant g "
+        "JOIN account a ON a.id = g.account_id LEFT JOIN account d ON d.id = g.delegated_by "
+        "WHERE g.id = :id"
+    ),
+    "account_link": "SELECT * FROM account_link WHERE id = :id",
+    "administrators": (
+        "SELECT DISTINCT a.id, a.login, a.mail FROM account_grant g "
+        "JOIN account a ON a.id = g.account_id WHERE g.agency IN ('', :agency) "
+        "AND g.role IN ('unit_admin', 'sys_admin') AND g.revoked_at IS NULL "
+        "AND (g.valid_to IS NULL OR g.valid_to > :now) AND a.state = 'active' ORDER BY a.id"
     ),
     # -------------------------------------------------------------- consignments
     "consignment": "SELECT * FROM consignment WHERE id = :id",

@@ -742,6 +742,42 @@ webhook_call = Table(
         postgresql_where=text("state = 'dead'"),
     ),
 )
+# TIM-04: office hours as persons entered them; what the settings say stands below. Ended, never
+# removed.
+office_hours = Table(
+    "office_hours",
+    metadata,
+    _id(),
+    _text("agency", default=""),
+    _text("week"),
+    _text("valid_from", null=True),
+    _text("valid_to", null=True),
+    _text("source", default=""),
+    _text("entered_by"),
+    _text("entered_at"),
+    _text("confirmed_by", default=""),
+    _text("confirmed_at", null=True),
+    _text("ended_by", default=""),
+    _text("ended_at", null=True),
+)
+# TIM-05, TIM-06: days a person decided about, and years whose holidays a person confirmed.
+calendar_day = Table(
+    "calendar_day",
+    metadata,
+    Column("day", Text, primary_key=True),
+    _int("worked"),
+    _text("name", default=""),
+    _text("source", default=""),
+    _text("entered_by"),
+    _text("entered_at"),
+)
+calendar_year = Table(
+    "calendar_year",
+    metadata,
+    Column("year", Integer, primary_key=True, autoincrement=False),
+    _text("confirmed_by"),
+    _text("confirmed_at"),
+)
 # Who does what only one may do. `beat` moves as long as the holder lives; `token` grows with each
 # new holder, so that a change set of the one before can be refused.
 lease = Table(

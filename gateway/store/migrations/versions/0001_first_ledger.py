@@ -669,6 +669,39 @@ def _work() -> None:
         sa.PrimaryKeyConstraint("id", name="pk_quarantine"),
     )
     op.create_table(
+        "office_hours",
+        sa.Column("id", TEXT, nullable=False),
+        sa.Column("agency", TEXT, nullable=False, server_default=sa.text("''")),
+        sa.Column("week", TEXT, nullable=False),
+        sa.Column("valid_from", TEXT, nullable=True),
+        sa.Column("valid_to", TEXT, nullable=True),
+        sa.Column("source", TEXT, nullable=False, server_default=sa.text("''")),
+        sa.Column("entered_by", TEXT, nullable=False),
+        sa.Column("entered_at", TEXT, nullable=False),
+        sa.Column("confirmed_by", TEXT, nullable=False, server_default=sa.text("''")),
+        sa.Column("confirmed_at", TEXT, nullable=True),
+        sa.Column("ended_by", TEXT, nullable=False, server_default=sa.text("''")),
+        sa.Column("ended_at", TEXT, nullable=True),
+        sa.PrimaryKeyConstraint("id", name="pk_office_hours"),
+    )
+    op.create_table(
+        "calendar_day",
+        sa.Column("day", TEXT, nullable=False),
+        sa.Column("worked", NUMBER, nullable=False),
+        sa.Column("name", TEXT, nullable=False, server_default=sa.text("''")),
+        sa.Column("source", TEXT, nullable=False, server_default=sa.text("''")),
+        sa.Column("entered_by", TEXT, nullable=False),
+        sa.Column("entered_at", TEXT, nullable=False),
+        sa.PrimaryKeyConstraint("day", name="pk_calendar_day"),
+    )
+    op.create_table(
+        "calendar_year",
+        sa.Column("year", NUMBER, nullable=False, autoincrement=False),
+        sa.Column("confirmed_by", TEXT, nullable=False),
+        sa.Column("confirmed_at", TEXT, nullable=False),
+        sa.PrimaryKeyConstraint("year", name="pk_calendar_year"),
+    )
+    op.create_table(
         "lease",
         sa.Column("name", TEXT, nullable=False),
         sa.Column("holder", TEXT, nullable=False, server_default=sa.text("''")),

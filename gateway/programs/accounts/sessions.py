@@ -1,0 +1,86 @@
+"""Who a session token belongs to, asked of the ledger at every request.
+
+Promises: a session ended, an account locked and a grant revoked by any process are seen at the next
+request: nothing is remembered here. A session ends after its time without use, and after its
+longest time anyhow. A role that asks for a second factor gives nothing in a session without one.
+The ledger knows tokens by their hash: who reads it, or a backup, cannot sign in. A crash leaves
+sessions as they were.
+"""
+
+from datetime import datetime, timedelta
+from typing import Final
+
+from gateway.domain.access import Grant, Person
+from gateway.domain.moments import from_text, to_text
+from gateway.errors import UnavailableError
+from gateway.ports import Change, ChangeSet, Row, Update
+from gateway.ports.accounts import State
+from gateway.programs.accounts.means import Means, ended, grant_of, kept_of
+
+_WRITTEN_EVERY: Final = timedelta(minutes=1)
+_LONGEST_TOKEN: Final = 200
+
+
+class LedgerSessions:
+    """See `ports.accounts.Sessions`."""
+
+    def __init__(self, means: Means) -> None:
+        self._means = means
+
+    async def person(self, token: str) -> Person | None:
+        """Return who a session token belongs to, None when it is no session any more."""
+        if not token or len(token) > _LONGEST_TOKEN:
+            return None
+        means = self._means
+        row = await means.ledger.one("session_person", id=kept_of(token))
+        if row is None or row["state"] != State.ACTIVE:
+            return None
+        now = means.clock.now()
+        used = from_text(row["used_at"])
+        over = _over(row, used, now, means.rules.idle)
+        if over:
+            await self._write(ended(row["session_id"], to_text(now), over))
+            return None
+        if abs(now - used) >= _WRITTEN_EVERY:
+            where = {"id": row["session_id"], "ended_at": None}
+            seen = {"used_at": to_text(now)}
+            await self._write(Update("account_session", where, seen, expect=None))
+        return Person(
+            account_id=row["account_id"],
+            login=row["login"],
+            name=row["name"],
+            grants=await standing(means, row["account_id"], now, strong=bool(row["strong"])),
+            session_id=row["session_id"],
+            strong=bool(row["strong"]),
+        )
+
+    async def _write(self, change: Change) -> None:
+        """Write what may as well be written at the next request."""
+        try:
+            await self._means.ledger.commit(ChangeSet(rows=(change,)))
+        except UnavailableError:
+            return
+
+
+def _over(row: Row, used: datetime, now: datetime, idle: timedelta) -> str:
+    if from_text(row["ends_at"]) <= now:
+        return "absolute"
+    return "idle" if used + idle <= now else ""
+
+
+async def standing(
+    means: Means, account_id: str, now: datetime, *, strong: bool
+) -> tuple[Grant, ...]:
+    """Return the grants of an account that hold now.
+
+    ACC-10 (S000 art 8.2): what was lent holds while the lender has it and may use it.
+    """
+    rows = await means.ledger.all("grants_standing", account_id=account_id, now=to_text(now))
+    grants = (grant_of(row) for row in rows)
+    weak = frozenset[object]() if strong else means.rules.strong_roles
+    return tuple(g for g in grants if g.holds(now) and g.role not in weak)
+
+
+def needs_strong(means: Means, grants: tuple[Grant, ...]) -> bool:
+    """Return whether one of the grants counts only with a second factor."""
+    return any(g.role in means.rules.strong_roles for g in grants)
