@@ -15,6 +15,7 @@ import secrets
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from contextlib import AsyncExitStack, contextmanager, suppress
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,7 @@ from aiohttp import web
 
 from adapters.shared.serving import only_from
 from gateway import __version__, observe, stores
+from gateway.accounting import make_accounts
 from gateway.brokers import (
     agencies_outside,
     asyncapi_of,
@@ -31,8 +33,10 @@ from gateway.brokers import (
 )
 from gateway.clock import SystemClock, ask_ntp
 from gateway.config import Settings
+from gateway.consoling import Console, Parts, make_console
 from gateway.datafolder import take_lock
 from gateway.dialects import dialect
+from gateway.domain.moments import VIETNAM
 from gateway.errors import ConfigurationError, Fault, GatewayError, UnavailableError
 from gateway.keys.expiry import ExpiryWatch, Term
 from gateway.keys.receiptkey import LiveReceiptKey
@@ -40,11 +44,11 @@ from gateway.keys.secretkey import SecretKeys
 from gateway.keys.tls import ServerTls
 from gateway.keys.tokens import SealedTokens
 from gateway.keys.watch import KeyWatch
+from gateway.officehours import calendar_for
 from gateway.policies import (
     adapter_of,
     ages_of,
     bounds_of,
-    calendar_of,
     fetch_policy_of,
     peer_policy_of,
     policy_of,
@@ -166,6 +170,8 @@ class Gateway:
         opened.callback(self.blobs.close)
         self.catalogue = stores.open_catalogue(settings)
         opened.callback(self.catalogue.close)
+        self.timetable = stores.open_timetable(settings)
+        opened.callback(self.timetable.close)
         self.secret_keys = secret_keys = SecretKeys(settings.secrets.key_file)
         self.keys.watched.append(secret_keys)
         self.callers = stores.open_callers(settings, self.clock, secret_keys)
@@ -256,6 +262,9 @@ class Gateway:
         with suppress(UnavailableError):
             await self.verifier.warm()
 
+    def _today(self) -> date:
+        return self.clock.now().astimezone(VIETNAM).date()
+
     def _node(self) -> str:
         """Return this node's name, "" when it has its ledger to itself."""
         if not stores.shared(self.settings):
@@ -295,7 +304,7 @@ class Gateway:
             sealer=self.receipt_key,
             lanes=self.turnstile,
             directory=self.catalogue.directory,
-            calendar=calendar_of(settings),
+            calendar=calendar_for(settings.times, self.timetable.timetable, self._today),
             random=random.random,
             policy=policy_of(settings),
             signing=PolicyWatch(settings.verify.trust_dir),
@@ -310,6 +319,9 @@ class Gateway:
         self.desk = Desk(context, self.mailroom)
         self.uploads = BlobUploads(context, self.secret_keys)
         self.hooks = make_webhooks(
+            self.settings, self.ledger, self.clock, self._ids, self.secret_keys
+        )
+        self.accounts = make_accounts(
             self.settings, self.ledger, self.clock, self._ids, self.secret_keys
         )
         self._make_agencies()
@@ -543,6 +555,7 @@ class Gateway:
     def _make_api(self, limits: web_body.Limits) -> web.Application:
         studio, page = self._make_reporting(limits)
         facades = self._facades(self.settings.http.facades, limits)
+        console = self._make_console(studio)
         return make_app(
             self.door,
             self.desk,
@@ -550,15 +563,34 @@ class Gateway:
             self.clock,
             self._ids,
             limits=limits,
-            extra_routes=[*(r for f in facades for r in f.routes), *self._asyncapi()],
+            extra_routes=[
+                *(r for f in facades for r in f.routes),
+                *self._asyncapi(),
+                *(() if console is None else console.routes),
+            ],
             uploads=self.uploads,
             studio=studio,
             verify_page=page,
-            busy=_busy(facades),
+            busy=_busy([*facades, *(() if console is None else (console,))]),
             notices=LedgerNotices(self.ledger, self.pulse),
             replays=LedgerReplays(self.ledger, self.clock, self._ids),
             hooks=self.hooks,
         )
+
+    def _make_console(self, studio: Studio) -> Console | None:
+        """Return the pages for persons, None where nobody works here."""
+        if not self.settings.console.enabled:
+            return None
+        parts = Parts(
+            settings=self.settings,
+            context=self.context,
+            accounts=self.accounts,
+            door=self.door,
+            desk=self.desk,
+            mailroom=self.mailroom,
+            studio=studio,
+        )
+        return make_console(parts)
 
     def _asyncapi(self) -> list[web.RouteDef]:
         """Return the address of what is said over RabbitMQ, where agencies come by it."""
@@ -611,8 +643,8 @@ class Gateway:
             observe.plain_listener_warning(port=running.port, ranges=len(networks))
 
 
-def _busy(facades: Sequence[Facade]) -> Callable[[web.Request, GatewayError], Any]:
-    """Return how these façades say that there is no room: the one whose request it is."""
+def _busy(facades: Sequence[Facade | Console]) -> Callable[[web.Request, GatewayError], Any]:
+    """Return how these doors say that there is no room: the one whose request it is."""
 
     def busy(request: web.Request, error: GatewayError) -> web.StreamResponse | None:
         answers = (facade.busy(request, error) for facade in facades)

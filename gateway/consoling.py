@@ -8,13 +8,13 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
+from gateway.accounting import Accounting
 from gateway.config import Settings
 from gateway.console.frame import Frame, routes_of
-from gateway.console.pages import Section
+from gateway.console.pages import BASE, Section
 from gateway.console.sections import home
 from gateway.errors import GatewayError
 from gateway.ports import Desk, FrontDoor
-from gateway.ports.accounts import Sessions, Trail
 from gateway.programs.context import Context
 from gateway.programs.mailroom import Mailroom
 from gateway.web.studio import Studio
@@ -27,8 +27,7 @@ class Parts:
     Args:
         settings: Checked settings; the sections themselves never see them.
         context: Ports and policy of the programs.
-        sessions: Who is signed in.
-        trail: Audit entries.
+        accounts: Who is signed in, audit entries, administration.
         door: Where documents are brought.
         desk: Questions about documents.
         mailroom: Statuses.
@@ -37,8 +36,7 @@ class Parts:
 
     settings: Settings
     context: Context
-    sessions: Sessions
-    trail: Trail
+    accounts: Accounting
     door: FrontDoor
     desk: Desk
     mailroom: Mailroom
@@ -66,11 +64,16 @@ def make_console(parts: Parts) -> Console:
     sections = sections_of(parts)
     told = parts.settings.console
     frame = Frame(
-        parts.sessions,
-        parts.trail,
+        parts.accounts.sessions,
+        parts.accounts.trail,
         parts.context.clock,
         nav=tuple(place for section in sections for place in section.nav),
         training=told.training,
         name=told.name,
     )
-    return Console(routes_of(frame, sections), frame.busy)
+    return Console([*routes_of(frame, sections), web.get("/", _to_console)], frame.busy)
+
+
+async def _to_console(_: web.Request) -> web.Response:
+    """Lead who types the bare address to the pages."""
+    return web.Response(status=303, headers={"Location": BASE})

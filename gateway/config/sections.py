@@ -11,6 +11,7 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field, IPvAnyNetwork, PrivateAttr, model_validator
 
+from gateway.config.accounts import AccountsSection
 from gateway.config.base import REQUIRED, Section, duration, field
 from gateway.config.broker import AgenciesAmqp, BrokerSection
 from gateway.config.console import ConsoleSection
@@ -604,6 +605,7 @@ class Settings(Section):
     retention: Retention
     webhooks: Webhooks
     console: ConsoleSection
+    accounts: AccountsSection
     log: Log
     peers: tuple[Peer, ...] = Field((), alias="peer")
     agencies: tuple[Agency, ...] = Field((), alias="agency")

@@ -25,7 +25,11 @@ from adapters.vxp import plugin as vxp
 from gateway import app, stores
 from gateway.clock import SystemClock
 from gateway.config import load
+from gateway.console.frame import SESSION
+from gateway.domain.access import Grant, Role
 from gateway.ports import AgencyRecord, AgencyRow, NewCredential
+from gateway.ports.accounts import NewAccount
+from gateway.programs.accounts.means import account_row, grant_row, session_row
 from gateway.receipts.sign import generate
 from gateway.secrets import (
     create_key_file,
@@ -37,6 +41,8 @@ from gateway.secrets import (
     write_private,
 )
 from gateway.store import setup
+from gateway.stores import UuidIds
+from tests.world.console import Visitor
 
 HUB = "00.37.W00"
 LOCAL = (
@@ -159,6 +165,28 @@ class House:
         """Let the janitor look now."""
         await self.gateway.janitor.once()
 
+    async def visitor(
+        self, login: str, role: Role, agency: str = "", *, home: str | None = None
+    ) -> Visitor:
+        """Return a browser in which somebody is signed in, with one role more each time.
+
+        The account is made when there is none of that login; `home` is the agency it belongs to.
+        """
+        accounts = self.gateway.accounts
+        now = self.clock.now()
+        found = await self.row("account_by_login", login=login)
+        account_id = found["id"] if found else f"a-{login}"
+        rows = [grant_row(UuidIds(), account_id, Grant(role, agency), "test", now)]
+        if found is None:
+            new = NewAccount(login, login.title(), agency if home is None else home)
+            rows.insert(0, account_row(account_id, new, "test", now))
+        token, session = session_row(account_id, now, ends_at=now + timedelta(days=1), strong=True)
+        await accounts.means.commit(*rows, session)
+        browser = await self.stack.enter_async_context(
+            aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar())
+        )
+        return Visitor(self.url, browser, {SESSION: token})
+
     async def row(self, query: str, **params: Any) -> Any:
         """Ask the ledger a named question."""
         return await self.gateway.ledger.one(query, **params)
@@ -258,6 +286,7 @@ async def gatehouse(
         stack.push_async_callback(gateway.stop)
         session = await stack.enter_async_context(aiohttp.ClientSession())
         house = House(folder, gateway, clock, session, systems, simulator, ministry)
+        house.stack = await stack.enter_async_context(AsyncExitStack())
         if simulator is not None:
 
             async def known() -> bool:

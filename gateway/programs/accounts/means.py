@@ -11,11 +11,21 @@ from datetime import datetime, timedelta
 from typing import Any, Final, Protocol
 
 from gateway.domain.access import Grant, Person, Role
+from gateway.domain.folding import plain
 from gateway.domain.moments import from_text, to_text
 from gateway.domain.pacing import Pace
 from gateway.errors import Reason, RejectedError
 from gateway.ports import Change, ChangeSet, Clock, Conflict, Ids, Insert, Ledger, Row, Update
-from gateway.ports.accounts import Account, GrantView, Held, Lock, LockCode, SessionView, State
+from gateway.ports.accounts import (
+    Account,
+    GrantView,
+    Held,
+    Lock,
+    LockCode,
+    NewAccount,
+    SessionView,
+    State,
+)
 from gateway.programs.rows import audited, loads
 
 HANDLE: Final = 16
@@ -218,6 +228,50 @@ def grant_view(row: Row) -> GrantView:
         delegator=row["delegator"] or "",
         seen=row["seen_at"] is not None,
     )
+
+
+def account_row(account_id: str, new: NewAccount, by: str, now: datetime) -> Insert:
+    """Return a new account's row; it cannot sign in yet."""
+    values = {
+        "id": account_id,
+        "login": new.login,
+        "name": new.name,
+        "mail": new.mail,
+        "words": plain(f"{new.login} {new.name} {new.mail}"),
+        "agency": new.agency,
+        "state": State.ACTIVE,
+        "created_at": to_text(now),
+        "created_by": by,
+        "request_ref": new.request_ref,
+    }
+    return Insert("account", values)
+
+
+def grant_row(  # noqa: PLR0913, PLR0917 - the columns of the table
+    ids: Ids,
+    account_id: str,
+    grant: Grant,
+    by: str,
+    now: datetime,
+    request_ref: str = "",
+    *,
+    seen: bool = False,
+) -> Insert:
+    """Return a grant's row."""
+    values = {
+        "id": ids.new(),
+        "account_id": account_id,
+        "role": grant.role,
+        "agency": grant.agency,
+        "valid_from": to_text(grant.valid_from) if grant.valid_from else None,
+        "valid_to": to_text(grant.valid_to) if grant.valid_to else None,
+        "delegated_by": grant.delegated_by,
+        "granted_by": by,
+        "granted_at": to_text(now),
+        "request_ref": request_ref,
+        "seen_at": to_text(now) if seen else None,
+    }
+    return Insert("account_grant", values)
 
 
 def account_of(row: Row, grants: Sequence[Row] = ()) -> Account:

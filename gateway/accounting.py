@@ -1,0 +1,59 @@
+"""Composition of accounts: settings become the programs of sign-in, administration and audit.
+
+For `gateway.app`, the console and the command line alike.
+"""
+
+from dataclasses import dataclass
+
+from gateway.config import Settings
+from gateway.domain.pacing import Pace
+from gateway.keys.passwords import Argon2Passwords
+from gateway.keys.secretkey import SecretKeys
+from gateway.ports import Clock, Ids, Ledger
+from gateway.programs.accounts.means import Means, Rules
+from gateway.programs.accounts.sessions import LedgerSessions
+from gateway.programs.accounts.trail import LedgerTrail
+
+
+@dataclass(frozen=True, slots=True)
+class Accounting:
+    """The programs of accounts, over one ledger.
+
+    Args:
+        means: What they share.
+        sessions: Who is signed in.
+        trail: What persons saw and were refused.
+    """
+
+    means: Means
+    sessions: LedgerSessions
+    trail: LedgerTrail
+
+
+def rules_of(settings: Settings) -> Rules:
+    """Return the rules the settings ask for."""
+    told = settings.accounts
+    return Rules(
+        idle=told.idle,
+        absolute=told.longest,
+        link=told.link,
+        strong_roles=frozenset(told.second_factor),
+        least=told.password_least,
+        domains=told.domains,
+        pace=Pace(
+            free=told.free_failures,
+            longest=told.longest_wait,
+            burst=told.address_burst,
+            per_minute=float(told.address_per_minute),
+        ),
+        issuer=settings.console.name,
+    )
+
+
+def make_accounts(
+    settings: Settings, ledger: Ledger, clock: Clock, ids: Ids, keys: SecretKeys
+) -> Accounting:
+    """Return the programs of accounts."""
+    passwords = Argon2Passwords(memory_kib=settings.accounts.password_memory)
+    means = Means(ledger, clock, ids, keys, passwords, rules_of(settings))
+    return Accounting(means, LedgerSessions(means), LedgerTrail(means))

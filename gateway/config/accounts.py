@@ -1,0 +1,88 @@
+"""Settings of accounts: sessions, second factor, passwords, sign-in. Pure values."""
+
+from datetime import timedelta
+from typing import Annotated, Final
+
+from pydantic import StringConstraints
+
+from gateway.config.base import Section, duration, field
+from gateway.config.kinds import Duration
+from gateway.domain.access import Role
+
+_ZERO: Final = timedelta(0)
+
+MailDomain = Annotated[
+    str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9-]+)+$")
+]
+
+
+class AccountsSection(Section):
+    """Tài khoản cá nhân và đăng nhập. / Personal accounts and signing in."""
+
+    idle: Duration = field(
+        duration("30 m"),
+        "Phiên làm việc tự hết khi không dùng chừng ấy.",
+        "A session ends after so long without use.",
+        gt=_ZERO,
+    )
+    longest: Duration = field(
+        duration("12 h"),
+        "Phiên làm việc dài nhất, dù vẫn đang dùng.",
+        "Longest session, used or not.",
+        gt=_ZERO,
+    )
+    link: Duration = field(
+        duration("3 d"),
+        "Đường dẫn một lần (mời, đặt lại mật khẩu) còn dùng được trong chừng ấy.",
+        "A one-time link (invitation, reset) is good for.",
+        gt=_ZERO,
+    )
+    second_factor: tuple[Role, ...] = field(
+        (Role.SYS_ADMIN, Role.UNIT_ADMIN, Role.PROVIDER_OPS),
+        "Vai trò phải đăng nhập bằng hai yếu tố; không có thì quyền của vai trò chưa có hiệu lực.",
+        "Roles that need a second factor; without one their rights do not count.",
+    )
+    password_least: int = field(
+        12,
+        "Mật khẩu ngắn nhất, ký tự; không đòi chữ hoa, chữ số, ký hiệu.",
+        "Shortest password, characters; no rules about kinds of characters.",
+        ge=8,
+        le=64,
+    )
+    password_memory: int = field(
+        65_536,
+        "Bộ nhớ cho một lần thử mật khẩu (argon2id), KiB.",
+        "Memory of one guess at a password (argon2id), KiB.",
+        ge=64,
+        le=4_194_304,
+    )
+    free_failures: int = field(
+        5,
+        "Số lần sai liên tiếp của một tài khoản từ một nơi trước khi phải chờ.",
+        "Failures in a row of one account from one place before it must wait.",
+        ge=1,
+        le=100,
+    )
+    longest_wait: Duration = field(
+        duration("5 m"), "Thời gian chờ dài nhất giữa hai lần thử.", "Longest wait.", gt=_ZERO
+    )
+    address_burst: int = field(
+        30,
+        "Số lần sai từ một địa chỉ trước khi phải chờ, mọi tài khoản cộng lại.",
+        "Failures from one address before it must wait, all accounts together.",
+        ge=1,
+        le=10_000,
+    )
+    address_per_minute: int = field(
+        5,
+        "Số lần thử mà một địa chỉ được trả lại mỗi phút.",
+        "How many of them an address gets back a minute.",
+        ge=1,
+        le=10_000,
+    )
+    domains: tuple[MailDomain, ...] = field(
+        (),
+        "Tên miền thư công vụ được đăng nhập một lần (ACC-05).",
+        "Mail domains whose accounts single sign-on may open (ACC-05).",
+        sample='["danang.gov.vn"]',
+    )
