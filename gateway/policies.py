@@ -5,7 +5,6 @@ here or in `gateway.app`, and nowhere else.
 """
 
 import ssl
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from gateway.codec.limits import Limits
@@ -13,10 +12,8 @@ from gateway.config import Agency, Peer, Settings
 from gateway.dialects import dialect
 from gateway.domain.breaker import BreakerPolicy
 from gateway.domain.delivery import Lane, Schedule
-from gateway.domain.worktime import OfficeHours
 from gateway.keys.peersecret import PeerSecret
 from gateway.keys.receiptkey import KeyPlace
-from gateway.officehours import hours_of
 from gateway.ports import Adapter, AgencyRecord, Clock
 from gateway.programs.admission import Bounds
 from gateway.programs.context import PeerPolicy, Policy
@@ -220,18 +217,6 @@ def record_of(agency: Agency) -> AgencyRecord:
         successor=agency.successor or "",
         status=agency.status,
     )
-
-
-def calendar_of(settings: Settings) -> Callable[[str], OfficeHours]:
-    """Return the office hours of any agency, each worked out once."""
-    known: dict[str, OfficeHours] = {}
-
-    def hours(agency: str) -> OfficeHours:
-        if agency not in known:
-            known[agency] = hours_of(settings.times, agency)
-        return known[agency]
-
-    return hours
 
 
 def fetch_policy_of(settings: Settings) -> FetchPolicy:

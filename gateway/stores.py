@@ -50,6 +50,7 @@ from gateway.store.receipts import LedgerReceipts, sign_head_now
 from gateway.store.registrations import LedgerRequests
 from gateway.store.session import session
 from gateway.store.tiers import TieredBlobs
+from gateway.store.timetable import LedgerTimetable
 
 _TWO_BEATS_S: Final = 11.0
 """A living node beats twice in this time (`gateway.programs.nodes`)."""
@@ -268,6 +269,11 @@ def open_callers(settings: Settings, clock: Clock, keys: SecretKeys) -> LedgerCa
 def open_catalogue(settings: Settings) -> LedgerCatalogue:
     """Open the catalogue of agencies."""
     return LedgerCatalogue(ledger_place(settings))
+
+
+def open_timetable(settings: Settings) -> LedgerTimetable:
+    """Open what persons decided about working time."""
+    return LedgerTimetable(ledger_place(settings))
 
 
 # ---------------------------------------------------------------- blobs

@@ -33,10 +33,17 @@ class RegistryWatch:
     Args:
         place: Where the ledger is.
         monotonic: Seconds that never go back.
+        version: The query that gives the version of what is watched.
     """
 
-    def __init__(self, place: Place, monotonic: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        place: Place,
+        monotonic: Callable[[], float] = time.monotonic,
+        version: str = "registry_version",
+    ) -> None:
         self._place = place
+        self._query = QUERIES[version]
         self._monotonic = monotonic
         self._session = open_session(place, purpose="registry watch", read_only=True)
         self._seen: tuple[str | None] | None = None
@@ -52,7 +59,7 @@ class RegistryWatch:
         if self._seen is not None and now < self._look_at:
             return False
         self._look_at = now + EVERY_S
-        return self._seen != _version(self._session)
+        return self._seen != self._version(self._session)
 
     @contextmanager
     def reading(self) -> Iterator[Session]:
@@ -62,9 +69,13 @@ class RegistryWatch:
             UnavailableError: The ledger cannot be read; nothing counts as seen.
         """
         with session(self._place, purpose="registry", read_only=True) as opened, opened.reading():
-            version = _version(opened)
+            version = self._version(opened)
             yield opened
             self._seen = version
+
+    def _version(self, opened: Session) -> tuple[str | None]:
+        row = opened.row(self._query)
+        return (row["value"] if row is not None else None,)
 
     def close(self) -> None:
         """Let go of the ledger."""
@@ -130,8 +141,3 @@ class Follower(Generic[T]):
                 if self._watch.changed():
                     self._value = self._read()
                 self._known_at = looked_at
-
-
-def _version(opened: Session) -> tuple[str | None]:
-    row = opened.row(QUERIES["registry_version"])
-    return (row["value"] if row is not None else None,)
