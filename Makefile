@@ -13,6 +13,7 @@
 #   make bench-verify  measure verification beside the library alone; docs/benchmarks-verify.md
 #   make corpus     examine the sample files beside the project; writes docs/corpus.md
 #   make docs       write the generated pages again
+#   make screenshots  write docs/screenshots/*.png again, from the tests in the browser
 #   make bundle     one archive that installs without a network: dist/vanlien-VERSION-linux-x86_64.tar.gz
 #   make bundle-test  install that archive where there is no network, and run it
 #   make compose-test  bring compose.yaml up as processes (root), send, kill a node
@@ -38,7 +39,7 @@ UV ?= $(shell command -v uv || echo $(BIN)/uv)
 BUILT_AT = $(shell git log -1 --format=%ct 2> /dev/null || echo 0)
 LOCKING := pip compile --quiet --generate-hashes --no-emit-index-url --no-header --python-version 3.11
 
-.PHONY: help run test unit crash-long histories fuzz-verify openapi-play lint format bench corpus bench-fairness bench-verify docs bundle bundle-test compose-test lock clean venv dev debian
+.PHONY: help run test unit crash-long histories fuzz-verify openapi-play lint format bench corpus bench-fairness bench-verify docs screenshots bundle bundle-test compose-test lock clean venv dev debian
 
 help:
 	@sed -n 's/^#   \(make .*\)/\1/p' Makefile
@@ -97,6 +98,9 @@ docs: dev
 	$(BIN)/python -m gateway.domain.diagrams > docs/states.md
 	$(BIN)/python -m gateway.reports.schema > schemas/verification-report.schema.json
 	shapes="$$($(BIN)/python -m tests.world.client_shapes)" && echo "$$shapes" > gateway/client/shapes.py
+
+screenshots: dev debian
+	VANLIEN_SCREENSHOTS=1 $(BIN)/python -m pytest -n0 tests/browser $(ARGS)
 
 # ---------------------------------------------------------------- the offline bundle
 

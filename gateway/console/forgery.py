@@ -27,7 +27,9 @@ def is_own(request: web.Request, expected: str, given: str) -> bool:
     """Tell whether a form came from one of our pages, sent by the visitor."""
     site = request.headers.get("Sec-Fetch-Site", "none")
     origin = request.headers.get("Origin")
-    own = f"{request.scheme}://{request.headers.get('Host', '')}"
-    if site not in {"none", "same-origin"} or origin not in {None, own}:
+    # The scheme is not compared: TLS may end at a proxy in front of us, and a page of the same name
+    # without TLS is `cross-site` to the browser.
+    host = request.headers.get("Host", "")
+    if site not in {"none", "same-origin"} or (origin and origin.partition("://")[2] != host):
         return False
     return hmac.compare_digest(expected.encode(), given.encode("utf-8", "replace"))
