@@ -1,0 +1,1 @@
+"""The desk of clerks: what the pages of incoming and outgoing documents stand on."""

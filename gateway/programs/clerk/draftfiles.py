@@ -1,0 +1,107 @@
+"""Files of a draft: stored while they arrive, looked at before they count, let go when taken out.
+
+Promises: what may not be sent never becomes part of a draft; what shows a secrecy mark is set apart
+at once (SEC-01), as at every other door. A crash leaves blobs no row names, which the janitor lets
+go.
+"""
+
+from gateway.domain.drafting import Recipient, header_of
+from gateway.domain.envelope import Header
+from gateway.domain.finding import Finding, errors
+from gateway.errors import Reason, RejectedError
+from gateway.ports import FormFile, SubmitOptions
+from gateway.ports.clerk_send import Draft, DraftFile
+from gateway.programs import quarantine
+from gateway.programs.acceptance import CONSOLE
+from gateway.programs.clerk.draftcheck import caller_of, packet_of, verdicts_of
+from gateway.programs.context import Context
+from gateway.programs.judging import judge
+from gateway.programs.reading import ReadPacket
+from gateway.programs.rows import dumps
+from gateway.rules.facts import ATTACHMENTS
+
+
+async def take(context: Context, draft: Draft, file: FormFile) -> DraftFile:
+    """Store one file and look at it.
+
+    Raises:
+        RejectedError: RULES_BROKEN or SECRECY with what is wrong; LIMIT_EXCEEDED for too many.
+    """
+    most = context.policy.limits.attachments
+    if len(draft.files) >= most:
+        raise RejectedError(Reason.LIMIT_EXCEEDED, f"A document has {most} files at most")
+    writer = context.blobs.writer()
+    try:
+        async for data in file.chunks:
+            writer.write(data)
+        info = await writer.finish()
+    finally:
+        writer.abort()
+    taken = DraftFile(file.name, info.sha256, info.size_bytes, file.content_type)
+    await _examine(context, draft, taken)
+    return taken
+
+
+async def _examine(context: Context, draft: Draft, taken: DraftFile) -> None:
+    agency = context.directory().get(draft.agency)
+    if agency is None:
+        raise RejectedError(Reason.NOT_FOUND)
+    read = await packet_of(context, header_of(agency, {}, ()), (taken,))
+    verdicts = await verdicts_of(context, read)
+    options = SubmitOptions(via=CONSOLE)
+    found = await judge(context, caller_of(draft.agency), read, options, verdicts, "out")
+    bad = tuple(f for f in errors(found) if _of_file(f))
+    if any(f.rule == "SEC-01" for f in bad):
+        await set_apart(context, draft.agency, read)
+        raise RejectedError(Reason.SECRECY, findings=bad)
+    if bad:
+        raise RejectedError(Reason.RULES_BROKEN, findings=bad)
+
+
+def _of_file(finding: Finding) -> bool:
+    # Signatures are shown and may still be mended; formats, malware and secrecy never pass.
+    if finding.rule.startswith("SIG-"):
+        return False
+    return finding.rule == "SEC-01" or finding.where.startswith(f"{ATTACHMENTS}/")
+
+
+async def set_apart(context: Context, agency: str, read: ReadPacket) -> None:
+    """Put files with a secrecy mark into quarantine, with no word of what they are about."""
+    bare = Header(sender=read.envelope.header.sender, recipients=())
+    received = await context.blobs.put(
+        dumps({"from": agency, "files": [a.sha256 for a in read.envelope.attachments]}).encode()
+    )
+    read.received = received
+    read.envelope = type(read.envelope)(bare, (), read.envelope.attachments)
+    await quarantine.shut_away(context, caller_of(agency), read)
+
+
+def from_header(header: Header) -> tuple[dict[str, str], tuple[Recipient, ...]]:
+    """Return the form and the recipients a header was made of: a document to be drafted again."""
+    signer, answered = header.signer, header.response_for[:1]
+    form = {
+        "document_id": header.document_id,
+        "code_number": header.code_number,
+        "code_notation": header.code_notation,
+        "promulgation_date": _text(header.promulgation_date),
+        "type_name": header.type_name,
+        "subject": header.subject,
+        "place": header.place,
+        "content": header.content,
+        "competence": signer.competence if signer else "",
+        "position": signer.position if signer else "",
+        "full_name": signer.full_name if signer else "",
+        "urgency": str(int(header.urgency)),
+        "due_date": _text(header.due_date),
+        "page_amount": _text(header.page_amount),
+        "promulgation_amount": _text(header.promulgation_amount),
+        "reply_organ": answered[0].organ_id if answered else "",
+        "reply_code": answered[0].code if answered else "",
+        "reply_date": _text(answered[0].promulgation_date) if answered else "",
+    }
+    recipients = tuple(Recipient(r.organ_id, r.organ_name) for r in header.recipients)
+    return {name: value for name, value in form.items() if value}, recipients
+
+
+def _text(value: object) -> str:
+    return "" if value is None else str(value)
