@@ -161,7 +161,7 @@ def _nodes(settings: Settings) -> list[Finding]:
 def _queue(settings: Settings) -> list[Finding]:
     if settings.file is None or stores.ledger_fault(settings):
         return []
-    from gateway.store.queue import Matching
+    from gateway.ports.operations import Matching
 
     with stores.open_operations(settings.file) as ledger:
         failed = ledger.count(Matching("failed"))

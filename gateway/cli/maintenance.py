@@ -16,7 +16,7 @@ from gateway.cli.common import CONFIG_NAME, ConfigOption, JsonOption, ReasonOpti
 from gateway.cli.frame import OK, emit, examples
 
 if TYPE_CHECKING:
-    from gateway.store.nodes import Maintenance, NodeRow
+    from gateway.ports.operations import Maintenance, NodeRow
 
 _SILENT: Final = timedelta(seconds=30)
 NodeOption = Annotated[

@@ -16,8 +16,8 @@ from gateway.cli.common import CONFIG_NAME, ConfigOption, JsonOption, ReasonOpti
 from gateway.cli.frame import OK, UsageFault, emit, examples
 
 if TYPE_CHECKING:
+    from gateway.ports.operations import Action, Changed, Hold, Life, Matching, QueueRow, Wide
     from gateway.store.operations import LedgerOperations
-    from gateway.store.queue import Action, Changed, Hold, Life, Matching, QueueRow, Wide
 
 _LANES: Final = {"normal": 0, "urgent": 1, "very_urgent": 2, "express": 3, "express_timed": 4}
 _SHOWN: Final = 200
@@ -282,7 +282,7 @@ def _change(
     config: Path,
     as_json: bool,
 ) -> int:
-    from gateway.store.queue import Matching
+    from gateway.ports.operations import Matching
     from gateway.stores import open_operations
 
     why = common.stated(reason)
@@ -368,7 +368,7 @@ def _matching(  # noqa: PLR0917
 ) -> "Matching":
     from datetime import UTC, datetime
 
-    from gateway.store.queue import Matching, QueueState
+    from gateway.ports.operations import Matching, QueueState
 
     known: tuple[QueueState, ...] = get_args(QueueState)
     wanted = next((s for s in known if s == state), None)
@@ -395,7 +395,7 @@ def _one_target(
     item: str, *, all_matching: bool, wide: "Wide | None", matching: "Matching", narrows: str
 ) -> None:
     """Refuse a command that names nothing, or two things at once."""
-    from gateway.store.queue import Matching
+    from gateway.ports.operations import Matching
 
     filters = matching != Matching(matching.state)
     if all_matching:
@@ -432,7 +432,7 @@ def _no_dry_run(dry_run: bool) -> None:
 def _known_hop(config: Path, ledger: "LedgerOperations", hop: str) -> None:
     """Refuse a destination nobody has heard of: a slip would hold nothing, and seem to hold."""
     from gateway.config import load
-    from gateway.store.queue import Matching
+    from gateway.ports.operations import Matching
 
     known = {peer.id for peer in load(config).peers}
     known |= {f"local:{a.code}" for a in ledger.agencies() if a.connected == "local"}

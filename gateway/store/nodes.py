@@ -6,41 +6,17 @@ Beginning and ending it are audited transactions; a crash leaves the whole call 
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime
 from typing import Any, Final
 
 from gateway.domain.moments import from_text, to_text
 from gateway.errors import Reason, RejectedError
 from gateway.ports import Change, Insert, Update
+from gateway.ports.operations import Maintenance, NodeRow
 from gateway.store import admin_rows as rows_of
 from gateway.store.admin import LedgerAdmin
 from gateway.store.queries import QUERIES
 
 _KEY: Final = "maintenance"
-
-
-@dataclass(frozen=True, slots=True)
-class NodeRow:
-    """One `vanlien serve` as it last spoke of itself."""
-
-    name: str
-    roles: tuple[str, ...]
-    version: str
-    state: str
-    started_at: datetime
-    seen_at: datetime
-    leases: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Maintenance:
-    """A standing maintenance; `node` is None for all of them."""
-
-    node: str | None
-    reason: str
-    by: str
-    since: datetime
 
 
 class LedgerNodes(LedgerAdmin):

@@ -9,9 +9,8 @@ clock, a verdict or a breaker does meanwhile: holds are rows of their own.
 
 import json
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 from gateway.domain.holds import hold_stands
 from gateway.domain.lifecycle import (
@@ -26,16 +25,24 @@ from gateway.domain.lifecycle import (
 from gateway.domain.moments import from_text, to_text
 from gateway.errors import Reason, RejectedError
 from gateway.ports import Change, Insert, Row, Update
+from gateway.ports.operations import (
+    OPEN,
+    Action,
+    Changed,
+    Hold,
+    Life,
+    Matching,
+    QueueRow,
+    QueueState,
+    Skipped,
+    Wide,
+)
 from gateway.receipts.log import Value
 from gateway.store import admin_rows as rows_of
 from gateway.store.admin import LedgerAdmin
 from gateway.store.audit import event
 
-QueueState = Literal["open", "waiting", "sending", "deferred", "failed", "held"]
-Action = Literal["hold", "release", "requeue"]
-Wide = Literal["document", "hop"]
-_OPEN: Final = ("waiting", "sending", "deferred", "failed")
-_HOLDABLE: Final = frozenset(_OPEN)
+_HOLDABLE: Final = frozenset(OPEN)
 _REQUEUED: Final = "requeued"
 _BATCH: Final = 200
 _EVENTS: Final[Mapping[Action, str]] = {
@@ -65,106 +72,6 @@ _STANDING: Final = (
     "SELECT * FROM hold WHERE released_at IS NULL "
     "AND subject IN (SELECT value FROM json_each(:subjects)) ORDER BY since, id"
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Matching:
-    """Which transfers are meant; what is left empty does not narrow.
-
-    Args:
-        state: `open` for all that is not settled, dead letters among them.
-        hop: Next hop: a peer's id, or `local:CODE`.
-        lane: Lane number.
-        agency: A recipient.
-        document: Its identifier, or the id of its consignment.
-        before: Made before this instant.
-    """
-
-    state: QueueState = "open"
-    hop: str = ""
-    lane: int | None = None
-    agency: str = ""
-    document: str = ""
-    before: datetime | None = None
-
-    @property
-    def narrows(self) -> bool:
-        """Return whether anything is left out."""
-        return self != Matching()
-
-    def params(self) -> dict[str, str | int]:
-        """Return the parameters of the question."""
-        whole = self.state in {"open", "held"}
-        return {
-            "states": json.dumps(list(_OPEN) if whole else [self.state]),
-            "hop": self.hop,
-            "lane": -1 if self.lane is None else self.lane,
-            "before": "" if self.before is None else to_text(self.before),
-            "document": self.document,
-            "agency": self.agency,
-            "local": f"local:{self.agency}",
-            "held": int(self.state == "held"),
-        }
-
-
-@dataclass(frozen=True, slots=True)
-class Hold:
-    """Why something waits on purpose: an operator's word, or a circuit breaker's."""
-
-    kind: str
-    scope: str
-    subject: str
-    by: str
-    reason: str
-    since: datetime
-    until: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class QueueRow:
-    """One transfer in the queue (một lượt chuyển)."""
-
-    id: str
-    kind: str
-    consignment_id: str | None
-    document_id: str
-    hop: str
-    state: str
-    hold: str
-    lane: int
-    attempts: int
-    recipients: tuple[str, ...]
-    created_at: datetime
-    due_at: datetime
-    reason: str
-    holds: tuple[Hold, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Life:
-    """All that is known of one transfer: its attempts and events, oldest first."""
-
-    transfer: QueueRow
-    attempts: tuple[Row, ...]
-    events: tuple[Row, ...]
-    deliveries: tuple[Row, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Skipped:
-    """A transfer that was left as it is, and why."""
-
-    id: str
-    why: str
-
-
-@dataclass(frozen=True, slots=True)
-class Changed:
-    """What a command did, or would do."""
-
-    action: Action
-    ids: tuple[str, ...]
-    skipped: tuple[Skipped, ...] = ()
 
 
 class LedgerQueue(LedgerAdmin):
@@ -386,6 +293,22 @@ class LedgerQueue(LedgerAdmin):
         who = rows_of.stated(by, "who acts")
         with self._reading():
             meant = [row["id"] for row in self._matching(matching)]
+        return self._change(action, meant, why, who, progress)
+
+    def change_these(self, action: Action, ids: Sequence[str], *, reason: str, by: str) -> Changed:
+        """Change these transfers and no others: those somebody saw and agreed to."""
+        why = rows_of.stated(reason, "a reason")
+        who = rows_of.stated(by, "who acts")
+        return self._change(action, ids, why, who, lambda _done, _of: None)
+
+    def _change(
+        self,
+        action: Action,
+        meant: Sequence[str],
+        why: str,
+        who: str,
+        progress: Callable[[int, int], None],
+    ) -> Changed:
         ids: list[str] = []
         skipped: list[Skipped] = []
         for first in range(0, len(meant), _BATCH):

@@ -14,8 +14,8 @@ from typing import Any, Final
 
 from gateway import stores
 from gateway.domain.moments import to_text
+from gateway.ports.operations import Matching
 from gateway.store.queries import QUERIES
-from gateway.store.queue import Matching
 from tests.benching.copies import multiply, total_rows
 from tests.benching.houses import HELD, READER, SENDER, Cluster, House
 from tests.benching.load import (

@@ -8,9 +8,9 @@ import pytest
 from gateway.domain.moments import to_text
 from gateway.errors import Reason, RejectedError
 from gateway.ports import ChangeSet, Insert
+from gateway.ports.operations import Matching
 from gateway.store.operations import LedgerOperations
 from gateway.store.queries import QUERIES
-from gateway.store.queue import Matching
 from tests.contract.test_admin_contract import CountedIds, HandClock
 from tests.world.ledgers import ENGINES, new_ledger
 from tests.world.memory_blobs import MemoryBlobs

@@ -10,9 +10,10 @@ from contextlib import contextmanager
 from typing import Any
 
 from gateway.errors import RejectedError
+from gateway.ports.operations import Matching
 from gateway.store.nodes import LedgerNodes
 from gateway.store.places import SqliteFile
-from gateway.store.queue import LedgerQueue, Matching
+from gateway.store.queue import LedgerQueue
 from gateway.store.session import SqliteSession
 from tests.simulation.ledgers import InlineSqliteLedger
 from tests.simulation.ports import SimClock, SimIds
