@@ -377,6 +377,45 @@ QUERIES: Final[dict[str, str]] = {
         "ORDER BY version DESC, id DESC"
     ),
     "arrival_of_delivery": "SELECT * FROM arrival WHERE delivery_id = :delivery_id",
+    # -------------------------------------------------------------- the clerk's desk: receiving
+    "desk_urgent_first": (
+        "SELECT * FROM arrival WHERE agency = :agency AND state = :state "
+        "AND (urgency, id) < (:urgency, :id) ORDER BY urgency DESC, id DESC LIMIT :limit"
+    ),
+    "desk_newest_first": (
+        "SELECT * FROM arrival WHERE agency = :agency AND state = :state AND id < :id "
+        "ORDER BY id DESC LIMIT :limit"
+    ),
+    "desk_count": (
+        "SELECT COUNT(*) AS n FROM (SELECT 1 AS one FROM arrival "
+        "WHERE agency = :agency AND state = :state LIMIT :limit) AS some"
+    ),
+    # RCV-05: what entered an agency's system and got neither 02 nor 03 yet, longest first.
+    "arrivals_unanswered": (
+        "SELECT id, agency, sender, urgency, document_id, entered_system_at, received_at_legal "
+        "FROM arrival WHERE state = 'taken' AND received_at_legal <= :before "
+        "AND (received_at_legal, id) > (:after_at, :after_id) "
+        "ORDER BY received_at_legal, id LIMIT :limit"
+    ),
+    "assigned_to": (
+        "SELECT s.urgency AS rank, s.id AS assignment_id, s.due_on, a.* FROM assignment s "
+        "JOIN arrival a ON a.id = s.arrival_id WHERE s.ended_at IS NULL AND s.account_id != '' "
+        "AND s.account_id = :account_id AND (s.urgency, s.id) < (:urgency, :id) "
+        "ORDER BY s.urgency DESC, s.id DESC LIMIT :limit"
+    ),
+    "assignments_of": (
+        "SELECT * FROM assignment WHERE arrival_id = :arrival_id ORDER BY id DESC LIMIT 50"
+    ),
+    # What persons did; that they looked stands in the audit log.
+    "acts_on": (
+        "SELECT * FROM event WHERE subject = :subject AND type NOT IN ('viewed', 'refused') "
+        "ORDER BY id LIMIT 200"
+    ),
+    "persons_of_agency": (
+        "SELECT DISTINCT a.id, a.login, a.name FROM account_grant g "
+        "JOIN account a ON a.id = g.account_id WHERE g.agency = :agency "
+        "AND g.revoked_at IS NULL AND a.state = 'active' ORDER BY a.name, a.id LIMIT 500"
+    ),
     "inbox": (
         "SELECT * FROM arrival WHERE inbox_seq > :after AND state != 'quarantined' "
         "AND agency IN (SELECT value FROM json_each(:agencies)) ORDER BY inbox_seq LIMIT :limit"
@@ -783,4 +822,46 @@ QUERIES: Final[dict[str, str]] = {
         "AND system_id || '' = :system_id LIMIT :limit) AS open"
     ),
     "outbox_depth": "SELECT COUNT(*) AS n FROM (SELECT 1 AS one FROM outbox LIMIT :limit) AS owed",
+    # -------------------------------------------------------------- what operations look at
+    "flow_since": (
+        "SELECT minute, what, peer, CAST(SUM(n) AS BIGINT) AS n, CAST(SUM(ms) AS BIGINT) AS ms, "
+        "MAX(n) AS highest FROM flow_minute WHERE minute >= :since GROUP BY minute, what, peer "
+        "ORDER BY minute, what, peer"
+    ),
+    "flow_last": (
+        "SELECT MAX(minute) AS minute FROM flow_minute "
+        "WHERE minute >= :since AND what = :what AND peer = :peer"
+    ),
+    "flow_old": (
+        "SELECT id FROM flow_minute WHERE node = :node AND minute < :until "
+        "ORDER BY minute LIMIT :limit"
+    ),
+    "hop_waiting": (
+        "SELECT COUNT(*) AS n, MIN(due_at) AS due_at, MIN(created_at) AS oldest FROM "  # noqa: S608
+        f"(SELECT due_at, created_at FROM transfer WHERE {_OPEN} AND hop = :hop "
+        "LIMIT 1000) AS some"
+    ),
+    "hops_failed": (
+        "SELECT hop, COUNT(*) AS n FROM (SELECT hop FROM transfer "  # noqa: S608 - our own words
+        f"WHERE {_LIVE} AND state = 'failed' LIMIT 10000) AS failed GROUP BY hop ORDER BY hop"
+    ),
+    "hop_holds": (
+        "SELECT kind, subject, held_by, reason, since, until FROM hold "
+        "WHERE released_at IS NULL AND scope = 'hop' ORDER BY since, id"
+    ),
+    "log_newest": (
+        "SELECT * FROM receipt_entry WHERE ord < :before ORDER BY ord DESC LIMIT :limit"
+    ),
+    "log_of_document": (
+        "SELECT * FROM receipt_entry WHERE document_id = :document AND document_id != '' "
+        "AND ord < :before ORDER BY ord DESC LIMIT :limit"
+    ),
+    "log_of_subject": (
+        "SELECT * FROM receipt_entry WHERE subject = :subject AND ord < :before "
+        "ORDER BY ord DESC LIMIT :limit"
+    ),
+    # Ids grow with time: where a stretch of time begins is found without reading it.
+    "log_at": "SELECT ord, at FROM receipt_entry WHERE ord >= :ord ORDER BY ord LIMIT 1",
+    "log_end": "SELECT MAX(ord) AS ord FROM receipt_entry",
+    "attempts_of_transfer": "SELECT * FROM attempt WHERE transfer_id = :transfer_id ORDER BY n",
 }

@@ -441,6 +441,10 @@ arrival = Table(
     _text("verdict_before", default=""),
     _text("verdict_changed_at", null=True),
     _text("undetermined", default=""),
+    # RCV-14, OPS-08: when it really came, as a person says; who entered it and why so late.
+    _text("came_at", null=True),
+    _text("entered_by", default=""),
+    _text("entered_late", default=""),
     _int("inbox_seq", null=True),
     UniqueConstraint("agency", "sender", "document_id", "version"),
     UniqueConstraint("agency", "arrival_year", "arrival_number"),
@@ -462,6 +466,43 @@ arrival = Table(
         postgresql_where=text("inbox_seq IS NULL AND offered_at IS NOT NULL"),
     ),
     Index("ix_arrival_waiting", "agency", "state", "id"),
+    Index("ix_arrival_desk", "agency", "state", "urgency", "id"),
+    # RCV-05: entered the agency's system, neither taken nor returned yet.
+    Index(
+        "ix_arrival_unanswered",
+        "received_at_legal",
+        "id",
+        sqlite_where=text("state = 'taken'"),
+        postgresql_where=text("state = 'taken'"),
+    ),
+)
+# RCV-12: who handles an arrival, until when, as whom the direction names; one stands at a time, the
+# ones before are ended, never removed.
+assignment = Table(
+    "assignment",
+    metadata,
+    _id(),
+    _text("arrival_id"),
+    _text("agency"),
+    _text("account_id", default=""),
+    _text("name", default=""),
+    _text("lead", default=""),
+    _text("coordinating", default=""),
+    _text("due_on", default=""),
+    _text("opinion", default=""),
+    _int("urgency", default=0),
+    _text("by"),
+    _text("at"),
+    _text("ended_at", null=True),
+    Index("ix_assignment_arrival", "arrival_id", "id"),
+    Index(
+        "ix_assignment_account",
+        "account_id",
+        "urgency",
+        "id",
+        sqlite_where=text("ended_at IS NULL AND account_id != ''"),
+        postgresql_where=text("ended_at IS NULL AND account_id != ''"),
+    ),
 )
 status_report = Table(
     "status_report",
@@ -603,6 +644,21 @@ tree_head = Table(
     _text("root"),
     _text("at"),
     _text("jws"),
+)
+# What each node did, a minute a row, for two days: the charts of operations, no evidence. `log` is
+# the size of the receipt log then.
+flow_minute = Table(
+    "flow_minute",
+    metadata,
+    _id(),
+    _text("minute"),
+    _text("node"),
+    _text("what"),
+    _text("peer"),
+    _int("n"),
+    _int("ms", default=0),
+    Index("ix_flow_minute_minute", "minute", "what", "peer"),
+    Index("ix_flow_minute_node", "node", "minute"),
 )
 outbox = Table(
     "outbox",

@@ -19,7 +19,7 @@ from gateway.store.session import session
 GROWING = (
     "consignment|delivery|transfer|attempt|inbound|arrival|status_report|event|receipt_entry|"
     "merkle_node|verification|blob_ref|idempotency|tree_head|webhook_call|replay_seen|"
-    "draft|todo"
+    "draft|todo|assignment"
 )
 # These hold what is open only, and end with it.
 PARTIAL = ("ix_consignment_open", "ix_consignment_held", "ix_transfer_held", "ix_inbound_open")
@@ -53,6 +53,10 @@ PAGES = (
     "sent_troubled",
     "sent_due",
     "todos",
+    "desk_urgent_first",
+    "desk_newest_first",
+    "arrivals_unanswered",
+    "assigned_to",
 )
 
 
@@ -120,6 +124,10 @@ def test_a_page_is_read_in_the_order_of_an_index(ledger_file, name):
         ("sent_due", "ix_consignment_due"),
         ("sent_refused", "ix_consignment_refused"),
         ("todos", "ix_todo_agency"),
+        ("desk_urgent_first", "ix_arrival_desk"),
+        ("desk_newest_first", "ix_arrival_waiting"),
+        ("arrivals_unanswered", "ix_arrival_unanswered"),
+        ("assigned_to", "ix_assignment_account"),
     ],
 )
 def test_the_narrowest_index_is_taken(ledger_file, name, index):

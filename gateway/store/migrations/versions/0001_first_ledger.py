@@ -431,6 +431,9 @@ def _incoming() -> None:
         sa.Column("verdict_before", TEXT, nullable=False, server_default=sa.text("''")),
         sa.Column("verdict_changed_at", TEXT, nullable=True),
         sa.Column("undetermined", TEXT, nullable=False, server_default=sa.text("''")),
+        sa.Column("came_at", TEXT, nullable=True),
+        sa.Column("entered_by", TEXT, nullable=False, server_default=sa.text("''")),
+        sa.Column("entered_late", TEXT, nullable=False, server_default=sa.text("''")),
         sa.Column("inbox_seq", NUMBER, nullable=True),
         sa.PrimaryKeyConstraint("id", name="pk_arrival"),
         sa.UniqueConstraint(
@@ -463,6 +466,40 @@ def _incoming() -> None:
         postgresql_where=sa.text("inbox_seq IS NULL AND offered_at IS NOT NULL"),
     )
     op.create_index("ix_arrival_waiting", "arrival", ["agency", "state", "id"])
+    op.create_index("ix_arrival_desk", "arrival", ["agency", "state", "urgency", "id"])
+    op.create_index(
+        "ix_arrival_unanswered",
+        "arrival",
+        ["received_at_legal", "id"],
+        sqlite_where=sa.text("state = 'taken'"),
+        postgresql_where=sa.text("state = 'taken'"),
+    )
+    empty = sa.text("''")
+    op.create_table(
+        "assignment",
+        sa.Column("id", TEXT, nullable=False),
+        sa.Column("arrival_id", TEXT, nullable=False),
+        sa.Column("agency", TEXT, nullable=False),
+        sa.Column("account_id", TEXT, nullable=False, server_default=empty),
+        sa.Column("name", TEXT, nullable=False, server_default=empty),
+        sa.Column("lead", TEXT, nullable=False, server_default=empty),
+        sa.Column("coordinating", TEXT, nullable=False, server_default=empty),
+        sa.Column("due_on", TEXT, nullable=False, server_default=empty),
+        sa.Column("opinion", TEXT, nullable=False, server_default=empty),
+        sa.Column("urgency", NUMBER, nullable=False, server_default=sa.text("0")),
+        sa.Column("by", TEXT, nullable=False),
+        sa.Column("at", TEXT, nullable=False),
+        sa.Column("ended_at", TEXT, nullable=True),
+        sa.PrimaryKeyConstraint("id", name="pk_assignment"),
+    )
+    op.create_index("ix_assignment_arrival", "assignment", ["arrival_id", "id"])
+    op.create_index(
+        "ix_assignment_account",
+        "assignment",
+        ["account_id", "urgency", "id"],
+        sqlite_where=sa.text("ended_at IS NULL AND account_id != ''"),
+        postgresql_where=sa.text("ended_at IS NULL AND account_id != ''"),
+    )
     op.create_table(
         "status_report",
         sa.Column("id", TEXT, nullable=False),
@@ -983,6 +1020,20 @@ def _accounts() -> None:
         sa.PrimaryKeyConstraint("id", name="pk_account_link"),
     )
     op.create_index("ix_account_link_account", "account_link", ["account_id"])
+
+    op.create_table(
+        "flow_minute",
+        sa.Column("id", TEXT, nullable=False),
+        sa.Column("minute", TEXT, nullable=False),
+        sa.Column("node", TEXT, nullable=False),
+        sa.Column("what", TEXT, nullable=False),
+        sa.Column("peer", TEXT, nullable=False),
+        sa.Column("n", NUMBER, nullable=False),
+        sa.Column("ms", NUMBER, nullable=False, server_default=sa.text("0")),
+        sa.PrimaryKeyConstraint("id", name="pk_flow_minute"),
+    )
+    op.create_index("ix_flow_minute_minute", "flow_minute", ["minute", "what", "peer"])
+    op.create_index("ix_flow_minute_node", "flow_minute", ["node", "minute"])
 
 
 def downgrade() -> None:
