@@ -53,7 +53,9 @@ class Right(StrEnum):
     ALERTS = "alerts"  # see and acknowledge alerts of the agency
     OPERATE = "operate"  # queues, dead letters, holds, drain
     SEE_OPERATIONS = "see-operations"  # the same, reading only
-    CONFIGURE = "configure"  # agencies, calendar, office hours
+    CONFIGURE = "configure"  # agencies, calendar, office hours of all
+    OFFICE_HOURS = "office-hours"  # office hours of the agency (TIM-04)
+    DUTIES = "duties"  # incidents, maintenance, entries after an outage, key devices
     ACCOUNTS = "accounts"  # accounts and grants of the agency
     ADMINISTER = "administer"  # accounts and grants of everybody
     AUDIT = "audit"  # read the audit log
@@ -64,7 +66,8 @@ _AGENCY_READER: Final = frozenset({Right.READ, Right.REGISTERS, Right.STATISTICS
 RIGHTS: Final[Mapping[Role, frozenset[Right]]] = MappingProxyType(
     {
         Role.CLERK: _AGENCY_READER
-        | {Right.RECEIVE, Right.PROCESS, Right.SEND, Right.DRAFT, Right.RECALL, Right.ALERTS},
+        | {Right.RECEIVE, Right.PROCESS, Right.SEND, Right.DRAFT, Right.RECALL, Right.ALERTS}
+        | {Right.DUTIES},
         Role.LEADER: _AGENCY_READER
         | {Right.PROCESS, Right.DRAFT, Right.RECALL, Right.HOLD, Right.ALERTS},
         Role.UNIT_LEADER: frozenset({Right.READ, Right.PROCESS, Right.DRAFT}),
@@ -73,9 +76,19 @@ RIGHTS: Final[Mapping[Role, frozenset[Right]]] = MappingProxyType(
         Role.TASK_TRACKER: frozenset({Right.READ, Right.STATISTICS}),
         Role.RECEPTION: frozenset({Right.READ_OWN, Right.DRAFT}),
         Role.INSPECTOR: frozenset({Right.STATISTICS, Right.AUDIT}),
-        Role.UNIT_ADMIN: frozenset({Right.ACCOUNTS}),
-        Role.SYS_ADMIN: frozenset({Right.ADMINISTER, Right.CONFIGURE, Right.SEE_OPERATIONS}),
-        Role.PROVIDER_OPS: frozenset({Right.OPERATE, Right.SEE_OPERATIONS, Right.ALERTS}),
+        Role.UNIT_ADMIN: frozenset({Right.ACCOUNTS, Right.OFFICE_HOURS, Right.DUTIES}),
+        Role.SYS_ADMIN: frozenset(
+            {
+                Right.ADMINISTER,
+                Right.CONFIGURE,
+                Right.SEE_OPERATIONS,
+                Right.OFFICE_HOURS,
+                Right.DUTIES,
+            }
+        ),
+        Role.PROVIDER_OPS: frozenset(
+            {Right.OPERATE, Right.SEE_OPERATIONS, Right.ALERTS, Right.DUTIES}
+        ),
         Role.ARCHIVE: frozenset({Right.READ, Right.REGISTERS, Right.HOLD}),
         Role.AUDITOR: frozenset({Right.AUDIT, Right.STATISTICS, Right.SEE_OPERATIONS}),
     }
