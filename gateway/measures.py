@@ -110,3 +110,36 @@ def render(gauges: Mapping[str, float]) -> bytes:
         + "\n".join(line for line in lines if line).encode()
         + (b"\n" if lines else b"")
     )
+
+
+def flow() -> dict[tuple[str, str], tuple[int, int]]:
+    """Return what passed since the process began: (what, peer) to (how many, milliseconds).
+
+    `what` is accepted, arrived, taken, deferred, failed, attempted; peers that are local systems
+    are one, `local`. `attempted` and `accepted` carry the time they took.
+    """
+    found: dict[tuple[str, str], tuple[int, int]] = {}
+
+    def add(what: str, peer: str, n: float = 0, seconds: float = 0.0) -> None:
+        told = "local" if peer.startswith("local:") else peer
+        before = found.get((what, told), (0, 0))
+        found[what, told] = before[0] + round(n), before[1] + round(seconds * 1000)
+
+    for sample in _samples(accepted, "_total"):
+        add("accepted", "", sample.value)
+    for sample in _samples(accept_s, "_sum"):
+        add("accepted", "", 0, sample.value)
+    for sample in _samples(arrivals, "_total"):
+        if sample.labels["outcome"] == "received":
+            add("arrived", "", sample.value)
+    for sample in _samples(attempts, "_total"):
+        add(sample.labels["outcome"], sample.labels["peer"], sample.value)
+    for sample in _samples(transfer_s, "_count"):
+        add("attempted", sample.labels["peer"], sample.value)
+    for sample in _samples(transfer_s, "_sum"):
+        add("attempted", sample.labels["peer"], 0, sample.value)
+    return found
+
+
+def _samples(metric: Any, ending: str) -> list[Any]:
+    return [s for family in metric.collect() for s in family.samples if s.name.endswith(ending)]
