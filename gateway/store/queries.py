@@ -146,6 +146,9 @@ QUERIES: Final[dict[str, str]] = {
         "UNION ALL SELECT * FROM (SELECT * FROM account_session WHERE account_id = :account_id "
         "AND ended_at IS NOT NULL AND needs = '' ORDER BY began_at DESC LIMIT :limit) AS over_ones"
     ),
+    "sessions_living": (
+        "SELECT * FROM account_session WHERE account_id = :account_id AND ended_at IS NULL"
+    ),
     "account": "SELECT * FROM account WHERE id = :id",
     "account_by_login": "SELECT * FROM account WHERE login = :login",
     "account_by_identity": (
@@ -388,7 +391,7 @@ QUERIES: Final[dict[str, str]] = {
     ),
     "desk_count": (
         "SELECT COUNT(*) AS n FROM (SELECT 1 AS one FROM arrival "
-        "WHERE agency = :agency AND state = :state LIMIT :limit) AS some"
+        "WHERE agency = :agency AND state = :state LIMIT :limit) AS counted"
     ),
     # RCV-05: what entered an agency's system and got neither 02 nor 03 yet, longest first.
     "arrivals_unanswered": (
@@ -566,6 +569,74 @@ QUERIES: Final[dict[str, str]] = {
     "place": "SELECT * FROM place WHERE consumer = :consumer",
     "places": "SELECT * FROM place ORDER BY consumer",
     "recalls_of": "SELECT * FROM recall WHERE delivery_id = :delivery_id ORDER BY id DESC",
+    # -------------------------------------------------------------- recalls
+    "recall": "SELECT * FROM recall WHERE id = :id",
+    # `looked` again and again: few wait, and each only until its attempt ended.
+    "recalls_waiting": (
+        "SELECT * FROM recall WHERE state = 'waiting' AND id > :after ORDER BY id LIMIT :limit"
+    ),
+    "recalls_of_deliveries": (
+        "SELECT * FROM recall WHERE delivery_id IN (SELECT value FROM json_each(:ids)) ORDER BY id"
+    ),
+    "recall_order": "SELECT * FROM recall_order WHERE id = :id",
+    "recall_orders_of": (
+        "SELECT * FROM recall_order WHERE consignment_id = :consignment_id "
+        "ORDER BY id DESC LIMIT :limit"
+    ),
+    "recall_orders_open": (
+        "SELECT DISTINCT order_id FROM recall WHERE state IN ('waiting', 'asked') "
+        "AND sender = :agency AND order_id < :before ORDER BY order_id DESC LIMIT :limit"
+    ),
+    "recall_orders": (
+        "SELECT * FROM recall_order WHERE sender = :agency AND id < :before "
+        "ORDER BY id DESC LIMIT :limit"
+    ),
+    "recall_orders_of_many": (
+        "SELECT * FROM recall_order WHERE id IN (SELECT value FROM json_each(:ids)) "
+        "ORDER BY id DESC"
+    ),
+    "recalls_of_orders": (
+        "SELECT r.*, d.agency, d.name, d.state AS delivery_state FROM recall r "
+        "JOIN delivery d ON d.id = r.delivery_id "
+        "WHERE r.order_id IN (SELECT value FROM json_each(:ids)) ORDER BY r.id"
+    ),
+    "takeback": "SELECT * FROM takeback WHERE id = :id",
+    "takeback_of": "SELECT * FROM takeback WHERE arrival_id = :arrival_id",
+    "takebacks": (
+        "SELECT * FROM takeback WHERE agency = :agency AND state = :state AND id < :before "
+        "ORDER BY id DESC LIMIT :limit"
+    ),
+    "takebacks_unlooked": (
+        "SELECT id FROM takeback WHERE looked = 0 AND id > :after ORDER BY id LIMIT :limit"
+    ),
+    # REC-08: what is held stays, however old.
+    "takebacks_unpurged": (
+        "SELECT t.* FROM takeback t WHERE t.state = 'agreed' AND t.purged_at IS NULL "
+        "AND t.answered_at <= :before AND (t.answered_at, t.id) > (:at, :id) "
+        "AND NOT EXISTS (SELECT 1 FROM legal_hold h WHERE h.subject = t.arrival_id "
+        "AND h.released_at IS NULL) ORDER BY t.answered_at, t.id LIMIT :limit"
+    ),
+    "legal_hold": "SELECT * FROM legal_hold WHERE subject = :subject AND released_at IS NULL",
+    "legal_holds_of": "SELECT * FROM legal_hold WHERE subject = :subject ORDER BY id",
+    "arrivals_of_document": (
+        "SELECT id, agency, sender FROM arrival WHERE document_id IN "
+        "(SELECT value FROM json_each(:document_ids)) AND agency || '' = :agency LIMIT 5"
+    ),
+    "arrivals_concerning": (
+        "SELECT id, business_type, document_id, envelope, sender, code_number, code_notation, "
+        "promulgation_date FROM arrival WHERE agency = :agency AND business_type != 0 "
+        "AND id > :after AND sender IN (SELECT value FROM json_each(:senders)) "
+        "ORDER BY id LIMIT :limit"
+    ),
+    "arrivals_of_inbound": (
+        "SELECT a.id, t.purged_at FROM arrival a LEFT JOIN takeback t ON t.arrival_id = a.id "
+        "WHERE a.inbound_id = :inbound_id"
+    ),
+    "owners_of_blob": "SELECT owner FROM blob_ref WHERE sha256 = :sha256 LIMIT :limit",
+    "refs_of_owners": (
+        "SELECT owner, sha256 FROM blob_ref WHERE sha256 IN (SELECT value FROM json_each(:names)) "
+        "AND owner IN (SELECT value FROM json_each(:owners))"
+    ),
     # -------------------------------------------------------------- proof
     "events_of": "SELECT * FROM event WHERE subject = :subject ORDER BY id",
     "entries_of": "SELECT * FROM receipt_entry WHERE subject = :subject ORDER BY ord",
@@ -770,8 +841,13 @@ QUERIES: Final[dict[str, str]] = {
         "AND NOT EXISTS (SELECT 1 FROM delivery d WHERE d.consignment_id = c.id AND (d.hold != '' "
         "OR d.state IN ('pending', 'sending', 'deferred', 'failed', 'not_connected'))) "
         "AND NOT EXISTS (SELECT 1 FROM hold h WHERE h.subject = c.id AND h.released_at IS NULL) "
+        "AND NOT EXISTS (SELECT 1 FROM legal_hold h WHERE h.subject = c.id "
+        "AND h.released_at IS NULL) "
+        "AND NOT EXISTS (SELECT 1 FROM delivery d JOIN arrival a ON a.delivery_id = d.id "
+        "JOIN legal_hold h ON h.subject = a.id WHERE d.consignment_id = c.id "
+        "AND h.released_at IS NULL) "
         "AND NOT EXISTS (SELECT 1 FROM delivery d JOIN recall r ON r.delivery_id = d.id "
-        "WHERE d.consignment_id = c.id AND r.state = 'asked') "
+        "WHERE d.consignment_id = c.id AND r.state IN ('waiting', 'asked')) "
         # A local reader's files are those of the sending.
         "AND NOT EXISTS (SELECT 1 FROM delivery d JOIN arrival a ON a.delivery_id = d.id "
         "WHERE d.consignment_id = c.id AND a.state NOT IN ('done', 'returned', 'recalled')) "
@@ -785,7 +861,11 @@ QUERIES: Final[dict[str, str]] = {
         "AND COALESCE(a.entered_system_at, a.at_gateway_at) <= :before "
         "AND NOT EXISTS (SELECT 1 FROM recheck k WHERE k.subject = a.id) "
         "AND NOT EXISTS (SELECT 1 FROM recall r WHERE r.delivery_id = a.delivery_id "
-        "AND r.state = 'asked') "
+        "AND r.state IN ('waiting', 'asked')) "
+        "AND NOT EXISTS (SELECT 1 FROM takeback t WHERE t.arrival_id = a.id "
+        "AND t.state = 'asked') "
+        "AND NOT EXISTS (SELECT 1 FROM legal_hold h WHERE h.subject = a.id "
+        "AND h.released_at IS NULL) "
         "AND NOT EXISTS (SELECT 1 FROM quarantine q WHERE q.id = a.id) ORDER BY a.id"
     ),
     "settled_inbound": (
@@ -795,6 +875,8 @@ QUERIES: Final[dict[str, str]] = {
         "AND i.state NOT IN ('received', 'unreadable', 'unreadable-yet') "
         "AND i.received_at <= :before AND NOT EXISTS (SELECT 1 FROM arrival a "
         "WHERE a.inbound_id = i.id AND a.state NOT IN ('done', 'returned', 'recalled')) "
+        "AND NOT EXISTS (SELECT 1 FROM arrival a JOIN legal_hold h ON h.subject = a.id "
+        "WHERE a.inbound_id = i.id AND h.released_at IS NULL) "
         "AND NOT EXISTS (SELECT 1 FROM quarantine q WHERE q.id = i.id) ORDER BY i.id"
     ),
     "refs_named": (
@@ -839,11 +921,11 @@ QUERIES: Final[dict[str, str]] = {
     "hop_waiting": (
         "SELECT COUNT(*) AS n, MIN(due_at) AS due_at, MIN(created_at) AS oldest FROM "  # noqa: S608
         f"(SELECT due_at, created_at FROM transfer WHERE {_OPEN} AND hop = :hop "
-        "LIMIT 1000) AS some"
+        "LIMIT 1000) AS waits"
     ),
     "hops_failed": (
         "SELECT hop, COUNT(*) AS n FROM (SELECT hop FROM transfer "  # noqa: S608 - our own words
-        f"WHERE {_LIVE} AND state = 'failed' LIMIT 10000) AS failed GROUP BY hop ORDER BY hop"
+        f"WHERE {_LIVE} AND state = 'failed' LIMIT 10000) AS dead GROUP BY hop ORDER BY hop"
     ),
     "hop_holds": (
         "SELECT kind, subject, held_by, reason, since, until FROM hold "

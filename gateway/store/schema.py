@@ -459,6 +459,15 @@ arrival = Table(
         "code_notation",
         "promulgation_date",
     ),
+    Index("ix_arrival_document", "document_id"),
+    # Updates, replacements, recalls: few among all that an agency ever got.
+    Index(
+        "ix_arrival_concerning",
+        "agency",
+        "id",
+        sqlite_where=text("business_type != 0"),
+        postgresql_where=text("business_type != 0"),
+    ),
     Index(
         "ix_arrival_unsequenced",
         "id",
@@ -548,6 +557,25 @@ status_report = Table(
         postgresql_where=text("inbox_seq IS NULL AND offered_at IS NOT NULL"),
     ),
 )
+# REC-03: who decided to take a sending back, from all or from some, and why; never changed.
+recall_order = Table(
+    "recall_order",
+    metadata,
+    _id(),
+    _text("consignment_id"),
+    _text("sender"),
+    _text("document_id", default=""),
+    _int("whole", default=0),
+    _text("reason", default=""),
+    _text("system_id", default=""),
+    _text("asked_by", default=""),
+    _text("asked_at"),
+    Index("ix_recall_order_consignment", "consignment_id", "id"),
+    Index("ix_recall_order_sender", "sender", "id"),
+)
+# REC-07: its part for one recipient; `notice_id` is the consignment that asks (type 1), if any.
+_RECALL_OPEN: Final = "state IN ('waiting', 'asked')"
+_RECALL_WAITING: Final = "state = 'waiting'"
 recall = Table(
     "recall",
     metadata,
@@ -558,6 +586,86 @@ recall = Table(
     _text("asked_at"),
     _text("answered_at", null=True),
     _text("answer", default=""),
+    _text("order_id", default=""),
+    _text("sender", default=""),
+    _text("notice_id", default=""),
+    Index("ix_recall_order", "order_id"),
+    Index(
+        "ix_recall_open",
+        "sender",
+        "order_id",
+        sqlite_where=text(_RECALL_OPEN),
+        postgresql_where=text(_RECALL_OPEN),
+    ),
+    Index(
+        "ix_recall_waiting",
+        "id",
+        sqlite_where=text(_RECALL_WAITING),
+        postgresql_where=text(_RECALL_WAITING),
+    ),
+)
+# REC-01, REC-02: a sender asks an agency of ours to give a document back; once agreed it is the
+# tombstone: id, who, when, why. `looked` is 0 until the gateway has decided what it does by itself.
+_UNLOOKED: Final = "looked = 0"
+_UNPURGED: Final = "state = 'agreed' AND purged_at IS NULL"
+takeback = Table(
+    "takeback",
+    metadata,
+    _id(),
+    _text("arrival_id"),
+    _text("agency"),
+    _text("sender"),
+    _text("document_id", default=""),
+    _text("state"),
+    _text("means", default="13"),
+    _text("notice_id", default=""),
+    _text("reason", default=""),
+    _text("asked_at"),
+    _int("looked", default=0),
+    _text("answered_at", null=True),
+    _text("answered_by", default=""),
+    _text("answer", default=""),
+    _text("purged_at", null=True),
+    UniqueConstraint("arrival_id"),
+    Index("ix_takeback_agency", "agency", "state", "id"),
+    Index(
+        "ix_takeback_unlooked",
+        "id",
+        sqlite_where=text(_UNLOOKED),
+        postgresql_where=text(_UNLOOKED),
+    ),
+    Index(
+        "ix_takeback_unpurged",
+        "answered_at",
+        "id",
+        sqlite_where=text(_UNPURGED),
+        postgresql_where=text(_UNPURGED),
+    ),
+)
+# REC-08: a person's word that a document must be kept whatever its sender asks; ended, never
+# removed.
+legal_hold = Table(
+    "legal_hold",
+    metadata,
+    _id(),
+    _text("side"),
+    _text("subject"),
+    _text("agency"),
+    _text("document_id", default=""),
+    _text("reason"),
+    _text("held_by"),
+    _text("since"),
+    _text("released_at", null=True),
+    _text("released_by", default=""),
+    _text("release_reason", default=""),
+    Index("ix_legal_hold_subject", "subject", "id"),
+    Index(
+        "uq_legal_hold_standing",
+        "subject",
+        unique=True,
+        sqlite_where=text(_STANDS),
+        postgresql_where=text(_STANDS),
+    ),
 )
 event = Table(
     "event",

@@ -19,7 +19,8 @@ from gateway.store.session import session
 GROWING = (
     "consignment|delivery|transfer|attempt|inbound|arrival|status_report|event|receipt_entry|"
     "merkle_node|verification|blob_ref|idempotency|tree_head|webhook_call|replay_seen|"
-    "draft|todo|assignment"
+    "draft|todo|assignment|"
+    "recall_order|recall|takeback|legal_hold"
 )
 # These hold what is open only, and end with it.
 PARTIAL = ("ix_consignment_open", "ix_consignment_held", "ix_transfer_held", "ix_inbound_open")
@@ -57,6 +58,9 @@ PAGES = (
     "desk_newest_first",
     "arrivals_unanswered",
     "assigned_to",
+    "recall_orders_open",
+    "recall_orders",
+    "takebacks",
 )
 
 
@@ -128,6 +132,12 @@ def test_a_page_is_read_in_the_order_of_an_index(ledger_file, name):
         ("desk_newest_first", "ix_arrival_waiting"),
         ("arrivals_unanswered", "ix_arrival_unanswered"),
         ("assigned_to", "ix_assignment_account"),
+        ("recall_orders_open", "ix_recall_open"),
+        ("recalls_waiting", "ix_recall_waiting"),
+        ("takebacks_unlooked", "ix_takeback_unlooked"),
+        ("takebacks_unpurged", "ix_takeback_unpurged"),
+        ("arrivals_concerning", "ix_arrival_concerning"),
+        ("arrivals_of_document", "ix_arrival_document"),
     ],
 )
 def test_the_narrowest_index_is_taken(ledger_file, name, index):

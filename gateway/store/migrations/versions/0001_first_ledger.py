@@ -458,6 +458,14 @@ def _incoming() -> None:
         ["agency", "sender", "code_number", "code_notation", "promulgation_date"],
     )
     op.create_index("ix_arrival_inbox", "arrival", ["agency", "inbox_seq"])
+    op.create_index("ix_arrival_document", "arrival", ["document_id"])
+    op.create_index(
+        "ix_arrival_concerning",
+        "arrival",
+        ["agency", "id"],
+        sqlite_where=sa.text("business_type != 0"),
+        postgresql_where=sa.text("business_type != 0"),
+    )
     op.create_index(
         "ix_arrival_unsequenced",
         "arrival",
@@ -553,9 +561,106 @@ def _incoming() -> None:
         sa.Column("asked_at", TEXT, nullable=False),
         sa.Column("answered_at", TEXT, nullable=True),
         sa.Column("answer", TEXT, nullable=False, server_default=sa.text("''")),
+        sa.Column("order_id", TEXT, nullable=False, server_default=sa.text("''")),
+        sa.Column("sender", TEXT, nullable=False, server_default=sa.text("''")),
+        sa.Column("notice_id", TEXT, nullable=False, server_default=sa.text("''")),
         sa.PrimaryKeyConstraint("id", name="pk_recall"),
     )
     op.create_index("ix_recall_delivery_id", "recall", ["delivery_id"])
+    op.create_index("ix_recall_order", "recall", ["order_id"])
+    op.create_index(
+        "ix_recall_open",
+        "recall",
+        ["sender", "order_id"],
+        sqlite_where=sa.text("state IN ('waiting', 'asked')"),
+        postgresql_where=sa.text("state IN ('waiting', 'asked')"),
+    )
+    op.create_index(
+        "ix_recall_waiting",
+        "recall",
+        ["id"],
+        sqlite_where=sa.text("state = 'waiting'"),
+        postgresql_where=sa.text("state = 'waiting'"),
+    )
+    _recalls()
+
+
+def _recalls() -> None:
+    """Who takes back what, what is asked back from agencies of ours, what must be kept."""
+    op.create_table(
+        "recall_order",
+        sa.Column("id", TEXT, nullable=False),
+        sa.Column("consignment_id", TEXT, nullable=False),
+        sa.Column("sender", TEXT, nullable=False),
+        sa.Column("document_id", TEXT, nullable=False, server_default=sa.text("''")),
+        sa.Column("whole", NUMBER, nullable=False, server_default=sa.text("0")),
+        sa.Column("reason", TEXT, nullable=False, server_default=sa.text("''")),
+        sa.Column("system_id", TEXT, nullable=False, server_default=sa.text("''")),
+        sa.Column("asked_by", TEXT, nullable=False, server_default=sa.text("''")),
+        sa.Column("asked_at", TEXT, nullable=False),
+        sa.PrimaryKeyConstraint("id", name="pk_recall_order"),
+    )
+    op.create_index("ix_recall_order_consignment", "recall_order", ["consignment_id", "id"])
+    op.create_index("ix_recall_order_sender", "recall_order", ["sender", "id"])
+    op.create_table(
+        "takeback",
+        sa.Column("id", TEXT, nullable=False),
+        sa.Column("arrival_id", TEXT, nullable=False),
+        sa.Column("agency", TEXT, nullable=False),
+        sa.Column("sender", TEXT, nullable=False),
+        sa.Column("document_id", TEXT, nullable=False, server_default=sa.text("''")),
+        sa.Column("state", TEXT, nullable=False),
+        sa.Column("means", TEXT, nullable=False, server_default=sa.text("'13'")),
+        sa.Column("notice_id", TEXT, nullable=False, server_default=sa.text("''")),
+        sa.Column("reason", TEXT, nullable=False, server_default=sa.text("''")),
+        sa.Column("asked_at", TEXT, nullable=False),
+        sa.Column("looked", NUMBER, nullable=False, server_default=sa.text("0")),
+        sa.Column("answered_at", TEXT, nullable=True),
+        sa.Column("answered_by", TEXT, nullable=False, server_default=sa.text("''")),
+        sa.Column("answer", TEXT, nullable=False, server_default=sa.text("''")),
+        sa.Column("purged_at", TEXT, nullable=True),
+        sa.PrimaryKeyConstraint("id", name="pk_takeback"),
+        sa.UniqueConstraint("arrival_id", name="uq_takeback_arrival_id"),
+    )
+    op.create_index("ix_takeback_agency", "takeback", ["agency", "state", "id"])
+    op.create_index(
+        "ix_takeback_unlooked",
+        "takeback",
+        ["id"],
+        sqlite_where=sa.text("looked = 0"),
+        postgresql_where=sa.text("looked = 0"),
+    )
+    op.create_index(
+        "ix_takeback_unpurged",
+        "takeback",
+        ["answered_at", "id"],
+        sqlite_where=sa.text("state = 'agreed' AND purged_at IS NULL"),
+        postgresql_where=sa.text("state = 'agreed' AND purged_at IS NULL"),
+    )
+    op.create_table(
+        "legal_hold",
+        sa.Column("id", TEXT, nullable=False),
+        sa.Column("side", TEXT, nullable=False),
+        sa.Column("subject", TEXT, nullable=False),
+        sa.Column("agency", TEXT, nullable=False),
+        sa.Column("document_id", TEXT, nullable=False, server_default=sa.text("''")),
+        sa.Column("reason", TEXT, nullable=False),
+        sa.Column("held_by", TEXT, nullable=False),
+        sa.Column("since", TEXT, nullable=False),
+        sa.Column("released_at", TEXT, nullable=True),
+        sa.Column("released_by", TEXT, nullable=False, server_default=sa.text("''")),
+        sa.Column("release_reason", TEXT, nullable=False, server_default=sa.text("''")),
+        sa.PrimaryKeyConstraint("id", name="pk_legal_hold"),
+    )
+    op.create_index("ix_legal_hold_subject", "legal_hold", ["subject", "id"])
+    op.create_index(
+        "uq_legal_hold_standing",
+        "legal_hold",
+        ["subject"],
+        unique=True,
+        sqlite_where=sa.text("released_at IS NULL"),
+        postgresql_where=sa.text("released_at IS NULL"),
+    )
 
 
 def _proof() -> None:
