@@ -589,6 +589,7 @@ class Gateway:
             desk=self.desk,
             mailroom=self.mailroom,
             studio=studio,
+            timetable=self.timetable.timetable,
         )
         return make_console(parts)
 

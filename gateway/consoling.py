@@ -12,11 +12,16 @@ from gateway.accounting import Accounting
 from gateway.config import Settings
 from gateway.console.frame import Frame, routes_of
 from gateway.console.pages import BASE, Section
-from gateway.console.sections import home
+from gateway.console.sections import calendar, home
+from gateway.domain.moments import VIETNAM
+from gateway.domain.timetable import Timetable
 from gateway.errors import GatewayError
+from gateway.officehours import hours_under
 from gateway.ports import Desk, FrontDoor
+from gateway.ports.timetable import Timekeeping
 from gateway.programs.context import Context
 from gateway.programs.mailroom import Mailroom
+from gateway.programs.timekeeping import LedgerTimekeeping
 from gateway.web.studio import Studio
 
 
@@ -32,6 +37,7 @@ class Parts:
         desk: Questions about documents.
         mailroom: Statuses.
         studio: Makes verification reports.
+        timetable: What persons decided about working time, as of now.
     """
 
     settings: Settings
@@ -41,6 +47,14 @@ class Parts:
     desk: Desk
     mailroom: Mailroom
     studio: Studio
+    timetable: Callable[[], Timetable]
+
+    @property
+    def timekeeping(self) -> Timekeeping:
+        """Return decisions about office hours and days off."""
+        clock = self.context.clock
+        hours = hours_under(self.settings.times, lambda: clock.now().astimezone(VIETNAM).date())
+        return LedgerTimekeeping(self.context, self.timetable, hours)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +67,9 @@ class Console:
 
 def sections_of(parts: Parts) -> list[Section]:
     """Return the sections, in no order: the menu sorts itself."""
-    del parts
     return [
         home.section(),
+        calendar.section(parts.timekeeping),
     ]
 
 

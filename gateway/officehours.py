@@ -57,8 +57,23 @@ def calendar_for(
             known.clear()
             basis, year = table, this_year
         if agency not in known:
-            known[agency] = hours_of(times, agency, table, (year, year + 1))
+            known[agency] = hours_of(times, agency, table, years_from(year))
         return known[agency]
+
+    return hours
+
+
+def years_from(year: int) -> tuple[int, ...]:
+    """Return the years whose holidays are proposed: this one and the two after."""
+    return (year, year + 1, year + 2)
+
+
+def hours_under(times: Times, today: Callable[[], date]) -> Callable[[Timetable, str], OfficeHours]:
+    """Return the office hours of an agency under other decisions than those that hold."""
+
+    def hours(table: Timetable, agency: str) -> OfficeHours:
+        year = today().year
+        return hours_of(times, agency, table, years_from(year))
 
     return hours
 
