@@ -94,6 +94,25 @@ _LEFT_OPEN: Final = (
     "WHERE a.ended_at IS NULL AND (t.state != 'sending' OR a.n < t.attempts)"
 )
 
+_AUDITED: Final = ("", "subject", "actor", "agency", "action")
+
+
+def _audit(column: str) -> str:
+    """Return a page of the audit log, newest first, in the order of the index of a column."""
+    others = "".join(
+        f"AND (:{other} = '' OR {other} = :{other}) "
+        for other in _AUDITED
+        if other not in {"", column}
+    )
+    only = f"AND {column} = :{column} " if column else ""
+    return (
+        f"SELECT * FROM receipt_entry WHERE action != '' {only}"  # noqa: S608 - our own words
+        "AND (at, ord) < (:before, CAST(:ord AS BIGINT)) AND at >= :since "
+        f"{others}AND (:everything = 'yes' OR agency IN (SELECT value FROM json_each(:agencies))) "
+        "ORDER BY at DESC, ord DESC LIMIT :limit"
+    )
+
+
 QUERIES: Final[dict[str, str]] = {
     # -------------------------------------------------------------- working time
     "timetable_version": "SELECT value FROM meta WHERE key = 'timetable_version'",
@@ -156,6 +175,15 @@ QUERIES: Final[dict[str, str]] = {
     ),
     "accounts_by_mail": "SELECT * FROM account WHERE mail = :mail AND state != 'closed' LIMIT 2",
     "account_any": "SELECT id FROM account LIMIT 1",
+    # ACC-06: those that belong to some agencies, or have a grant for one of them.
+    "accounts": (
+        "SELECT a.* FROM account a WHERE a.login > :after AND (:everybody = 'yes' OR "
+        "a.agency IN (SELECT value FROM json_each(:agencies)) OR EXISTS ("
+        "SELECT 1 FROM account_grant g WHERE g.account_id = a.id AND g.revoked_at IS NULL "
+        "AND g.agency IN (SELECT value FROM json_each(:agencies)))) "
+        "AND (:state = '' OR a.state = :state) AND (:text = '' OR a.words LIKE :text) "
+        "ORDER BY a.login LIMIT :limit"
+    ),
     "grants_of": (
         "SELECT g.*, a.login, a.name, d.login AS delegator FROM account_grant g "
         "JOIN account a ON a.id = g.account_id LEFT JOIN account d ON d.id = g.delegated_by "
@@ -172,6 +200,12 @@ QUERIES: Final[dict[str, str]] = {
         "WHERE g.id = :id"
     ),
     "account_link": "SELECT * FROM account_link WHERE id = :id",
+    "account_event": (
+        "SELECT data FROM event WHERE subject = :subject AND type = :type AND at = :at "
+        "ORDER BY id LIMIT 1"
+    ),
+    "audit_entry": "SELECT * FROM receipt_entry WHERE id = :id AND action != ''",
+    **{f"audit{'_by_' if c else ''}{c}": _audit(c) for c in _AUDITED},
     "administrators": (
         "SELECT DISTINCT a.id, a.login, a.mail FROM account_grant g "
         "JOIN account a ON a.id = g.account_id WHERE g.agency IN ('', :agency) "

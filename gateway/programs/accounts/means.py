@@ -247,7 +247,7 @@ def account_row(account_id: str, new: NewAccount, by: str, now: datetime) -> Ins
     return Insert("account", values)
 
 
-def grant_row(  # noqa: PLR0913, PLR0917 - the columns of the table
+def grant_row(  # noqa: PLR0917 - the columns of the table
     ids: Ids,
     account_id: str,
     grant: Grant,

@@ -1,0 +1,461 @@
+"""The way in: password or single sign-on, second factor, new password, one-time links.
+
+Promises: (1) a try is counted before it is looked at, and the same work is done for a login nobody
+has; (2) a code opens once: its step is committed before the session; (3) each step ends the token
+before it and makes a fresh one, so a token somebody planted opens nothing; (4) every session,
+failure of a known account and change is an audit entry in the same change set. A crash between two
+steps leaves a step that ends by itself.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from gateway.domain import passwords, totp
+from gateway.domain.access import EVERYWHERE, Grant, Person, Role
+from gateway.domain.machine import Text
+from gateway.domain.moments import from_text, to_text
+from gateway.ports import Change, ChangeSet, Conflict, Present, Row, Update
+from gateway.ports.accounts import (
+    Denied,
+    Enrolled,
+    Enrolment,
+    Identity,
+    LinkView,
+    Need,
+    NewAccount,
+    SignedIn,
+    SignIn,
+    State,
+    Step,
+    Where,
+    Why,
+)
+from gateway.programs.accounts import tokens
+from gateway.programs.accounts.checks import account_faults, folded, refused
+from gateway.programs.accounts.locking import Locking
+from gateway.programs.accounts.means import (
+    Means,
+    account_row,
+    all_ended,
+    ended,
+    grant_row,
+    kept_of,
+    session_row,
+)
+from gateway.programs.accounts.sessions import needs_strong, standing
+from gateway.programs.accounts.throttle import Throttle
+from gateway.programs.rows import audited, dumps, loads
+
+_WRONG = Denied(Why.WRONG)
+_OVER = Denied(Why.OVER)
+FIRST = "first"
+_SAME = Text("Mật khẩu mới phải khác mật khẩu cũ", "It is the same password as before")
+
+
+@dataclass(frozen=True, slots=True)
+class _Way:
+    """How somebody came so far."""
+
+    where: Where
+    strong: bool = False
+    by: str = "password"
+    before: str = ""
+
+
+class LedgerSignIns:
+    """See `ports.accounts.SignIns`."""
+
+    def __init__(self, means: Means, locking: Locking) -> None:
+        self._means = means
+        self._locking = locking
+        self._throttle = Throttle(means.rules.pace, means.clock.now)
+
+    # ------------------------------------------------------------ password
+
+    async def by_password(self, login: str, password: str, where: Where) -> SignIn:
+        """Begin with login and password."""
+        row, wait = await self._proven(folded(login), password, where)
+        if wait > 0:
+            return Denied(Why.WAIT, wait)
+        if row is None:
+            return _WRONG
+        if row["state"] != State.ACTIVE:
+            return Denied(Why.LOCKED)
+        row = await self._renewed(row, password)
+        return await self._go_on(row, _Way(where))
+
+    async def _proven(
+        self, login: str, password: str, where: Where, *, codes: bool = False
+    ) -> tuple[Row | None, float]:
+        """Return the account whose password (or recovery code) it is, and how long to wait."""
+        means = self._means
+        row = await means.ledger.one("account_by_login", login=login)
+        if row is not None and row["state"] == State.CLOSED:
+            row = None
+        device = tokens.known_device(means.keys, row["id"], where.device) if row else ""
+        wait = self._throttle.begin(login, where.address, device)  # (1)
+        if wait > 0:
+            return None, wait
+        stored = None if row is None else row["password"]
+        proof = passwords.composed(password)[: passwords.LONGEST]
+        good = await means.passwords.matches(stored, proof)
+        if codes and row is not None:
+            good = good or tokens.code_kept(row["id"], password) in loads(row["recovery"])
+        if row is None or not good:
+            await self._failed(row, where, "password")
+            return None, 0.0
+        self._throttle.succeeded(login, where.address, device)
+        return row, 0.0
+
+    async def _failed(self, row: Row | None, where: Where, what: str) -> None:
+        """Leave a trace of a wrong try at an account of ours; strangers' names are nowhere kept."""
+        if row is None:
+            return
+        means = self._means
+        await means.commit(
+            *audited(
+                means.ids, means.clock.now(), action="sign-in-failed", actor=row["login"],
+                target=f"account:{row['id']}", agency=row["agency"], code=what,
+                told={"address": where.address},
+            )
+        )  # fmt: skip
+
+    async def _renewed(self, row: Row, password: str) -> Row:
+        """Keep the password under today's costs, now that it is at hand."""
+        means = self._means
+        if not means.passwords.outdated(row["password"]):
+            return row
+        kept = await means.passwords.kept(passwords.composed(password))
+        where = {"id": row["id"], "password": row["password"]}
+        change = Update("account", where, {"password": kept}, expect=None)
+        await means.ledger.commit(ChangeSet(rows=(change,)))
+        return {**row, "password": kept}
+
+    # ------------------------------------------------------------ single sign-on
+
+    async def by_identity(self, identity: Identity, where: Where) -> SignIn:
+        """Begin with single sign-on."""
+        # ACC-05 (S002 art 8.1): an account is a mailbox of a domain that counts here.
+        means, mail = self._means, identity.mail.casefold()
+        if not mail or mail.rpartition("@")[2] not in means.rules.domains:
+            return Denied(Why.STRANGER)
+        row = await means.ledger.one(
+            "account_by_identity", issuer=identity.issuer, subject=identity.subject
+        )
+        if row is None:
+            row = await self._adopted(identity, mail)
+        if row is None or row["state"] == State.CLOSED:
+            return Denied(Why.STRANGER)
+        if row["state"] != State.ACTIVE:
+            return Denied(Why.LOCKED)
+        return await self._go_on(row, _Way(where, strong=identity.strong, by="single-sign-on"))
+
+    async def _adopted(self, identity: Identity, mail: str) -> Row | None:
+        """Join an identity to the one account that has its mail and no identity yet."""
+        means = self._means
+        rows = await means.ledger.all("accounts_by_mail", mail=mail)
+        if len(rows) != 1 or rows[0]["oidc_subject"] is not None:
+            return None
+        row, now = rows[0], means.clock.now()
+        joined = {"oidc_issuer": identity.issuer, "oidc_subject": identity.subject}
+        where = {"id": row["id"], "oidc_subject": None}
+        told = means.told(_self(row), "account-identity-joined", row, now, issuer=identity.issuer)
+        await means.commit(Update("account", where, joined), *told)
+        return {**row, **joined}
+
+    # ------------------------------------------------------------ steps
+
+    async def step(self, token: str) -> Step | None:
+        """Return what a step's token waits for, None when it is over."""
+        row = await self._step(token)
+        return None if row is None else Step(token, Need(row["needs"]), row["login"], row["name"])
+
+    async def _step(self, token: str, need: Need | None = None) -> Row | None:
+        row = await self._means.ledger.one("session_step", id=kept_of(token))
+        if row is None or row["state"] != State.ACTIVE:
+            return None
+        if from_text(row["ends_at"]) <= self._means.clock.now():
+            return None
+        return row if need is None or row["needs"] == need else None
+
+    async def by_code(self, token: str, code: str, where: Where) -> SignIn:
+        """Go on with a code of the second factor or a recovery code."""
+        step = await self._step(token, Need.TOTP)
+        row = None if step is None else await self._account(step["account_id"])
+        if step is None or row is None or row["totp"] is None:
+            return _OVER
+        # Who comes here knows the password: guessing codes is slowed down wherever it comes from,
+        # but for a browser that was signed in before.
+        device = tokens.known_device(self._means.keys, row["id"], where.device)
+        wait = self._throttle.begin(f"code:{row['id']}", "", device or "any")
+        if wait > 0:
+            return Denied(Why.WAIT, wait)
+        spent = self._spent(row, code)
+        if spent is None or not await self._committed(spent):  # (2)
+            await self._failed(row, where, "code")
+            return Denied(Why.CODE)
+        self._throttle.succeeded(f"code:{row['id']}", "", device or "any")
+        way = _Way(where, strong=True, by="second-factor", before=step["id"])
+        return await self._go_on(row, way)
+
+    def _spent(self, row: Row, code: str) -> Update | None:
+        """Return the change that uses a code up, None for one that opens nothing."""
+        means = self._means
+        secret = tokens.factor(means.keys, row["id"], row["totp"])
+        step = totp.matched(secret, code, means.clock.now(), used=row["totp_step"])
+        if step is not None:
+            where = {"id": row["id"], "totp_step": row["totp_step"]}
+            return Update("account", where, {"totp_step": step})
+        left, kept = loads(row["recovery"]), tokens.code_kept(row["id"], code)
+        if kept not in left:
+            return None
+        left.remove(kept)
+        where = {"id": row["id"], "recovery": row["recovery"]}
+        return Update("account", where, {"recovery": dumps(left)})
+
+    async def _committed(self, change: Change) -> bool:
+        return not isinstance(await self._means.ledger.commit(ChangeSet(rows=(change,))), Conflict)
+
+    async def enrolment(self, token: str) -> Enrolment | None:
+        """Return the second factor to set up; the same again until it is confirmed."""
+        step = await self._step(token, Need.ENROLL)
+        row = None if step is None else await self._account(step["account_id"])
+        return None if row is None else await prepared(self._means, row)
+
+    async def enroll(self, token: str, code: str, where: Where) -> Enrolled | Denied:
+        """Confirm it with its first code."""
+        step = await self._step(token, Need.ENROLL)
+        row = None if step is None else await self._account(step["account_id"])
+        if step is None or row is None:
+            return _OVER
+        done = confirmed(self._means, row, code, _self(row))
+        if done is None:
+            return Denied(Why.CODE)
+        changes, codes = done
+        await self._means.commit(*changes)
+        way = _Way(where, strong=True, by="second-factor", before=step["id"])
+        return Enrolled(await self._go_on(row, way), codes)
+
+    async def new_password(self, token: str, password: str, where: Where) -> SignIn:
+        """Give the new password that is asked for."""
+        step = await self._step(token, Need.PASSWORD)
+        row = None if step is None else await self._account(step["account_id"])
+        if step is None or row is None:
+            return _OVER
+        changes = await password_changes(self._means, row, password, _self(row))
+        await self._means.commit(*changes)
+        way = _Way(where, strong=bool(step["strong"]), before=step["id"])
+        fresh = await self._account(row["id"])
+        return _OVER if fresh is None else await self._go_on(fresh, way)
+
+    async def sign_out(self, token: str) -> None:
+        """End the session; safe to repeat."""
+        means, now = self._means, self._means.clock.now()
+        row = await means.ledger.one("session", id=kept_of(token))
+        if row is None or row["ended_at"] is not None:
+            return
+        account = await self._account(row["account_id"])
+        told = () if account is None else means.told(_self(account), "signed-out", account, now)
+        await means.commit(ended(row["id"], to_text(now), "signed-out"), *told)
+
+    # ------------------------------------------------------------ one-time links
+
+    async def link(self, token: str) -> LinkView | None:
+        """Return what a one-time link is for, None when unknown, used or too old."""
+        found = await self._link(token)
+        if found is None:
+            return None
+        link, row = found
+        login, name = (row["login"], row["name"]) if row is not None else ("", "")
+        return LinkView(link["purpose"], login, name, from_text(link["expires_at"]))
+
+    async def _link(self, token: str) -> tuple[Row, Row | None] | None:
+        link = await self._means.ledger.one("account_link", id=kept_of(token))
+        if link is None or link["used_at"] is not None:
+            return None
+        if from_text(link["expires_at"]) <= self._means.clock.now():
+            return None
+        row = await self._account(link["account_id"]) if link["account_id"] else None
+        if link["purpose"] != FIRST and (row is None or row["state"] != State.ACTIVE):
+            return None
+        return link, row
+
+    async def by_link(
+        self, token: str, password: str, where: Where, *, login: str = "", name: str = ""
+    ) -> SignIn:
+        """Use a one-time link: set a password."""
+        found = await self._link(token)
+        if found is None:
+            return _OVER
+        means, now = self._means, self._means.clock.now()
+        link, row = found
+        rows: tuple[Change, ...] = ()
+        if row is None:
+            row, rows = await self._first(login, name, link["created_by"], now)
+        changes = await password_changes(means, row, password, _self(row))
+        used = Update(
+            "account_link", {"id": link["id"], "used_at": None}, {"used_at": to_text(now)}
+        )
+        await means.commit(*rows, used, *changes)
+        fresh = await self._account(row["id"])
+        return _OVER if fresh is None else await self._go_on(fresh, _Way(where, by="link"))
+
+    async def _first(
+        self, login: str, name: str, by: str, now: datetime
+    ) -> tuple[Row, tuple[Change, ...]]:
+        """Return the first administrator: the account, and the rows that make it."""
+        means = self._means
+        new = NewAccount(folded(login), " ".join(name.split()), EVERYWHERE)
+        refused(account_faults(new))
+        made = account_row(means.ids.new(), new, by, now)
+        row = {**made.values, "password": None, "recovery": "[]"}
+        grant = Grant(Role.SYS_ADMIN, EVERYWHERE)
+        maker = Person("", by, by)
+        return row, (
+            made,
+            grant_row(means.ids, row["id"], grant, by, now, seen=True),
+            *means.told(maker, "account-added", row, now, name=new.name),
+            *means.told(maker, "rights-changed", row, now, code=grant.role),
+        )
+
+    # ------------------------------------------------------------ losing and going on
+
+    async def lost_control(self, login: str, proof: str, where: Where) -> bool:
+        """ACC-02: lock one's own account from outside."""
+        row, _ = await self._proven(folded(login), proof, where, codes=True)
+        if row is None or row["state"] != State.ACTIVE:
+            return False
+        await self._locking.lost(row, _self(row), where.address)
+        return True
+
+    async def _account(self, account_id: str) -> Row | None:
+        row = await self._means.ledger.one("account", id=account_id)
+        return row if row is not None and row["state"] == State.ACTIVE else None
+
+    async def _go_on(self, row: Row, way: _Way) -> SignIn:
+        """Return the next step, or the session: each with a fresh token (3)."""
+        means, now = self._means, self._means.clock.now()
+        grants = await standing(means, row["id"], now, strong=True)
+        need = _need(row, way, must=needs_strong(means, grants))
+        before = (ended(way.before, to_text(now), "next-step"),) if way.before else ()
+        # A password changed or an account locked meanwhile: what was proven counts no more.
+        same = Present(
+            "account", {"id": row["id"], "state": State.ACTIVE, "password": row["password"]}
+        )
+        rules = means.rules
+        token, session = session_row(
+            row["id"], now, ends_at=now + (rules.step if need else rules.absolute),
+            needs=need or "", strong=way.strong, address=way.where.address, agent=way.where.agent,
+        )  # fmt: skip
+        if need:
+            await means.commit(*before, session, guards=(same,))
+            return Step(token, need, row["login"], row["name"])
+        session_id = session.values["id"]
+        person = Person(
+            row["id"], row["login"], row["name"],
+            await standing(means, row["id"], now, strong=way.strong), session_id, way.strong,
+        )  # fmt: skip
+        # ACC-02 (S003 art 22.2): others at work under the same name are on record, and shown.
+        others = [s for s in await self._living(row["id"]) if s["address"] != way.where.address]
+        told = means.told(
+            person, "signed-in", row, now, code=way.by, address=way.where.address,
+            elsewhere=len(others), strong=int(way.strong),
+        )  # fmt: skip
+        used = Update("account", {"id": row["id"]}, {"used_at": to_text(now)})
+        await means.commit(*before, session, used, *told, guards=(same,))
+        return SignedIn(token, person, tokens.new_device(means.keys, row["id"]))
+
+    async def _living(self, account_id: str) -> list[Row]:
+        rows = await self._means.ledger.all("sessions_of", account_id=account_id, limit=20)
+        now = to_text(self._means.clock.now())
+        return [row for row in rows if row["ended_at"] is None and row["ends_at"] > now]
+
+
+def _need(row: Row, way: _Way, *, must: bool) -> Need | None:
+    if not way.strong and row["totp"] is not None:
+        return Need.TOTP
+    if not way.strong and must:
+        return Need.ENROLL
+    return Need.PASSWORD if row["must_change"] and way.by != "single-sign-on" else None
+
+
+def _self(row: Row) -> Person:
+    return Person(row["id"], row["login"], row["name"])
+
+
+# ---------------------------------------------------------------- shared with one's own account
+
+
+async def prepared(means: Means, row: Row) -> Enrolment:
+    """Return the second factor that is being set up, a new one when none is."""
+    kept = row["totp_next"]
+    if kept is None:
+        kept = tokens.new_factor(means.keys, row["id"])
+        where = {"id": row["id"], "totp_next": None}
+        await means.commit(Update("account", where, {"totp_next": kept}))
+    secret = tokens.factor(means.keys, row["id"], kept)
+    uri = totp.uri(secret, issuer=means.rules.issuer, login=row["login"])
+    return Enrolment(totp.base32(secret), uri)
+
+
+def confirmed(
+    means: Means, row: Row, code: str, actor: Person
+) -> tuple[tuple[Change, ...], tuple[str, ...]] | None:
+    """Return the changes that set a second factor, and its recovery codes; None: wrong code."""
+    if row["totp_next"] is None:
+        return None
+    now = means.clock.now()
+    secret = tokens.factor(means.keys, row["id"], row["totp_next"])
+    step = totp.matched(secret, code, now, used=0)
+    if step is None:
+        return None
+    codes = tokens.new_codes()
+    values = {
+        "totp": row["totp_next"],
+        "totp_next": None,
+        "totp_step": step,
+        "recovery": dumps([tokens.code_kept(row["id"], one) for one in codes]),
+    }
+    where = {"id": row["id"], "totp_next": row["totp_next"]}
+    told = means.told(actor, "second-factor-set", row, now)
+    return (Update("account", where, values), *told), codes
+
+
+async def password_changes(
+    means: Means, row: Row, password: str, actor: Person, *, but: str = ""
+) -> tuple[Change, ...]:
+    """Return the changes that give an account a new password and end what knew the old one.
+
+    Args:
+        means: The means of accounts.
+        row: The account.
+        password: The new one.
+        actor: Who changes it.
+        but: The session that goes on, "" for none.
+
+    Raises:
+        RejectedError: With everything that is wrong with it.
+    """
+    least, login, name = means.rules.least, row["login"], row["name"]
+    wrong = passwords.faults(password, least=least, login=login, name=name)
+    refused(wrong, "The password is not good enough")
+    typed = passwords.composed(password)
+    if row["password"] is not None and await means.passwords.matches(row["password"], typed):
+        refused((_SAME,), "The password is not good enough")
+    now = means.clock.now()
+    values = {"password": await means.passwords.kept(typed), "must_change": 0}
+    return (
+        Update("account", {"id": row["id"], "password": row["password"]}, values),
+        *await over(means, row["id"], now, "password-changed", but=but),
+        *means.told(actor, "password-changed", row, now),
+    )
+
+
+async def over(
+    means: Means, account_id: str, now: datetime, why: str, *, but: str = ""
+) -> tuple[Change, ...]:
+    """Return the changes that end the sessions of an account, but for one."""
+    if not but:
+        return (all_ended(account_id, to_text(now), why),)
+    rows = await means.ledger.all("sessions_living", account_id=account_id)
+    return tuple(ended(row["id"], to_text(now), why) for row in rows if row["id"] != but)
