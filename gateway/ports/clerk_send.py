@@ -352,7 +352,7 @@ class SentDesk(Protocol):
     """What an agency sent, from its own systems too."""
 
     async def page(self, agency: str, tab: str, *, after: str) -> SentPage:
-        """Return a page of `sent`, `open`, `failed`, `refused`, `returned`, `recalled`, `other-means`."""
+        """Return a page of a list: sent, open, failed, refused, returned, recalled, other-means."""
         ...
 
     async def late(self, agency: str, *, after: str) -> SentPage:
