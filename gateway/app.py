@@ -575,6 +575,7 @@ class Gateway:
             notices=LedgerNotices(self.ledger, self.pulse),
             replays=LedgerReplays(self.ledger, self.clock, self._ids),
             hooks=self.hooks,
+            extra_streams=() if console is None else console.streams,
         )
 
     def _make_console(self, studio: Studio) -> Console | None:

@@ -10,7 +10,7 @@ from aiohttp import web
 
 from gateway.accounting import Accounting
 from gateway.config import Settings
-from gateway.console.frame import Frame, routes_of
+from gateway.console.frame import Frame, routes_of, streams_of
 from gateway.console.pages import BASE, Section
 from gateway.console.sections import calendar, home
 from gateway.domain.moments import VIETNAM
@@ -59,9 +59,10 @@ class Parts:
 
 @dataclass(frozen=True, slots=True)
 class Console:
-    """The routes, and how the console says that there is no room."""
+    """The routes, those that stay open, and how the console says that there is no room."""
 
     routes: Sequence[web.RouteDef]
+    streams: frozenset[str]
     busy: Callable[[web.Request, GatewayError], web.StreamResponse | None]
 
 
@@ -85,7 +86,8 @@ def make_console(parts: Parts) -> Console:
         training=told.training,
         name=told.name,
     )
-    return Console([*routes_of(frame, sections), web.get("/", _to_console)], frame.busy)
+    routes = [*routes_of(frame, sections), web.get("/", _to_console)]
+    return Console(routes, streams_of(sections), frame.busy)
 
 
 async def _to_console(_: web.Request) -> web.Response:

@@ -23,6 +23,7 @@ from gateway.console.pages import (
     Answer,
     Banner,
     Banners,
+    Cookie,
     ForbiddenError,
     Group,
     Lang,
@@ -39,14 +40,14 @@ from gateway.errors import CATALOGUE, GatewayError, Reason, RejectedError, Unava
 from gateway.ports import Clock
 from gateway.ports.accounts import Sessions, Trail
 from gateway.web.problems import WebRefusalError
-from gateway.web.server import REQUEST_ID
+from gateway.web.server import REQUEST_ID, stream_place
 
 SESSION: Final = "vanlien_session"
 VISITOR: Final = "vanlien_visitor"
 LANG: Final = "vanlien_lang"
 _TOLD: Final = "vanlien_told"
 _FORM_BYTES: Final = 256 << 10
-# With `no-referrer`, a browser calls the origin of our own forms "null"; others still learn nothing.
+# With `no-referrer`, a browser calls the origin of our own forms "null": all would be refused.
 _REFERRER: Final = "same-origin"
 _GROUPS: Final = {
     Group.CLERK: Say("Văn thư", "Clerk"),
@@ -133,14 +134,18 @@ class Frame:
             raise ForbiddenError(page.name)  # (3)
         if page.strong and not visit.me.strong:
             return await self.show(visit, Shown("second-factor-needed.html.j2", status=403))
+        if page.streams:
+            # One person cannot take all places, nor can all persons those of the systems.
+            with stream_place(visit.request, f"console:{visit.me.account_id}"):
+                return await self.turn(visit, await page.handler(visit))
         return await self.turn(visit, await page.handler(visit))
 
     async def turn(self, visit: Visit, answer: Answer) -> web.StreamResponse:
         """Return a handler's answer as a response."""
         if isinstance(answer, See):
-            return self._go(visit, answer)
+            return _with(visit.request, self._go(visit, answer), answer.cookies)
         if isinstance(answer, Shown):
-            return await self.show(visit, answer)
+            return _with(visit.request, await self.show(visit, answer), answer.cookies)
         answer.headers.setdefault("Content-Security-Policy", render.CSP)
         answer.headers.setdefault("Referrer-Policy", _REFERRER)
         return answer
@@ -295,6 +300,17 @@ def set_cookie(
     )
 
 
+def _with(
+    request: web.Request, response: web.Response, cookies: Sequence[Cookie]
+) -> web.StreamResponse:
+    for one in cookies:
+        if one.value:
+            set_cookie(request, response, one.name, one.value, max_age=one.max_age)
+        else:
+            response.del_cookie(one.name, path=BASE)
+    return response
+
+
 def local_path(path: str) -> str:
     """Return a path of ours, `/console` for anything that would lead elsewhere."""
     parts = urlsplit(path)
@@ -322,3 +338,10 @@ def routes_of(frame: Frame, sections: Sequence[Section]) -> list[web.RouteDef]:
         add = web.get if page.method == "GET" else web.post
         routes.append(add(BASE + page.path, frame.handler(page), name=f"console.{page.name}"))
     return routes
+
+
+def streams_of(sections: Sequence[Section]) -> frozenset[str]:
+    """Return the patterns of the routes that stay open."""
+    return frozenset(
+        BASE + page.path for section in sections for page in section.pages if page.streams
+    )

@@ -16,7 +16,7 @@ import functools
 import ssl
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, cast
 
@@ -201,6 +201,21 @@ class House:
 HOUSE: Final = web.AppKey("house", House)
 
 
+@contextlib.contextmanager
+def stream_place(request: web.Request, who: str) -> Iterator[asyncio.Event]:
+    """Take somebody's place among streams for the block; lends what is set when it must end.
+
+    Raises:
+        UnavailableError: There is none, or this node is leaving.
+    """
+    gate = request.app[HOUSE].gate
+    gate.enter_stream(who)
+    try:
+        yield gate.ending
+    finally:
+        gate.leave_stream(who)
+
+
 def make_app(
     front: FrontDoor,
     desk: Desk,
@@ -217,6 +232,7 @@ def make_app(
     notices: Notices | None = None,
     replays: Replays | None = None,
     hooks: Webhooks | None = None,
+    extra_streams: Collection[str] = (),
 ) -> web.Application:
     """Return the application.
 
@@ -236,6 +252,8 @@ def make_app(
         notices: The feed of events, None for none.
         replays: Plays inboxes again, None for none.
         hooks: Subscriptions of webhooks, None for none.
+        extra_streams: Patterns of those extra routes that stay open; they take their place among
+            streams themselves (`stream_place`), for they know who looks.
     """
     limits = limits or Limits()
     gate, ops = Gate(limits), Ops(desk, clock)
@@ -255,7 +273,7 @@ def make_app(
         ),
     )
     ops.publish(functools.partial(openapi.render, endpoints, API_VERSION))
-    streams = frozenset(e.path for e in endpoints if e.streams)
+    streams = frozenset(e.path for e in endpoints if e.streams) | frozenset(extra_streams)
     app = _framed(House(gate, ops, ids, endpoints, busy, streams), ())
     fixed = frozenset(endpoint.path for endpoint in endpoints)
     for endpoint in endpoints:
@@ -292,6 +310,7 @@ def make_facade_app(
     limits: Limits | None = None,
     middlewares: Sequence[Any] = (),
     busy: Busy | None = None,
+    streams: Collection[str] = (),
 ) -> web.Application:
     """Return an application of a façade's routes alone, for a listener of its own.
 
@@ -301,8 +320,9 @@ def make_facade_app(
         limits: Room and times; the defaults when None.
         middlewares: Run inside the frame (who may connect).
         busy: How the façade says that there is no room.
+        streams: As `extra_streams` of `make_app`.
     """
-    house = House(Gate(limits or Limits()), None, ids, (), busy)
+    house = House(Gate(limits or Limits()), None, ids, (), busy, frozenset(streams))
     app = _framed(house, middlewares)
     app.router.add_routes(routes)
     return app

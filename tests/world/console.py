@@ -15,7 +15,7 @@ from html import unescape
 import aiohttp
 
 from gateway.clock import SystemClock
-from gateway.console.frame import SESSION, Frame, routes_of
+from gateway.console.frame import SESSION, Frame, routes_of, streams_of
 from gateway.console.pages import Section
 from gateway.domain.access import Grant, Person, Role
 from gateway.stores import UuidIds
@@ -155,7 +155,8 @@ async def console_site(
     sessions, trail, clock = FakeSessions(), FakeTrail(), clock or SetClock()
     nav = tuple(place for section in sections for place in section.nav)
     made = Frame(sessions, trail, clock, nav=nav, **frame)  # type: ignore[arg-type]
-    app = make_facade_app(UuidIds(), routes_of(made, sections), busy=made.busy)
+    routes, streams = routes_of(made, sections), streams_of(sections)
+    app = make_facade_app(UuidIds(), routes, busy=made.busy, streams=streams)
     running = await listen(app, "127.0.0.1", 0)
     site = Site(running.url, sessions, trail, clock)
     async with site.stack:
