@@ -417,23 +417,43 @@ RECALL: Final = Table(
     name="recall",
     states=RecallState,
     events=RecallEvent,
-    initial=frozenset({_R.ASKED}),
+    # A system's own 13 is asked at once; a person's order waits for the end of what is under way.
+    initial=frozenset({_R.WAITING, _R.ASKED}),
     rows=rows(
+        ((_R.WAITING,), _RE.ASKED, _R.ASKED),
+        ((_R.WAITING,), _RE.NOTHING_LEFT, _R.NOT_NEEDED),
+        # REC-07: cancelled in doubt, and the receiver has it: now it is asked for.
+        ((_R.NOT_NEEDED,), _RE.THERE_AFTER_ALL, _R.WAITING),
         # REC-01: 15 agrees; a receiver may agree after it first declined, not the other way round.
-        ((_R.ASKED, _R.DECLINED), _RE.AGREED, _R.AGREED),
+        ((_R.WAITING, _R.ASKED, _R.DECLINED, _R.NOT_NEEDED), _RE.AGREED, _R.AGREED),
         ((_R.ASKED,), _RE.DECLINED, _R.DECLINED),
         ((_R.DECLINED,), _RE.ASKED_AGAIN, _R.ASKED),
+        ((_R.DECLINED, _R.NOT_NEEDED), _RE.ORDERED_AGAIN, _R.WAITING),
     ),
     stays=stays(
-        ((_R.ASKED,), (_RE.ASKED_AGAIN,), "already asked"),
-        ((_R.AGREED,), (_RE.ASKED_AGAIN, _RE.AGREED, _RE.DECLINED), "already taken back"),
+        ((_R.WAITING, _R.ASKED), (_RE.ASKED_AGAIN, _RE.ORDERED_AGAIN), "already wished for"),
+        ((_R.WAITING,), (_RE.DECLINED, _RE.THERE_AFTER_ALL), "not asked yet"),
+        (
+            (_R.ASKED, _R.DECLINED),
+            (_RE.ASKED, _RE.NOTHING_LEFT, _RE.THERE_AFTER_ALL),
+            "already asked",
+        ),
         ((_R.DECLINED,), (_RE.DECLINED,), "repeated"),
+        (
+            (_R.NOT_NEEDED,),
+            (_RE.ASKED, _RE.ASKED_AGAIN, _RE.DECLINED, _RE.NOTHING_LEFT),
+            "there is nothing to take back",
+        ),
+        ((_R.AGREED,), tuple(e for e in _RE if e is not _RE.AGREED), "already taken back"),
+        ((_R.AGREED,), (_RE.AGREED,), "repeated"),
     ),
-    settled=frozenset({_R.AGREED, _R.DECLINED}),
+    settled=frozenset({_R.AGREED, _R.DECLINED, _R.NOT_NEEDED}),
     texts={
+        _R.WAITING: Text("chờ kết thúc lượt gửi", "waiting for the sending to end"),
         _R.ASKED: Text("yêu cầu lấy lại", "take-back asked"),
         _R.AGREED: Text("lấy lại thành công", "take-back done"),
         _R.DECLINED: Text("từ chối lấy lại", "take-back refused"),
+        _R.NOT_NEEDED: Text("không phải lấy lại", "nothing to take back"),
     },
 )
 

@@ -140,14 +140,24 @@ class ArrivalEvent(StrEnum):
 class RecallState(StrEnum):
     """The sender's wish to take a document back from one agency (yêu cầu thu hồi)."""
 
+    WAITING = auto()
     ASKED = auto()
     AGREED = auto()
     DECLINED = auto()
+    NOT_NEEDED = auto()
 
 
 class RecallEvent(StrEnum):
-    """Answers to a recall: 13 again, 15, 16."""
+    """What becomes of a recall: asked (13 or type 1 left), 15, 16, wished for again.
 
+    `NOTHING_LEFT`: what had not left was cancelled, or was returned. `THERE_AFTER_ALL`: a receipt
+    shows that a cancelled delivery had got there.
+    """
+
+    ASKED = auto()
     ASKED_AGAIN = auto()
     AGREED = auto()
     DECLINED = auto()
+    NOTHING_LEFT = auto()
+    THERE_AFTER_ALL = auto()
+    ORDERED_AGAIN = auto()
