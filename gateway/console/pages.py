@@ -48,6 +48,15 @@ class Say:
 
 
 @dataclass(frozen=True, slots=True)
+class Cookie:
+    """A cookie that a page leaves; value "" takes it away."""
+
+    name: str
+    value: str = field(repr=False)
+    max_age: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Shown:
     """A page to be shown.
 
@@ -55,11 +64,13 @@ class Shown:
         template: Name below `templates/`.
         values: Names the template uses, besides those of every page.
         status: HTTP status; 422 for a form that is shown again with its faults.
+        cookies: What it leaves in the browser.
     """
 
     template: str
     values: Mapping[str, Any] = field(default_factory=dict)
     status: int = 200
+    cookies: tuple[Cookie, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,11 +81,13 @@ class See:
         path: Local path.
         told: What is said there, once; no personal data beyond what the page shows anyway.
         good: Whether it is good news.
+        cookies: What is left in the browser.
     """
 
     path: str
     told: Say | None = None
     good: bool = True
+    cookies: tuple[Cookie, ...] = ()
 
 
 @dataclass(slots=True)

@@ -105,7 +105,7 @@ def test_the_makefile_lists_its_targets():
         "bench-verify",
         "corpus",
     }
-    commands |= {"fuzz-verify", "histories", "openapi-play"}
+    commands |= {"fuzz-verify", "histories", "openapi-play", "screenshots"}
     assert commands == listed
     assert listed <= targets()
     assert listed <= set(re.search(r"^\.PHONY: (.*)$", text("Makefile"), re.MULTILINE)[1].split())
