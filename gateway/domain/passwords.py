@@ -17,13 +17,13 @@ LONGEST: Final = 256
 _LEET: Final = str.maketrans("013457@$!", "oieastasi")
 # What lists of stolen passwords begin with, and what is typed first here: without digits and signs.
 _WORDS: Final = """
-    password passwords matkhau matkhaucuatoi mat khau admin administrator quantri quantrivien vanthu
-    vanphong lienthong vanban congvan welcome letmein iloveyou anhyeuem emyeuanh yeuem yeuanh
-    vietnam hanoi saigon danang hochiminh langson secret master superman monkey dragon football baseball
-    princess sunshine login changeme default guest user test qwerty qwertyuiop asdfghjkl zxcvbnm abc
-    abcd abcdef abcdefgh hello xinchao chaoban khongbiet khongcho khongco taikhoan nguoidung
-    nguyenvan nguyenvana nguyenthi tranvan tranthi sonoivu ubnd uyban uybannhandan chinhphu nhanuoc
-    donvi phong phanmem hethong vanlien
+    password passwords matkhau matkhaucuatoi mat khau admin administrator quantri quantrivien
+    vanthu vanphong lienthong vanban congvan welcome letmein iloveyou anhyeuem emyeuanh yeuem
+    yeuanh vietnam hanoi saigon danang hochiminh langson secret master superman monkey dragon
+    football baseball princess sunshine login changeme default guest user test qwerty qwertyuiop
+    asdfghjkl zxcvbnm abc abcd abcdef abcdefgh hello xinchao chaoban khongbiet khongcho khongco
+    taikhoan nguoidung nguyenvan nguyenvana nguyenthi tranvan tranthi sonoivu ubnd uyban
+    uybannhandan chinhphu nhanuoc donvi phong phanmem hethong vanlien
 """
 _COMMON: Final = frozenset(_WORDS.split())
 _ROWS: Final = ("qwertyuiop", "asdfghjkl", "zxcvbnm", "1234567890", "abcdefghijklmnopqrstuvwxyz")

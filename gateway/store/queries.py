@@ -114,6 +114,30 @@ def _audit(column: str) -> str:
 
 
 QUERIES: Final[dict[str, str]] = {
+    # -------------------------------------------------------------- duties
+    "incident": "SELECT * FROM incident WHERE id = :id",
+    "incidents": "SELECT * FROM incident WHERE state = :state AND id < :before "
+    "ORDER BY id DESC LIMIT :limit",
+    "incidents_of": "SELECT * FROM incident WHERE agency = :agency AND state = :state "
+    "AND id < :before ORDER BY id DESC LIMIT :limit",
+    "maintenance": "SELECT * FROM maintenance WHERE id = :id",
+    "maintenances": "SELECT * FROM maintenance WHERE id < :before ORDER BY id DESC LIMIT :limit",
+    "maintenances_ahead": "SELECT * FROM maintenance WHERE state IN ('announced', 'running') "
+    "ORDER BY planned_from LIMIT :limit",
+    "maintenance_last": "SELECT * FROM maintenance WHERE state = 'done' "
+    "ORDER BY ended_at DESC LIMIT 1",
+    "outage_entries": "SELECT * FROM outage_entry WHERE agency = :agency AND id < :before "
+    "ORDER BY id DESC LIMIT :limit",
+    "key_device": "SELECT * FROM key_device WHERE id = :id",
+    "key_devices": "SELECT * FROM key_device WHERE agency = :agency ORDER BY serial LIMIT :limit",
+    "integrity_counts": "SELECT (SELECT COUNT(*) FROM consignment) AS consignment, "
+    "(SELECT COUNT(*) FROM delivery) AS delivery, (SELECT COUNT(*) FROM arrival) AS arrival, "
+    "(SELECT COUNT(*) FROM receipt_entry) AS receipt_entry, "
+    "(SELECT COUNT(*) FROM verification) AS verification, "
+    "(SELECT COUNT(*) FROM counter) AS counter",
+    "entry_at": "SELECT * FROM receipt_entry WHERE idx = :idx",
+    "blobs_lately": "SELECT received_sha256 AS sha256 FROM consignment ORDER BY id DESC "
+    "LIMIT :limit",
     # -------------------------------------------------------------- working time
     "timetable_version": "SELECT value FROM meta WHERE key = 'timetable_version'",
     "office_hours": "SELECT * FROM office_hours WHERE ended_at IS NULL "
@@ -174,7 +198,7 @@ QUERIES: Final[dict[str, str]] = {
         "SELECT * FROM account WHERE oidc_issuer = :issuer AND oidc_subject = :subject"
     ),
     "accounts_by_mail": "SELECT * FROM account WHERE mail = :mail AND state != 'closed' LIMIT 2",
-    "account_any": "SELECT id FROM account LIMIT 1",
+    "agency_named": "SELECT code, name, status FROM agency WHERE code = :code",
     # ACC-06: those that belong to some agencies, or have a grant for one of them.
     "accounts": (
         "SELECT a.* FROM account a WHERE a.login > :after AND (:everybody = 'yes' OR "

@@ -36,7 +36,7 @@ class LedgerAuditLog:
             raise RejectedError(Reason.FORBIDDEN, "that agency's audit log is not yours to read")
         limit = max(1, min(limit, _MOST))
         until = to_text(query.until) if query.until else _NEVER
-        before, order = _cursor(after) if after else (until, "0")
+        before, order = _cursor(after) if after else (until, 0)
         one = query.agency or (next(iter(agencies)) if len(agencies) == 1 else "")
         given = {
             "subject": query.target,
@@ -79,11 +79,11 @@ def _scope(actor: Person) -> frozenset[str]:
     return agencies
 
 
-def _cursor(after: str) -> tuple[str, str]:
+def _cursor(after: str) -> tuple[str, int]:
     at, _, order = after.partition(",")
     if len(at) != len(_NEVER) or not (order.isascii() and order.isdigit() and len(order) < 19):
         raise RejectedError(Reason.BAD_REQUEST, "the page's cursor is none of ours")
-    return at, order
+    return at, int(order)
 
 
 def _row(row: Row, told: Row | None = None) -> AuditRow:
