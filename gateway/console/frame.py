@@ -34,6 +34,7 @@ from gateway.console.pages import (
     See,
     Shown,
     Visit,
+    may_come,
 )
 from gateway.domain.access import Person
 from gateway.errors import CATALOGUE, GatewayError, Reason, RejectedError, UnavailableError
@@ -102,6 +103,8 @@ class Frame:
             except UnavailableError as failure:
                 return await self._failed(visit, failure)
             except (RejectedError, WebRefusalError) as failure:
+                if isinstance(failure, RejectedError) and failure.reason is Reason.FORBIDDEN:
+                    return await self._forbidden(page, visit)  # (3) said by a program
                 return await self._failed(visit, failure)
 
         return handle
@@ -130,7 +133,7 @@ class Frame:
         if page.takes == "form":
             visit.form = await _read_form(visit.request)
             check_forgery(visit, str(visit.form.get("_csrf", "")))  # (2)
-        if page.right is not None and not visit.me.may_anywhere(page.right):
+        if page.right is not None and not may_come(visit.me, page.right):
             raise ForbiddenError(page.name)  # (3)
         if page.strong and not visit.me.strong:
             return await self.show(visit, Shown("second-factor-needed.html.j2", status=403))
@@ -181,7 +184,7 @@ class Frame:
     def _menu(self, person: Person | None) -> list[tuple[Say, list[Nav]]]:
         if person is None:
             return []
-        seen = [n for n in self.nav if n.right is None or person.may_anywhere(n.right)]
+        seen = [n for n in self.nav if may_come(person, n.right)]
         groups = [
             (_GROUPS[group], sorted((n for n in seen if n.group is group), key=lambda n: n.order))
             for group in Group

@@ -47,6 +47,12 @@ class Say:
         return self.vi if lang == "vi" else self.en
 
 
+def may_come(person: Person, right: Right | tuple[Right, ...] | None) -> bool:
+    """Return whether a person has the right, or one of the rights, for at least one agency."""
+    rights = (right,) if isinstance(right, Right) else right
+    return rights is None or any(person.may_anywhere(one) for one in rights)
+
+
 @dataclass(frozen=True, slots=True)
 class Cookie:
     """A cookie that a page leaves; value "" takes it away."""
@@ -152,7 +158,7 @@ class Page:
         name: What it is called in the audit log and in tests; unique.
         handler: Does the work.
         right: Right needed for at least one agency to come here at all; the handler asks again for
-            the agency concerned. None: signed in is enough.
+            the agency concerned. Several: any of them. None: signed in is enough.
         open: No sign-in needed.
         takes: `form`: small, urlencoded, read and checked before the handler; `upload`: the
             handler reads the body and calls `check_forgery` itself; "" for GET.
@@ -164,7 +170,7 @@ class Page:
     path: str
     name: str
     handler: Handler
-    right: Right | None = None
+    right: Right | tuple[Right, ...] | None = None
     open: bool = False
     takes: Literal["", "form", "upload"] = ""
     streams: bool = False
@@ -184,7 +190,7 @@ class Nav:
     vi: str
     en: str
     group: Group
-    right: Right | None = None
+    right: Right | tuple[Right, ...] | None = None
     order: int = 50
 
 
