@@ -18,6 +18,11 @@ class Caller:
     system_id: str
     speaks_for: frozenset[str]
 
+    @property
+    def is_console(self) -> bool:
+        """Tell whether a person acts, in our console; no system's id holds a colon."""
+        return self.system_id.startswith("console:")
+
 
 class Callers(Protocol):
     """Who may call. A change made by another process is seen within a second."""

@@ -280,7 +280,8 @@ class Desk:
         if (
             row is None
             or row["agency"] not in caller.speaks_for
-            or row["offered_at"] is None
+            # RCV-14: what came on paper is for persons, not for systems.
+            or (row["offered_at"] is None and not caller.is_console)
             or row["state"] == ArrivalState.QUARANTINED
         ):
             raise RejectedError(Reason.NOT_FOUND)

@@ -248,6 +248,7 @@ class Mailroom:
         *,
         staff: StaffInfo | None = None,
         decision: Decision = Decision(),  # noqa: B008 - frozen
+        also: Callable[[Row, datetime], Sequence[Change]] | None = None,
     ) -> Row:
         """Report a status on an arrival; return the arrival as it is after.
 
@@ -257,6 +258,8 @@ class Mailroom:
             reason: Its text.
             staff: The person acting, as the sender is told.
             decision: Why a document is taken before its verdict is final (F09), and by whom.
+            also: Returns more rows of the same commit, from the arrival as it is now; what it
+                raises stops the report.
 
         Raises:
             RejectedError: The state forbids it, the code is none an agency reports, no reason, or
@@ -269,7 +272,9 @@ class Mailroom:
             now = self._context.clock.now()
             undetermined.must_be_reasoned(arrival, reported.code.value, decision)
             said = Said(reported.code.value, reason, now, staff)
-            return await self._report(arrival, said, now, decision)
+            more = also(arrival, now) if also is not None else ()
+            built = await self._report(arrival, said, now, decision)
+            return replace(built, change=replace(built.change, rows=(*built.change.rows, *more)))
 
         await self._commit(build)
         return await self._must(arrival_id)
@@ -293,7 +298,7 @@ class Mailroom:
         change = ChangeSet(
             rows=tuple(changes),
             numbers=number,
-            then=_numbering(context, arrival, number, now) if number else None,
+            then=numbering(context, arrival, number, now) if number else None,
         )
         report_id = _told(changes) or await self._said_before(arrival, said.code)
         return _Built(change, report_id, (about or arrival)["consignment_id"])
@@ -396,9 +401,10 @@ def _told(changes: Sequence[Change]) -> str:
     return str(ids[-1]) if ids else ""
 
 
-def _numbering(
+def numbering(
     context: Context, arrival: Row, numbered: tuple[NextNumber, ...], now: datetime
 ) -> Any:
+    """Return what writes an arrival's number once it is taken (DID-04)."""
     counter = numbered[0]
 
     def rows(numbers: Any) -> list[Change]:

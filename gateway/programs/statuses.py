@@ -23,6 +23,9 @@ from gateway.programs.context import Context
 from gateway.programs.routing import LOCAL, owed_to
 from gateway.programs.rows import dumps, entry, event, loads, wake
 
+PAPER: Final = "paper"
+"""Source of an arrival entered by hand (RCV-14)."""
+
 _STATUS_LANE: Final = 1
 # 15 and 16 answer a recall: they say nothing about the document having entered anywhere.
 _ENTERING: Final = frozenset(ArrivalEvent) - {
@@ -163,6 +166,8 @@ def tell(context: Context, arrival: Row, said: Said, now: datetime) -> list[Chan
     its book, and both must be answered.
     """
     changes: list[Change] = []
+    if arrival["source"] == PAPER:
+        return changes  # RCV-14: nobody sent it over a wire, so nobody is answered over one.
     offered = arrival["source"] == LOCAL
     closed = () if arrival["sent_codes"] else loads(arrival["forwarded_from"])
     for written in loads(arrival["addressed_as"]):

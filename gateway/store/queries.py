@@ -120,7 +120,7 @@ QUERIES: Final[dict[str, str]] = {
     "ORDER BY id DESC LIMIT :limit",
     "incidents_of": "SELECT * FROM incident WHERE agency = :agency AND state = :state "
     "AND id < :before ORDER BY id DESC LIMIT :limit",
-    "maintenance": "SELECT * FROM maintenance WHERE id = :id",
+    "maintenance_work": "SELECT * FROM maintenance WHERE id = :id",
     "maintenances": "SELECT * FROM maintenance WHERE id < :before ORDER BY id DESC LIMIT :limit",
     "maintenances_ahead": "SELECT * FROM maintenance WHERE state IN ('announced', 'running') "
     "ORDER BY planned_from LIMIT :limit",
@@ -770,6 +770,40 @@ QUERIES: Final[dict[str, str]] = {
     ),
     "todos_of_document": "SELECT * FROM todo WHERE document = :document ORDER BY id",
     "recipient_groups": "SELECT * FROM recipient_group WHERE agency = :agency ORDER BY name",
+    # -------------------------------------------------------------- the books
+    "books_events": (
+        "SELECT id, seq, subject, at FROM event WHERE seq > :after ORDER BY seq LIMIT :limit"
+    ),
+    "books_event": "SELECT id, seq, subject, at FROM event WHERE seq = :seq",
+    "books_transfers": (
+        "SELECT consignment_id FROM transfer WHERE id IN (SELECT value FROM json_each(:ids)) "
+        "AND consignment_id IS NOT NULL"
+    ),
+    "books_consignments": (
+        "SELECT id, sender, document_id, state, envelope, verdict, legal_class, urgency, "
+        "business_type, issue_year, issue_ordinal, accepted_at, issued_at, 1 AS visible "
+        "FROM consignment WHERE id IN (SELECT value FROM json_each(:ids)) ORDER BY id"
+    ),
+    "books_arrivals": (
+        "SELECT id, agency, sender, sender_name, document_id, state, envelope, verdict, "
+        "legal_class, urgency, source, at_gateway_at, offered_at, entered_system_at, "
+        "received_at_legal, arrival_year, arrival_number, "
+        "CASE WHEN offered_at IS NULL THEN 0 ELSE 1 END AS visible "
+        "FROM arrival WHERE id IN (SELECT value FROM json_each(:ids)) ORDER BY id"
+    ),
+    "books_drafters": (
+        "SELECT consignment_id, account_id FROM draft "
+        "WHERE consignment_id IN (SELECT value FROM json_each(:ids)) ORDER BY id"
+    ),
+    "books_answers": (
+        "SELECT arrival_id, MIN(created_at) AS at FROM status_report "
+        "WHERE arrival_id IN (SELECT value FROM json_each(:ids)) "
+        "AND code IN ('02', '03', '04', '05', '06') GROUP BY arrival_id"
+    ),
+    "books_assigned": (
+        "SELECT * FROM assignment WHERE arrival_id IN (SELECT value FROM json_each(:ids)) "
+        "AND ended_at IS NULL ORDER BY arrival_id, id"
+    ),
     # -------------------------------------------------------------- whole pages at once
     "deliveries_of_many": (
         "SELECT * FROM delivery WHERE consignment_id IN (SELECT value FROM json_each(:ids)) "
