@@ -1,0 +1,222 @@
+"""The books: documents as they are searched, registered and counted, beside the ledger.
+
+Everything in them is derived from the ledger and can be made again; the ledger stays the only
+truth. Protocols and the frozen values crossing them; nothing here does anything.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple, Protocol
+
+from gateway.domain.wording import Asked
+
+Direction = Literal["in", "out"]
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One document as one agency has it: received (`in`) or sent (`out`).
+
+    Args:
+        subject: Id of the arrival or the consignment.
+        direction: Whether it came in or went out.
+        agency: Whose it is.
+        at: When it came or was accepted, ledger text.
+        month: Month of that in Vietnam, `2026-11`.
+        day: Date of the document, ISO, "" for none.
+        year: Year of the register.
+        number: Arrival number, or ordinal of issue; None while there is none.
+        state: Of the arrival or the consignment.
+        type_name: Type of document.
+        urgency: 0…4.
+        signed: `valid`, `invalid`, `unknown` or `unsigned`.
+        partner: Code of the sender; of the first recipient.
+        due_at: Until when it was to be done (SND-01, RCV-08), ledger text, "" where nothing is due.
+        done_at: When it was, "" while it is not.
+        shown: What lists and registers show, JSON-ready.
+        terms: What it is found by.
+    """
+
+    subject: str
+    direction: Direction
+    agency: str
+    at: str
+    month: str
+    day: str
+    year: int
+    number: int | None
+    state: str
+    type_name: str
+    urgency: int
+    signed: str
+    partner: str
+    due_at: str
+    done_at: str
+    shown: Mapping[str, Any]
+    terms: frozenset[str]
+
+    @property
+    def outcome(self) -> str:
+        """Return `on-time`, `late`, `open`, or `none` where nothing is due."""
+        if not self.due_at:
+            return "none"
+        if not self.done_at:
+            return "open"
+        return "on-time" if self.done_at < self.due_at else "late"
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A search.
+
+    Args:
+        asked: Words and properties, those that bound what the person may read among them.
+        state: Only this state, "" for all.
+        first: First day, ISO, of coming or sending, "" for none.
+        last: Last day.
+        before: Only what stands below this place; 0 for the newest.
+        limit: How many.
+    """
+
+    asked: Asked
+    state: str = ""
+    first: str = ""
+    last: str = ""
+    before: int = 0
+    limit: int = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """One document of a page."""
+
+    place: int
+    subject: str
+    direction: Direction
+    agency: str
+    at: str
+    day: str
+    year: int
+    number: int | None
+    state: str
+    type_name: str
+    urgency: int
+    signed: str
+    partner: str
+    due_at: str
+    outcome: str
+    shown: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A page of hits; `older` is what `before` of the next one is, 0 at the end."""
+
+    hits: Sequence[Hit]
+    older: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A part of a register.
+
+    Args:
+        agency: Whose.
+        direction: Which register.
+        year: Its year.
+        month: Only this month, `2026-11`, "" for the whole year.
+        after: Behind this `(number, place)`.
+        limit: How many.
+    """
+
+    agency: str
+    direction: Direction
+    year: int
+    month: str = ""
+    after: tuple[int, int] = (-1, 0)
+    limit: int = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """So many documents of one kind."""
+
+    agency: str
+    direction: Direction
+    month: str
+    type_name: str
+    state: str
+    signed: str
+    outcome: str
+    n: int
+
+
+class Mark(NamedTuple):
+    """An event of the ledger: its place, and by what it is known again in another ledger."""
+
+    cursor: int
+    known_by: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far the books follow the ledger: they hold `done` of `all` events."""
+
+    done: int
+    all: int
+
+    @property
+    def behind(self) -> int:
+        """Return how many events are to be read yet."""
+        return max(0, self.all - self.done)
+
+
+class Following(Protocol):
+    """Who keeps the books up with the ledger."""
+
+    async def caught_up(self, timeout_s: float) -> Progress:
+        """Return when the books hold what the ledger held at the call, or after `timeout_s`."""
+        ...
+
+
+class Books(Protocol):
+    """Where entries are kept. UnavailableError: they cannot be read or written."""
+
+    async def mark(self) -> Mark:
+        """Return up to which event of the ledger they are kept."""
+        ...
+
+    async def put(self, entries: Sequence[Entry], gone: Sequence[str], mark: Mark) -> None:
+        """Write entries over those of the same subject, remove `gone`, and move the mark.
+
+        All or nothing; again does nothing new.
+        """
+        ...
+
+    async def empty(self) -> None:
+        """Forget everything: it is brought again from the first event."""
+        ...
+
+    async def find(self, question: Question) -> Page:
+        """Return a page of what fits, newest first."""
+        ...
+
+    async def register(self, span: Span) -> Page:
+        """Return a page of a register, in the order of its numbers."""
+        ...
+
+    async def counts(self, agencies: Sequence[str], first: str, last: str) -> Sequence[Count]:
+        """Return the counts of some agencies from one month to another; kept, not counted anew."""
+        ...
+
+    async def recount(self, agencies: Sequence[str], first: str, last: str) -> Sequence[Count]:
+        """Return the same, counted anew document by document: what `counts` is checked against."""
+        ...
+
+    async def overdue(self, agencies: Sequence[str], now: str) -> Mapping[tuple[str, str], int]:
+        """Return how many are still open though due, by agency and month."""
+        ...
+
+    async def choices(self, agencies: Sequence[str]) -> Mapping[str, Sequence[str]]:
+        """Return `types` and `years` there are, for filters."""
+        ...

@@ -1,0 +1,150 @@
+"""bookkeeper: keeps the books (search, registers, counts) up with the ledger.
+
+Promises: every document whose rows change is written anew, because every change writes an event
+and the sequencer gives events their place in the order of commits: nothing is ever skipped. Entries
+and the place they reach are one transaction of the books. A crash brings the last page again; books
+of another ledger, as after a restore, are made anew from the first event. Slow or broken books hold
+up nobody but who asks them.
+
+One page: (1) events behind the mark; (2) whose documents they are about; (3) entries from the rows
+as they are now; (4) entries and mark, together.
+"""
+
+import asyncio
+import json
+import zlib
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from gateway import observe
+from gateway.errors import GatewayError
+from gateway.ports import Row
+from gateway.ports.books import Books, Entry, Mark, Progress
+from gateway.programs.bookkeeping import Around, received, sent
+from gateway.programs.context import Context
+from gateway.programs.pulse import Pulse
+
+_PAGE: Final = 300
+_REST_S: Final = 5.0
+_LOOK_S: Final = 60.0
+
+
+class Bookkeeper:
+    """See the module.
+
+    Args:
+        context: The ledger, the catalogue, office hours.
+        books: What is kept.
+        pulse: Says when an event was placed.
+    """
+
+    def __init__(self, context: Context, books: Books, pulse: Pulse) -> None:
+        self._context = context
+        self._books = books
+        self._pulse = pulse
+        self._moved = asyncio.Event()
+        self._mark: Mark | None = None
+
+    async def run(self) -> None:
+        """Follow for ever."""
+        while True:
+            try:
+                seen = await self._pulse.mark("event_seq")
+                if await self.once():
+                    await asyncio.sleep(0)
+                    continue
+                await self._pulse.beyond("event_seq", seen, _LOOK_S)
+            except GatewayError as exc:
+                observe.program_failed(program="bookkeeper", failure=exc, retry_in_s=_REST_S)
+                await asyncio.sleep(_REST_S)
+
+    async def caught_up(self, timeout_s: float) -> Progress:
+        """Return when the books hold what the ledger holds now, or after a while."""
+        wanted = await self._pulse.mark("event_seq")
+        try:
+            async with asyncio.timeout(timeout_s):
+                while (done := await self._done()) < wanted:
+                    await self._moved.wait()
+        except TimeoutError:
+            done = await self._done()
+        return Progress(done, wanted)
+
+    async def _done(self) -> int:
+        mark = self._mark or await self._books.mark()
+        return mark.cursor
+
+    async def once(self) -> bool:
+        """Do one page; return whether there was one."""
+        if self._mark is None:
+            self._mark = await self._known()
+        after = self._mark
+        events = await self._context.ledger.all("books_events", after=after.cursor, limit=_PAGE)
+        if not events:
+            return False
+        entries, gone = await self.entries({row["subject"] for row in events})
+        mark = _mark_of(events[-1])
+        await self._books.put(entries, gone, mark)
+        self._mark = mark
+        self._moved.set()
+        self._moved = asyncio.Event()
+        return True
+
+    async def _known(self) -> Mark:
+        """Return the mark of the books; of those of another ledger nothing is kept."""
+        mark = await self._books.mark()
+        if mark.cursor:
+            row = await self._context.ledger.one("books_event", seq=mark.cursor)
+            if row is None or _mark_of(row) != mark:
+                await self._books.empty()
+                return Mark(0)
+        return mark
+
+    async def entries(self, subjects: set[str]) -> tuple[list[Entry], list[str]]:
+        """Return what the books are to hold of some subjects, and what not any more."""
+        ledger = self._context.ledger
+        ids = json.dumps(sorted(subjects))
+        transfers = await ledger.all("books_transfers", ids=ids)
+        wanted = json.dumps(sorted(subjects | {row["consignment_id"] for row in transfers}))
+        outgoing = await ledger.all("books_consignments", ids=wanted)
+        incoming = await ledger.all("books_arrivals", ids=ids)
+        around = await self._around(outgoing, incoming)
+        return await asyncio.to_thread(self._built, outgoing, incoming, around)
+
+    async def _around(self, outgoing: Sequence[Row], incoming: Sequence[Row]) -> Around:
+        ledger = self._context.ledger
+        out, came = (json.dumps([row["id"] for row in rows]) for rows in (outgoing, incoming))
+        deliveries: dict[str, list[Row]] = {}
+        if outgoing:
+            for row in await ledger.all("deliveries_of_many", ids=out):
+                deliveries.setdefault(row["consignment_id"], []).append(row)
+        drafters = await ledger.all("books_drafters", ids=out) if outgoing else ()
+        answers = await ledger.all("books_answers", ids=came) if incoming else ()
+        assigned = await ledger.all("books_assigned", ids=came) if incoming else ()
+        return Around(
+            deliveries,
+            {row["arrival_id"]: row["at"] for row in answers},
+            {row["consignment_id"]: row["account_id"] for row in drafters},
+            {row["arrival_id"]: row for row in assigned},
+        )
+
+    def _built(
+        self, outgoing: Sequence[Row], incoming: Sequence[Row], around: Around
+    ) -> tuple[list[Entry], list[str]]:
+        entries, gone = [], []
+        for rows, build in ((outgoing, sent), (incoming, received)):
+            for row in rows:
+                # SEC-01: what is set apart is found by nobody.
+                if row["state"] == "quarantined" or not row["visible"]:
+                    gone.append(row["id"])
+                    continue
+                try:
+                    entries.append(build(self._context, row, around))
+                except (ValueError, KeyError, TypeError, AttributeError) as exc:
+                    # Our own rows: a bug. One document is missing in the search, not all behind it.
+                    observe.program_failed(program="bookkeeper", failure=exc, retry_in_s=0)
+        return entries, gone
+
+
+def _mark_of(row: Mapping[str, object]) -> Mark:
+    text = f"{row['seq']} {row['id']} {row['subject']} {row['at']}"
+    return Mark(int(str(row["seq"])), zlib.crc32(text.encode()))

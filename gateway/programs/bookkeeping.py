@@ -1,0 +1,239 @@
+"""What the books hold of a document: lines of a register, terms, what is due and when it was done.
+
+Builders only, from rows of the ledger; anything a stranger left out is blank.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime, time, timedelta
+from typing import Any, Final
+
+from gateway.domain.moments import VIETNAM, from_text, to_text
+from gateway.domain.wording import flag, terms_of
+from gateway.domain.worktime import issue_deadline
+from gateway.ports import Row
+from gateway.ports.books import Direction, Entry
+from gateway.programs.context import Context
+from gateway.programs.rows import loads
+
+_SIGNED: Final[Mapping[str, str]] = {"valid": "valid", "invalid": "invalid"}
+_MOST_NAMES: Final = 60
+_LONGEST: Final = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Around:
+    """What other rows say of some documents, by their ids.
+
+    Args:
+        deliveries: Of consignments.
+        answers: When an arrival was first accepted, returned or worked on.
+        drafters: Who prepared a consignment.
+        assigned: To whom an arrival is given now.
+    """
+
+    deliveries: Mapping[str, Sequence[Row]] = field(default_factory=dict)
+    answers: Mapping[str, str] = field(default_factory=dict)
+    drafters: Mapping[str, str] = field(default_factory=dict)
+    assigned: Mapping[str, Row] = field(default_factory=dict)
+
+
+def sent(context: Context, row: Row, around: Around) -> Entry:
+    """Return the entry of a consignment."""
+    header = loads(row["envelope"]).get("header", {})
+    deliveries = around.deliveries.get(row["id"], ())
+    names = [d["name"] or d["agency"] for d in deliveries]
+    day = _day(header)
+    known = _Known(context, row["sender"], "out", row["accepted_at"], header)
+    done_at = row["issued_at"] or ""
+    account = around.drafters.get(row["id"], "")
+    shown = known.shown(
+        to=names[:_MOST_NAMES],
+        to_more=max(0, len(names) - _MOST_NAMES),
+        sent_at=row["issued_at"],
+        document_id=row["document_id"] or "",
+        kept=row["business_type"],
+    )
+    texts = [
+        row["document_id"] or "",
+        *names[:_MOST_NAMES],
+        *(d["agency"] for d in deliveries[:_MOST_NAMES]),
+    ]
+    return known.entry(
+        row,
+        year=row["issue_year"] or known.at.year,
+        number=row["issue_ordinal"],
+        partner=deliveries[0]["agency"] if deliveries else "",
+        due_at=_issue_due(context, row["sender"], day),
+        done_at=done_at,
+        shown=shown,
+        texts=texts,
+        accounts=[account] if account else [],
+    )
+
+
+def received(context: Context, row: Row, around: Around) -> Entry:
+    """Return the entry of an arrival."""
+    header = loads(row["envelope"]).get("header", {})
+    came_at = row["entered_system_at"] or row["offered_at"] or row["at_gateway_at"]
+    known = _Known(context, row["agency"], "in", came_at, header)
+    name = row["sender_name"] or _of(header, "sender", "organ_name")
+    given = around.assigned.get(row["id"], {})
+    shown = known.shown(
+        **{"from": name or row["sender"], "from_code": row["sender"]},
+        came_at=came_at,
+        legal_at=row["received_at_legal"],
+        unit=given.get("lead") or given.get("name") or "",
+        unit_due=given.get("due_on") or "",
+        unit_at=given.get("at") or "",
+        document_id=row["document_id"],
+        source=row["source"],
+    )
+    number = row["arrival_number"]
+    return known.entry(
+        row,
+        year=row["arrival_year"] or known.at.year,
+        number=number,
+        partner=row["sender"],
+        due_at=_register_due(context, row["agency"], row["received_at_legal"]),
+        done_at=around.answers.get(row["id"], ""),
+        shown=shown,
+        texts=[row["document_id"], name, row["sender"], "" if number is None else str(number)],
+        accounts=[given["account_id"]] if given.get("account_id") else [],
+    )
+
+
+class _Known:
+    """What is alike in both directions."""
+
+    def __init__(
+        self,
+        context: Context,
+        agency: str,
+        direction: Direction,
+        at: str,
+        header: Mapping[str, Any],
+    ) -> None:
+        self.agency, self.direction, self.header = agency, direction, header
+        self.at_text = at
+        self.at = from_text(at).astimezone(VIETNAM)
+        found = context.directory().get(agency)
+        self.name = found.name if found is not None else ""
+
+    def shown(self, **more: Any) -> dict[str, Any]:
+        """Return what lists and registers show."""
+        header = self.header
+        number, notation = _text(header, "code_number"), _text(header, "code_notation")
+        made = {
+            "code": f"{number}/{notation}" if notation else number,
+            "subject": _text(header, "subject"),
+            "signer": _of(header, "signer", "full_name"),
+            "place": _text(header, "place"),
+            "copies": header.get("promulgation_amount"),
+            "pages": header.get("page_amount"),
+            "due": header.get("due_date") or "",
+            "replies": [
+                r.get("code") or r.get("document_id") or ""
+                for r in (header.get("response_for") or ())[:10]
+            ],
+        }
+        return {k: v for k, v in (made | more).items() if v not in {None, "", 0} and v != []}
+
+    def entry(
+        self,
+        row: Row,
+        *,
+        year: int,
+        number: int | None,
+        partner: str,
+        due_at: str,
+        done_at: str,
+        shown: Mapping[str, Any],
+        texts: Sequence[str],
+        accounts: Sequence[str],
+    ) -> Entry:
+        """Return the whole."""
+        header = self.header
+        day = _day(header)
+        type_name = _text(header, "type_name")[:100]
+        flags = {
+            flag(self.direction, self.agency),
+            flag("type", type_name),
+            flag("urgency", str(row["urgency"])),
+            flag("partner", partner),
+            *(flag("account", account) for account in accounts),
+        }
+        words = terms_of(
+            [
+                *texts,
+                str(shown.get("code", "")),
+                str(shown.get("subject", "")),
+                str(shown.get("signer", "")),
+                type_name,
+                self.name,
+                self.agency,
+                *header.get("to_places", ())[:_MOST_NAMES],
+            ],
+            [d for d in (day, self.at.date()) if d is not None],
+        )
+        return Entry(
+            subject=row["id"],
+            direction=self.direction,
+            agency=self.agency,
+            at=self.at_text,
+            month=f"{self.at:%Y-%m}",
+            day=day.isoformat() if day is not None else "",
+            year=year,
+            number=number,
+            state=row["state"],
+            type_name=type_name,
+            urgency=row["urgency"],
+            signed=_signed(row),
+            partner=partner,
+            due_at=due_at,
+            done_at=done_at,
+            shown=shown,
+            terms=words | flags,
+        )
+
+
+def _signed(row: Row) -> str:
+    # RPT-02: signed or not; what could not be decided is neither.
+    if row["legal_class"] == "unsigned":
+        return "unsigned"
+    return _SIGNED.get(row["verdict"], "unknown")
+
+
+def _issue_due(context: Context, agency: str, signed_on: date | None) -> str:
+    # SND-01 (S003 art 7.2): counted from the day of the document, which is the day it was signed.
+    if signed_on is None:
+        return ""
+    try:
+        return to_text(issue_deadline(signed_on, context.calendar(agency)))
+    except (ValueError, OverflowError):
+        return ""  # no hours are known for that day
+
+
+def _register_due(context: Context, agency: str, legal_at: str | None) -> str:
+    # RCV-08 (NĐ30 art 4.2c): the day it came, at the latest the next working day.
+    if not legal_at:
+        return ""
+    try:
+        came = from_text(legal_at).astimezone(VIETNAM).date()
+        last = context.calendar(agency).calendar.next_working_day(came)
+        return to_text(datetime.combine(last + timedelta(days=1), time(), VIETNAM))
+    except (ValueError, OverflowError):
+        return ""
+
+
+def _day(header: Mapping[str, Any]) -> date | None:
+    text = header.get("promulgation_date")
+    return date.fromisoformat(text) if text else None
+
+
+def _text(header: Mapping[str, Any], name: str) -> str:
+    return str(header.get(name) or "")[:_LONGEST]
+
+
+def _of(header: Mapping[str, Any], block: str, name: str) -> str:
+    return str((header.get(block) or {}).get(name) or "")[:_LONGEST]

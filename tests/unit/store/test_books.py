@@ -1,0 +1,145 @@
+"""The books answer what a look at every document would, and count what they hold."""
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from gateway.domain.wording import Asked, asked, flag, one_of, terms_of
+from gateway.errors import UnavailableError
+from gateway.ports.books import Entry, Mark, Question, Span
+from gateway.store.books import FileBooks
+
+WORDS = ("quyết", "quyêt", "quyet", "định", "hoà", "hòa", "ủy", "uỷ", "đồng", "dong", "05", "5")
+WORDS += ("tháp", "H37.02", "ß", "漢字", "ก็", "x_y", "AND", '"', "2026", "a\u0301b", "NEAR(", "*")
+
+
+def made(number, *texts, agency="H37.02", **more):
+    entry = Entry(
+        subject=f"id-{number}",
+        direction="in",
+        agency=agency,
+        at=f"2026-11-{number % 28 + 1:02}T01:00:00.000000Z",
+        month=f"2026-{number % 3 + 9:02}",
+        day="2026-11-05",
+        year=2026,
+        number=number,
+        state="taken",
+        type_name="Công văn",
+        urgency=0,
+        signed="valid",
+        partner="H57",
+        due_at="2026-11-20T00:00:00.000000Z",
+        done_at="",
+        shown={"subject": " ".join(texts)},
+        terms=terms_of(texts) | {flag("in", agency)},
+    )
+    return replace(entry, **more)
+
+
+@pytest.fixture
+def books(tmp_path):
+    kept = FileBooks(tmp_path / "books" / "books.sqlite")
+    yield kept
+    kept.close()
+
+
+async def found(books, question):
+    places, before = [], 0
+    while True:
+        page = await books.find(replace(question, before=before))
+        places += [hit.subject for hit in page.hits]
+        if not (before := page.older):
+            return places
+
+
+TEXTS = st.lists(st.sampled_from(WORDS) | st.text(max_size=6), max_size=5)
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    documents=st.lists(st.tuples(TEXTS, st.sampled_from(["H37.02", "H37.04"])), max_size=8),
+    question=TEXTS,
+    agencies=st.sets(st.sampled_from(["H37.02", "H37.04", "H37"]), min_size=1),
+)
+def test_a_question_is_answered_as_by_a_look_at_every_document(
+    books, documents, question, agencies
+):
+    async def play():
+        await books.empty()
+        entries = [made(n, *texts, agency=agency) for n, (texts, agency) in enumerate(documents)]
+        await books.put(entries, [], Mark(1))
+        wanted = one_of("in", agencies).both(asked(" ".join(question)))
+        naive = [e.subject for e in reversed(entries) if wanted.fits(e.terms)]
+        assert await found(books, Question(wanted, limit=3)) == naive
+
+    asyncio.run(play())
+
+
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 5), st.sampled_from(["taken", "accepted", "gone"]), st.booleans()),
+        max_size=20,
+    )
+)
+def test_counts_are_those_of_the_documents(books, changes):
+    async def play():
+        await books.empty()
+        for n, (number, state, late) in enumerate(changes, 1):
+            done = "2026-11-21T00:00:00.000000Z" if late else ""
+            one = made(number, f"word{n}", state=state, done_at=done)
+            gone = [one.subject] if state == "gone" else []
+            await books.put([] if gone else [one], gone, Mark(n))
+        kept = await books.counts(["H37.02"], "2026-01", "2026-12")
+        anew = await books.recount(["H37.02"], "2026-01", "2026-12")
+        assert sorted(map(repr, kept)) == sorted(map(repr, anew))
+
+    asyncio.run(play())
+
+
+async def test_what_changed_is_found_by_what_it_is_now(books):
+    await books.put([made(1, "hoà giải")], [], Mark(1))
+    await books.put([made(1, "trợ cấp")], [], Mark(2, 77))
+    assert await found(books, Question(asked("hoa"))) == []
+    assert await found(books, Question(asked("tro cap"))) == ["id-1"]
+    await books.put([], ["id-1"], Mark(3))
+    assert await found(books, Question(asked("tro cap"))) == []
+    assert (await books.mark()) == Mark(3)
+
+
+async def test_a_register_goes_by_its_numbers(books):
+    several = [made(n, "x") for n in (5, 3, 9, 7)]
+    unnumbered = replace(made(4, "x"), number=None)
+    await books.put([*several, unnumbered, made(6, "x", year=2025)], [], Mark(1))
+    first = await books.register(Span("H37.02", "in", 2026, limit=3))
+    assert [hit.number for hit in first.hits] == [3, 5, 7]
+    last = first.hits[-1]
+    rest = await books.register(Span("H37.02", "in", 2026, after=(last.number, last.place)))
+    assert ([hit.number for hit in rest.hits], rest.older) == ([9], 0)
+    month = await books.register(Span("H37.02", "in", 2026, month="2026-09"))
+    assert [hit.number for hit in month.hits] == [3, 9]
+
+
+async def test_books_are_there_after_a_restart_and_damaged_ones_are_made_anew(tmp_path):
+    path = tmp_path / "books.sqlite"
+    first = FileBooks(path)
+    await first.put([made(1, "hoà")], [], Mark(4, 2))
+    first.close()
+    second = FileBooks(path)
+    assert await second.mark() == Mark(4, 2)
+    assert await found(second, Question(asked("hoà"))) == ["id-1"]
+    second.close()
+    path.write_bytes(b"not a database at all" * 100)
+    third = FileBooks(path)
+    assert await third.mark() == Mark(0)
+    third.close()
+    with pytest.raises(UnavailableError):
+        await third.mark()
+
+
+async def test_no_words_find_nothing(books):
+    await books.put([made(1, "x")], [], Mark(1))
+    assert await found(books, Question(Asked())) == []
