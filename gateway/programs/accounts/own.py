@@ -251,7 +251,8 @@ async def sessions_of(means: Means, account_id: str, current: str = "") -> Seque
     idle = to_text(means.clock.now() - means.rules.idle)
     living = [r for r in rows if _lives(r, now, idle)]
     rest = [r for r in rows if not _lives(r, now, idle)]
-    rest.sort(key=lambda row: row["began_at"], reverse=True)
+    for some in (living, rest):
+        some.sort(key=lambda row: (row["id"] == current, row["began_at"]), reverse=True)
     return [session_view(row, current) for row in (*living, *rest)][:_MOST_SESSIONS]
 
 
