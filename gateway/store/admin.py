@@ -342,6 +342,9 @@ class LedgerAdmin:
                 sealed = anew(row["system_id"], row["id"], base64.b64decode(row["sealed"]))
                 text = base64.b64encode(sealed).decode("ascii")
                 rows.append(Update("credential", {"id": row["id"]}, {"sealed": text}))
+            factors = self._all(QUERIES["factors"])
+            rows += rows_of.factors_sealed(factors, anew)
+            found += factors
             why = rows_of.stated(reason, "a reason")
             rows += self._audit(now, "secrets-resealed", by, "secrets:all", why, value=len(found))
             self._apply(rows, registry=True)

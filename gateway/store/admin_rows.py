@@ -1,7 +1,7 @@
 """Between what operations type and the rows of the ledger. Pure; a row is a fact once committed."""
 
 import base64
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
@@ -89,6 +89,21 @@ def ended(old: Sequence[CredentialRow], now: datetime, overlap: timedelta) -> li
     for row in ordered[len(kept) :]:
         rows.append(Update("credential", {"id": row.id}, {"revoked_at": to_text(now)}))  # noqa: PERF401
     return rows
+
+
+def factors_sealed(rows: Iterable[Row], anew: Callable[[str, str, bytes], bytes]) -> list[Change]:
+    """Return the changes that seal second factors of persons anew."""
+    changes: list[Change] = []
+    for row in rows:
+        values = {
+            name: base64.b64encode(
+                anew(f"account:{row['id']}", "totp", base64.b64decode(row[name]))
+            ).decode("ascii")
+            for name in ("totp", "totp_next")
+            if row[name]
+        }
+        changes.append(Update("account", {"id": row["id"]}, values))
+    return changes
 
 
 def credential_row(row: Row) -> CredentialRow:

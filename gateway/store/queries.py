@@ -198,6 +198,9 @@ QUERIES: Final[dict[str, str]] = {
         "SELECT * FROM account WHERE oidc_issuer = :issuer AND oidc_subject = :subject"
     ),
     "accounts_by_mail": "SELECT * FROM account WHERE mail = :mail AND state != 'closed' LIMIT 2",
+    "factors": (
+        "SELECT id, totp, totp_next FROM account WHERE totp IS NOT NULL OR totp_next IS NOT NULL"
+    ),
     "agency_named": "SELECT code, name, status FROM agency WHERE code = :code",
     # ACC-06: those that belong to some agencies, or have a grant for one of them.
     "accounts": (
@@ -803,6 +806,13 @@ QUERIES: Final[dict[str, str]] = {
     "books_assigned": (
         "SELECT * FROM assignment WHERE arrival_id IN (SELECT value FROM json_each(:ids)) "
         "AND ended_at IS NULL ORDER BY arrival_id, id"
+    ),
+    "saved_searches": "SELECT * FROM saved_search WHERE account_id = :account_id ORDER BY name",
+    "snapshots_of": (
+        "SELECT * FROM snapshot WHERE agency = :agency AND kind = 'exchange' ORDER BY period DESC"
+    ),
+    "snapshot_of": (
+        "SELECT * FROM snapshot WHERE agency = :agency AND kind = 'exchange' AND period = :period"
     ),
     # -------------------------------------------------------------- whole pages at once
     "deliveries_of_many": (
