@@ -942,6 +942,83 @@ calendar_year = Table(
     _text("confirmed_by"),
     _text("confirmed_at"),
 )
+# OPS-09: what went wrong, whom it was told, how it ended; never removed.
+incident = Table(
+    "incident",
+    metadata,
+    _id(),
+    _text("agency", default=""),
+    _text("kind"),
+    _text("title"),
+    _text("detail", default=""),
+    _text("subject", default=""),
+    _text("occurred_at"),
+    _text("opened_by"),
+    _text("opened_at"),
+    _text("notes", default="[]"),
+    _text("state", default="open"),
+    _text("outcome", default=""),
+    _text("closed_by", default=""),
+    _text("closed_at", null=True),
+    Index("ix_incident_state", "state", "id"),
+    Index("ix_incident_agency", "agency", "state", "id"),
+)
+# OPS-06, OPS-07: maintenance announced, begun and done, with the reports of before and after.
+maintenance = Table(
+    "maintenance",
+    metadata,
+    _id(),
+    _text("title"),
+    _text("detail", default=""),
+    _text("approval", default=""),
+    _text("planned_from"),
+    _text("planned_to"),
+    _text("state"),
+    _text("announced_by"),
+    _text("announced_at"),
+    _text("began_at", null=True),
+    _text("ended_at", null=True),
+    _text("before", default=""),
+    _text("after", default=""),
+    _text("note", default=""),
+    Index("ix_maintenance_state", "state", "ended_at"),
+)
+# OPS-08: what was done by other means during an outage, entered afterwards: when it really was, and
+# when it was written down, are two columns for ever.
+outage_entry = Table(
+    "outage_entry",
+    metadata,
+    _id(),
+    _text("agency"),
+    _text("direction"),
+    _text("party"),
+    _text("notation", default=""),
+    _text("title"),
+    _text("means"),
+    _text("occurred_at"),
+    _text("entered_at"),
+    _text("entered_by"),
+    _text("reason"),
+    _text("incident_id", default=""),
+    Index("ix_outage_entry_agency", "agency", "id"),
+)
+# ORG-09: devices with secret keys; each step of their way is an event of its own.
+key_device = Table(
+    "key_device",
+    metadata,
+    _id(),
+    _text("agency"),
+    _text("serial"),
+    _text("purpose"),
+    _text("certificate", default=""),
+    _text("valid_to", null=True),
+    _text("holder"),
+    _text("permission", default=""),
+    _text("state"),
+    _text("since"),
+    _text("note", default=""),
+    UniqueConstraint("agency", "serial"),
+)
 # Who does what only one may do. `beat` moves as long as the holder lives; `token` grows with each
 # new holder, so that a change set of the one before can be refused.
 lease = Table(
@@ -1132,6 +1209,30 @@ account_link = Table(
     _text("expires_at"),
     _text("used_at", null=True),
     Index("ix_account_link_account", "account_id"),
+)
+# RPT-11: searches persons keep. RPT-09: figures of a month as they were, never changed again.
+saved_search = Table(
+    "saved_search",
+    metadata,
+    _id(),
+    _text("account_id"),
+    _text("name"),
+    _text("query"),
+    _text("created_at"),
+    UniqueConstraint("account_id", "name"),
+)
+snapshot = Table(
+    "snapshot",
+    metadata,
+    _id(),
+    _text("agency"),
+    _text("kind"),
+    _text("period"),
+    _text("figures"),
+    _text("sha256"),
+    _text("made_at"),
+    _text("made_by"),
+    UniqueConstraint("agency", "kind", "period"),
 )
 meta = Table("meta", metadata, Column("key", Text, primary_key=True), _text("value"))
 

@@ -26,6 +26,8 @@ GROWING = (
 PARTIAL = ("ix_consignment_open", "ix_consignment_held", "ix_transfer_held", "ix_inbound_open")
 # Asked by hand, seldom, about everything; or the first rows only, in the order of the key.
 WHOLE = {
+    "blobs_lately": "the last files, in the order of the key",
+    "integrity_counts": "a report of integrity counts all, by hand around maintenance",
     "acceptances_of": "an export reads all receipts",
     "evidence_count": "reverify shows how far it is",
     "tree_heads": "an export reads all heads",

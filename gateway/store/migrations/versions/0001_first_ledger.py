@@ -29,6 +29,7 @@ def upgrade() -> None:
     _proof()
     _work()
     _feeds()
+    _kept_by_persons()
     _accounts()
     _drafts()
 
@@ -844,6 +845,78 @@ def _work() -> None:
         sa.PrimaryKeyConstraint("year", name="pk_calendar_year"),
     )
     op.create_table(
+        "incident",
+        sa.Column("id", TEXT, nullable=False),
+        sa.Column("agency", TEXT, nullable=False, server_default=sa.text("''")),
+        sa.Column("kind", TEXT, nullable=False),
+        sa.Column("title", TEXT, nullable=False),
+        sa.Column("detail", TEXT, nullable=False, server_default=sa.text("''")),
+        sa.Column("subject", TEXT, nullable=False, server_default=sa.text("''")),
+        sa.Column("occurred_at", TEXT, nullable=False),
+        sa.Column("opened_by", TEXT, nullable=False),
+        sa.Column("opened_at", TEXT, nullable=False),
+        sa.Column("notes", TEXT, nullable=False, server_default=sa.text("'[]'")),
+        sa.Column("state", TEXT, nullable=False, server_default=sa.text("'open'")),
+        sa.Column("outcome", TEXT, nullable=False, server_default=sa.text("''")),
+        sa.Column("closed_by", TEXT, nullable=False, server_default=sa.text("''")),
+        sa.Column("closed_at", TEXT, nullable=True),
+        sa.PrimaryKeyConstraint("id", name="pk_incident"),
+    )
+    op.create_index("ix_incident_state", "incident", ["state", "id"])
+    op.create_index("ix_incident_agency", "incident", ["agency", "state", "id"])
+    op.create_table(
+        "maintenance",
+        sa.Column("id", TEXT, nullable=False),
+        sa.Column("title", TEXT, nullable=False),
+        sa.Column("detail", TEXT, nullable=False, server_default=sa.text("''")),
+        sa.Column("approval", TEXT, nullable=False, server_default=sa.text("''")),
+        sa.Column("planned_from", TEXT, nullable=False),
+        sa.Column("planned_to", TEXT, nullable=False),
+        sa.Column("state", TEXT, nullable=False),
+        sa.Column("announced_by", TEXT, nullable=False),
+        sa.Column("announced_at", TEXT, nullable=False),
+        sa.Column("began_at", TEXT, nullable=True),
+        sa.Column("ended_at", TEXT, nullable=True),
+        sa.Column("before", TEXT, nullable=False, server_default=sa.text("''")),
+        sa.Column("after", TEXT, nullable=False, server_default=sa.text("''")),
+        sa.Column("note", TEXT, nullable=False, server_default=sa.text("''")),
+        sa.PrimaryKeyConstraint("id", name="pk_maintenance"),
+    )
+    op.create_index("ix_maintenance_state", "maintenance", ["state", "ended_at"])
+    op.create_table(
+        "outage_entry",
+        sa.Column("id", TEXT, nullable=False),
+        sa.Column("agency", TEXT, nullable=False),
+        sa.Column("direction", TEXT, nullable=False),
+        sa.Column("party", TEXT, nullable=False),
+        sa.Column("notation", TEXT, nullable=False, server_default=sa.text("''")),
+        sa.Column("title", TEXT, nullable=False),
+        sa.Column("means", TEXT, nullable=False),
+        sa.Column("occurred_at", TEXT, nullable=False),
+        sa.Column("entered_at", TEXT, nullable=False),
+        sa.Column("entered_by", TEXT, nullable=False),
+        sa.Column("reason", TEXT, nullable=False),
+        sa.Column("incident_id", TEXT, nullable=False, server_default=sa.text("''")),
+        sa.PrimaryKeyConstraint("id", name="pk_outage_entry"),
+    )
+    op.create_index("ix_outage_entry_agency", "outage_entry", ["agency", "id"])
+    op.create_table(
+        "key_device",
+        sa.Column("id", TEXT, nullable=False),
+        sa.Column("agency", TEXT, nullable=False),
+        sa.Column("serial", TEXT, nullable=False),
+        sa.Column("purpose", TEXT, nullable=False),
+        sa.Column("certificate", TEXT, nullable=False, server_default=sa.text("''")),
+        sa.Column("valid_to", TEXT, nullable=True),
+        sa.Column("holder", TEXT, nullable=False),
+        sa.Column("permission", TEXT, nullable=False, server_default=sa.text("''")),
+        sa.Column("state", TEXT, nullable=False),
+        sa.Column("since", TEXT, nullable=False),
+        sa.Column("note", TEXT, nullable=False, server_default=sa.text("''")),
+        sa.PrimaryKeyConstraint("id", name="pk_key_device"),
+        sa.UniqueConstraint("agency", "serial", name="uq_key_device_agency_serial"),
+    )
+    op.create_table(
         "lease",
         sa.Column("name", TEXT, nullable=False),
         sa.Column("holder", TEXT, nullable=False, server_default=sa.text("''")),
@@ -1144,3 +1217,30 @@ def _accounts() -> None:
 def downgrade() -> None:
     """Refuse: a ledger is never taken apart."""
     raise NotImplementedError("there is nothing before the first ledger: restore a backup instead")
+
+
+def _kept_by_persons() -> None:
+    """Saved searches, frozen figures."""
+    op.create_table(
+        "saved_search",
+        sa.Column("id", TEXT, nullable=False),
+        sa.Column("account_id", TEXT, nullable=False),
+        sa.Column("name", TEXT, nullable=False),
+        sa.Column("query", TEXT, nullable=False),
+        sa.Column("created_at", TEXT, nullable=False),
+        sa.PrimaryKeyConstraint("id", name="pk_saved_search"),
+        sa.UniqueConstraint("account_id", "name", name="uq_saved_search_account_id_name"),
+    )
+    op.create_table(
+        "snapshot",
+        sa.Column("id", TEXT, nullable=False),
+        sa.Column("agency", TEXT, nullable=False),
+        sa.Column("kind", TEXT, nullable=False),
+        sa.Column("period", TEXT, nullable=False),
+        sa.Column("figures", TEXT, nullable=False),
+        sa.Column("sha256", TEXT, nullable=False),
+        sa.Column("made_at", TEXT, nullable=False),
+        sa.Column("made_by", TEXT, nullable=False),
+        sa.PrimaryKeyConstraint("id", name="pk_snapshot"),
+        sa.UniqueConstraint("agency", "kind", "period", name="uq_snapshot_agency_kind_period"),
+    )
