@@ -5,7 +5,8 @@ operating system before a foreign byte is read; it writes nothing but its answer
 costs only the pictures.
 
 Standard input: one JSON object `{path, wanted: [{signature, page, rectangle}], width}`. Standard
-output: one JSON object `{pages: {number: {width, height, png}}, marks: {signature: [x, y, w, h]}}`.
+output: one JSON object `{pages: {number: {width, height, png}}, marks: {signature: [x, y, w, h]},
+count: pages of the file}`.
 """
 
 import base64
@@ -49,6 +50,7 @@ def draw(path: str, wanted: list[dict[str, Any]], width: int) -> dict[str, Any]:
     marks: dict[str, list[float]] = {}
     with pypdfium2.PdfDocument(path) as document:
         document.init_forms()
+        count = len(document)
         for number in sorted({int(one["page"]) for one in wanted}):
             if number > len(document):
                 continue
@@ -66,7 +68,7 @@ def draw(path: str, wanted: list[dict[str, Any]], width: int) -> dict[str, Any]:
                 continue
             finally:
                 page.close()
-    return {"pages": pages, "marks": marks}
+    return {"pages": pages, "marks": marks, "count": count}
 
 
 def _page(page: Any, width: int) -> dict[str, Any] | None:

@@ -20,6 +20,7 @@ from gateway.verifier.process import bare_environment
 _WIDTH: Final = 400
 _MAX_ANSWER: Final = 16 * 1024 * 1024
 _MAX_PNG: Final = 600 * 1024
+_MAX_WHOLE_PNG: Final = 4 * 1024 * 1024
 
 
 class PageRenderer:
@@ -57,6 +58,18 @@ class PageRenderer:
         async with self._room:
             return _pictures(await self._ask(_job(path, wanted)))
 
+    async def page(self, path: Path, number: int, width: int) -> tuple[int, PagePicture | None]:
+        """Return how many pages a PDF has, 0 when it cannot be read, and the picture of one.
+
+        Args:
+            path: The file; it must stay readable until the answer.
+            number: Of the page, from 1.
+            width: Of the picture, pixels.
+        """
+        async with self._room:
+            answer = await self._ask(_job(path, (Wanted(0, number, None),), width))
+        return _count(answer), _pictures(answer, _MAX_WHOLE_PNG).pages.get(number)
+
     async def _ask(self, job: bytes) -> bytes:
         """Run one process; b"" when it fails, whatever the reason."""
         try:
@@ -88,9 +101,9 @@ class PageRenderer:
                 await process.wait()
 
 
-def _job(path: Path, wanted: Sequence[Wanted]) -> bytes:
+def _job(path: Path, wanted: Sequence[Wanted], width: int = _WIDTH) -> bytes:
     found = [{"signature": w.signature, "page": w.page, "rectangle": w.rectangle} for w in wanted]
-    return json.dumps({"path": str(path.absolute()), "width": _WIDTH, "wanted": found}).encode()
+    return json.dumps({"path": str(path.absolute()), "width": width, "wanted": found}).encode()
 
 
 async def _exchange(process: asyncio.subprocess.Process, job: bytes) -> bytes:
@@ -108,11 +121,18 @@ async def _exchange(process: asyncio.subprocess.Process, job: bytes) -> bytes:
     return bytes(answer) if await process.wait() == 0 else b""
 
 
-def _pictures(answer: bytes) -> Pictures:
+def _count(answer: bytes) -> int:
+    try:
+        return max(0, int(json.loads(answer)["count"]))
+    except (ValueError, KeyError, TypeError):
+        return 0
+
+
+def _pictures(answer: bytes, most: int = _MAX_PNG) -> Pictures:
     """Read an answer; it comes from a process that read a stranger's file, so it is checked."""
     try:
         found: dict[str, Any] = json.loads(answer)
-        pages = {int(number): _page(page) for number, page in found["pages"].items()}
+        pages = {int(number): _page(page, most) for number, page in found["pages"].items()}
         marks = {
             int(index): (float(box[0]), float(box[1]), float(box[2]), float(box[3]))
             for index, box in found["marks"].items()
@@ -123,8 +143,8 @@ def _pictures(answer: bytes) -> Pictures:
     return Pictures(drawn, marks)
 
 
-def _page(page: dict[str, Any]) -> PagePicture | None:
+def _page(page: dict[str, Any], most: int) -> PagePicture | None:
     image = base64.b64decode(page["png"], validate=True)
-    if len(image) > _MAX_PNG or not image.startswith(b"\x89PNG\r\n\x1a\n"):
+    if len(image) > most or not image.startswith(b"\x89PNG\r\n\x1a\n"):
         return None
     return PagePicture(image, int(page["width"]), int(page["height"]))

@@ -6,7 +6,6 @@ the renderer's own limit.
 
 import asyncio
 from collections.abc import (
-    AsyncIterator,
     Awaitable,
     Callable,
     Container,
@@ -28,6 +27,7 @@ from gateway.rules.holders import HOLDER_RULES
 from gateway.trust.pictures import NO_PICTURES, Pictures, Wanted, wanted
 from gateway.trust.render import from_json
 from gateway.trust.report import VerificationReport
+from gateway.web.previews import Previews, spool
 from gateway.web.scratch import Scratch
 
 _MAX_DRAWN_BYTES: Final = 64 << 20
@@ -53,6 +53,7 @@ class Studio:
         painter: Draws pages; None for reports without pictures.
         scratch: Where a file lies while its pages are drawn; None: no pictures of stored files.
         printer: Seals what is printed; None: printed reports are not sealed.
+        previews: Pages of stored files as pictures, for persons; None where nobody looks.
     """
 
     def __init__(
@@ -62,7 +63,10 @@ class Studio:
         painter: Painter | None = None,
         scratch: Scratch | None = None,
         printer: Printer | None = None,
+        *,
+        previews: Previews | None = None,
     ) -> None:
+        self.previews = previews
         self._printer = printer
         self._contact = contact or Contact()
         self._gateway = gateway
@@ -145,13 +149,6 @@ class Studio:
         if self._painter is None or report.size_bytes > _MAX_DRAWN_BYTES:
             return NO_PICTURES
         return await self._painter.draw(path, wanted(report))
-
-
-async def spool(path: Path, chunks: AsyncIterator[bytes]) -> None:
-    """Write a stream to a file; not durable."""
-    with path.open("wb") as file:
-        async for chunk in chunks:
-            file.write(chunk)
 
 
 def facts_of(document: Json, legal_class: str, *, pending: bool) -> DocumentFacts:
