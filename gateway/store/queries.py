@@ -136,8 +136,8 @@ QUERIES: Final[dict[str, str]] = {
     "(SELECT COUNT(*) FROM verification) AS verification, "
     "(SELECT COUNT(*) FROM counter) AS counter",
     "entry_at": "SELECT * FROM receipt_entry WHERE idx = :idx",
-    "blobs_lately": "SELECT received_sha256 AS sha256 FROM consignment ORDER BY id DESC "
-    "LIMIT :limit",
+    "blobs_lately": "SELECT received_sha256 AS sha256, via, accepted_at FROM consignment "
+    "ORDER BY id DESC LIMIT :limit",
     # -------------------------------------------------------------- working time
     "timetable_version": "SELECT value FROM meta WHERE key = 'timetable_version'",
     "office_hours": "SELECT * FROM office_hours WHERE ended_at IS NULL "
