@@ -35,6 +35,8 @@ class PeerPolicy:
         concurrency: Parcels under way at a time.
         timeout: Longest silence in one call; no attempt is cut before it.
         codes_behind: Prefixes of codes reached through it; `*` for all (ID-06).
+        recall_by: How a document is taken back there: `13` (a status), `1` (a document of
+            BussinessDocType 1) or `both`.
     """
 
     max_bytes: int = 50 * 1024 * 1024
@@ -43,6 +45,7 @@ class PeerPolicy:
     concurrency: int = 4
     timeout: timedelta = timedelta(seconds=120)
     codes_behind: tuple[str, ...] = ("*",)
+    recall_by: str = "13"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +74,8 @@ class Policy:
         rules: What an administrator set about formats and codes.
         schedules: When to try again, by lane.
         breaker: When a destination that does not answer is left alone, and for how long.
+        recall_agree: `clerk` or `automatic`: who agrees that a document picked up is taken back
+            from an agency that works in our console (REC-01).
     """
 
     hub_code: str
@@ -94,6 +99,7 @@ class Policy:
     rules: RulePolicy = field(default_factory=RulePolicy)
     schedules: Mapping[int, Schedule] = field(default_factory=lambda: SCHEDULES)
     breaker: BreakerPolicy = field(default_factory=BreakerPolicy)
+    recall_agree: str = "clerk"
 
 
 @dataclass(slots=True)

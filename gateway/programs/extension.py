@@ -8,10 +8,12 @@ blob no row names.
 """
 
 from dataclasses import replace
+from typing import Final
 
 from gateway.codec.edxml import envelope_from_json, envelope_to_json
 from gateway.domain.lifecycle import ConsignmentState, DeliveryState
-from gateway.ports import Accepted, Change, ChangeSet, Conflict, Insert, Row, Update
+from gateway.errors import Reason, RejectedError
+from gateway.ports import Absent, Accepted, Change, ChangeSet, Conflict, Insert, Row, Update
 from gateway.programs.acceptance import (
     Wanted,
     answer_of,
@@ -26,10 +28,13 @@ from gateway.programs.recipients import check_number, route
 from gateway.programs.repeats import ADDED, answers, key_hash
 from gateway.programs.rows import dumps, event, keep, loads
 
+_ORDERS: Final = 1000
+
 
 async def extend(context: Context, wanted: Wanted, earlier: Row) -> Accepted | None:
     """Add recipients to a consignment on record; None when its facts changed meanwhile."""
     now = context.clock.now()
+    await _must_not_be_frozen(context, earlier)
     number = None
     if earlier["issue_ordinal"] is not None:
         number = (earlier["issue_year"], earlier["issue_ordinal"])
@@ -93,11 +98,23 @@ async def extend(context: Context, wanted: Wanted, earlier: Row) -> Accepted | N
         *kept(wanted, earlier["id"]),
         *key_rows(wanted, earlier["id"], now),
     ]
-    guards = () if key is None else (key_is_free(wanted.caller, key),)
+    thawed = Absent("recall_order", {"consignment_id": earlier["id"], "whole": 1})
+    guards = (thawed,) if key is None else (thawed, key_is_free(wanted.caller, key))
     result = await context.ledger.commit(ChangeSet(rows=tuple(rows), guards=guards))
     if isinstance(result, Conflict):
         return None
     return Accepted(earlier["id"], document_id, text, replayed=False)
+
+
+async def _must_not_be_frozen(context: Context, earlier: Row) -> None:
+    """REC-02 (NĐ30 PL VI I.III.8): what was taken back stays as it is; nobody gets it any more."""
+    orders = await context.ledger.all(
+        "recall_orders_of", consignment_id=earlier["id"], limit=_ORDERS
+    )
+    if any(order["whole"] for order in orders):
+        raise RejectedError(
+            Reason.CONFLICT, "the document was taken back by its sender: it is read-only"
+        )
 
 
 def _revived(row: Change, wanted: Wanted) -> Change:

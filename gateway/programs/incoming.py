@@ -15,11 +15,12 @@ from gateway.domain.lifecycle import ARRIVAL, ArrivalEvent, ArrivalState, advanc
 from gateway.domain.moments import to_text
 from gateway.domain.receipt import known_code
 from gateway.ports import Change, Insert, Row
-from gateway.programs import matching, recalls, statuses, tracking
-from gateway.programs.catalogue import Who, whois
+from gateway.programs import matching, recalls, statuses, takebacks, tracking
+from gateway.programs.catalogue import Who, whois, works_in_console
 from gateway.programs.context import Context
 from gateway.programs.routing import LOCAL
 from gateway.programs.rows import dumps, event, loads
+from gateway.programs.takebacks import Asked
 
 # 05 may come again; so may 13 and its answers, when a recall is asked twice.
 _MAY_REPEAT: Final = frozenset(
@@ -32,14 +33,19 @@ _MAY_REPEAT: Final = frozenset(
 )
 
 
+UNKNOWN: Final = "R14: đơn vị không có văn bản này của bên yêu cầu"
+"""REC-06, spec/edxml.md 5: 16 with a reason when the target is unknown."""
+
+
 @dataclass(frozen=True, slots=True)
 class Mail:
-    """A sorted report: its rows, the inbound row's end state, and what it is about."""
+    """A sorted report: its rows, the inbound row's end state, what it is about and asks back."""
 
     changes: tuple[Change, ...]
     state: str
     report_id: str
     consignment_id: str | None = None
+    asked: str = ""
 
 
 async def sort(context: Context, report: StatusReport, inbound: Row, now: datetime) -> Mail:
@@ -128,20 +134,66 @@ async def _recall_asked(  # noqa: PLR0917
     """Bring a 13 from outside to the agency that has the document."""
     arrival = await matching.arrival_of(context, report, agency=recipient, issuer=issuer)
     if arrival is None or arrival["state"] == ArrivalState.QUARANTINED.value:
-        return await _unmatched(context, row, recipient, inbound, now)
+        return await _nothing_to_give(context, report, issuer, recipient, row, inbound, now)
     row |= {"arrival_id": arrival["id"], "recipient": arrival["agency"]}
     earlier = await context.ledger.all("statuses_of_arrival", arrival_id=arrival["id"])
     repeated = _is_repeat(row, earlier)
     changes: list[Change] = [Insert("status_report", row)]
     if not repeated:
-        row["offered_at"] = to_text(now)
+        # Who decides is looked at afterwards: the agency's system hears of it if it has to.
+        asked = Asked(takebacks.BY_STATUS, row["id"], report.description)
         changes += [
             statuses.status_entry(context, row, now),
-            statuses.offered_event(row, now),
-            *recalls.noticed(arrival, now),
+            *await takebacks.noticed(context, arrival, asked, now),
         ]
     data = {"peer": inbound["peer"], "code": row["code"], "repeated": repeated}
     changes.append(event(row["id"], "received", now, **data))
+    return Mail(tuple(changes), "processed", row["id"], asked="" if repeated else arrival["id"])
+
+
+async def _nothing_to_give(  # noqa: PLR0917
+    context: Context,
+    report: StatusReport,
+    issuer: Who,
+    recipient: Who,
+    row: dict[str, Any],
+    inbound: Row,
+    now: datetime,
+) -> Mail:
+    """Answer a 13 about a document of somebody else, or one that nobody here has.
+
+    An agency with a system of its own may have had it before this gateway was there: it decides.
+    """
+    about = report.response_for.document_id
+    other = await takebacks.of_others(context, recipient.canonical, issuer.canonical, about)
+    if other is None and not works_in_console(context, recipient.canonical):
+        return await _unmatched(context, row, recipient, inbound, now)
+    if other is not None:
+        # REC-06: never another agency; kept, said aloud, and told no more than of an unknown one.
+        observe.alarm(what="recall by another agency refused", subject=inbound["id"])
+    changes: list[Change] = [
+        Insert("status_report", row),
+        statuses.status_entry(context, row, now),
+        event(row["id"], "received", now, peer=inbound["peer"], code=row["code"], refused=True),
+    ]
+    if other is not None:
+        changes.append(event(other["id"], "recall_refused", now, sender=issuer.canonical))
+    answer = row | {
+        "id": context.ids.new(),
+        "sender": recipient.canonical,
+        "sender_written": report.response_for.organ_id,
+        "recipient": issuer.canonical,
+        "recipient_written": report.sender.organ_id,
+        "code": StatusCode.RECALL_DECLINED.value,
+        "description": UNKNOWN,
+        "at": to_text(now),
+        "staff": "null",
+        "source": LOCAL,
+        "received_sha256": "",
+        "offered_at": None,
+    }
+    changes.append(Insert("status_report", answer))
+    changes += statuses.status_transfer(context, answer, inbound["peer"], now)
     return Mail(tuple(changes), "processed", row["id"])
 
 

@@ -19,14 +19,33 @@ from gateway.domain.moments import from_text, to_text
 from gateway.domain.numbering import arrival_counter
 from gateway.domain.receipt import MAX_REASON_LENGTH, known_code, needs_reason
 from gateway.errors import Reason, RejectedError, UnavailableError
-from gateway.ports import Caller, Change, ChangeSet, Conflict, Insert, NextNumber, Row, Update
-from gateway.programs import incoming, matching, recalls, statuses, tracking, undetermined
+from gateway.ports import (
+    Absent,
+    Caller,
+    Change,
+    ChangeSet,
+    Conflict,
+    Insert,
+    NextNumber,
+    Row,
+    Update,
+)
+from gateway.programs import (
+    incoming,
+    matching,
+    recalls,
+    statuses,
+    takebacks,
+    tracking,
+    undetermined,
+)
 from gateway.programs.catalogue import Who, whois, works_in_console
 from gateway.programs.context import Context
 from gateway.programs.incoming import report_row
 from gateway.programs.routing import LOCAL
 from gateway.programs.rows import entry, event, keep
 from gateway.programs.statuses import Said
+from gateway.programs.takebacks import Asked, Takebacks
 from gateway.programs.undetermined import Decision
 
 _RACES = 8
@@ -36,11 +55,15 @@ _STATUS_KEY = "\x1fstatus:"
 
 @dataclass(frozen=True, slots=True)
 class _Built:
-    """A change set built from facts read before, and what is told about it afterwards."""
+    """A change set built from facts read before, and what is told about it afterwards.
+
+    `asked` is the arrival that somebody asked back.
+    """
 
     change: ChangeSet
     report_id: str = ""
     consignment_id: str | None = None
+    asked: str = ""
 
 
 class Mailroom:
@@ -48,6 +71,7 @@ class Mailroom:
 
     def __init__(self, context: Context) -> None:
         self._context = context
+        self.takebacks = Takebacks(context, self._decided)
 
     async def _commit(self, build: Callable[[], Awaitable[_Built | str]]) -> str:
         """Build and commit until nothing changed in between; a text is an answer already there."""
@@ -60,6 +84,8 @@ class Mailroom:
             if not isinstance(result, Conflict):
                 faults.reach("mailroom.after-commit")
                 await self.close_if_settled(built.consignment_id)
+                if built.asked:
+                    await self.takebacks.look_at(built.asked)
                 return built.report_id
         raise UnavailableError(public="the document is being changed by others", retry_after_s=1)
 
@@ -77,7 +103,7 @@ class Mailroom:
             mail = await incoming.sort(context, report, row, now)
             done = Update("inbound", {"id": row["id"], "state": "received"}, {"state": mail.state})
             change = ChangeSet(rows=(done, *mail.changes))
-            return _Built(change, mail.report_id, mail.consignment_id)
+            return _Built(change, mail.report_id, mail.consignment_id, mail.asked)
 
         report_id = await self._commit(build)
         observe.status_received(
@@ -178,6 +204,7 @@ class Mailroom:
             context, report.response_for, issuer=issuer, recipient=recipient
         )
         if delivery is None:
+            await self._must_be_its_own(report, issuer, recipient)
             # Sent before this gateway was there, or by another way: the recipient decides.
             return self._forward(report, issuer, recipient, sha256, now)
         asked = await recalls.ask(context, delivery, report.description, now)
@@ -187,13 +214,29 @@ class Mailroom:
                 return _Built(ChangeSet(), earlier, delivery["consignment_id"])
         links = {"consignment_id": delivery["consignment_id"], "delivery_id": delivery["id"]}
         arrival = await context.ledger.one("arrival_of_delivery", delivery_id=delivery["id"])
-        if arrival is not None:
-            links["arrival_id"] = arrival["id"]
-            asked += recalls.noticed(arrival, now)
         told = delivery["hop"] if delivery["left_at"] or delivery["at_gateway_at"] else None
-        return self._forward(
+        if arrival is not None:
+            # Who decides is looked at afterwards: the agency's system hears of it if it has to.
+            links |= {"arrival_id": arrival["id"], "id": context.ids.new()}
+            wish = Asked(takebacks.BY_STATUS, links["id"], report.description)
+            asked += await takebacks.noticed(context, arrival, wish, now)
+            told = None
+        built = self._forward(
             report, issuer, recipient, sha256, now, also=asked, links=links, hop=told
         )
+        return replace(built, asked=arrival["id"] if arrival is not None else "")
+
+    async def _must_be_its_own(self, report: StatusReport, issuer: Who, recipient: Who) -> None:
+        about = report.response_for.document_id
+        other = await takebacks.of_others(
+            self._context, recipient.canonical, issuer.canonical, about
+        )
+        if other is not None:
+            # REC-06: only the original sender, never another agency.
+            observe.alarm(what="recall by another agency refused", subject=other["id"])
+            raise RejectedError(
+                Reason.SENDER_NOT_CALLER, "only who sent a document may take it back"
+            )
 
     async def _earlier_recall(self, delivery: Row) -> str:
         rows = await self._context.ledger.all(
@@ -249,6 +292,7 @@ class Mailroom:
         staff: StaffInfo | None = None,
         decision: Decision = Decision(),  # noqa: B008 - frozen
         also: Callable[[Row, datetime], Sequence[Change]] | None = None,
+        still: str = "",
     ) -> Row:
         """Report a status on an arrival; return the arrival as it is after.
 
@@ -260,6 +304,7 @@ class Mailroom:
             decision: Why a document is taken before its verdict is final (F09), and by whom.
             also: Returns more rows of the same commit, from the arrival as it is now; what it
                 raises stops the report.
+            still: State that what is reported on must be in, "" for any.
 
         Raises:
             RejectedError: The state forbids it, the code is none an agency reports, no reason, or
@@ -273,13 +318,20 @@ class Mailroom:
             undetermined.must_be_reasoned(arrival, reported.code.value, decision)
             said = Said(reported.code.value, reason, now, staff)
             more = also(arrival, now) if also is not None else ()
-            built = await self._report(arrival, said, now, decision)
+            built = await self._report(arrival, said, now, decision, still)
             return replace(built, change=replace(built.change, rows=(*built.change.rows, *more)))
 
         await self._commit(build)
         return await self._must(arrival_id)
 
-    async def _report(self, arrival: Row, said: Said, now: datetime, decision: Decision) -> _Built:
+    async def _decided(
+        self, arrival_id: str, code: str, reason: str, decision: Decision, still: str
+    ) -> Row:
+        return await self.on_arrival(arrival_id, code, reason, decision=decision, still=still)
+
+    async def _report(
+        self, arrival: Row, said: Said, now: datetime, decision: Decision, still: str = ""
+    ) -> _Built:
         """Build one status of an agency on its arrival."""
         context = self._context
         if known_code(said.code) is not None:
@@ -288,20 +340,44 @@ class Mailroom:
         if arrival["business_type"] and recalls.is_answer(said.code):
             # C5: 15 and 16 to a recall, update or replacement are about the document concerned.
             about = await recalls.concerned_arrival(context, arrival)
+        subject = about or arrival
+        if still and subject["state"] != still:
+            raise RejectedError(Reason.CONFLICT, f"the document is {subject['state']} by now")
+        gives_back = about is None or arrival["business_type"] == 1
+        guards = await self._not_kept(subject, said.code) if gives_back else ()
         changes = statuses.report_on(context, arrival, said, now, about=about)
         if about is not None and arrival["business_type"] == 1:
             changes += self._taken_back(about, said, now)
+        if gives_back and recalls.is_answer(said.code):
+            by = decision.by or decision.system_id
+            changes += takebacks.answered(context, subject, said, by, now)
+            if guards:
+                changes += await takebacks.chores(context, subject, now)
         changes += undetermined.taken(context, arrival, said.code, decision, now)
         entered = any("entered_system_at" in c.values for c in changes if isinstance(c, Update))
         changes += await self._mirror(about or arrival, said, now, entered=entered)
         number = self._number(arrival, said.code, now)
         change = ChangeSet(
             rows=tuple(changes),
+            guards=guards,
             numbers=number,
             then=numbering(context, arrival, number, now) if number else None,
         )
         report_id = _told(changes) or await self._said_before(arrival, said.code)
         return _Built(change, report_id, (about or arrival)["consignment_id"])
+
+    async def _not_kept(self, subject: Row, code: str) -> tuple[Absent, ...]:
+        """REC-08: return the guard that nobody holds a document that is given back.
+
+        Raises:
+            RejectedError: CONFLICT, somebody does.
+        """
+        if known_code(code) is not StatusCode.RECALL_AGREED:
+            return ()
+        hold = await takebacks.held(self._context, subject["id"])
+        if hold is not None:
+            raise RejectedError(Reason.CONFLICT, f"kept by law: {hold['reason'][:200]}")
+        return (Absent("legal_hold", {"subject": subject["id"], "released_at": None}),)
 
     def _taken_back(self, about: Row, said: Said, now: datetime) -> list[Change]:
         """REC-01: agreeing to a recall by document takes the recalled document back."""
@@ -344,6 +420,8 @@ class Mailroom:
             if arrival["entered_system_at"] is not None:
                 return arrival_id
             now = context.clock.now()
+            if arrival["state"] == ArrivalState.RECALLED.value:
+                return await self._too_late(arrival, now)
             waited_s = (now - from_text(arrival["at_gateway_at"])).total_seconds()
             changes = statuses.take(context, arrival, now, source=by)
             changes += await self._mirror(arrival, Said(StatusCode.ARRIVED.value, "", now), now)
@@ -353,6 +431,18 @@ class Mailroom:
             agency = (await self._must(arrival_id))["agency"]
             observe.arrival_taken(arrival_id=arrival_id, agency=agency, waited_s=waited_s)
         return await self._must(arrival_id)
+
+    async def _too_late(self, arrival: Row, now: datetime) -> _Built | str:
+        """A system confirms what was withdrawn: it had fetched it, so it must hear of the 13.
+
+        Nothing entered: 15 said that it never did.
+        """
+        row = await self._context.ledger.one("takeback_of", arrival_id=arrival["id"])
+        told = await self.takebacks.offered(row, now) if row is not None else []
+        if not told:
+            return str(arrival["id"])
+        told.append(event(arrival["id"], "confirmed_after_recall", now))
+        return _Built(ChangeSet(rows=tuple(told)), str(arrival["id"]))
 
     async def _mirror(
         self, arrival: Row, said: Said, now: datetime, *, entered: bool = False

@@ -22,7 +22,7 @@ from gateway.programs.context import Context
 from gateway.programs.rows import event, loads
 
 ANSWERS: Final = frozenset({StatusCode.RECALL_AGREED, StatusCode.RECALL_DECLINED})
-_UNANSWERED: Final = (RecallState.ASKED.value, RecallState.DECLINED.value)
+_UNANSWERED: Final = tuple(s.value for s in RecallState if s is not RecallState.AGREED)
 
 
 def is_answer(code: str) -> bool:
@@ -31,6 +31,39 @@ def is_answer(code: str) -> bool:
 
 
 # ---------------------------------------------------------------- 13, on the issuer's side
+
+
+def order_row(
+    context: Context, consignment: Row, reason: str, now: datetime, **how: str | int
+) -> Insert:
+    """Return the row of a decision to take a sending back (REC-03); `how`: who, whole or not."""
+    values = {
+        "id": context.ids.new(),
+        "consignment_id": consignment["id"],
+        "sender": consignment["sender"],
+        "document_id": consignment["document_id"] or "",
+        "reason": reason[:500],
+        "system_id": consignment["system_id"],
+        "asked_at": to_text(now),
+    }
+    return Insert("recall_order", values | how)
+
+
+def wish_row(  # noqa: PLR0917
+    context: Context, delivery: Row, order: Row, state: RecallState, now: datetime, notice: str = ""
+) -> Insert:
+    """Return the row of an order's part for one recipient."""
+    values = {
+        "id": context.ids.new(),
+        "delivery_id": delivery["id"],
+        "state": state.value,
+        "reason": order["reason"],
+        "asked_at": to_text(now),
+        "order_id": order["id"],
+        "sender": order["sender"],
+        "notice_id": notice,
+    }
+    return Insert("recall", values)
 
 
 async def ask(context: Context, delivery: Row, reason: str, now: datetime) -> list[Change]:
@@ -65,13 +98,22 @@ async def _asked(context: Context, delivery: Row, reason: str, now: datetime) ->
     }
     told = event(delivery["consignment_id"], "recall_asked", now, agency=delivery["agency"])
     known = await context.ledger.all("recalls_of", delivery_id=delivery["id"])
-    if known and known[0]["state"] == RecallState.ASKED.value:
+    if known and known[0]["state"] in {RecallState.ASKED.value, RecallState.WAITING.value}:
         return []
-    if known and known[0]["state"] == RecallState.DECLINED.value:
-        where = {"id": known[0]["id"], "state": RecallState.DECLINED.value}
+    if known and known[0]["state"] != RecallState.AGREED.value:
+        where = {"id": known[0]["id"], "state": known[0]["state"]}
         return [Update("recall", where, values | {"answered_at": None, "answer": ""}), told]
-    row = {"id": context.ids.new(), "delivery_id": delivery["id"], **values}
-    return [Insert("recall", row), told]
+    consignment = {**delivery, "id": delivery["consignment_id"]}
+    before = await context.ledger.all("recall_orders_of", consignment_id=consignment["id"], limit=1)
+    changes: list[Change] = [told]
+    if before:
+        order = before[0]
+    else:
+        made = order_row(context, consignment, reason, now, asked_by=delivery["system_id"])
+        order = made.values
+        changes.append(made)
+    changes.append(wish_row(context, delivery, order, RecallState.ASKED, now))
+    return changes
 
 
 async def _cancelled(context: Context, delivery: Row, now: datetime) -> list[Change]:
@@ -100,19 +142,7 @@ async def _cancelled(context: Context, delivery: Row, now: datetime) -> list[Cha
     return changes
 
 
-# ---------------------------------------------------------------- 13, on the recipient's side
-
-
-def noticed(arrival: Row, now: datetime) -> list[Change]:
-    """Return what a 13 changes at the arrival it is about: it is shown, and may be answered."""
-    changes: list[Change] = [event(arrival["id"], "recall_asked", now, agency=arrival["agency"])]
-    sent = [c for c in arrival["sent_codes"].split(",") if c]
-    kept = [c for c in sent if known_code(c) is not StatusCode.RECALL_DECLINED]
-    if kept != sent:
-        # Asked again after a refusal: the answer may be the same again.
-        where = {"id": arrival["id"], "sent_codes": arrival["sent_codes"]}
-        changes.append(Update("arrival", where, {"sent_codes": ",".join(kept)}))
-    return changes
+# ---------------------------------------------------------------- by document, on either side
 
 
 async def concerned_arrival(context: Context, arrival: Row) -> Row | None:
@@ -147,7 +177,7 @@ async def answered(  # noqa: PLR0917
     agreed = known_code(code) is StatusCode.RECALL_AGREED
     if kind in {BusinessType.UPDATE, BusinessType.REPLACE}:
         return [_change_answered(delivery, now, agreed=agreed)]
-    concerned = [delivery]
+    concerned = await _versions(context, delivery)
     if kind is BusinessType.RECALL:
         concerned = await _recalled_by(context, delivery)
     elif not await _is_asked(context, delivery) and await _is_changed(context, delivery):
@@ -159,6 +189,27 @@ async def answered(  # noqa: PLR0917
     if not changes:
         changes.append(_change_answered(delivery, now, agreed=agreed))
     return changes
+
+
+async def _versions(context: Context, delivery: Row) -> list[Row]:
+    """Return a delivery and those of other versions that are asked back from the same agency.
+
+    An answer names the identifier, which all versions have.
+    """
+    found = [delivery]
+    rows = await context.ledger.all(
+        "consignment_versions",
+        senders=family(context, delivery["sender"]),
+        document_id=delivery["document_id"],
+    )
+    for row in rows:
+        if row["id"] == delivery["consignment_id"] or row["business_type"] == BusinessType.RECALL:
+            continue
+        for other in await context.ledger.all("deliveries", consignment_id=row["id"]):
+            if other["agency"] == delivery["agency"] and await _is_asked(context, other):
+                whole = await context.ledger.one("delivery_whole", id=other["id"])
+                found += [whole] if whole is not None else []
+    return found
 
 
 def _recorded(delivery: Row, answer: str, now: datetime, *, agreed: bool) -> list[Change]:

@@ -21,6 +21,7 @@ from gateway.domain.moments import iso, to_text
 from gateway.ports import Change, Row, Taken, Update
 from gateway.programs.context import Context
 from gateway.programs.rows import entry, event, loads
+from gateway.programs.tracking import there_after_all
 
 _REASON_MAX: Final = 500
 
@@ -64,6 +65,9 @@ def taken(
     ]
     if revives(deliveries):
         changes.append(reopened(row["consignment_id"]))
+    cancelled = [d["id"] for d in deliveries if d["state"] == DeliveryState.CANCELLED.value]
+    if cancelled:
+        changes.append(there_after_all(*cancelled))
     return changes
 
 

@@ -20,6 +20,9 @@ PAPER: Final = "paper"
 COLLECT_PRINTED: Final = "collect-printed"
 """REC-*: take printed copies of a recalled document back (thu hồi bản in)."""
 
+RECALL_ONWARD: Final = "recall-onward"
+"""REC-01: take back what was sent on of a document that its sender took back."""
+
 OPEN: Final = "open"
 DONE: Final = "done"
 
@@ -40,7 +43,7 @@ def todo_row(
     Args:
         ids: Gives it its id.
         owner: Canonical code of the agency whose clerk must do it.
-        kind: `OTHER_MEANS`, `PAPER`, `COLLECT_PRINTED`.
+        kind: `OTHER_MEANS`, `PAPER`, `COLLECT_PRINTED`, `RECALL_ONWARD`.
         subject: What exactly, such as `<consignment id>/<agency>`.
         at: Aware instant.
         document: Consignment or arrival id, where the page leads.

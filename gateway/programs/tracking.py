@@ -14,6 +14,7 @@ from gateway.domain.lifecycle import (
     ConsignmentState,
     DeliveryEvent,
     DeliveryState,
+    RecallState,
     TransferState,
     advance,
     allows,
@@ -100,6 +101,8 @@ async def move(  # noqa: PLR0917
         Update("delivery", guard, values),
         event(delivery["consignment_id"], "status", now, **data),
     ]
+    if moved and state is DeliveryState.CANCELLED:
+        changes.append(there_after_all(delivery["id"]))
     others = await _no_doubt(context, delivery, now) if kind is not None else []
     changes += others
     was, is_settled = settled(DELIVERY, state), settled(DELIVERY, after)
@@ -156,9 +159,21 @@ async def _no_doubt(context: Context, delivery: Row, now: datetime) -> list[Chan
         }
         where = {"id": other["id"], "state": other["state"]}
         changes.append(Update("delivery", where, there))
+        if other["state"] == DeliveryState.CANCELLED.value:
+            changes.append(there_after_all(other["id"]))
         if settled(DELIVERY, DeliveryState(other["state"])):
             changes += _reopened(delivery, now)
     return changes
+
+
+def there_after_all(*delivery_ids: str) -> Update:
+    """Return the row that takes up a recall again: what was cancelled in doubt did get there.
+
+    REC-07: it is asked for by the next sweep.
+    """
+    where = {"delivery_id": delivery_ids, "state": RecallState.NOT_NEEDED.value}
+    values = {"state": RecallState.WAITING.value, "answered_at": None}
+    return Update("recall", where, values, expect=None)
 
 
 def _answered_otherwise(transfer: Row, at: str) -> Change:

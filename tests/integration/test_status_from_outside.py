@@ -475,8 +475,11 @@ async def test_only_the_issuer_recalls(out):
     await out.bring(status(about, "13", sender="G12", description="x"), "status")
     events = (await out.house.call("GET", f"/inbox/{item['id']}/events", "stc"))[1]["items"]
     assert "recall_asked" not in [e["type"] for e in events]
-    # It is passed on all the same: the agency decides what to make of it.
-    assert await out.waiting("stc") == [("13", "G12", "G09-7")]
+    # REC-06: kept, said aloud, answered like one about a document nobody has; the agency is spared.
+    assert await out.waiting("stc") == []
+    assert out.alarms == ["recall by another agency refused"]
+    assert [(t.code, t.to) for t in await out.flush()] == [("16", "G12")]
+    assert "recall_refused" in [e["type"] for e in events]
 
 
 # ---------------------------------------------------------------- twice

@@ -1,0 +1,313 @@
+"""takebacks: what an agency of ours is asked to give back, and what the gateway does by itself.
+
+Promises: before pick-up a recalled document is withdrawn, never handed out again, and 15 goes back;
+what is held by law stays and is answered 16 with the reason; an agency with a system of its own
+decides there; one that works in our console by itself where the settings say so, else by a clerk's
+hand. The same question again gets the same answer again. The row is written with the question, the
+decision is a change set of its own: a crash in between leaves it to the janitor's next sweep.
+"""
+
+import json
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from gateway import observe
+from gateway.domain.envelope import StatusCode
+from gateway.domain.lifecycle import ArrivalState, RecallState
+from gateway.domain.moments import to_text
+from gateway.domain.receipt import known_code
+from gateway.errors import GatewayError, RejectedError
+from gateway.ports import Change, ChangeSet, Insert, Row, Update
+from gateway.programs import matching, statuses
+from gateway.programs.catalogue import family, works_in_console
+from gateway.programs.context import Context
+from gateway.programs.rows import event, loads
+from gateway.programs.statuses import Said
+from gateway.programs.todos import COLLECT_PRINTED, RECALL_ONWARD, todo_row
+from gateway.programs.undetermined import Decision
+
+BY_STATUS: Final = "13"
+BY_DOCUMENT: Final = "1"
+GATEWAY: Final = "gateway"
+_PAGE: Final = 100
+_RACES: Final = 8
+_OWNERS: Final = 200
+_DEAD: Final = frozenset({"refused", "quarantined", "cancelled"})
+_UNANSWERED: Final = (RecallState.ASKED.value, RecallState.DECLINED.value)
+_ANSWERS: Final = frozenset({StatusCode.RECALL_AGREED, StatusCode.RECALL_DECLINED})
+WITHDRAWN: Final = "văn bản được rút lại trước khi đơn vị nhận lấy về"
+AGREED: Final = "đã thu hồi văn bản"
+
+Report = Callable[[str, str, str, Decision, str], Awaitable[Any]]
+"""Arrival, code, reason, who decided, the state the document must still be in."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """How a document is asked back.
+
+    Args:
+        means: `13`, or `1` for a document of BussinessDocType 1.
+        notice_id: The status report, or the arrival that asks.
+        reason: Why, as the sender says.
+    """
+
+    means: str
+    notice_id: str
+    reason: str
+
+
+# ---------------------------------------------------------------- rows
+
+
+async def noticed(context: Context, arrival: Row, asked: Asked, now: datetime) -> list[Change]:
+    """Return what being asked for a document changes: a row that waits to be looked at."""
+    values = {
+        "means": asked.means,
+        "notice_id": asked.notice_id,
+        "reason": asked.reason[:500],
+        "looked": 0,
+    }
+    changes: list[Change] = [
+        event(arrival["id"], "recall_asked", now, agency=arrival["agency"], means=asked.means)
+    ]
+    known = await context.ledger.one("takeback_of", arrival_id=arrival["id"])
+    asking = {"state": RecallState.ASKED.value, "asked_at": to_text(now)}
+    if known is None:
+        row = {
+            "id": context.ids.new(),
+            "arrival_id": arrival["id"],
+            "agency": arrival["agency"],
+            "sender": arrival["sender"],
+            "document_id": arrival["document_id"],
+        }
+        changes.append(Insert("takeback", row | asking | values))
+    else:
+        # REC-02: what was agreed stays agreed, its answer goes out again: it may have been lost.
+        agreed = known["state"] == RecallState.AGREED.value
+        where = {"id": known["id"], "state": known["state"]}
+        changes.append(Update("takeback", where, values if agreed else values | asking))
+    sent = [c for c in arrival["sent_codes"].split(",") if c]
+    kept = [c for c in sent if known_code(c) not in _ANSWERS]
+    if kept != sent:
+        where = {"id": arrival["id"], "sent_codes": arrival["sent_codes"]}
+        changes.append(Update("arrival", where, {"sent_codes": ",".join(kept)}))
+    return changes
+
+
+def answered(context: Context, arrival: Row, said: Said, by: str, now: datetime) -> list[Change]:
+    """Return what an agency's 15 or 16 does to the record of the question (REC-01, REC-02)."""
+    agreed = known_code(said.code) is StatusCode.RECALL_AGREED
+    state = RecallState.AGREED if agreed else RecallState.DECLINED
+    values = {
+        "state": state.value,
+        "looked": 1,
+        "answered_at": to_text(now),
+        "answered_by": by[:200],
+        "answer": said.reason[:500],
+    }
+    changes: list[Change] = []
+    if agreed:
+        # A system may agree to what nobody here heard of: the tombstone stands all the same.
+        row = {
+            "id": context.ids.new(),
+            "arrival_id": arrival["id"],
+            "agency": arrival["agency"],
+            "sender": arrival["sender"],
+            "document_id": arrival["document_id"],
+            "asked_at": to_text(now),
+        }
+        changes.append(Insert("takeback", row | values, ignore=True))
+    before = _UNANSWERED if agreed else (RecallState.ASKED.value,)
+    where = {"arrival_id": arrival["id"], "state": before}
+    changes.append(Update("takeback", where, values, expect=None))
+    where = {"arrival_id": arrival["id"], "looked": 0}
+    changes.append(Update("takeback", where, {"looked": 1}, expect=None))
+    return changes
+
+
+async def chores(context: Context, arrival: Row, now: datetime) -> list[Change]:
+    """Return what persons must do once a document that had been picked up is given back."""
+    if arrival["entered_system_at"] is None or not works_in_console(context, arrival["agency"]):
+        return []
+    header = loads(arrival["envelope"])["header"]
+    told = {"title": header.get("subject", "")[:200], "agency": arrival["sender"]}
+    told |= {"name": arrival["sender_name"], "why": arrival["document_id"]}
+    own, urgency = arrival["agency"], arrival["urgency"]
+    changes: list[Change] = [
+        todo_row(
+            context.ids, own, COLLECT_PRINTED, arrival["id"], now,
+            document=arrival["id"], urgency=urgency, **told,
+        )
+    ]  # fmt: skip
+    changes += [
+        todo_row(
+            context.ids, own, RECALL_ONWARD, sent["id"], now,
+            document=sent["id"], urgency=urgency, **told,
+        )
+        for sent in await onward(context, arrival)
+    ]  # fmt: skip
+    return changes
+
+
+async def onward(context: Context, arrival: Row) -> list[Row]:
+    """Return what the agency itself sent on of a document: the same file, or the same identifier.
+
+    REC-01: who takes a document back must reach those it was passed on to.
+    """
+    ledger = context.ledger
+    files = loads(arrival["envelope"]).get("attachments", [])
+    ids: set[str] = set()
+    if files:
+        rows = await ledger.all("owners_of_blob", sha256=files[0]["sha256"], limit=_OWNERS)
+        ids |= {row["owner"] for row in rows}
+    named = await ledger.all("consignments_named", document_id=arrival["document_id"])
+    ids |= {row["id"] for row in named}
+    ids -= {arrival["consignment_id"] or "", arrival["id"]}
+    if not ids:
+        return []
+    own = set(json.loads(family(context, arrival["agency"])))
+    found = await ledger.all("consignments_of_many", ids=json.dumps(sorted(ids)))
+    return [
+        row
+        for row in found
+        if row["sender"] in own
+        and row["business_type"] != 1
+        and row["state"] not in _DEAD
+        and row["accepted_at"] >= arrival["at_gateway_at"]
+    ]
+
+
+async def held(context: Context, subject: str) -> Row | None:
+    """Return the legal hold that stands on an arrival or a consignment (REC-08)."""
+    return await context.ledger.one("legal_hold", subject=subject)
+
+
+async def of_others(context: Context, agency: str, issuer: str, document_id: str) -> Row | None:
+    """Return an agency's arrival under this identifier that somebody else sent (REC-06)."""
+    if not document_id.strip():
+        return None
+    ours = set(json.loads(family(context, issuer)))
+    rows = await context.ledger.all(
+        "arrivals_of_document", agency=agency, document_ids=matching.spellings(document_id)
+    )
+    return next((row for row in rows if row["sender"] not in ours), None)
+
+
+# ---------------------------------------------------------------- decisions
+
+
+class Takebacks:
+    """Decides what is asked back, as far as no person has to; keeps nothing of its own.
+
+    Args:
+        context: Ports and policy.
+        report: Reports a status on an arrival.
+    """
+
+    def __init__(self, context: Context, report: Report) -> None:
+        self._context = context
+        self._report = report
+
+    async def sweep(self) -> None:
+        """Look at all that nobody has looked at; safe to repeat."""
+        after = ""
+        while True:
+            rows = await self._context.ledger.all("takebacks_unlooked", after=after, limit=_PAGE)
+            for row in rows:
+                try:
+                    await self.look(row["id"])
+                except GatewayError as exc:
+                    observe.alarm(what="recall not decided", subject=row["id"], failure=exc)
+            if len(rows) < _PAGE:
+                return
+            after = rows[-1]["id"]
+
+    async def look_at(self, arrival_id: str) -> None:
+        """Look at what was just asked back."""
+        row = await self._context.ledger.one("takeback_of", arrival_id=arrival_id)
+        if row is not None:
+            await self.look(row["id"])
+
+    async def look(self, takeback_id: str) -> None:
+        """Decide one question, or leave it to who must."""
+        for _ in range(_RACES):
+            row = await self._context.ledger.one("takeback", id=takeback_id)
+            if row is None or row["looked"]:
+                return
+            arrival = await self._context.ledger.one("arrival", id=row["arrival_id"])
+            if arrival is None:
+                return
+            answer = await self._by_itself(row, arrival)
+            if answer is None:
+                await self._leave(row, arrival)
+                return
+            try:
+                await self.answer(row, *answer, by=GATEWAY, still=arrival["state"])
+            except RejectedError as exc:
+                # Picked up, or held, at this very moment: the facts are looked at again.
+                fresh = await self._context.ledger.one("arrival", id=arrival["id"])
+                if fresh is not None and fresh["state"] == arrival["state"]:
+                    observe.alarm(what="recall not decided", subject=row["id"], failure=exc)
+                    await self._leave(row, arrival)
+                    return
+
+    async def answer(self, row: Row, code: str, reason: str, *, by: str, still: str = "") -> None:
+        """Report 15 or 16 on the document, or on the message that asks (C5).
+
+        Raises:
+            RejectedError: The document is held, or not in the state `still` any more.
+        """
+        about = row["notice_id"] if row["means"] == BY_DOCUMENT else row["arrival_id"]
+        await self._report(about, code, reason, Decision(reason, by, GATEWAY), still)
+
+    async def _by_itself(self, row: Row, arrival: Row) -> tuple[str, str] | None:
+        """Return the code and words of the gateway's own answer, None where others decide."""
+        state = ArrivalState(arrival["state"])
+        if row["state"] == RecallState.AGREED.value or state in {
+            ArrivalState.RECALLED,
+            ArrivalState.RETURNED,
+        }:
+            return StatusCode.RECALL_AGREED.value, row["answer"] or AGREED
+        hold = await held(self._context, arrival["id"])
+        if hold is not None:
+            # REC-08: the law that keeps it is stronger than its sender's wish.
+            return StatusCode.RECALL_DECLINED.value, hold["reason"]
+        if state in {ArrivalState.CHECKED, ArrivalState.OFFERED}:
+            return StatusCode.RECALL_AGREED.value, WITHDRAWN
+        console = works_in_console(self._context, arrival["agency"])
+        automatic = self._context.policy.recall_agree == "automatic"
+        # What is finished may lie in the archive: a person decides, whatever the settings say.
+        if console and automatic and state is not ArrivalState.DONE:
+            return StatusCode.RECALL_AGREED.value, AGREED
+        return None
+
+    async def _leave(self, row: Row, arrival: Row) -> None:
+        now = self._context.clock.now()
+        changes: list[Change] = [
+            Update("takeback", {"id": row["id"], "looked": 0}, {"looked": 1}),
+            # What was decided on is still so.
+            Update(
+                "arrival",
+                {"id": arrival["id"], "state": arrival["state"]},
+                {"state": arrival["state"]},
+            ),
+        ]
+        if not works_in_console(self._context, arrival["agency"]):
+            changes += await self.offered(row, now)
+        await self._context.ledger.commit(ChangeSet(rows=tuple(changes)))
+
+    async def offered(self, row: Row, now: datetime) -> list[Change]:
+        """Return the rows that bring a 13 to the agency's system, which decides."""
+        if row["means"] != BY_STATUS:
+            return []
+        report = await self._context.ledger.one("status_report", id=row["notice_id"])
+        if report is None or report["offered_at"] is not None:
+            return []
+        where = {"id": report["id"], "offered_at": None}
+        return [
+            Update("status_report", where, {"offered_at": to_text(now)}),
+            statuses.offered_event(report, now),
+        ]
