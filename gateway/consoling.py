@@ -12,15 +12,30 @@ from gateway.accounting import Accounting
 from gateway.config import Settings
 from gateway.console.frame import Frame, routes_of, streams_of
 from gateway.console.pages import BASE, Section
-from gateway.console.sections import calendar, home
+from gateway.console.sections import (
+    account,
+    auditlog,
+    calendar,
+    delegation,
+    home,
+    leaving,
+    links,
+    operations,
+    people,
+    rights,
+    signin,
+)
 from gateway.domain.moments import VIETNAM
 from gateway.domain.timetable import Timetable
 from gateway.errors import GatewayError
 from gateway.officehours import hours_under
 from gateway.ports import Desk, FrontDoor
+from gateway.ports.operations import Operating
+from gateway.ports.single import SingleSignOn
 from gateway.ports.timetable import Timekeeping
 from gateway.programs.context import Context
 from gateway.programs.mailroom import Mailroom
+from gateway.programs.opsdesk import LedgerOpsDesk
 from gateway.programs.timekeeping import LedgerTimekeeping
 from gateway.web.studio import Studio
 
@@ -38,6 +53,7 @@ class Parts:
         mailroom: Statuses.
         studio: Makes verification reports.
         timetable: What persons decided about working time, as of now.
+        operating: What operators do.
     """
 
     settings: Settings
@@ -48,6 +64,7 @@ class Parts:
     mailroom: Mailroom
     studio: Studio
     timetable: Callable[[], Timetable]
+    operating: Operating
 
     @property
     def timekeeping(self) -> Timekeeping:
@@ -66,11 +83,33 @@ class Console:
     busy: Callable[[web.Request, GatewayError], web.StreamResponse | None]
 
 
+def account_sections(accounts: Accounting, single: SingleSignOn | None) -> list[Section]:
+    """Return the sections of signing in, one's own account, people and the audit log."""
+    return [
+        signin.section(accounts.signins, single),
+        links.section(accounts.signins),
+        account.section(accounts.own),
+        delegation.section(accounts.own),
+        people.section(accounts.accounts, accounts.trail),
+        rights.section(accounts.accounts),
+        leaving.section(accounts.accounts),
+        auditlog.section(accounts.audit, accounts.trail),
+    ]
+
+
 def sections_of(parts: Parts) -> list[Section]:
     """Return the sections, in no order: the menu sorts itself."""
     return [
         home.section(),
+        *account_sections(parts.accounts, None),
         calendar.section(parts.timekeeping),
+        *operations.sections(
+            LedgerOpsDesk(
+                parts.context.ledger, parts.context.clock, parts.desk.ready, parts.context.peers
+            ),
+            parts.operating,
+            parts.accounts.trail,
+        ),
     ]
 
 

@@ -6,7 +6,6 @@ recovery codes) is shown once and stands in no address. Keeps nothing.
 
 from dataclasses import dataclass
 from typing import Final
-from urllib.parse import quote
 
 from gateway.console.frame import SESSION, local_path
 from gateway.console.pages import (
@@ -122,12 +121,6 @@ class _Pages:
             return await self._factor(visit, wanted, faults_of(refused), 422)
         return Shown("recovery-codes.html.j2", {"codes": codes, "wanted": wanted})
 
-    async def factor_again(self, visit: Visit) -> Answer:
-        """End this session, to sign in again with the second factor, and come back."""
-        wanted = quote(local_path(visit.text("next", ACCOUNT)), safe="/")
-        await self.own.end_session(visit.me, visit.me.session_id)
-        return See(f"{SIGN_IN}?next={wanted}", cookies=(Cookie(SESSION, ""),))
-
     async def factor_off(self, visit: Visit) -> Answer:
         """Remove it."""
         try:
@@ -172,13 +165,6 @@ def section(own: Own) -> Section:
                 "/account/second-factor",
                 "account-factor-done",
                 pages.factor_done,
-                takes="form",
-            ),
-            Page(
-                "POST",
-                "/account/second-factor/again",
-                "account-factor-again",
-                pages.factor_again,
                 takes="form",
             ),
             Page(

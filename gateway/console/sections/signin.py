@@ -255,7 +255,9 @@ class _Pages:
         if token:
             await self.sign_ins.sign_out(token)
         told = Say("Đã đăng xuất.", "Signed out.")
-        return See(SIGN_IN, told, cookies=(Cookie(SESSION, ""),))
+        wanted = visit.text("next")
+        path = f"{SIGN_IN}?next={quote(local_path(wanted), safe='/')}" if wanted else SIGN_IN
+        return See(path, told, cookies=(Cookie(SESSION, ""),))
 
     async def lost_ask(self, visit: Visit) -> Answer:
         """ACC-02: show the form for who lost control of the account and cannot sign in."""

@@ -1,0 +1,151 @@
+"""The audit log: who did and saw what, found by person, action, target, agency and time.
+
+Promises: read by who has the right, for the agencies it is had for; an export is itself audited
+before it begins, and its cells are guarded against formulas. Changes nothing else.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Any, Final
+from urllib.parse import urlencode
+
+from aiohttp import web
+
+from gateway.console.pages import BASE, Answer, Group, Nav, Page, Say, Section, Shown, Visit
+from gateway.console.sections.delegation import time_of
+from gateway.domain.access import Right
+from gateway.ports.accounts import AuditLog, AuditQuery, AuditRow, Trail
+from gateway.reports.advice import Words
+from gateway.reports.sheets import Column, Form, Kind, Table, writer
+
+LOG: Final = f"{BASE}/audit"
+_NAMES: Final = ("actor", "action", "target", "agency", "since", "until")
+_PIECE: Final = 200
+ACTIONS: Final[Mapping[str, Say]] = {
+    "viewed": Say("Xem", "Viewed"),
+    "refused": Say("Bị từ chối", "Refused"),
+    "signed-in": Say("Đăng nhập", "Signed in"),
+    "signed-out": Say("Đăng xuất", "Signed out"),
+    "sign-in-failed": Say("Đăng nhập sai", "Sign-in failed"),
+    "account-added": Say("Tạo tài khoản", "Account made"),
+    "account-changed": Say("Sửa tài khoản", "Account changed"),
+    "account-locked": Say("Khóa tài khoản", "Account locked"),
+    "account-unlocked": Say("Mở khóa tài khoản", "Account unlocked"),
+    "account-closed": Say("Đóng tài khoản", "Account closed"),
+    "account-reset": Say("Cấp lại mật khẩu", "Password reset"),
+    "right-granted": Say("Cấp vai trò", "Role granted"),
+    "right-revoked": Say("Thu hồi vai trò", "Role revoked"),
+    "role-lent": Say("Ủy quyền", "Role lent"),
+    "role-taken-back": Say("Thôi ủy quyền", "Role taken back"),
+    "work-handed-over": Say("Bàn giao việc", "Work handed over"),
+    "password-changed": Say("Đổi mật khẩu", "Password changed"),
+    "second-factor-set": Say("Cài xác thực bước hai", "Second factor set up"),
+    "second-factor-removed": Say("Gỡ xác thực bước hai", "Second factor removed"),
+    "first-link-made": Say("Tạo đường dẫn quản trị đầu tiên", "First administrator's link made"),
+    "sessions-ended": Say("Kết thúc phiên", "Sessions ended"),
+}
+_SHEET: Final = Table(
+    Words("Nhật ký", "Audit log"),
+    (
+        Column("at", Words("Thời điểm", "When"), Kind.MOMENT, 16),
+        Column("actor", Words("Người", "Who"), width=16),
+        Column("action", Words("Việc", "What"), width=18),
+        Column("target", Words("Đối tượng", "Target"), width=30),
+        Column("agency", Words("Cơ quan", "Agency"), width=12),
+        Column("facts", Words("Chi tiết", "Facts"), width=40),
+        Column("entry_id", Words("Mã mục", "Entry"), width=30),
+    ),
+)
+
+
+def facts_text(facts: Mapping[str, Any]) -> str:
+    """Return what else an entry says, on one line."""
+    return " · ".join(f"{name}: {value}" for name, value in facts.items())
+
+
+def _asked(visit: Visit) -> AuditQuery:
+    since, until = time_of(visit.query("since")), time_of(visit.query("until"))
+    return AuditQuery(
+        visit.query("actor")[:100],
+        visit.query("action")[:60],
+        visit.query("target")[:200],
+        visit.query("agency")[:50],
+        since,
+        # A minute is chosen, its seconds are meant too.
+        None if until is None else until + timedelta(minutes=1),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Pages:
+    """The pages, with what they ask."""
+
+    log: AuditLog
+    trail: Trail
+
+    async def listing(self, visit: Visit) -> Answer:
+        """Show entries, newest first."""
+        page = await self.log.entries(visit.me, _asked(visit), after=visit.query("after"))
+        asked = {name: visit.query(name) for name in _NAMES}
+        query = urlencode({k: v for k, v in asked.items() if v})
+        values = {
+            "items": page.items,
+            "asked": asked,
+            "actions": ACTIONS,
+            "choices": [("", visit.say("Tất cả", "All"))]
+            + [(name, said.to(visit.lang)) for name, said in ACTIONS.items()],
+            "facts_text": facts_text,
+            "older": f"{LOG}?{query}&{urlencode({'after': page.after})}" if page.after else "",
+            "newer": f"{LOG}?{query}" if visit.query("after") else "",
+            "export": f"{LOG}/export?{query}",
+        }
+        return Shown("audit.html.j2", values)
+
+    async def one(self, visit: Visit) -> Answer:
+        """Show one entry with what stands beside it."""
+        row = await self.log.one(visit.me, visit.request.match_info["id"])
+        return Shown("audit-entry.html.j2", {"row": row, "actions": ACTIONS})
+
+    async def export(self, visit: Visit) -> Answer:
+        """Give the entries asked for as CSV, in pieces."""
+        query = _asked(visit)
+        # Who takes the log away leaves a trace first; what comes after that is not in the file.
+        await self.trail.viewed(visit.me, "page:audit", what="export", agency=query.agency)
+        query = replace(query, until=min(query.until or visit.now, visit.now))
+        page = await self.log.entries(visit.me, query, limit=_PIECE)
+        response = web.StreamResponse(
+            headers={
+                "Content-Type": "text/csv; charset=utf-8",
+                "Content-Disposition": 'attachment; filename="nhat-ky.csv"',
+            }
+        )
+        made = writer(Form.CSV, _SHEET, visit.lang)
+        await response.prepare(visit.request)
+        await response.write(made.head())
+        while True:
+            await response.write(made.rows(map(_cells, page.items)))
+            if not page.after:
+                break
+            page = await self.log.entries(visit.me, query, after=page.after, limit=_PIECE)
+        await response.write(made.tail())
+        await response.write_eof()
+        return response
+
+
+def _cells(row: AuditRow) -> tuple[Any, ...]:
+    facts = facts_text(row.facts)
+    return row.at, row.actor, row.action, row.target, row.agency, facts, row.entry_id
+
+
+def section(log: AuditLog, trail: Trail) -> Section:
+    """Return the section."""
+    pages = _Pages(log, trail)
+    return Section(
+        pages=(
+            Page("GET", "/audit", "audit", pages.listing, Right.AUDIT),
+            Page("GET", "/audit/export", "audit-export", pages.export, Right.AUDIT),
+            Page("GET", "/audit/{id}", "audit-entry", pages.one, Right.AUDIT),
+        ),
+        nav=(Nav("/audit", "Nhật ký", "Audit log", Group.ADMINISTRATION, Right.AUDIT, order=20),),
+    )
