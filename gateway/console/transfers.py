@@ -44,6 +44,8 @@ async def download(visit: Visit, packet: Packet) -> web.StreamResponse:
     }
     response = web.StreamResponse(headers=headers)
     await response.prepare(visit.request)
+    if visit.request.method == "HEAD":
+        return response
     async for chunk in packet.chunks:
         await response.write(chunk)
     await response.write_eof()

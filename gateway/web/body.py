@@ -184,14 +184,18 @@ class Form:
             raise _malformed("the boundary is missing or wrong") from exc
 
     async def metadata(self) -> bytes:
+        """Return the bytes of the part `metadata`, which comes first; see `first`."""
+        return await self.first("metadata", "hold JSON")
+
+    async def first(self, name: str, what: str) -> bytes:
         """Return the first part's bytes.
 
         Raises:
-            RejectedError: MALFORMED when the first part is not `metadata`; TOO_LARGE.
+            RejectedError: MALFORMED when the first part has another name; TOO_LARGE.
         """
         part = await self._next()
-        if part is None or part.name != "metadata":
-            raise _malformed("the first part must be named 'metadata' and hold JSON")
+        if part is None or part.name != name:
+            raise _malformed(f"the first part must be named '{name}' and {what}")
         data = bytearray()
         async for chunk in self._chunks(part):
             data += chunk

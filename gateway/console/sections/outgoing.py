@@ -23,15 +23,19 @@ from gateway.console.pages import (
     Visit,
 )
 from gateway.console.sections.drafting import Drafting
+from gateway.console.sections.outgoingwords import (
+    ANSWERS,
+    NO_ANSWER,
+    WORDS,
+    agency_choice,
+    chosen_agency,
+)
 from gateway.console.sections.todos import TodoPages
 from gateway.console.transfers import download, saved
 from gateway.domain.access import Right
-from gateway.domain.envelope import Urgency
-from gateway.domain.lifecycle import CONSIGNMENT, DELIVERY
 from gateway.errors import Reason, RejectedError
 from gateway.ports.accounts import Trail
 from gateway.ports.clerk_send import Drafts, SentDesk, Todos
-from gateway.rules.signature import LEGAL_TEXTS, LegalClass
 from gateway.web.body import Limits
 
 ROOT: Final = f"{BASE}/outgoing"
@@ -44,27 +48,6 @@ TABS: Final = {
     "recalled": Say("Đã thu hồi", "Recalled"),
     "other-means": Say("Không liên thông", "Not connected"),
 }
-URGENCY: Final = {
-    Urgency.NORMAL: Say("Thường", "Normal"),
-    Urgency.URGENT: Say("Khẩn", "Urgent"),
-    Urgency.VERY_URGENT: Say("Thượng khẩn", "Very urgent"),
-    Urgency.EXPRESS: Say("Hỏa tốc", "Express"),
-    Urgency.EXPRESS_TIMED: Say("Hỏa tốc hẹn giờ", "Express, timed"),
-}
-VERDICTS: Final = {
-    "valid": ("good", Say("Chữ ký hợp lệ", "Valid")),
-    "invalid": ("bad", Say("Chữ ký không hợp lệ", "Invalid")),
-    "indeterminate": ("doubt", Say("Chữ ký chưa xác định", "Undetermined")),
-    "unreadable": ("doubt", Say("Không đọc được", "Unreadable")),
-    "unsigned": ("none", Say("Không ký số", "Unsigned")),
-    "pending": ("none", Say("Đang kiểm tra chữ ký", "Being verified")),
-}
-_ANSWERS: Final = {
-    "yes": ("good", Say("Có", "Yes")),
-    "no": ("bad", Say("Không", "No")),
-    "unknown": ("doubt", Say("Chưa rõ", "Unknown")),
-}
-_UNKNOWN: Final = ("none", Say("Chưa có", "None yet"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,8 +118,8 @@ class Outgoing:
                 "agency_name": self.names(agency),
                 "may_send": visit.me.may(Right.SEND, agency),
                 "may_draft": visit.me.may(Right.DRAFT, agency),
-                "answers": _ANSWERS,
-                "no_answer": _UNKNOWN,
+                "answers": ANSWERS,
+                "no_answer": NO_ANSWER,
                 **WORDS,
             },
         )
@@ -209,38 +192,7 @@ class Outgoing:
         )
 
 
-WORDS: Final = {
-    "urgencies": URGENCY,
-    "verdicts": VERDICTS,
-    "legal_texts": {k.value: v for k, v in LEGAL_TEXTS.items()},
-    "good_classes": frozenset({LegalClass.ORIGINAL.value, LegalClass.COPY.value}),
-    "delivery_texts": {state.value: text for state, text in DELIVERY.texts.items()},
-    "consignment_texts": {state.value: text for state, text in CONSIGNMENT.texts.items()},
-}
-
-
-def chosen_agency(visit: Visit, right: Right) -> str:
-    """Return the agency a page is about: the one asked for, else the person's first."""
-    asked = visit.query("agency")[:64]
-    mine = sorted(visit.me.agencies(right) - {""})
-    agency = asked or (mine[0] if mine else "")
-    visit.must(right, agency)
-    return agency
-
-
-def agency_choice(
-    visit: Visit, agency: str, right: Right, names: Callable[[str], str]
-) -> dict[str, object]:
-    """Return what a page needs to let a person of several agencies choose."""
-    mine = sorted(visit.me.agencies(right) - {""})
-    return {
-        "agency": agency,
-        "agency_name": names(agency),
-        "agencies": [(code, names(code)) for code in mine] if len(mine) > 1 else [],
-    }
-
-
-def section(
+def section(  # noqa: PLR0917
     sent: SentDesk,
     drafts: Drafts,
     todos: Todos,
@@ -255,10 +207,14 @@ def section(
     return Section(
         pages=(*drafting.pages(), *listed.pages(), *outgoing.pages()),
         nav=(
-            Nav("/outgoing/new", "Soạn, gửi văn bản", "Draft and send", Group.CLERK, Right.DRAFT, 30),
+            Nav(
+                "/outgoing/new", "Soạn, gửi văn bản", "Draft and send", Group.CLERK, Right.DRAFT, 30
+            ),
             Nav("/outgoing/drafts", "Dự thảo", "Drafts", Group.CLERK, Right.DRAFT, 31),
             Nav("/outgoing", "Văn bản đi", "Outgoing", Group.CLERK, Right.READ, 32),
-            Nav("/outgoing/late", "Nơi nhận quá hạn", "Late receivers", Group.CLERK, Right.READ, 33),
+            Nav(
+                "/outgoing/late", "Nơi nhận quá hạn", "Late receivers", Group.CLERK, Right.READ, 33
+            ),
             Nav("/todo", "Việc cần làm", "Things to do", Group.CLERK, Right.SEND, 40),
         ),
     )

@@ -1,4 +1,4 @@
-"""Things to do outside the gateway (việc cần làm): send by other means, add paper, collect copies."""
+"""Things to do outside the gateway (việc cần làm): other means, paper copies, printed copies."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -1,0 +1,254 @@
+"""Sending by form: drafts, files, check, release as original or for reference, lists, to-dos.
+
+The pages over a real gateway's programs, its verifier included; sign-in is `test_console_frame`'s.
+"""
+
+import re
+import shutil
+
+import pytest
+
+from gateway.domain.access import Grant, Person, Role
+from gateway.errors import UnavailableError
+from gateway.programs.clerk.drafts import LedgerDrafts
+from tests.world.console import OTHER_CLERK
+from tests.world.gatehouse import gatehouse
+from tests.world.outgoing import FORM, PAPER, outgoing_site, upload
+from tests.world.signed_files import letter, pki, trust_of, twice
+
+CLERK = Person("a-lan", "lan", "Trần Thị Lan", (Grant(Role.CLERK, "H37.02"),), "s1")
+DRAFTER = Person("a-an", "an", "Vũ Văn An", (Grant(Role.OFFICER, "H37.02"),), "s2")
+SIGNED = {
+    **FORM,
+    "code_number": "123",
+    "code_notation": "SNV-VP",
+    "position": "Giám đốc",
+    "competence": "",
+}
+
+
+@pytest.fixture
+async def house(tmp_path):
+    async with gatehouse(tmp_path) as house:
+        source = trust_of(pki())
+        for file in source.iterdir():
+            shutil.copy(file, tmp_path / "trust" / file.name)
+        yield house
+
+
+@pytest.fixture
+async def site(house):
+    async with outgoing_site(house) as site:
+        yield site
+
+
+async def begun(visitor, agency="H37.02"):
+    await visitor.get("/outgoing/new")
+    answer = await visitor.post("/outgoing/drafts", {"agency": agency})
+    assert answer.status == 303
+    return answer.location.removeprefix("/console")
+
+
+def revision(text):
+    return re.search(r'name="revision" value="(\d+)"', text)[1]
+
+
+async def saved(visitor, draft, form, *to, do="save"):
+    page = await visitor.get(draft)
+    fields = [("revision", revision(page.text)), *form.items(), ("do", do)]
+    fields += [("to", code) for code in to]
+    return await visitor._ask(
+        "POST", draft, data=[("_csrf", visitor._token), *((k, v) for k, v in fields)]
+    )
+
+
+async def issued(visitor, draft, **fields):
+    page = await visitor.get(draft)
+    fields = {"revision": revision(page.text), **fields}
+    return await visitor.post(f"{draft}/release", fields)
+
+
+async def test_a_signed_document_goes_out_as_original_and_one_is_a_thing_to_do(site):
+    clerk = await site.visitor(CLERK)
+    draft = await begun(clerk)
+    await saved(clerk, draft, SIGNED, "H37.04", "H37.99")
+    answer = await upload(clerk, draft, ("cong-van.pdf", twice()))
+    assert answer.status == 303, answer.words
+    page = await clerk.get(f"{draft}/check")
+    assert "Phát hành được là: Bản gốc" in page.words
+    assert "không liên thông: gửi bằng hình thức khác" in page.words
+    done = await issued(clerk, draft)
+    assert done.status == 303, done.words
+    place = done.location.removeprefix("/console")
+    again = await issued_again(clerk, draft)
+    assert again == done.location
+
+    shown = await clerk.get(place)
+    assert "bản gốc" in shown.words
+    assert "Sở Tài chính" in shown.words
+    assert "Không liên thông" in shown.words
+    assert "Ghi rõ" not in shown.words
+    listed = await clerk.get("/outgoing?tab=other-means")
+    assert "123/SNV-VP" in listed.words
+    todo = await clerk.get("/todo")
+    assert "Gửi bằng hình thức khác: Không liên thông" in todo.words
+    one = re.search(r'action="/console(/todo/[^"]+)"', todo.text)[1]
+    assert (await clerk.post(one, {"how": "Bưu điện, ngày 22/11"})).status == 303
+    assert "Không có việc nào" in (await clerk.get("/todo")).words
+    assert "Bưu điện" in (await clerk.get("/todo?done=1")).words
+    document = place.removeprefix("/outgoing/")
+    assert ("a-lan", f"document:{document}", "page") in site.trail.views
+    kept = await clerk.get(f"{place}/receipts")
+    assert '"acceptance"' in kept.text
+
+
+async def issued_again(visitor, draft):
+    """Press again, as a double click or a browser's "resend" does; return where it leads."""
+    answer = await visitor.post(f"{draft}/release", {"revision": "1"})
+    assert answer.status == 303, answer.words
+    return answer.location
+
+
+async def test_without_signatures_only_for_reference_after_a_recorded_confirmation(site, house):
+    clerk = await site.visitor(CLERK)
+    draft = await begun(clerk)
+    await saved(clerk, draft, SIGNED, "H37.04")
+    await upload(clerk, draft, ("cong-van.pdf", letter()))
+    page = await clerk.get(f"{draft}/check")
+    assert "Để biết, tham khảo" in page.words
+    assert "SIG-02" in page.words
+    refused = await issued(clerk, draft)
+    assert refused.status == 422
+    done = await issued(clerk, draft, confirmed="1")
+    assert done.status == 303, done.words
+    shown = await clerk.get(done.location.removeprefix("/console"))
+    assert "tham khảo (không ký số)" in shown.words
+    events = await house.gateway.ledger.all(
+        "events_of", subject=draft.replace("/outgoing/drafts/", "draft:")
+    )
+    told = {e["type"]: e["data"] for e in events}
+    assert "SIG-02" in told["draft-released-as-reference"]
+    assert '"lan"' in told["draft-released-as-reference"]
+
+
+async def test_everything_wrong_is_said_at_once_and_nothing_goes_out(site):
+    clerk = await site.visitor(CLERK)
+    draft = await begun(clerk)
+    await saved(clerk, draft, {"promulgation_date": "32/13/2026", "page_amount": "ba"}, "H25")
+    page = await clerk.get(f"{draft}/check")
+    for said in ("Ngày văn bản", "Số trang", "Thiếu số văn bản", "Thiếu trích yếu", "MD-01"):
+        assert said in page.words
+    assert (await issued(clerk, draft, confirmed="1")).status == 422
+    edit = await clerk.get(draft)
+    assert "Thay bằng Sở Tài chính (H37.04)" in edit.words
+    page = await saved(clerk, draft, SIGNED, "H25", do="replace:H25>H37.04")
+    assert "Thay bằng" not in (await clerk.get(draft)).words
+
+
+async def test_what_shows_a_secrecy_level_never_becomes_part_of_a_draft(site, house):
+    clerk = await site.visitor(CLERK)
+    draft = await begun(clerk)
+    answer = await upload(clerk, draft, ("mat.pdf", letter(urgency="MẬT")))
+    assert answer.status == 422
+    assert "SEC-01" in answer.words
+    assert "mat.pdf" not in (await clerk.get(draft)).words
+    answer = await saved(clerk, draft, {**SIGNED, "secrecy": "1"}, "H37.04")
+    assert answer.status == 409
+    assert "15" not in (await clerk.get(draft)).words.split()
+    program = await upload(clerk, draft, ("chay.exe", b"MZ\x90\x00" + bytes(200)))
+    assert program.status == 422
+    assert "FMT-" in program.words
+
+
+async def test_a_change_after_ready_must_be_handed_over_again(site):
+    drafter, clerk = await site.visitor(DRAFTER), await site.visitor(CLERK)
+    draft = await begun(drafter)
+    await saved(drafter, draft, SIGNED, "H37.04", do="ready")
+    assert "Chờ phát hành" not in (await drafter.get(draft)).words
+    assert "chờ phát hành" in (await drafter.get(draft)).words
+    assert SIGNED["subject"] in (await clerk.get("/outgoing/drafts?tab=ready")).words
+    await saved(drafter, draft, {**SIGNED, "subject": "Trích yếu khác"}, "H37.04")
+    assert "Trích yếu khác" not in (await clerk.get("/outgoing/drafts?tab=ready")).words
+    assert (await issued(drafter, draft, confirmed="1")).status == 403
+
+
+async def test_two_at_one_draft_do_not_overwrite_each_other(site):
+    clerk = await site.visitor(CLERK)
+    draft = await begun(clerk)
+    old = revision((await clerk.get(draft)).text)
+    await saved(clerk, draft, SIGNED, "H37.04")
+    answer = await clerk.post(draft, {"revision": old, "subject": "Đè lên", "do": "save"})
+    assert answer.status == 409
+    assert "Đè lên" in answer.text
+    assert SIGNED["subject"] in (await clerk.get(draft)).words
+
+
+async def test_others_see_neither_drafts_nor_documents(site):
+    clerk, other = await site.visitor(CLERK), await site.visitor(OTHER_CLERK)
+    draft = await begun(clerk)
+    await other.get("/outgoing")
+    for path in (draft, f"{draft}/check", "/outgoing/019a0000-0000-7000-8000-000000000000"):
+        assert (await other.get(path)).status == 404
+    assert (await other.get("/outgoing?agency=H37.02")).status == 403
+    assert (await other.post(f"{draft}/drop", {"revision": "1"})).status == 404
+    assert (await upload(other, draft, ("a.pdf", letter()))).status == 404
+    assert (await upload(clerk, draft, ("a.pdf", letter()), token="0" * 64)).status == 400
+
+
+class CutDoor:
+    """A front door whose gateway dies right after, or right before, it took the document."""
+
+    def __init__(self, door, *, after):
+        self.door, self.after = door, after
+
+    async def submit_form(self, *asked):
+        if self.after:
+            await self.door.submit_form(*asked)
+        raise UnavailableError(public="cut")
+
+
+@pytest.mark.parametrize("after", [False, True])
+async def test_an_issue_cut_short_goes_on_and_sends_once(house, after):
+    gateway = house.gateway
+    cut = LedgerDrafts(gateway.context, CutDoor(gateway.door, after=after), PAPER)
+    async with outgoing_site(house, drafts=cut) as broken:
+        clerk = await broken.visitor(CLERK)
+        draft = await begun(clerk)
+        await saved(clerk, draft, SIGNED, "H37.04")
+        await upload(clerk, draft, ("cong-van.pdf", letter()))
+        answer = await issued(clerk, draft, confirmed="1")
+        assert answer.location.endswith("/check")
+    async with outgoing_site(house) as site:
+        clerk = await site.visitor(CLERK)
+        assert "Tiếp tục phát hành" in (await clerk.get(f"{draft}/check")).words
+        done = await issued(clerk, draft)
+        assert "/outgoing/0" in done.location
+        listed = await clerk.get("/outgoing")
+        assert listed.words.count("123/SNV-VP") == 1
+
+
+async def test_recipients_are_found_without_accents_kept_as_group_and_paper_is_a_thing_to_do(site):
+    clerk = await site.visitor(CLERK)
+    draft = await begun(clerk)
+    assert "Sở Tài chính" in (await clerk.get("/outgoing/recipients?q=so+tai+chinh")).words
+    form = {**SIGNED, "type_name": "Tờ trình", "q": "tai chinh"}
+    assert "H37.04" in (await saved(clerk, draft, form, do="find")).words
+    await saved(clerk, draft, {**SIGNED, "type_name": "Tờ trình"}, do="add:H37.04")
+    page = await saved(
+        clerk,
+        draft,
+        {**SIGNED, "type_name": "Tờ trình", "group_name": "Khối sở"},
+        "H37.04",
+        "H37.61",
+        do="put-group",
+    )
+    assert page.status == 303
+    page = await clerk.get(draft)
+    assert "Khối sở (2)" in page.words
+    assert "gửi kèm bản giấy Hồ sơ thẩm định" in page.words
+    await upload(clerk, draft, ("to-trinh.pdf", letter()))
+    done = await issued(clerk, draft, confirmed="1")
+    assert done.status == 303, done.words
+    assert "Gửi kèm bản giấy: Sở Tài chính" in (await clerk.get("/todo")).words
+    again = await begun(clerk)
+    assert "Khối sở (2)" in (await clerk.get(again)).words
