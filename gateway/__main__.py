@@ -22,6 +22,7 @@ COMMANDS: Final = (
     "simulate",
     "system",
     "agency",
+    "user",
     "counter",
     "ledger",
     "queue",

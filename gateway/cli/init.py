@@ -130,6 +130,8 @@ def init(
     next_steps = [
         f"vanlien check-config --config {config}",
         f"vanlien system add he-thong-1 --speaks-for H37.02 --config {config}",
+        # The first administrator comes in by a link that opens once; nobody has a default password.
+        f"vanlien user first --config {config}",
         f"vanlien serve --config {config}",
     ]
     if authorities:
