@@ -21,6 +21,7 @@ from gateway.console.sections import (
     leaving,
     links,
     operations,
+    outgoing,
     people,
     rights,
     signin,
@@ -29,14 +30,20 @@ from gateway.domain.moments import VIETNAM
 from gateway.domain.timetable import Timetable
 from gateway.errors import GatewayError
 from gateway.officehours import hours_under
+from gateway.policies import clerk_policy_of
 from gateway.ports import Desk, FrontDoor
 from gateway.ports.operations import Operating
 from gateway.ports.single import SingleSignOn
 from gateway.ports.timetable import Timekeeping
+from gateway.programs.catalogue import name_of
+from gateway.programs.clerk.drafts import LedgerDrafts
+from gateway.programs.clerk.sentdesk import LedgerSentDesk
+from gateway.programs.clerk.todolist import LedgerTodos
 from gateway.programs.context import Context
 from gateway.programs.mailroom import Mailroom
 from gateway.programs.opsdesk import LedgerOpsDesk
 from gateway.programs.timekeeping import LedgerTimekeeping
+from gateway.web.body import Limits
 from gateway.web.studio import Studio
 
 
@@ -97,12 +104,27 @@ def account_sections(accounts: Accounting, single: SingleSignOn | None) -> list[
     ]
 
 
+def sending_section(parts: Parts) -> Section:
+    """Return the section of outgoing documents, drafts and things to do."""
+    context, policy = parts.context, clerk_policy_of(parts.settings)
+    http = parts.settings.http
+    return outgoing.section(
+        LedgerSentDesk(context, parts.desk, policy),
+        LedgerDrafts(context, parts.door, policy),
+        LedgerTodos(context),
+        parts.accounts.trail,
+        lambda code: name_of(context.directory(), code),
+        Limits(max_packet_bytes=int(http.max_packet_bytes)),
+    )
+
+
 def sections_of(parts: Parts) -> list[Section]:
     """Return the sections, in no order: the menu sorts itself."""
     return [
         home.section(),
         *account_sections(parts.accounts, None),
         calendar.section(parts.timekeeping),
+        sending_section(parts),
         *operations.sections(
             LedgerOpsDesk(
                 parts.context.ledger, parts.context.clock, parts.desk.ready, parts.context.peers

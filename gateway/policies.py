@@ -12,10 +12,13 @@ from gateway.config import Agency, Peer, Settings
 from gateway.dialects import dialect
 from gateway.domain.breaker import BreakerPolicy
 from gateway.domain.delivery import Lane, Schedule
+from gateway.domain.paper import PaperRule
+from gateway.domain.worktime import IssueDeadline
 from gateway.keys.peersecret import PeerSecret
 from gateway.keys.receiptkey import KeyPlace
 from gateway.ports import Adapter, AgencyRecord, Clock
 from gateway.programs.admission import Bounds
+from gateway.programs.clerk.draftcheck import ClerkPolicy
 from gateway.programs.context import PeerPolicy, Policy
 from gateway.programs.retention import Ages
 from gateway.rules.facts import Policy as RulePolicy
@@ -216,6 +219,18 @@ def record_of(agency: Agency) -> AgencyRecord:
         numbered_by=agency.numbered_by,
         successor=agency.successor or "",
         status=agency.status,
+    )
+
+
+def clerk_policy_of(settings: Settings) -> ClerkPolicy:
+    """Return what the operator set about sending by form."""
+    told = settings.console
+    return ClerkPolicy(
+        paper=tuple(
+            PaperRule(tuple(r.receivers), r.types, r.purpose, r.source) for r in told.paper_rules
+        ),
+        deadline=IssueDeadline(told.issue_deadline),
+        follow_up_after=told.follow_up_after,
     )
 
 

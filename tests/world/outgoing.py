@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import timedelta
 
 import aiohttp
 
@@ -27,7 +26,7 @@ async def outgoing_site(house: House, *, drafts: Drafts | None = None) -> AsyncI
     gateway = house.gateway
     context = gateway.context
     pages = outgoing.section(
-        LedgerSentDesk(context, gateway.desk, follow_up_after=timedelta(hours=24)),
+        LedgerSentDesk(context, gateway.desk, PAPER),
         drafts or LedgerDrafts(context, gateway.door, PAPER),
         LedgerTodos(context),
         site_trail := _Later(),

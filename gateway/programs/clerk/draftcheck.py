@@ -7,7 +7,7 @@ shown as good is taken; a verdict that is not there yet is said, never guessed. 
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from gateway.codec.names import safe_name
 from gateway.domain.consignment import Repeat, plan_deliveries
@@ -44,10 +44,12 @@ class ClerkPolicy:
     Args:
         paper: When paper goes along (SND-06).
         deadline: How late is still in time (SND-01, SND-02).
+        follow_up_after: After how long a receiver's silence is pointed out (SND-08).
     """
 
     paper: tuple[PaperRule, ...] = ()
     deadline: IssueDeadline = IssueDeadline.MORNING
+    follow_up_after: timedelta = timedelta(hours=24)
 
 
 def caller_of(agency: str) -> Caller:

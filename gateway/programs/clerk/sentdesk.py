@@ -6,7 +6,7 @@ Reads only, but for `resend`.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from typing import Any, Final
 
 from gateway.domain.access import Person
@@ -22,13 +22,14 @@ from gateway.domain.lifecycle import (
 )
 from gateway.domain.machine import Text
 from gateway.domain.moments import from_text, to_text
-from gateway.domain.worktime import IssueDeadline, issue_deadline
+from gateway.domain.worktime import issue_deadline
 from gateway.errors import Reason, RejectedError
 from gateway.ports import Absent, Caller, Change, ChangeSet, Conflict, Desk, Json, Packet, Row
 from gateway.ports import Update as Changed
 from gateway.ports.clerk_send import SentDocument, SentPage, SentRow, Step
 from gateway.programs import settle
 from gateway.programs.catalogue import today
+from gateway.programs.clerk.draftcheck import ClerkPolicy
 from gateway.programs.clerk.marks import audited
 from gateway.programs.clerk.ways import way_of
 from gateway.programs.context import Context
@@ -50,18 +51,11 @@ _WHOLE: Final = {"sent": "sent_by_agency", "refused": "sent_refused"}
 class LedgerSentDesk:
     """See `ports.clerk_send.SentDesk`."""
 
-    def __init__(
-        self,
-        context: Context,
-        desk: Desk,
-        *,
-        deadline: IssueDeadline = IssueDeadline.MORNING,
-        follow_up_after: timedelta = timedelta(hours=24),
-    ) -> None:
+    def __init__(self, context: Context, desk: Desk, policy: ClerkPolicy) -> None:
         self._context = context
         self._desk = desk
-        self._deadline = deadline
-        self._follow_up_after = follow_up_after
+        self._deadline = policy.deadline
+        self._follow_up_after = policy.follow_up_after
 
     # ------------------------------------------------------------ lists
 
