@@ -8,42 +8,29 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
+from gateway import measures
 from gateway.accounting import Accounting
+from gateway.agencycsv import parse_csv
 from gateway.config import Settings
 from gateway.console.frame import Frame, routes_of, streams_of
 from gateway.console.pages import BASE, Section
 from gateway.console.sections import (
-    account,
-    auditlog,
+    accounts,
     calendar,
-    delegation,
     home,
-    leaving,
-    links,
     operations,
-    outgoing,
-    people,
-    rights,
-    signin,
 )
 from gateway.domain.moments import VIETNAM
 from gateway.domain.timetable import Timetable
 from gateway.errors import GatewayError
 from gateway.officehours import hours_under
-from gateway.policies import clerk_policy_of
 from gateway.ports import Desk, FrontDoor
 from gateway.ports.operations import Operating
-from gateway.ports.single import SingleSignOn
 from gateway.ports.timetable import Timekeeping
-from gateway.programs.catalogue import name_of
-from gateway.programs.clerk.drafts import LedgerDrafts
-from gateway.programs.clerk.sentdesk import LedgerSentDesk
-from gateway.programs.clerk.todolist import LedgerTodos
 from gateway.programs.context import Context
 from gateway.programs.mailroom import Mailroom
 from gateway.programs.opsdesk import LedgerOpsDesk
 from gateway.programs.timekeeping import LedgerTimekeeping
-from gateway.web.body import Limits
 from gateway.web.studio import Studio
 
 
@@ -90,39 +77,14 @@ class Console:
     busy: Callable[[web.Request, GatewayError], web.StreamResponse | None]
 
 
-def account_sections(accounts: Accounting, single: SingleSignOn | None) -> list[Section]:
-    """Return the sections of signing in, one's own account, people and the audit log."""
-    return [
-        signin.section(accounts.signins, single),
-        links.section(accounts.signins),
-        account.section(accounts.own),
-        delegation.section(accounts.own),
-        people.section(accounts.accounts, accounts.trail),
-        rights.section(accounts.accounts),
-        leaving.section(accounts.accounts),
-        auditlog.section(accounts.audit, accounts.trail),
-    ]
-
-
-def sending_section(parts: Parts) -> Section:
-    """Return the section of outgoing documents, drafts and things to do."""
-    context, policy = parts.context, clerk_policy_of(parts.settings)
-    http = parts.settings.http
-    return outgoing.section(
-        LedgerSentDesk(context, parts.desk, policy),
-        LedgerDrafts(context, parts.door, policy),
-        LedgerTodos(context),
-        parts.accounts.trail,
-        lambda code: name_of(context.directory(), code),
-        Limits(max_packet_bytes=int(http.max_packet_bytes)),
-    )
-
-
 def sections_of(parts: Parts) -> list[Section]:
     """Return the sections, in no order: the menu sorts itself."""
+    told = parts.accounts
     return [
         home.section(),
-        *account_sections(parts.accounts, None),
+        *accounts.sections(
+            told.signins, told.own, told.accounts, told.audit, told.trail, single=None
+        ),
         calendar.section(parts.timekeeping),
         sending_section(parts),
         *operations.sections(
@@ -131,6 +93,8 @@ def sections_of(parts: Parts) -> list[Section]:
             ),
             parts.operating,
             parts.accounts.trail,
+            read=lambda data: parse_csv(data, frozenset(parts.context.peers)),
+            terms=measures.terms,
         ),
     ]
 

@@ -339,8 +339,13 @@ def routes_of(frame: Frame, sections: Sequence[Section]) -> list[web.RouteDef]:
     routes = [web.get(f"{BASE}/static/{{name}}", render.serve_static)]
     for page in (page for section in sections for page in section.pages):
         add = web.get if page.method == "GET" else web.post
-        routes.append(add(BASE + page.path, frame.handler(page), name=f"console.{page.name}"))
+        routes.append(add(BASE + page.path, frame.handler(page), name=_route_name(page)))
     return routes
+
+
+def _route_name(page: Page) -> str:
+    # The router takes no name in which a part between dots or hyphens is a word of Python ("in").
+    return f"console.{page.name.replace('-', '_')}"
 
 
 def streams_of(sections: Sequence[Section]) -> frozenset[str]:

@@ -11,6 +11,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from html import unescape
+from typing import Any
 
 import aiohttp
 
@@ -149,10 +150,15 @@ class Site:
 
 @asynccontextmanager
 async def console_site(
-    *sections: Section, clock: SetClock | None = None, **frame: object
+    *sections: Section,
+    clock: SetClock | None = None,
+    sessions: Any = None,
+    trail: Any = None,
+    **frame: object,
 ) -> AsyncIterator[Site]:
-    """Serve sections on a free loopback port."""
-    sessions, trail, clock = FakeSessions(), FakeTrail(), clock or SetClock()
+    """Serve sections on a free loopback port; sessions and trail are fakes if not given."""
+    sessions, trail = sessions or FakeSessions(), trail or FakeTrail()
+    clock = clock or SetClock()
     nav = tuple(place for section in sections for place in section.nav)
     made = Frame(sessions, trail, clock, nav=nav, **frame)  # type: ignore[arg-type]
     routes, streams = routes_of(made, sections), streams_of(sections)
