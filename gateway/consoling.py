@@ -19,18 +19,27 @@ from gateway.console.sections import (
     calendar,
     home,
     operations,
+    outgoing,
+    receiving,
 )
 from gateway.domain.moments import VIETNAM
 from gateway.domain.timetable import Timetable
 from gateway.errors import GatewayError
 from gateway.officehours import hours_under
+from gateway.policies import clerk_policy_of
 from gateway.ports import Desk, FrontDoor
 from gateway.ports.operations import Operating
 from gateway.ports.timetable import Timekeeping
+from gateway.programs.catalogue import name_of
+from gateway.programs.clerk.drafts import LedgerDrafts
+from gateway.programs.clerk.receiving import LedgerReceiving
+from gateway.programs.clerk.sentdesk import LedgerSentDesk
+from gateway.programs.clerk.todolist import LedgerTodos
 from gateway.programs.context import Context
 from gateway.programs.mailroom import Mailroom
 from gateway.programs.opsdesk import LedgerOpsDesk
 from gateway.programs.timekeeping import LedgerTimekeeping
+from gateway.web.body import Limits
 from gateway.web.studio import Studio
 
 
@@ -61,6 +70,11 @@ class Parts:
     operating: Operating
 
     @property
+    def limits(self) -> Limits:
+        """Return how large an upload may be."""
+        return Limits(max_packet_bytes=int(self.settings.http.max_packet_bytes))
+
+    @property
     def timekeeping(self) -> Timekeeping:
         """Return decisions about office hours and days off."""
         clock = self.context.clock
@@ -77,6 +91,25 @@ class Console:
     busy: Callable[[web.Request, GatewayError], web.StreamResponse | None]
 
 
+def sending_section(parts: Parts) -> Section:
+    """Return the section of outgoing documents, drafts and things to do."""
+    context, policy = parts.context, clerk_policy_of(parts.settings)
+    return outgoing.section(
+        LedgerSentDesk(context, parts.desk, policy),
+        LedgerDrafts(context, parts.door, policy),
+        LedgerTodos(context),
+        parts.accounts.trail,
+        lambda code: name_of(context.directory(), code),
+        parts.limits,
+    )
+
+
+def receiving_section(parts: Parts) -> Section:
+    """Return the section of incoming documents, on the wire and on paper."""
+    desk = LedgerReceiving(parts.context, parts.desk, parts.mailroom)
+    return receiving.section(desk, parts.accounts.trail, parts.studio, parts.limits)
+
+
 def sections_of(parts: Parts) -> list[Section]:
     """Return the sections, in no order: the menu sorts itself."""
     told = parts.accounts
@@ -87,6 +120,7 @@ def sections_of(parts: Parts) -> list[Section]:
         ),
         calendar.section(parts.timekeeping),
         sending_section(parts),
+        receiving_section(parts),
         *operations.sections(
             LedgerOpsDesk(
                 parts.context.ledger, parts.context.clock, parts.desk.ready, parts.context.peers

@@ -1,0 +1,304 @@
+"""Incoming documents (văn bản đến): lists, one document, and what a clerk does to it.
+
+What is shown is recorded before it is shown; rights are asked for the agency whose register the
+document is in; what a person may not read is as if it did not exist, and the attempt is recorded.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any, Final
+from urllib.parse import quote
+
+from gateway.console import files
+from gateway.console.pages import BASE, Answer, Page, Say, See, Shown, Visit
+from gateway.console.sections import incomingwords as words
+from gateway.domain.access import Right
+from gateway.domain.refusals import REFUSALS
+from gateway.errors import Reason, RejectedError
+from gateway.ports.accounts import Trail
+from gateway.ports.clerk_receive import Act, Assigned, Box, Done, Letter, Place, Receiving
+from gateway.web.studio import Studio
+
+ROOT: Final = f"{BASE}/incoming"
+_MAX_TEXT: Final = 900
+
+Panel = Callable[[Visit, Letter], Awaitable[Shown | None]]
+"""Another section's part of the document page: a template that reads its values from `v`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Means:
+    """What the pages of incoming documents share.
+
+    Args:
+        receiving: The clerk's desk.
+        trail: Audit entries.
+        studio: Reports and pictures.
+        panels: Parts of other sections on the document page.
+    """
+
+    receiving: Receiving
+    trail: Trail
+    studio: Studio
+    panels: Sequence[Panel] = ()
+
+    async def readable(self, visit: Visit, what: str) -> Place:
+        """Return whose the arrival of the path is, its view recorded.
+
+        Raises:
+            RejectedError: NOT_FOUND, also for what this person may not read.
+        """
+        arrival_id, me = visit.request.match_info["id"], visit.me
+        place = await self.receiving.place(arrival_id)
+        own = me.may(Right.READ_OWN, place.agency) and place.handler == me.account_id
+        if not (me.may(Right.READ, place.agency) or own):
+            await self.trail.refused(me, "incoming-document", what=what)
+            raise RejectedError(Reason.NOT_FOUND)
+        await self.trail.viewed(me, f"arrival:{arrival_id}", what=what, agency=place.agency)
+        return place
+
+    async def acting(self, visit: Visit, right: Right) -> Place:
+        """Return whose the arrival of a form is, for a person who may act on it."""
+        arrival_id, me = visit.request.match_info["id"], visit.me
+        place = await self.receiving.place(arrival_id)
+        reads = me.may(Right.READ, place.agency)
+        own = me.may(Right.READ_OWN, place.agency) and place.handler == me.account_id
+        if not (reads or own):
+            await self.trail.refused(me, "incoming-document", what="POST")
+            raise RejectedError(Reason.NOT_FOUND)
+        visit.must(right, place.agency)
+        return place
+
+
+@dataclass(frozen=True, slots=True)
+class Incoming:
+    """Lists, the document page, and the clerk's acts."""
+
+    means: Means
+
+    # ------------------------------------------------------------ lists
+
+    async def listing(self, visit: Visit) -> Answer:
+        """Show one box of one agency."""
+        receiving = self.means.receiving
+        agency, choice = await self._agency(visit)
+        try:
+            box = Box(visit.query("box", Box.WAITING.value))
+        except ValueError as exc:
+            raise RejectedError(Reason.NOT_FOUND) from exc
+        after = visit.query("after")[:80]
+        page = await receiving.listed(agency, box, after=after)
+        here = f"{ROOT}?agency={quote(agency)}&box={box.value}"
+        return Shown(
+            "incoming-list.html.j2",
+            {
+                **choice,
+                "box": box,
+                "boxes": words.BOXES,
+                "counts": await receiving.counts(agency),
+                "lines": page.lines,
+                "first": here if after else "",
+                "older": f"{here}&after={quote(page.next)}" if page.next else "",
+                "may_receive": visit.me.may(Right.RECEIVE, agency),
+                **words.ALL,
+            },
+        )
+
+    async def mine(self, visit: Visit) -> Answer:
+        """Show what the person handles."""
+        after = visit.query("after")[:80]
+        page = await self.means.receiving.assigned_to(visit.me.account_id, after=after)
+        # A right taken away takes the list with it.
+        lines = [
+            line
+            for line in page.lines
+            if visit.me.may(Right.READ, line.agency) or visit.me.may(Right.READ_OWN, line.agency)
+        ]
+        older = f"{ROOT}/mine?after={quote(page.next)}" if page.next else ""
+        values = {"lines": lines, "first": f"{ROOT}/mine" if after else "", "older": older}
+        return Shown("incoming-mine.html.j2", {**values, **words.ALL})
+
+    async def _agency(self, visit: Visit) -> tuple[str, dict[str, Any]]:
+        mine = sorted(visit.me.agencies(Right.READ) - {""})
+        agency = visit.query("agency")[:64] or (mine[0] if mine else "")
+        visit.must(Right.READ, agency)
+        names = await self.means.receiving.agency_names([*mine[:200], agency])
+        choice = [(code, names[code]) for code in mine[:200]] if len(mine) > 1 else []
+        return agency, {"agency": agency, "agency_name": names[agency], "agencies": choice}
+
+    # ------------------------------------------------------------ one document
+
+    async def document(self, visit: Visit) -> Answer:
+        """Show one document with all that is known of it."""
+        place = await self.means.readable(visit, "page")
+        return await self._page(visit, place)
+
+    async def _page(
+        self,
+        visit: Visit,
+        place: Place,
+        *,
+        faults: Mapping[str, Any] | None = None,
+        status: int = 200,
+    ) -> Shown:
+        means, me = self.means, visit.me
+        letter = await means.receiving.letter(visit.request.match_info["id"])
+        names = await means.receiving.agency_names([place.agency])
+        acts = {act for act in letter.acts if me.may(_RIGHTS[act], place.agency)}
+        panels = [await panel(visit, letter) for panel in means.panels]
+        handlers = await means.receiving.handlers(place.agency) if Act.ASSIGN in acts else ()
+        return Shown(
+            "incoming-document.html.j2",
+            {
+                "letter": letter,
+                "line": letter.line,
+                "arrival": letter.arrival,
+                "header": letter.arrival["header"],
+                "agency_name": names[place.agency],
+                "view": await files.panel(visit, means.studio, letter.verification, letter.arrival),
+                "pdfs": [
+                    f["index"]
+                    for f in letter.arrival["attachments"]
+                    if files.looks_like_pdf(f["safe_name"], f["content_type"])
+                ],
+                "acts": {act.value for act in acts},
+                "refusals": REFUSALS,
+                "handlers": handlers,
+                "panels": [panel for panel in panels if panel is not None],
+                "faults": faults or {},
+                "typed": visit.form,
+                **words.ALL,
+            },
+            status=status,
+        )
+
+    # ------------------------------------------------------------ acts
+
+    async def accept(self, visit: Visit) -> Answer:
+        """Accept (tiếp nhận), with the arrival number."""
+        place = await self.means.acting(visit, Right.RECEIVE)
+        arrival_id = visit.request.match_info["id"]
+        undetermined = visit.text("undetermined")[:_MAX_TEXT]
+        if place.state in words.UNTAKEN and not undetermined:
+            letter = await self.means.receiving.letter(arrival_id)
+            if letter.needs_reason:
+                # F09: said beside its field, before anything is done.
+                faults = {"undetermined": words.REASON_MISSING}
+                return await self._page(visit, place, faults=faults, status=422)
+        done = await self.means.receiving.accept(
+            visit.me, arrival_id, note=visit.text("note")[:_MAX_TEXT], undetermined=undetermined
+        )
+        return See(f"{ROOT}/{arrival_id}", _accepted(done), good=not done.repeated)
+
+    async def refuse(self, visit: Visit) -> Answer:
+        """Refuse or return (từ chối, trả lại), with its reason."""
+        place = await self.means.acting(visit, Right.RECEIVE)
+        arrival_id = visit.request.match_info["id"]
+        try:
+            done = await self.means.receiving.refuse(
+                visit.me,
+                arrival_id,
+                code=visit.text("code"),
+                text=visit.text("text")[:_MAX_TEXT],
+                answered_for=bool(visit.text("answered_for")),
+            )
+        except RejectedError as failure:
+            if not failure.findings:
+                raise
+            faults = {f.where.strip("/"): Say(f.vi, f.en) for f in failure.findings}
+            return await self._page(visit, place, faults=faults, status=422)
+        return See(f"{ROOT}/{arrival_id}", words.REFUSED_BEFORE if done.repeated else words.REFUSED)
+
+    async def assign(self, visit: Visit) -> Answer:
+        """Name who handles it (phân công)."""
+        place = await self.means.acting(visit, Right.PROCESS)
+        arrival_id = visit.request.match_info["id"]
+        faults: dict[str, Say] = {}
+        due_on = _day(visit.text("due_on"), faults)
+        to = Assigned(
+            account_id=visit.text("account_id")[:64],
+            lead=visit.text("lead")[:200],
+            coordinating=visit.text("coordinating")[:500],
+            due_on=due_on,
+            opinion=visit.text("opinion")[:_MAX_TEXT],
+        )
+        if not (to.account_id or to.lead):
+            faults["lead"] = words.NOBODY_NAMED
+        if faults:
+            return await self._page(visit, place, faults=faults, status=422)
+        await self.means.receiving.assign(visit.me, arrival_id, to)
+        return See(f"{ROOT}/{arrival_id}", words.ASSIGNED)
+
+    async def progress(self, visit: Visit) -> Answer:
+        """Report 05 or 06 by hand."""
+        await self.means.acting(visit, Right.PROCESS)
+        arrival_id = visit.request.match_info["id"]
+        finished = visit.text("finished") == "1"
+        note = visit.text("note")[:_MAX_TEXT]
+        await self.means.receiving.progress(visit.me, arrival_id, finished=finished, note=note)
+        return See(f"{ROOT}/{arrival_id}", words.FINISHED if finished else words.IN_PROGRESS)
+
+    async def irregular(self, visit: Visit) -> Answer:
+        """Report what is irregular (báo bất thường)."""
+        place = await self.means.acting(visit, Right.RECEIVE)
+        arrival_id = visit.request.match_info["id"]
+        text = visit.text("irregular")[:_MAX_TEXT]
+        if not text:
+            faults = {"irregular": words.SAY_WHAT}
+            return await self._page(visit, place, faults=faults, status=422)
+        await self.means.receiving.irregular(visit.me, arrival_id, text=text)
+        return See(f"{ROOT}/{arrival_id}", words.IRREGULAR)
+
+    def pages(self) -> tuple[Page, ...]:
+        """Return the pages."""
+        one = "/incoming/{id}"
+        receive, process = Right.RECEIVE, Right.PROCESS
+        return (
+            Page("GET", "/incoming", "incoming", self.listing, Right.READ),
+            Page("GET", "/incoming/mine", "incoming-mine", self.mine, process),
+            Page("GET", one, "incoming-document", self.document),
+            Page("POST", f"{one}/accept", "incoming-accept", self.accept, receive, takes="form"),
+            Page("POST", f"{one}/refuse", "incoming-refuse", self.refuse, receive, takes="form"),
+            Page("POST", f"{one}/assign", "incoming-assign", self.assign, process, takes="form"),
+            Page(
+                "POST", f"{one}/progress", "incoming-progress", self.progress, process, takes="form"
+            ),
+            Page(
+                *("POST", f"{one}/irregular", "incoming-irregular", self.irregular, receive),
+                takes="form",
+            ),
+        )
+
+
+_RIGHTS: Final = {
+    Act.ACCEPT: Right.RECEIVE,
+    Act.RETURN: Right.RECEIVE,
+    Act.ASSIGN: Right.PROCESS,
+    Act.PROGRESS: Right.PROCESS,
+    Act.FINISH: Right.PROCESS,
+    Act.IRREGULAR: Right.RECEIVE,
+}
+
+
+def _accepted(done: Done) -> Say:
+    number = f"{done.number}/{done.year}" if done.number is not None else "–"
+    if done.repeated:
+        return Say(
+            f"Văn bản này đã được tiếp nhận trước đó, số đến {number}. Không cấp số mới.",
+            f"It had been accepted before, arrival number {number}. No new number was given.",
+        )
+    return Say(
+        f"Đã tiếp nhận, số đến {number}. Bên gửi được báo trạng thái 03.",
+        f"Accepted, arrival number {number}. The sender is told (03).",
+    )
+
+
+def _day(text: str, faults: dict[str, Say]) -> date | None:
+    if not text:
+        return None
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        faults["due_on"] = words.NO_DAY
+        return None
