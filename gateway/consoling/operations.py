@@ -1,0 +1,22 @@
+"""Composition: the operator's pages."""
+
+from collections.abc import Sequence
+
+from gateway import measures
+from gateway.agencycsv import parse_csv
+from gateway.console.pages import Section
+from gateway.console.sections import operations
+from gateway.consoling.parts import Parts
+from gateway.programs.opsdesk import LedgerOpsDesk
+
+
+def sections(parts: Parts) -> Sequence[Section]:
+    """Return the sections."""
+    context = parts.context
+    return operations.sections(
+        LedgerOpsDesk(context.ledger, context.clock, parts.desk.ready, context.peers),
+        parts.operating,
+        parts.accounts.trail,
+        read=lambda data: parse_csv(data, frozenset(context.peers)),
+        terms=measures.terms,
+    )
