@@ -50,7 +50,7 @@ def _faults(password: str, least: int, login: str, name: str) -> Iterator[Text]:
             "Too common, or the same over and over; use some words that do not belong together",
         )
     bare = plain(password).replace(" ", "")
-    own = (plain(login).partition("@")[0], *plain(name).split()[-1:], plain(name))
+    own = (plain(login.partition("@")[0]), *plain(name).split()[-1:], plain(name))
     if _mostly(bare, own):
         yield Text(
             "Mật khẩu không được là tên đăng nhập hay họ tên", "Not the login, nor the own name"
@@ -67,7 +67,10 @@ def _is_common(password: str) -> bool:
     low = plain(password).replace(" ", "")
     if len(set(password)) < 5 or _repeats(password.casefold()) or _runs(low):
         return True
-    words = {re.sub(r"[^a-z]", "", low), re.sub(r"[^a-z]", "", low.translate(_LEET))}
+    # Years and signs around a word, and digits that look like letters in it, hide it from nobody.
+    core = re.sub(r"^[\W\d_]+|[\W\d_]+$", "", password.casefold()).translate(_LEET)
+    spelled = plain(core).replace(" ", "")
+    words = {re.sub(r"[^a-z]", "", low), re.sub(r"[^a-z]", "", spelled)}
     return any(word in _COMMON or _repeated_unit(word) in _COMMON for word in words)
 
 
