@@ -14,6 +14,7 @@ from gateway.programs.clerk.drafts import LedgerDrafts
 from gateway.programs.clerk.sentdesk import LedgerSentDesk
 from gateway.programs.clerk.todolist import LedgerTodos
 from gateway.web.body import Limits
+from gateway.web.studio import Studio
 from tests.world.console import Answered, Site, Visitor, console_site
 from tests.world.gatehouse import House
 
@@ -30,6 +31,7 @@ async def outgoing_site(house: House, *, drafts: Drafts | None = None) -> AsyncI
         drafts or LedgerDrafts(context, gateway.door, PAPER),
         LedgerTodos(context),
         site_trail := _Later(),
+        Studio(),
         lambda code: name_of(context.directory(), code),
         Limits(),
     )

@@ -8,17 +8,25 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
+from gateway.console import files
 from gateway.console.pages import BASE, Answer, ForbiddenError, Page, Say, See, Shown, Visit
-from gateway.console.sections.outgoingwords import WORDS, agency_choice, chosen_agency
+from gateway.console.sections.outgoingwords import (
+    WORDS,
+    agency_choice,
+    chosen_agency,
+    page_number,
+)
 from gateway.console.transfers import download, uploads
 from gateway.domain.access import Right
 from gateway.domain.doctypes import DOCUMENT_TYPES
 from gateway.domain.drafting import DRAFT, LENGTHS, OPEN_STATES, DraftState, Recipient, clean_form
 from gateway.errors import Reason, RejectedError, UnavailableError
+from gateway.ports import Packet
 from gateway.ports.accounts import Trail
 from gateway.ports.clerk_send import Draft, Drafts
 from gateway.rules.release import RELEASE_TEXTS
 from gateway.web.body import Limits
+from gateway.web.studio import Studio
 
 ROOT: Final = f"{BASE}/outgoing/drafts"
 _TABS: Final = {
@@ -42,6 +50,7 @@ class Drafting:
     trail: Trail
     names: Callable[[str], str]
     limits: Limits
+    studio: Studio
 
     # ------------------------------------------------------------ lists
 
@@ -206,6 +215,36 @@ class Drafting:
             visit, await self.drafts.file(draft.id, visit.request.match_info["sha256"])
         )
 
+    async def view(self, visit: Visit) -> Answer:
+        """Show one page of a file, drawn in the sandbox."""
+        packet = await self._file(visit)
+        number = page_number(visit.query("page", "1"))
+        found, why = await files.look(self.studio.previews, packet, number)
+        return Shown(
+            "incoming-view.html.j2",
+            {
+                "name": packet.name,
+                "arrival_id": visit.request.match_info["id"],
+                "root": ROOT,
+                "index": visit.request.match_info["sha256"],
+                "number": number,
+                "count": found.pages,
+                "picture": found.picture,
+                "why": why,
+            },
+        )
+
+    async def picture(self, visit: Visit) -> Answer:
+        """Give one page as a picture."""
+        packet = await self._file(visit)
+        number = page_number(visit.request.match_info["page"])
+        return await files.picture(self.studio.previews, packet, number)
+
+    async def _file(self, visit: Visit) -> Packet:
+        draft = await self._mine(visit)
+        await self.trail.viewed(visit.me, f"draft:{draft.id}", what="preview", agency=draft.agency)
+        return await self.drafts.file(draft.id, visit.request.match_info["sha256"])
+
     async def change_file(self, visit: Visit) -> Answer:
         """Make a file the main document, or take it out."""
         draft = await self._mine(visit)
@@ -296,6 +335,7 @@ class Drafting:
         """Return the pages."""
         root, right = "/outgoing/drafts", Right.DRAFT
         one = f"{root}/{{id}}"
+        file = one + r"/files/{sha256:[0-9a-f]{64}}"
         return (
             Page("GET", "/outgoing/new", "draft-new", self.new, right),
             Page("GET", "/outgoing/recipients", "draft-finder", self.finder, right),
@@ -305,7 +345,9 @@ class Drafting:
             Page("POST", one, "draft-save", self.save, right, takes="form"),
             Page("POST", f"{one}/files", "draft-upload", self.upload, right, takes="upload"),
             Page("POST", f"{one}/file", "draft-change-file", self.change_file, right, takes="form"),
-            Page("GET", one + r"/files/{sha256:[0-9a-f]{64}}", "draft-file", self.file, right),
+            Page("GET", file, "draft-file", self.file, right),
+            Page("GET", f"{file}/view", "draft-view", self.view, right),
+            Page("GET", file + r"/pages/{page:\d{1,4}}.png", "draft-picture", self.picture, right),
             Page("GET", f"{one}/check", "draft-check", self.check, right),
             Page("POST", f"{one}/release", "release", self.release, Right.SEND, takes="form"),
             Page("POST", f"{one}/back", "draft-back", self.send_back, Right.SEND, takes="form"),

@@ -5,10 +5,11 @@ exist for that person, and every view leaves its audit entry before anything is 
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from gateway.console import files
 from gateway.console.pages import (
     BASE,
     Answer,
@@ -24,19 +25,20 @@ from gateway.console.pages import (
 )
 from gateway.console.sections.drafting import Drafting
 from gateway.console.sections.outgoingwords import (
-    ANSWERS,
-    NO_ANSWER,
     WORDS,
     agency_choice,
     chosen_agency,
+    page_number,
 )
 from gateway.console.sections.todos import TodoPages
 from gateway.console.transfers import download, saved
 from gateway.domain.access import Right
 from gateway.errors import Reason, RejectedError
+from gateway.ports import Packet
 from gateway.ports.accounts import Trail
-from gateway.ports.clerk_send import Drafts, SentDesk, Todos
+from gateway.ports.clerk_send import Drafts, SentDesk, SentDocument, Todos
 from gateway.web.body import Limits
+from gateway.web.studio import Studio
 
 ROOT: Final = f"{BASE}/outgoing"
 TABS: Final = {
@@ -49,6 +51,9 @@ TABS: Final = {
     "other-means": Say("Không liên thông", "Not connected"),
 }
 
+Panel = Callable[[Visit, SentDocument], Awaitable[Shown | None]]
+"""Another section's part of the document page: a template that reads its values from `v`."""
+
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
@@ -58,7 +63,9 @@ class Outgoing:
     drafts: Drafts
     todos: Todos
     trail: Trail
+    studio: Studio
     names: Callable[[str], str]
+    panels: Sequence[Panel] = ()
 
     async def listing(self, visit: Visit) -> Answer:
         """Show one list."""
@@ -102,48 +109,93 @@ class Outgoing:
     async def document(self, visit: Visit) -> Answer:
         """Show one document with its way to each recipient."""
         document_id = visit.request.match_info["id"]
-        agency = await self._readable(visit, document_id)
-        await self.trail.viewed(visit.me, f"document:{document_id}", what="page", agency=agency)
+        agency = await self._viewed(visit, "page")
         shown = await self.sent.document(document_id)
         verification = await self.sent.verification(document_id)
+        panels = [await panel(visit, shown) for panel in self.panels]
         return Shown(
             "outgoing-document.html.j2",
             {
                 "sent": shown,
                 "doc": shown.document,
                 "header": shown.document["header"],
-                "verification": verification,
+                "view": await files.panel(visit, self.studio, verification, shown.document),
+                "pdfs": [
+                    f["index"]
+                    for f in shown.document["attachments"]
+                    if files.looks_like_pdf(f["safe_name"], f["content_type"])
+                ],
+                "panels": [panel for panel in panels if panel is not None],
                 "todos": await self.todos.of_document(document_id),
                 "agency": agency,
                 "agency_name": self.names(agency),
                 "may_send": visit.me.may(Right.SEND, agency),
                 "may_draft": visit.me.may(Right.DRAFT, agency),
-                "answers": ANSWERS,
-                "no_answer": NO_ANSWER,
                 **WORDS,
             },
         )
 
     async def receipts(self, visit: Visit) -> Answer:
         """Give the receipts to be kept."""
+        await self._viewed(visit, "receipts")
         document_id = visit.request.match_info["id"]
-        agency = await self._readable(visit, document_id)
-        await self.trail.viewed(visit.me, f"document:{document_id}", what="receipts", agency=agency)
         found = await self.sent.receipts(document_id)
         body = json.dumps(found, ensure_ascii=False, indent=1).encode()
         return saved(f"hoi-bao-{document_id}.json", body, "application/json")
 
+    async def report(self, visit: Visit) -> Answer:
+        """Give the whole signature report, as a page or on paper."""
+        await self._viewed(visit, "report")
+        document_id = visit.request.match_info["id"]
+        shown = await self.sent.document(document_id)
+        verification = await self.sent.verification(document_id)
+
+        async def fetch(index: int) -> Packet:
+            return await self.sent.file(document_id, index)
+
+        return await files.report(
+            visit, self.studio, document_id, verification, shown.document, fetch
+        )
+
     async def file(self, visit: Visit) -> Answer:
         """Give one file to be saved."""
-        document_id, index = visit.request.match_info["id"], visit.request.match_info["index"]
-        agency = await self._readable(visit, document_id)
-        await self.trail.viewed(visit.me, f"document:{document_id}", what="file", agency=agency)
-        return await download(visit, await self.sent.file(document_id, int(index)))
+        await self._viewed(visit, "file")
+        return await download(visit, await self._file(visit))
+
+    async def view(self, visit: Visit) -> Answer:
+        """Show one page of a file, with the ways to the others."""
+        await self._viewed(visit, "preview")
+        number = page_number(visit.query("page", "1"))
+        packet = await self._file(visit)
+        found, why = await files.look(self.studio.previews, packet, number)
+        return Shown(
+            "incoming-view.html.j2",
+            {
+                "name": packet.name,
+                "arrival_id": visit.request.match_info["id"],
+                "root": ROOT,
+                "index": visit.request.match_info["index"],
+                "number": number,
+                "count": found.pages,
+                "picture": found.picture,
+                "why": why,
+            },
+        )
+
+    async def picture(self, visit: Visit) -> Answer:
+        """Give one page as a picture."""
+        await self._viewed(visit, "preview")
+        number = page_number(visit.request.match_info["page"])
+        return await files.picture(self.studio.previews, await self._file(visit), number)
+
+    async def _file(self, visit: Visit) -> Packet:
+        index = int(visit.request.match_info["index"])
+        return await self.sent.file(visit.request.match_info["id"], index)
 
     async def resend(self, visit: Visit) -> Answer:
         """Put a failed delivery back."""
         document_id = visit.request.match_info["id"]
-        agency = await self._readable(visit, document_id)
+        agency = await self._readable(visit, visit.request.method)
         by = visit.must(Right.SEND, agency)
         why = visit.text("why")[:500] or "văn thư gửi lại"
         await self.sent.resend(document_id, visit.text("delivery"), why, by=by)
@@ -153,7 +205,7 @@ class Outgoing:
     async def copy(self, visit: Visit) -> Answer:
         """Draft it again: for whom it was returned, or somebody else."""
         document_id = visit.request.match_info["id"]
-        agency = await self._readable(visit, document_id)
+        agency = await self._readable(visit, visit.request.method)
         by = visit.must(Right.DRAFT, agency)
         draft_id = await self.drafts.create(agency, by=by, copy_of=document_id)
         told = Say(
@@ -162,7 +214,14 @@ class Outgoing:
         )
         return See(f"{ROOT}/drafts/{draft_id}", told)
 
-    async def _readable(self, visit: Visit, document_id: str) -> str:
+    async def _viewed(self, visit: Visit, what: str) -> str:
+        """Return the agency of a document, its view recorded."""
+        agency = await self._readable(visit, what)
+        target = f"document:{visit.request.match_info['id']}"
+        await self.trail.viewed(visit.me, target, what=what, agency=agency)
+        return agency
+
+    async def _readable(self, visit: Visit, what: str) -> str:
         """Return the agency of a document that this person may read.
 
         Raises:
@@ -172,21 +231,26 @@ class Outgoing:
         me = visit.me
         if not (me.may_anywhere(Right.READ) or me.may_anywhere(Right.READ_OWN)):
             raise ForbiddenError("read")
-        agency, drafted_by = await self.sent.owner(document_id)
+        agency, drafted_by = await self.sent.owner(visit.request.match_info["id"])
         own = me.may(Right.READ_OWN, agency) and drafted_by == me.account_id
         if not (me.may(Right.READ, agency) or own):
+            await self.trail.refused(me, "outgoing-document", what=what)
             raise RejectedError(Reason.NOT_FOUND)
         return agency
 
     def pages(self) -> tuple[Page, ...]:
         """Return the pages."""
         one = "/outgoing/{id}"
+        file = one + r"/files/{index:\d{1,4}}"
         return (
             Page("GET", "/outgoing", "outgoing", self.listing, Right.READ),
             Page("GET", "/outgoing/late", "outgoing-late", self.late, Right.READ),
             Page("GET", one, "outgoing-document", self.document),
             Page("GET", f"{one}/receipts", "outgoing-receipts", self.receipts),
-            Page("GET", one + r"/files/{index:\d{1,4}}", "outgoing-file", self.file),
+            Page("GET", f"{one}/verification", "outgoing-report", self.report),
+            Page("GET", file, "outgoing-file", self.file),
+            Page("GET", f"{file}/view", "outgoing-view", self.view),
+            Page("GET", file + r"/pages/{page:\d{1,4}}.png", "outgoing-picture", self.picture),
             Page("POST", f"{one}/resend", "outgoing-resend", self.resend, Right.SEND, takes="form"),
             Page("POST", f"{one}/copy", "outgoing-copy", self.copy, Right.DRAFT, takes="form"),
         )
@@ -197,12 +261,14 @@ def section(  # noqa: PLR0917
     drafts: Drafts,
     todos: Todos,
     trail: Trail,
+    studio: Studio,
     names: Callable[[str], str],
     limits: Limits,
+    panels: Sequence[Panel] = (),
 ) -> Section:
     """Return the section: sent documents, drafts, things to do."""
-    outgoing = Outgoing(sent, drafts, todos, trail, names)
-    drafting = Drafting(drafts, trail, names, limits)
+    outgoing = Outgoing(sent, drafts, todos, trail, studio, names, panels)
+    drafting = Drafting(drafts, trail, names, limits, studio)
     listed = TodoPages(todos, names)
     return Section(
         pages=(*drafting.pages(), *listed.pages(), *outgoing.pages()),

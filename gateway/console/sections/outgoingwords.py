@@ -7,6 +7,7 @@ from gateway.console.pages import Say, Visit
 from gateway.domain.access import Right
 from gateway.domain.envelope import Urgency
 from gateway.domain.lifecycle import CONSIGNMENT, DELIVERY
+from gateway.errors import Reason, RejectedError
 from gateway.rules.signature import LEGAL_TEXTS, LegalClass
 
 URGENCY: Final = {
@@ -24,14 +25,6 @@ VERDICTS: Final = {
     "unsigned": ("none", Say("Không ký số", "Unsigned")),
     "pending": ("none", Say("Đang kiểm tra chữ ký", "Being verified")),
 }
-ANSWERS: Final = {
-    "yes": ("good", Say("Có", "Yes")),
-    "no": ("bad", Say("Không", "No")),
-    "unknown": ("doubt", Say("Chưa rõ", "Unknown")),
-}
-NO_ANSWER: Final = ("none", Say("Chưa có", "None yet"))
-
-
 WORDS: Final = {
     "urgencies": URGENCY,
     "verdicts": VERDICTS,
@@ -61,3 +54,10 @@ def agency_choice(
         "agency_name": names(agency),
         "agencies": [(code, names(code)) for code in mine] if len(mine) > 1 else [],
     }
+
+
+def page_number(text: str) -> int:
+    """Return the number of a page of a file; RejectedError(NOT_FOUND) for what is none."""
+    if not (text.isascii() and text.isdecimal() and len(text) <= 4):
+        raise RejectedError(Reason.NOT_FOUND)
+    return int(text)
