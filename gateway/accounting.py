@@ -12,6 +12,7 @@ from gateway.keys.secretkey import SecretKeys
 from gateway.ports import Clock, Ids, Ledger
 from gateway.ports.accounts import Holdings
 from gateway.programs.accounts.auditlog import LedgerAuditLog
+from gateway.programs.accounts.holdings import AssignmentHoldings, DraftHoldings
 from gateway.programs.accounts.locking import Locking
 from gateway.programs.accounts.managing import LedgerAccounts
 from gateway.programs.accounts.means import Means, Rules
@@ -64,10 +65,12 @@ def rules_of(settings: Settings) -> Rules:
     )
 
 
-def holdings_of(ledger: Ledger) -> list[Holdings]:
+def holdings_of(ledger: Ledger, ids: Ids) -> list[Holdings]:
     """Return the places where persons have open items (ACC-04): one line for each."""
-    del ledger
-    return []
+    return [
+        DraftHoldings(ledger),
+        AssignmentHoldings(ledger, ids),
+    ]
 
 
 def make_accounts(
@@ -83,6 +86,6 @@ def make_accounts(
         trail=LedgerTrail(means),
         signins=LedgerSignIns(means, locking),
         own=LedgerOwn(means, locking),
-        accounts=LedgerAccounts(means, locking, holdings_of(ledger)),
+        accounts=LedgerAccounts(means, locking, holdings_of(ledger, ids)),
         audit=LedgerAuditLog(means),
     )

@@ -61,6 +61,17 @@ _UNTAKEN: Final = "state IN ('pending', 'sending', 'deferred', 'handed_over')"
 _TROUBLED: Final = "state IN ('failed', 'returned', 'recalled', 'not_connected')"
 
 
+def _each_of(table: str, column: str, only: str) -> str:
+    """Return what gives each value of a column once, by jumps in an index that begins with it."""
+    return (
+        f"WITH RECURSIVE each_one(v) AS (SELECT * FROM (SELECT {column} FROM {table} "  # noqa: S608
+        f"WHERE {only} AND {column} > '' ORDER BY {column} LIMIT 1) AS first_one UNION ALL "
+        f"SELECT (SELECT {column} FROM {table} WHERE {only} AND {table}.{column} > each_one.v "
+        f"ORDER BY {column} LIMIT 1) FROM each_one WHERE each_one.v IS NOT NULL) "
+        f"SELECT v AS agency FROM each_one WHERE v IS NOT NULL"
+    )
+
+
 def _next_of(table: str, column: str, who: str, *, only: str = "") -> str:
     """Return what gives, for each of `:audiences`, its next row behind `page.seq`: one probe."""
     return (
@@ -198,6 +209,19 @@ QUERIES: Final[dict[str, str]] = {
         "SELECT * FROM account WHERE oidc_issuer = :issuer AND oidc_subject = :subject"
     ),
     "accounts_by_mail": "SELECT * FROM account WHERE mail = :mail AND state != 'closed' LIMIT 2",
+    # ACC-04: what a person has in hand.
+    "drafts_held": (
+        "SELECT agency, COUNT(*) AS n FROM draft WHERE account_id = :account_id "
+        "AND state IN ('draft', 'ready', 'sending') GROUP BY agency ORDER BY agency"
+    ),
+    "assignments_held": (
+        "SELECT agency, COUNT(*) AS n FROM assignment WHERE ended_at IS NULL "
+        "AND account_id != '' AND account_id = :account_id GROUP BY agency ORDER BY agency"
+    ),
+    "assignments_standing": (
+        "SELECT * FROM assignment WHERE ended_at IS NULL AND account_id != '' "
+        "AND account_id = :account_id ORDER BY id LIMIT :limit"
+    ),
     "factors": (
         "SELECT id, totp, totp_next FROM account WHERE totp IS NOT NULL OR totp_next IS NOT NULL"
     ),
@@ -903,6 +927,85 @@ QUERIES: Final[dict[str, str]] = {
     "idempotency_old": (
         "SELECT system_id, key FROM idempotency WHERE created_at < :before LIMIT :limit"
     ),
+    # -------------------------------------------------------------- the watch
+    # Each sender once, by a jump in the index, however much waits.
+    "watch_senders_untaken": _each_of("delivery", "sender", _UNTAKEN),
+    "watch_senders_arrived": _each_of("delivery", "sender", "state = 'arrived'"),
+    "watch_untaken": (
+        "SELECT * FROM (SELECT consignment_id, agency, name, state, acknowledged_at FROM delivery "  # noqa: S608
+        f"WHERE {_UNTAKEN} AND sender = :sender AND consignment_id >= :since "
+        "ORDER BY consignment_id LIMIT :limit) AS few "
+        "WHERE state = 'handed_over' AND acknowledged_at <= :before"
+    ),
+    "watch_arrived": (
+        "SELECT consignment_id, agency, name, entered_system_at, acknowledged_at FROM delivery "
+        "WHERE state = 'arrived' AND sender = :sender AND consignment_id >= :since "
+        "ORDER BY consignment_id LIMIT :limit"
+    ),
+    "watch_receivers": _each_of("arrival", "agency", "agency > ''"),
+    "watch_arrivals": (
+        "SELECT id, document_id, urgency, state, offered_at, entered_system_at, received_at_legal, "
+        "at_gateway_at FROM arrival WHERE agency = :agency AND state = :state AND id >= :since "
+        "ORDER BY id LIMIT :limit"
+    ),
+    "watch_urgent": " UNION ALL ".join(
+        f"SELECT * FROM (SELECT t.id, t.lane, t.created_at, t.hop, t.consignment_id, "  # noqa: S608
+        "c.sender, c.document_id FROM transfer t JOIN consignment c ON c.id = t.consignment_id "
+        f"WHERE t.state NOT IN ('done', 'cancelled') AND t.state = '{state}' "
+        f"AND t.lane = {lane} AND t.status_id IS NULL "
+        f"ORDER BY t.created_at LIMIT 50) AS {state}_{lane}"
+        for state in ("waiting", "sending", "deferred", "failed")
+        for lane in (4, 3, 2, 1)
+    ),
+    "alert": "SELECT * FROM alert WHERE id = :id",
+    "alerts_standing": (
+        "SELECT * FROM alert WHERE state != 'ended' AND agency IN "
+        "(SELECT value FROM json_each(:agencies)) ORDER BY severity DESC, id LIMIT :limit"
+    ),
+    "alerts_all_standing": "SELECT * FROM alert WHERE state != 'ended' ORDER BY agency, kind, subject LIMIT :limit",
+    "alerts_ended": (
+        "SELECT * FROM alert WHERE agency = :agency AND state = 'ended' AND id < :before "
+        "ORDER BY id DESC LIMIT :limit"
+    ),
+    "alerts_for_all": (
+        "SELECT * FROM alert WHERE state != 'ended' AND agency = '' "
+        "AND kind IN (SELECT value FROM json_each(:kinds)) ORDER BY id LIMIT :limit"
+    ),
+    "alert_counts": (
+        "SELECT severity, state, COUNT(*) AS n FROM (SELECT severity, state FROM alert "
+        "WHERE state != 'ended' AND agency IN (SELECT value FROM json_each(:agencies)) "
+        "LIMIT :limit) AS few GROUP BY severity, state"
+    ),
+    "tellings_owed": (
+        "SELECT * FROM alert_telling WHERE state = 'owed' AND due_at <= :now "
+        "ORDER BY due_at, id LIMIT :limit"
+    ),
+    "tellings_of": "SELECT * FROM alert_telling WHERE alert_id = :alert_id ORDER BY id LIMIT 200",
+    "duty_turns": (
+        "SELECT * FROM duty_turn WHERE agency = :agency AND ends_at > :now "
+        "AND removed_at IS NULL ORDER BY ends_at, id LIMIT :limit"
+    ),
+    "duty_turn": "SELECT * FROM duty_turn WHERE id = :id",
+    "mails_of_agency": (
+        "SELECT DISTINCT a.mail, g.role FROM account_grant g JOIN account a ON a.id = g.account_id "
+        "WHERE g.agency = :agency AND g.revoked_at IS NULL AND a.state = 'active' AND a.mail != '' "
+        "AND (g.valid_from IS NULL OR g.valid_from <= :now) "
+        "AND (g.valid_to IS NULL OR g.valid_to > :now) ORDER BY a.mail LIMIT 200"
+    ),
+    "today_due": (
+        "SELECT due_date FROM consignment WHERE state = 'released' AND due_date != '' "
+        "AND sender = :agency AND due_date <= :today ORDER BY due_date LIMIT :limit"
+    ),
+    "today_returned": (
+        f"SELECT 1 AS one FROM delivery WHERE {_TROUBLED} AND sender = :agency "  # noqa: S608
+        "AND state = 'returned' AND consignment_id >= :since LIMIT :limit"
+    ),
+    "today_recalled": (
+        "SELECT 1 AS one FROM takeback WHERE agency = :agency AND state = 'asked' LIMIT :limit"
+    ),
+    "today_todos": (
+        "SELECT 1 AS one FROM todo WHERE agency = :agency AND state = 'open' LIMIT :limit"
+    ),
     # -------------------------------------------------------------- nodes, leases
     "lease": "SELECT * FROM lease WHERE name = :name",
     "leases": "SELECT * FROM lease ORDER BY name",
@@ -1046,6 +1149,12 @@ QUERIES: Final[dict[str, str]] = {
     ),
     # Ids grow with time: where a stretch of time begins is found without reading it.
     "log_at": "SELECT ord, at FROM receipt_entry WHERE ord >= :ord ORDER BY ord LIMIT 1",
+    # The catalogue does not grow with what is sent.
+    "agencies_like": (
+        "SELECT * FROM agency WHERE code > :after AND (code LIKE :like ESCAPE '!' "
+        "OR name LIKE :like ESCAPE '!' OR legacy_code LIKE :like ESCAPE '!') "
+        "ORDER BY code LIMIT :limit"
+    ),
     "log_end": "SELECT MAX(ord) AS ord FROM receipt_entry",
     "attempts_of_transfer": "SELECT * FROM attempt WHERE transfer_id = :transfer_id ORDER BY n",
 }

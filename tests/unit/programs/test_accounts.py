@@ -447,3 +447,36 @@ async def test_nothing_is_seen_that_leaves_no_trace(office):
     ]
     assert all(chained for _, chained in rows)
     assert lan
+
+
+# ---------------------------------------------------------------- what persons have in hand
+
+
+async def test_drafts_and_assignments_go_over_with_their_history(office):
+    from gateway.ports import ChangeSet, Committed, Insert
+    from gateway.programs.accounts.holdings import AssignmentHoldings, DraftHoldings
+
+    lan, mai = await office.person("lan", Role.CLERK), await office.person("mai", Role.CLERK)
+    office.accounts.places[:] = [
+        DraftHoldings(office.ledger),
+        AssignmentHoldings(office.ledger, office.means.ids),
+    ]
+    at = "2026-11-20T02:00:00.000000Z"
+    made = {"agency": "H37.61", "account_id": lan, "created_at": at, "updated_at": at}
+    named = {"arrival_id": "v1", "agency": "H37.61", "account_id": lan, "by": "Hùng", "at": at}
+    rows = (
+        Insert("draft", {"id": "d1", "state": "draft", **made}),
+        Insert("draft", {"id": "d2", "state": "sent", **made}),
+        Insert("assignment", {"id": "s1", "name": "Lan", "opinion": "gấp", **named}),
+    )
+    assert isinstance(await office.ledger.commit(ChangeSet(rows=rows)), Committed)
+    held = await office.accounts.hand_over(ROOT, lan, mai, reference="60/QĐ")
+    assert [(one.kind, one.count) for one in held] == [("draft", 1), ("assignment", 1)]
+    assert await office.accounts.holdings(ROOT, lan) == []
+    ask = office.ledger.connection.execute
+    drafts = ask("SELECT id, account_id FROM draft ORDER BY id").fetchall()
+    assert [tuple(row) for row in drafts] == [("d1", mai), ("d2", lan)]
+    handled = ask(
+        "SELECT account_id, ended_at IS NULL, opinion, name FROM assignment ORDER BY id DESC"
+    )
+    assert [tuple(row)[:3] for row in handled] == [(lan, 0, "gấp"), (mai, 1, "gấp")]
