@@ -757,3 +757,8 @@ def auth_failed(*, route: str) -> None:
 def form_refused(*, page: str) -> None:
     """A form of the console was not from one of our own pages, or out of date."""
     _info("form_refused", locals())
+
+
+def single_sign_on_failed(*, check: str) -> None:
+    """A person who came back from the provider was not let in; which check failed."""
+    _info("single_sign_on_failed", locals())

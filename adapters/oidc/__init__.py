@@ -1,0 +1,1 @@
+"""Single sign-on with a provider of OpenID Connect (ACC-05)."""
