@@ -203,8 +203,11 @@ class Form:
                 raise _too_large(self._limits.max_json_bytes)
         return bytes(data)
 
-    async def files(self) -> AsyncGenerator[FormFile, None]:
+    async def files(self, *, unchosen: bool = False) -> AsyncGenerator[FormFile, None]:
         """Yield each file; its chunks must be taken before the next one, or they are skipped.
+
+        Args:
+            unchosen: A nameless part of no bytes is a browser's field where nothing was chosen.
 
         Raises:
             RejectedError: MALFORMED for another part, a nameless file or a broken body;
@@ -219,6 +222,8 @@ class Form:
                 )
             if part.name != "file":
                 raise _malformed(f"part {count + 1} is not named 'file'")
+            if unchosen and not part.filename and not [b async for b in self._chunks(part)]:
+                continue
             yield FormFile(
                 name=_file_name(part, count),
                 content_type=part.headers.get("Content-Type", "application/octet-stream"),

@@ -127,7 +127,7 @@ class Visitor:
                     self.cookies[name] = morsel.value
                 else:
                     self.cookies.pop(name, None)
-            return Answered(answer.status, await answer.text(), answer.headers)
+            return Answered(answer.status, await answer.text(errors="replace"), answer.headers)
 
 
 @dataclass

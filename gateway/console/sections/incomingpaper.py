@@ -74,7 +74,7 @@ class IncomingPaper:
                 warned = [(suspected(one), one) for one in same]
                 return await self._form(visit, typed, same=warned)
         try:
-            async with aclosing(form.files()) as files:
+            async with aclosing(form.files(unchosen=True)) as files:
                 found = await anext(files, None)
                 arrival_id, done = await receiving.enter(visit.me, agency, _with(paper, found))
         except RejectedError as failure:

@@ -7,6 +7,7 @@ the janitor lets go.
 """
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -52,6 +53,7 @@ from gateway.programs.rows import dumps, event, keep
 from gateway.programs.scanning import kept
 from gateway.programs.statuses import PAPER
 from gateway.programs.verifying import Verdicts, verify_files
+from gateway.rules.secrecy import secrecy_marks
 
 MAX_SCAN_BYTES: Final = 50 << 20
 _LATE: Final = timedelta(days=1)
@@ -59,6 +61,7 @@ _AHEAD: Final = timedelta(minutes=5)
 _LONGEST: Final = 500
 _STOPS: Final = frozenset({"SEC-01", "FMT-14"})
 _PDF: Final = b"%PDF-"
+_PIECES: Final = re.compile(r"[()\[\]{},;.–—-]+")
 
 
 # ---------------------------------------------------------------- who sent it
@@ -171,6 +174,17 @@ def faults_of(paper: PaperArrival, now: datetime) -> tuple[Finding, ...]:
                 "/promulgation_date",
                 "Ngày văn bản sau ngày hôm nay.",
                 "The document is dated after today.",
+            )
+        )
+    # SEC-01 (S003 art 1.2): a level written into the form stands between brackets or dashes.
+    told = _PIECES.sub("\n", f"{paper.subject}\n{paper.notation}\n{paper.type_name}\n{paper.to}")
+    if secrecy_marks(told):
+        found.append(
+            _fault(
+                "SEC-01",
+                "/subject",
+                "Văn bản có độ mật không được nhập vào hệ thống này.",
+                "A document with a secrecy level must not be entered here.",
             )
         )
     came = paper.came_at
