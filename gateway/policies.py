@@ -87,6 +87,7 @@ def policy_of(settings: Settings) -> Policy:
         recheck_every=settings.verify.recheck_every,
         recheck_for=settings.verify.recheck_for,
         sent_ack=settings.policy.sent_ack,
+        recall_agree=settings.policy.recall_agree,
         keep_keys=settings.retention.idempotency_keys,
         max_clock_offset=settings.clock.hold_over,
         limits=limits_of(settings),
@@ -123,7 +124,13 @@ def policy_of(settings: Settings) -> Policy:
 def ages_of(settings: Settings) -> Ages:
     """Return how long each class of data is kept."""
     kept = settings.retention
-    return Ages(packets=kept.packets, files=kept.files, parcels=kept.parcels, reports=kept.reports)
+    return Ages(
+        packets=kept.packets,
+        files=kept.files,
+        parcels=kept.parcels,
+        reports=kept.reports,
+        recalled=kept.recalled,
+    )
 
 
 def bounds_of(settings: Settings) -> Bounds:
@@ -203,6 +210,7 @@ def peer_policy_of(peer: Peer) -> PeerPolicy:
         concurrency=peer.max_in_flight,
         timeout=peer.timeout,
         codes_behind=tuple(peer.codes_behind),
+        recall_by=peer.recall_by,
     )
 
 

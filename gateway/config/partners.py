@@ -156,6 +156,12 @@ class Peer(Section):
         sample='"*"',
         min_length=1,
     )
+    recall_by: Literal["13", "1", "both"] = field(
+        "13",
+        "Thu hồi bằng trạng thái 13, bằng văn bản nghiệp vụ thu hồi (BussinessDocType 1), hay cả "
+        "hai.",
+        "Take back by status 13, by a document of BussinessDocType 1, or by both.",
+    )
 
     @property
     def reaches_all(self) -> bool:

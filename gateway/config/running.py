@@ -145,6 +145,14 @@ class Retention(Section):
         sample='"3650 d"',
         ge=duration("30 d"),
     )
+    recalled: Duration | None = field(
+        duration("30 d"),
+        "Nội dung văn bản đến đã bị thu hồi, tính từ khi đồng ý; dấu vết thu hồi được giữ mãi "
+        "(REC-02). Văn bản đang giữ theo yêu cầu pháp lý thì không xóa.",
+        "Content of received documents that were given back, from when it was agreed; the record "
+        "of the recall stays for ever (REC-02). What is under legal hold stays.",
+        ge=duration("1 d"),
+    )
     idempotency_keys: Duration = field(
         duration("7 d"),
         "Khóa chống lặp của các hệ thống gọi.",

@@ -450,6 +450,12 @@ class Policy(Section):
         "Giờ gửi có hiệu lực khi chặng đầu xác nhận, hoặc khi có hồi báo 01 (SND-10).",
         "Sent time counts once the first hop acknowledged, or once receipt 01 is in (SND-10).",
     )
+    recall_agree: Literal["clerk", "automatic"] = field(
+        "clerk",
+        "Cơ quan dùng bàn làm việc: văn thư đồng ý thu hồi, hay tự động khi văn bản chưa xong.",
+        "For agencies that work in the console: a clerk agrees to a recall, or the gateway by "
+        "itself as long as the document is not finished.",
+    )
 
 
 # FMT-01…FMT-05 (S003 art 4.3): the texts, sheets and pictures the regulation names; the list of

@@ -27,6 +27,7 @@ from gateway.programs import (
     quarantine,
     scanning,
     statuses,
+    takebacks,
     undetermined,
 )
 from gateway.programs.catalogue import family, name_of, whois, works_in_console
@@ -162,7 +163,8 @@ async def _first(
         return _One(back, named=True)
     offered = _offered(context, came, arrival, now)
     watched = undetermined.watch(context, "arrival", str(arrival["id"]), came.verdicts, now)
-    return _One([*offered, *watched], named=True)
+    asked = await takebacks.by_document(context, arrival, now)
+    return _One([*offered, *watched, *asked], named=True)
 
 
 def _identifier(came: Came) -> str:

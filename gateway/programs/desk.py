@@ -231,6 +231,7 @@ class Desk:
     async def arrival_attachment(self, caller: Caller, arrival_id: str, index: int) -> Packet:
         """Return one file."""
         row = await self._mine(caller, arrival_id)
+        packets.must_not_be_withdrawn(row)
         packet = packets.attachment(self._context, row, index)
         await packets.must_be_kept(self._context, row, packet.sha256)
         return packet

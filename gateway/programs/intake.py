@@ -9,7 +9,7 @@ A crash before 6 leaves blobs no row names; after 6 the sender repeats and gets 
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -17,7 +17,7 @@ from gateway import faults, observe
 from gateway.codec.edxml import header_to_json
 from gateway.codec.refusal import over_limit
 from gateway.domain.consignment import PlannedDelivery, Repeat, plan_deliveries
-from gateway.domain.envelope import Attachment, Envelope, Header, ManifestEntry
+from gateway.domain.envelope import Attachment, BusinessType, Envelope, Header, ManifestEntry
 from gateway.domain.finding import Finding, Severity, errors
 from gateway.errors import Reason, RejectedError, UnavailableError
 from gateway.ports import (
@@ -44,12 +44,20 @@ _RACES = 20
 _URGENT = 1  # khẩn and above
 
 
+async def _nothing_more(_: str) -> None:
+    return
+
+
 class Intake:
-    """Takes submissions; many at a time, each on its own."""
+    """Takes submissions; many at a time, each on its own.
+
+    `on_recall` is told of each document that takes another back (type 1), once it is committed.
+    """
 
     def __init__(self, context: Context) -> None:
         self._context = context
         self._in_flight: set[tuple[str, str]] = set()
+        self.on_recall: Callable[[str], Awaitable[None]] = _nothing_more
 
     async def submit(
         self, caller: Caller, packet: AsyncIterator[bytes], options: SubmitOptions
@@ -192,6 +200,8 @@ class Intake:
             wait_s=asyncio.get_running_loop().time() - began,
             replayed=done.replayed,
         )
+        if work.read.envelope.header.business.doc_type is BusinessType.RECALL:
+            await self.on_recall(done.id)
         return done
 
     def _work(

@@ -63,6 +63,7 @@ class Janitor:
         context: Ports and policy.
         dead: Which nodes are dead now.
         retention: What purges settled letters that are old enough; None keeps all.
+        chores: What else waits for time to pass, each safe to repeat.
     """
 
     def __init__(
@@ -70,10 +71,12 @@ class Janitor:
         context: Context,
         dead: Callable[[], Sequence[str]] = _nobody,
         retention: Retention | None = None,
+        chores: Sequence[Callable[[], Awaitable[None]]] = (),
     ) -> None:
         self._context = context
         self._dead = dead
         self._retention = retention
+        self._chores = chores
         now = context.clock.now()
         self._heads = Every(context.policy.head_every)
         self._mending = Every(timedelta(minutes=1), now)
@@ -153,6 +156,8 @@ class Janitor:
         await self._hand_on(at)
         if self._heads.due(now):
             await self.sign_head()
+        for chore in self._chores:
+            await chore()
         if self._mending.due(now):
             await mending.newest(context)
             await mending.bring_forward(context)

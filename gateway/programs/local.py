@@ -13,7 +13,7 @@ from gateway.domain.lifecycle import ArrivalState, DeliveryState, TransferState
 from gateway.domain.moments import to_text
 from gateway.errors import IntegrityError
 from gateway.ports import Absent, Change, ChangeSet, Conflict, Insert, Row, Update
-from gateway.programs import statuses, undetermined
+from gateway.programs import statuses, takebacks, undetermined
 from gateway.programs.catalogue import family, name_of, works_in_console
 from gateway.programs.context import Context
 from gateway.programs.routing import LOCAL
@@ -53,6 +53,7 @@ async def deliver_locally(context: Context, transfer: Row) -> None:
         arrival = arrival_of(context, consignment, delivery, now)
         changes += _delivered(context, consignment, delivery, arrival, now)
         changes += undetermined.watch_copy(consignment, watched, str(arrival["id"]), now)
+        changes += await takebacks.by_document(context, arrival, now)
         offered.append(arrival)
     faults.reach("local.before-commit")
     change = ChangeSet(rows=tuple(changes), guards=not_held(transfer))

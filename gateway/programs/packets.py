@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 
+from gateway.domain.lifecycle import ArrivalState
 from gateway.errors import Reason, RejectedError
 from gateway.ports import BlobInfo, ChangeSet, Packet, Row, Update
 from gateway.programs import parcels
@@ -13,6 +14,7 @@ EDXML = "application/edxml+xml"
 
 async def strict(context: Context, arrival: Row) -> Packet:
     """Return our strict packet of an arrival; the same bytes every time."""
+    must_not_be_withdrawn(arrival)
     sha256, size = arrival["strict_sha256"], arrival["strict_size"]
     if not sha256 or not await context.blobs.has(sha256):
         await _must_not_be_purged(context, arrival)
@@ -32,6 +34,7 @@ async def strict(context: Context, arrival: Row) -> Packet:
 
 async def received(context: Context, arrival: Row) -> Packet:
     """Return the bytes as they came; for a form submission, which had no packet, the strict one."""
+    must_not_be_withdrawn(arrival)
     via_form = False
     if arrival["consignment_id"] is not None:
         consignment = await context.ledger.one("consignment", id=arrival["consignment_id"])
@@ -47,6 +50,18 @@ async def received(context: Context, arrival: Row) -> Packet:
         EDXML,
         context.blobs.stream(sha256),
     )
+
+
+def must_not_be_withdrawn(arrival: Row) -> None:
+    """Refuse to hand out what its sender took back before anybody picked it up (REC-01).
+
+    Raises:
+        RejectedError: GONE.
+    """
+    if arrival["state"] == ArrivalState.RECALLED and arrival["entered_system_at"] is None:
+        raise RejectedError(
+            Reason.GONE, "The sender took the document back before it was picked up"
+        )
 
 
 async def must_be_kept(context: Context, row: Row, sha256: str) -> None:

@@ -18,6 +18,7 @@ from typing import Final
 
 from gateway.domain.moments import to_text
 from gateway.ports import (
+    Absent,
     Blobs,
     Change,
     ChangeSet,
@@ -28,12 +29,13 @@ from gateway.ports import (
     Ledger,
     Present,
     Row,
+    Update,
 )
 from gateway.programs.rows import entry, event
 
 _PAGE: Final = 500
 _ACTION: Final = "retention-purged"
-CLASSES: Final = ("packets", "files", "parcels", "reports")
+CLASSES: Final = ("packets", "files", "parcels", "reports", "recalled")
 _TABLES: Final = ("consignment", "arrival", "inbound")
 _PAGES: Final = {"consignment": "consignments", "arrival": "arrivals", "inbound": "inbound"}
 
@@ -47,12 +49,14 @@ class Ages:
         files: Attachments, and the packets made for agencies.
         parcels: Packets made for next hops.
         reports: Verification reports on files that nobody keeps any more.
+        recalled: Content and metadata of what an agency of ours gave back (REC-02).
     """
 
     packets: timedelta | None = None
     files: timedelta | None = None
     parcels: timedelta | None = None
     reports: timedelta | None = None
+    recalled: timedelta | None = None
 
     def least(self) -> timedelta | None:
         """Return the shortest age of bytes, None when all are kept."""
@@ -128,6 +132,8 @@ class Retention:
                     claims = await self._claims(table, row, now)
                     if claims and (not purge or await self._purge(table, row, claims, now)):
                         await self._count(told, claims)
+        if self._ages.recalled is not None:
+            told["recalled"].items = await self._recalled(now, now - self._ages.recalled, purge)
         if self._ages.reports is not None:
             told["reports"].items = await self._reports(now, now - self._ages.reports, purge=purge)
         return told
@@ -195,7 +201,9 @@ class Retention:
         still = {"id": row["id"], "state": row["state"]}
         if table == "consignment":
             still["hold"] = ""
-        guards = (*self._guard(), Present(table, still))
+        # REC-08: a hold that a person sets at this very moment is stronger.
+        kept = Absent("legal_hold", {"subject": row["id"], "released_at": None})
+        guards: tuple[Absent | Present, ...] = (*self._guard(), Present(table, still), kept)
         change = ChangeSet(guards=guards, rows=tuple(changes))
         return not isinstance(await self._ledger.commit(change), Conflict)
 
@@ -204,6 +212,68 @@ class Retention:
             told[claim.kind].items += 1
             size = await asyncio.to_thread(self._blobs.size, claim.sha256)
             told[claim.kind].size_bytes += size or 0
+
+    # ------------------------------------------------------------ given back
+
+    async def _recalled(self, now: datetime, before: datetime, purge: bool) -> int:
+        """Purge what was given back long enough ago; the tombstone stays (REC-02).
+
+        What is under a legal hold is not among it (REC-08), and the guard says so again.
+        """
+        count, at, after = 0, "", ""
+        while True:
+            rows = await self._ledger.all(
+                "takebacks_unpurged", at=at, id=after, before=to_text(before), limit=_PAGE
+            )
+            for row in rows:
+                arrival = await self._ledger.one("arrival", id=row["arrival_id"])
+                if arrival is not None and (not purge or await self._emptied(row, arrival, now)):
+                    count += 1
+            if len(rows) < _PAGE:
+                return count
+            at, after = rows[-1]["answered_at"], rows[-1]["id"]
+
+    async def _emptied(self, row: Row, arrival: Row, now: datetime) -> bool:
+        owners = [arrival["id"]]
+        if arrival["inbound_id"] is not None:
+            # One packet may have brought it to several agencies: its bytes go with the last.
+            others = await self._ledger.all("arrivals_of_inbound", inbound_id=arrival["inbound_id"])
+            if all(o["id"] == arrival["id"] or o["purged_at"] is not None for o in others):
+                owners.append(arrival["inbound_id"])
+        files = json.loads(arrival["envelope"]).get("attachments", ())
+        names = {f.get(key, "") for f in files for key in ("sha256", "wrapped_sha256")}
+        names |= {arrival["received_sha256"], arrival["strict_sha256"]}
+        refs = await self._ledger.all(
+            "refs_of_owners",
+            names=json.dumps(sorted(names - {""})),
+            owners=json.dumps(owners),
+        )
+        proof = entry(
+            self._ids, "audit", arrival["id"], arrival["document_id"], now,
+            action="recalled-purged", actor=self._actor, target=f"arrival:{arrival['id']}",
+            agency=arrival["agency"], packet_sha256=arrival["received_sha256"],
+            sha256=sorted({ref["sha256"] for ref in refs}),
+        )  # fmt: skip
+        at = to_text(now)
+        columns = {
+            "envelope": json.dumps(_tombstone(arrival), ensure_ascii=False),
+            "findings": "[]",
+            "sender_name": "",
+            "strict_sha256": "",
+            "strict_size": 0,
+            "undetermined": "",
+        }
+        changes: list[Change] = [
+            *(Delete("blob_ref", {"sha256": r["sha256"], "owner": r["owner"]}) for r in refs),
+            Delete("recheck", {"subject": arrival["id"]}),
+            Update("arrival", {"id": arrival["id"], "state": arrival["state"]}, columns),
+            Update("takeback", {"id": row["id"], "purged_at": None}, {"purged_at": at}),
+            event(arrival["id"], "retention_purged", now, classes=["recalled"], files=len(refs)),
+            proof.row,
+        ]
+        held = Absent("legal_hold", {"subject": arrival["id"], "released_at": None})
+        change = ChangeSet(guards=(*self._guard(), held), rows=tuple(changes))
+        return not isinstance(await self._ledger.commit(change), Conflict)
 
     # ------------------------------------------------------------ reports
 
@@ -226,3 +296,17 @@ class Retention:
                 rows_out = (Delete("verification", {"id": names}), proof.row)
                 await self._ledger.commit(ChangeSet(guards=self._guard(), rows=rows_out))
             count += len(rows)
+
+
+def _tombstone(arrival: Row) -> dict[str, object]:
+    """Return an envelope that says which document it was, and nothing of what it said."""
+    header = json.loads(arrival["envelope"])["header"]
+    kept = ("sender", "document_id", "code_number", "code_notation", "promulgation_date")
+    told = {key: header[key] for key in kept if key in header}
+    told["sender"] = {"organ_id": arrival["sender_written"]}
+    return {
+        "header": told | {"recipients": []},
+        "manifest": [],
+        "attachments": [],
+        "repairs": [],
+    }

@@ -14,15 +14,18 @@ from datetime import datetime
 from typing import Any, Final
 
 from gateway import observe
-from gateway.domain.envelope import StatusCode
+from gateway.codec.edxml import envelope_from_json
+from gateway.domain.envelope import BusinessType, StatusCode
 from gateway.domain.lifecycle import ArrivalState, RecallState
 from gateway.domain.moments import to_text
+from gateway.domain.recall import targets
 from gateway.domain.receipt import known_code
 from gateway.errors import GatewayError, RejectedError
 from gateway.ports import Change, ChangeSet, Insert, Row, Update
 from gateway.programs import matching, statuses
 from gateway.programs.catalogue import family, works_in_console
 from gateway.programs.context import Context
+from gateway.programs.recalls import concerned_arrival
 from gateway.programs.rows import event, loads
 from gateway.programs.statuses import Said
 from gateway.programs.todos import COLLECT_PRINTED, RECALL_ONWARD, todo_row
@@ -178,6 +181,25 @@ async def onward(context: Context, arrival: Row) -> list[Row]:
         and row["state"] not in _DEAD
         and row["accepted_at"] >= arrival["at_gateway_at"]
     ]
+
+
+async def by_document(context: Context, arrival: Row, now: datetime) -> list[Change]:
+    """Return what a document of type 1, just arrived, asks for (spec/edxml.md 5, mechanism B)."""
+    if arrival["business_type"] != BusinessType.RECALL:
+        return []
+    target = await concerned_arrival(context, arrival)
+    if target is None:
+        header = envelope_from_json(loads(arrival["envelope"])).header
+        for name in targets(header, own_id_exists=False):
+            other = await of_others(context, arrival["agency"], arrival["sender"], name)
+            if other is not None:
+                # REC-06: kept and shown like any document, and nothing happens to the other's.
+                observe.alarm(what="recall by another agency refused", subject=arrival["id"])
+                told = event(other["id"], "recall_refused", now, sender=arrival["sender"])
+                return [told]
+        return []
+    reason = loads(arrival["envelope"])["header"].get("business", {}).get("reason", "")
+    return await noticed(context, target, Asked(BY_DOCUMENT, arrival["id"], reason), now)
 
 
 async def held(context: Context, subject: str) -> Row | None:
