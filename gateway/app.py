@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 from aiohttp import web
 
 from adapters.shared.serving import only_from
-from gateway import __version__, observe, stores
+from gateway import __version__, keyforms, measures, observe, stores
 from gateway.accounting import make_accounts
 from gateway.brokers import (
     agencies_outside,
@@ -33,18 +33,19 @@ from gateway.brokers import (
 )
 from gateway.clock import SystemClock, ask_ntp
 from gateway.config import Settings
-from gateway.consoling import Console, Parts, make_console
+from gateway.consoling import Console, Parts, Shelf, make_console
 from gateway.datafolder import take_lock
 from gateway.dialects import dialect
 from gateway.domain.moments import VIETNAM
 from gateway.errors import ConfigurationError, Fault, GatewayError, UnavailableError
 from gateway.keys.expiry import ExpiryWatch, Term
-from gateway.keys.receiptkey import LiveReceiptKey
+from gateway.keys.receiptkey import LiveReceiptKey, signing_now
 from gateway.keys.secretkey import SecretKeys
 from gateway.keys.tls import ServerTls
 from gateway.keys.tokens import SealedTokens
 from gateway.keys.watch import KeyWatch
 from gateway.officehours import calendar_for
+from gateway.operating import LedgerOperating
 from gateway.policies import (
     adapter_of,
     ages_of,
@@ -59,6 +60,7 @@ from gateway.policies import (
 from gateway.ports import Facade, Ids, Means, Network
 from gateway.programs.admission import Admission, Room
 from gateway.programs.backupwatch import BackupWatch
+from gateway.programs.bookkeeper import Bookkeeper
 from gateway.programs.cataloguing import Cataloguer
 from gateway.programs.clockwatch import ClockWatch
 from gateway.programs.collector import Collector
@@ -68,6 +70,7 @@ from gateway.programs.dispatch import Dispatch
 from gateway.programs.door import Door
 from gateway.programs.duty import Duty
 from gateway.programs.feed import LedgerFeeds
+from gateway.programs.figures import LedgerFigures
 from gateway.programs.forecast import Forecast
 from gateway.programs.intake import Intake
 from gateway.programs.issue import Issue
@@ -78,6 +81,8 @@ from gateway.programs.mailroom import Mailroom
 from gateway.programs.nodes import Nodes, Self
 from gateway.programs.notices import LedgerNotices
 from gateway.programs.pulse import Pulse
+from gateway.programs.recalldesk import RecallDesk
+from gateway.programs.recallorders import RecallOrders
 from gateway.programs.receiver import Receiver
 from gateway.programs.recheck import Recheck
 from gateway.programs.registering import Registrar
@@ -85,6 +90,7 @@ from gateway.programs.relay import Relay
 from gateway.programs.replays import LedgerReplays
 from gateway.programs.retention import Retention
 from gateway.programs.roles import Program, Role, programs_of, verifies
+from gateway.programs.tally import Tally
 from gateway.programs.turnstile import Turnstile
 from gateway.programs.uploads import BlobUploads
 from gateway.reports.build import contact_of
@@ -97,6 +103,7 @@ from gateway.verifier.revocation import RevocationStore
 from gateway.verifier.snapshot import Snapshots
 from gateway.verifier.watch import RevocationWatch, Watching
 from gateway.web import body as web_body
+from gateway.web.previews import Previews
 from gateway.web.scratch import Scratch
 from gateway.web.server import Running, listen, make_app, make_facade_app, make_ops_app
 from gateway.web.studio import Studio
@@ -183,6 +190,9 @@ class Gateway:
         self.pulse = Pulse(self.ledger)
         self.ledger.on_commit = self.pulse.wake
         self.feeds = LedgerFeeds(self.ledger, self.clock, self.pulse)
+        if self._has_console:
+            self.books = stores.open_books(settings)
+            opened.callback(self.books.close)
         self.revocation = RevocationStore(settings.verify.revocation.dir, self.clock.now)
         opened.callback(self.revocation.close)
         self.verifier = self._make_verifier()
@@ -315,7 +325,16 @@ class Gateway:
     def _make_programs(self) -> None:
         context = self.context
         self.mailroom = Mailroom(context)
-        self.door = Door(context, Intake(context), self.mailroom)
+        intake = Intake(context)
+        self.door = Door(context, intake, self.mailroom)
+        self.recall_orders = RecallOrders(context, self.mailroom.takebacks, intake)
+        intake.on_recall = self.recall_orders.by_document
+        self.recalls = RecallDesk(
+            context,
+            self.recall_orders,
+            self.mailroom.takebacks,
+            self.settings.retention.recalled,
+        )
         self.desk = Desk(context, self.mailroom)
         self.uploads = BlobUploads(context, self.secret_keys)
         self.hooks = make_webhooks(
@@ -337,7 +356,8 @@ class Gateway:
             ages_of(self.settings),
             guard=lambda: self.leases.guard(JANITOR_LEASE),
         )
-        self.janitor = Janitor(context, self.nodes.dead, retention)
+        chores = (self.mailroom.takebacks.sweep, self.recall_orders.sweep)
+        self.janitor = Janitor(context, self.nodes.dead, retention, chores)
         self.recheck = Recheck(context, self.verifier.trust_state)
         self.watch = self._make_watch()
         self.verifier.on_report = self.watch.wanted
@@ -439,6 +459,7 @@ class Gateway:
             ("leases", self.leases.run()),
             ("nodes", self.nodes.run()),
             ("forecast", self._make_forecast().run()),
+            ("tally", self._make_tally().run()),
             ("keys", self.keys.run()),
         ]
         return [*everywhere, *((p.value, by_role[p]()) for p in by_role if p in self._wanted)]
@@ -498,7 +519,9 @@ class Gateway:
             )
         if self.seal is not None:
             self._spawn("report seal", self.seal.run())
-        studio = Studio(contact, settings.gateway.name, PageRenderer(), scratch, self.seal)
+        previews = Previews(PageRenderer(at_once=2), scratch)
+        name = settings.gateway.name
+        studio = Studio(contact, name, PageRenderer(), scratch, self.seal, previews=previews)
         if not verify.page:
             return studio, None
         page = VerifyPage(
@@ -575,12 +598,13 @@ class Gateway:
             notices=LedgerNotices(self.ledger, self.pulse),
             replays=LedgerReplays(self.ledger, self.clock, self._ids),
             hooks=self.hooks,
+            recalls=self.recalls,
             extra_streams=() if console is None else console.streams,
         )
 
     def _make_console(self, studio: Studio) -> Console | None:
         """Return the pages for persons, None where nobody works here."""
-        if not self.settings.console.enabled:
+        if not self._has_console:
             return None
         parts = Parts(
             settings=self.settings,
@@ -591,8 +615,40 @@ class Gateway:
             mailroom=self.mailroom,
             studio=studio,
             timetable=self.timetable.timetable,
+            operating=self._make_operating(),
+            shelf=self._make_shelf(),
         )
         return make_console(parts)
+
+    @property
+    def _has_console(self) -> bool:
+        return self.settings.console.enabled and Program.LISTEN in self._wanted
+
+    def _make_shelf(self) -> Shelf:
+        """Return the books, and have them kept."""
+        keeper = Bookkeeper(self.context, self.books, self.pulse)
+        figures = LedgerFigures(self.context, self.books, keeper)
+        self._spawn("bookkeeper", keeper.run())
+        self._spawn("figures", figures.run())
+        return Shelf(self.books, keeper, figures)
+
+    def _make_operating(self) -> LedgerOperating:
+        settings = self.settings
+        return LedgerOperating(
+            stores.ledger_place(settings),
+            self.blobs,
+            self.clock,
+            self._ids,
+            keys=self.secret_keys,
+            name=settings.gateway.name or settings.gateway.code,
+            signing=lambda: signing_now(receipt_keys_of(settings), self.clock.now()),
+            forms=lambda system, key, secret: keyforms.rows(system, key, secret, settings),
+            trust=settings.verify.trust_dir,
+        )
+
+    def _make_tally(self) -> Tally:
+        name = self.settings.node.name or platform.node() or "node"
+        return Tally(self.ledger, name, self.clock.now, measures.flow)
 
     def _asyncapi(self) -> list[web.RouteDef]:
         """Return the address of what is said over RabbitMQ, where agencies come by it."""

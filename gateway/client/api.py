@@ -96,6 +96,21 @@ class Client(Wire):
         """Return what happened to it."""
         return cast("shapes.Events", await self._get(f"documents/{_id(document)}/events"))
 
+    async def recall(
+        self, document: str, reason: str, *, recipients: Sequence[str] = ()
+    ) -> shapes.RecallsOut:
+        """Take a document back, from all recipients or some; the same again adds nothing."""
+        told: dict[str, Any] = {"reason": reason}
+        if recipients:
+            told["recipients"] = list(recipients)
+        return cast(
+            "shapes.RecallsOut", await self._post(f"documents/{_id(document)}/recall", told)
+        )
+
+    async def recalls(self, document: str) -> shapes.RecallsOut:
+        """Return the recalls of a document."""
+        return cast("shapes.RecallsOut", await self._get(f"documents/{_id(document)}/recall"))
+
     async def document_receipts(self, document: str) -> shapes.Receipts:
         """Return its receipts and their proofs."""
         return cast("shapes.Receipts", await self._get(f"documents/{_id(document)}/receipts"))

@@ -735,6 +735,38 @@ class Ready(TypedDict):
     checks: dict[str, str]
 
 
+class RecallWishOut(TypedDict):
+    """Một nơi nhận của yêu cầu thu hồi."""
+
+    agency: str
+    name: str
+    state: Literal["waiting", "asked", "agreed", "declined", "not_needed"]
+    state_text: str
+    asked_at: str
+    answered_at: str | None
+    answer: str
+
+
+class RecallOrderOut(TypedDict):
+    """Một quyết định thu hồi."""
+
+    id: str
+    whole: bool
+    reason: str
+    asked_by: str
+    asked_at: str
+    recipients: list[RecallWishOut]
+
+
+class RecallsOut(TypedDict):
+    """Các yêu cầu thu hồi của một văn bản, mới nhất trước."""
+
+    id: str
+    document_id: str
+    frozen: bool
+    orders: list[RecallOrderOut]
+
+
 class ReceiptEntry(TypedDict):
     """Hồi báo: one entry of the receipt log; index and proof follow once it is sequenced."""
 

@@ -37,6 +37,7 @@ from gateway.ports import (
     Uploads,
     Webhooks,
 )
+from gateway.ports.recalls import Recalls
 from gateway.web import auth, openapi, problems
 from gateway.web.body import Limits
 from gateway.web.documents import Documents
@@ -44,6 +45,7 @@ from gateway.web.events import EventRoutes
 from gateway.web.inbox import InboxRoutes
 from gateway.web.ops import Ops
 from gateway.web.problems import WebReason, WebRefusalError
+from gateway.web.recalling import RecallRoutes
 from gateway.web.replays import ReplayRoutes
 from gateway.web.routes import ANYBODY, API_VERSION, Endpoint, read_query
 from gateway.web.studio import Studio
@@ -232,6 +234,7 @@ def make_app(
     notices: Notices | None = None,
     replays: Replays | None = None,
     hooks: Webhooks | None = None,
+    recalls: Recalls | None = None,
     extra_streams: Collection[str] = (),
 ) -> web.Application:
     """Return the application.
@@ -252,6 +255,7 @@ def make_app(
         notices: The feed of events, None for none.
         replays: Plays inboxes again, None for none.
         hooks: Subscriptions of webhooks, None for none.
+        recalls: Takes documents back, None for no such address.
         extra_streams: Patterns of those extra routes that stay open; they take their place among
             streams themselves (`stream_place`), for they know who looks.
     """
@@ -266,6 +270,7 @@ def make_app(
         *(verify_page.endpoints() if verify_page is not None else ()),
         *(WebhookRoutes(hooks, limits).endpoints() if hooks is not None else ()),
         *(ReplayRoutes(replays, limits).endpoints() if replays is not None else ()),
+        *(RecallRoutes(recalls, limits).endpoints() if recalls is not None else ()),
         *(
             EventRoutes(notices, callers, limits, gate.ending).endpoints()
             if notices is not None

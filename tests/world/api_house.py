@@ -31,7 +31,7 @@ class Reply:
 
 def unasked():
     """Return everything an application may have beside its front door, for routes nobody calls."""
-    return {"notices": object(), "replays": object(), "hooks": object()}
+    return {"notices": object(), "replays": object(), "hooks": object(), "recalls": object()}
 
 
 @functools.cache
