@@ -62,6 +62,12 @@ class ConsoleSection(Section):
         "Hệ thống tập huấn: mọi trang mang chữ “DỮ LIỆU THỬ”.",
         "A system for training: every page is marked as training data.",
     )
+    training_peers: tuple[str, ...] = field(
+        (),
+        "Bên liên thông mà hệ thống tập huấn vẫn được nối tới, vì cũng là hệ thống thử.",
+        "Peers a system for training may have, because they are for training too.",
+        sample='["truc-thu"]',
+    )
     issue_deadline: Literal["morning", "end-of-day"] = field(
         "morning",
         "Phát hành chậm nhất: hết buổi sáng, hoặc hết ngày làm việc tiếp theo (SND-01, SND-02).",

@@ -11,7 +11,7 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from gateway.config.broker import AgenciesAmqp, BrokerSection
-from gateway.config.dialectal import dialect_faults, tls_faults
+from gateway.config.dialectal import dialect_faults, tls_faults, training_faults
 from gateway.config.partners import Agency
 from gateway.config.sections import Settings
 from gateway.errors import ConfigurationError, Fault
@@ -42,7 +42,10 @@ def cross_faults(settings: Settings, raw: Mapping[str, Any]) -> list[Fault]:
     faults += _peers(settings, raw)
     faults += _agencies(settings, raw)
     faults += _spools(settings)
+    if settings.console.training:
+        faults += training_faults(settings.peers, settings.console.training_peers)
     faults += _keys(settings)
+    faults += _single_sign_on(settings)
     return faults
 
 
@@ -391,6 +394,32 @@ def _keys(settings: Settings) -> Iterator[Fault]:
     yield from _broker_keys(settings)
     yield from _receipt_key(settings)
     yield from _seal_key(settings)
+
+
+def _single_sign_on(settings: Settings) -> Iterator[Fault]:
+    oidc = settings.accounts.oidc
+    if oidc.issuer is None:
+        return
+    url = urlsplit(oidc.issuer)
+    if url.scheme != "https" and not is_loopback(url.hostname or ""):
+        yield Fault(
+            "accounts.oidc.issuer",
+            "phải là https, trừ trên chính máy này",
+            "must be https, except on this very machine",
+        )
+    if settings.http.public_url is None:
+        yield Fault(
+            "http.public_url",
+            "cần có để nhà cung cấp đăng nhập một lần biết trả người dùng về đâu",
+            "is needed, for the provider of single sign-on to send people back",
+        )
+    if not settings.accounts.domains:
+        # ACC-05: without a list, any mailbox of the provider would do.
+        yield Fault(
+            "accounts.domains",
+            "cần ít nhất một tên miền thư công vụ khi có đăng nhập một lần (ACC-05)",
+            "needs at least one mail domain for single sign-on (ACC-05)",
+        )
 
 
 def _broker_keys(settings: Settings) -> Iterator[Fault]:

@@ -2,7 +2,7 @@
 
 import ipaddress
 import ssl
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -17,6 +17,19 @@ _ALONE: Final = {
     "unit_secret_file": "wso2",
 }
 """Settings of a peer that one dialect alone understands, and which."""
+
+
+def training_faults(peers: Iterable[Peer], allowed: Collection[str]) -> Iterator[Fault]:
+    """Yield the peers a system for training may not have: training data never reach an axis."""
+    for peer in peers:
+        if peer.id not in allowed and not _is_here(urlsplit(str(peer.endpoint)).hostname):
+            yield Fault(
+                "console.training",
+                f'hệ thống tập huấn không được nối tới "{peer.id}": bỏ [[peer]] này, hoặc ghi tên '
+                "nó vào console.training_peers nếu bên kia cũng là hệ thống thử",
+                f'a system for training may not be connected to "{peer.id}": remove this [[peer]], '
+                "or name it in console.training_peers if it is for training too",
+            )
 
 
 def dialect_faults(peer: Peer) -> Iterator[Fault]:

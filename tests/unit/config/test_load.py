@@ -601,3 +601,35 @@ def test_the_base_path_of_an_api(folder):
     ):
         text = GOOD + f'[http]\nwso2_base = "{wrong}"\n'
         assert where(check(write(folder, text), {})) == {"http.wso2_base"}
+
+
+TRAINED = """
+[console]
+training = {training}
+training_peers = {allowed}
+
+[[peer]]
+id = "truc"
+endpoint = "{endpoint}"
+system_id = "00.37.W00"
+secret_file = "keys/truc.secret"
+"""
+
+
+@pytest.mark.parametrize(
+    ("training", "allowed", "endpoint", "wrong"),
+    [
+        ("true", "[]", "https://truc.gov.example/", True),
+        ("true", '["truc"]', "https://truc.gov.example/", False),
+        ("true", '["truc2"]', "https://truc.gov.example/", True),
+        ("true", "[]", "http://127.0.0.1:9000/", False),
+        ("false", "[]", "https://truc.gov.example/", False),
+    ],
+)
+def test_a_system_for_training_reaches_no_real_axis(folder, training, allowed, endpoint, wrong):
+    (folder / "keys/truc.secret").write_text("bi-mat-cua-truc\n")
+    (folder / "keys/truc.secret").chmod(0o600)
+    path = write(
+        folder, GOOD + TRAINED.format(training=training, allowed=allowed, endpoint=endpoint)
+    )
+    assert ("console.training" in where(check(path, {}))) is wrong
