@@ -24,6 +24,7 @@ from typing import Any, Final
 from gateway import faults
 from gateway.backup import form
 from gateway.backup.verify import Checked, verify
+from gateway.domain.moments import to_text
 from gateway.errors import ConfigurationError, Fault, IntegrityError
 from gateway.ports import Blobs, Ids
 from gateway.receipts.proof import PublicKey
@@ -243,6 +244,7 @@ def _rows(backup: form.Backup, target: Target, done: Restored, progress: Progres
                 )
         now = target.now()
         _above_every_cursor(opened, now)
+        _sign_out(opened, now)
         _unmark(opened, done.missing)
         done.lacking = list(_lacking(opened, done.missing))
         done.restored_at = now.isoformat()
@@ -270,6 +272,15 @@ def _above_every_cursor(opened: Session, now: datetime) -> None:
         value = str(max(floor, int(row["value"]) if row else 0))
         opened.run("DELETE FROM meta WHERE key = ?", (key,))
         opened.run("INSERT INTO meta (key, value) VALUES (?, ?)", (key, value))
+
+
+def _sign_out(opened: Session, now: datetime) -> None:
+    """End every session and one-time link: what was ended after the backup must not live again."""
+    at = to_text(now)
+    opened.run(
+        "UPDATE account_session SET ended_at = ?, why = 'restored' WHERE ended_at IS NULL", (at,)
+    )
+    opened.run("UPDATE account_link SET used_at = ? WHERE used_at IS NULL", (at,))
 
 
 def _unmark(opened: Session, missing: Sequence[str]) -> None:

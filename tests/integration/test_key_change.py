@@ -21,11 +21,14 @@ from gateway.__main__ import main
 from gateway.backup.make import copy_keys
 from gateway.cli.restore import _put_keys
 from gateway.config import load
+from gateway.domain.access import Role
 from gateway.errors import IntegrityError
 from gateway.keeping import key_files
 from gateway.keys import pkcs11
 from gateway.keys.receiptkey import signing_now
 from gateway.policies import receipt_keys_of
+from gateway.ports import Update
+from gateway.programs.accounts import tokens
 from tests.integration.test_app_life import prepared
 from tests.world.gatehouse import HUB, gatehouse, packet, write_config
 from tests.world.servers import softhsm
@@ -324,16 +327,29 @@ async def asked_by_facade(house):
         await client.close()
 
 
+async def second_factor(house):
+    """Give somebody a second factor; return its secret."""
+    await house.visitor("lan", Role.CLERK, "H37.61")
+    keys = house.gateway.secret_keys
+    kept = tokens.new_factor(keys, "a-lan")
+    await house.gateway.accounts.means.commit(Update("account", {"id": "a-lan"}, {"totp": kept}))
+    return tokens.factor(keys, "a-lan", kept)
+
+
 async def test_shared_secrets_are_sealed_anew_under_a_running_server(tmp_path, capsys):
     async with gatehouse(tmp_path) as house:
         given = ["--config", str(tmp_path / "vanlien.toml"), "--reason", "đổi khóa"]
         key = tmp_path / "keys" / "secrets.key"
         first = key.read_bytes()
         await asked_by_facade(house)
+        factor = await second_factor(house)
         assert command(capsys, "secrets", "rekey", "--prepare", *given)["resealed"] == 0
         following = (tmp_path / "keys" / "secrets.key.next").read_bytes()
         await asked_by_facade(house)
-        assert command(capsys, "secrets", "rekey", *given)["resealed"] == 3
+        assert command(capsys, "secrets", "rekey", *given)["resealed"] == 4
+        row = await house.row("account", id="a-lan")
+        anew = secrets.read_key_file(key)
+        assert tokens.factor(lambda: [anew], "a-lan", row["totp"]) == factor
         assert key.read_bytes() == following != first
         assert (tmp_path / "keys" / "secrets.key.before").read_bytes() == first
         house.gateway.callers._snapshot.opened.clear()
