@@ -143,3 +143,15 @@ def flow() -> dict[tuple[str, str], tuple[int, int]]:
 
 def _samples(metric: Any, ending: str) -> list[Any]:
     return [s for family in metric.collect() for s in family.samples if s.name.endswith(ending)]
+
+
+def terms() -> list[tuple[str, str, float]]:
+    """Return what this process watches that ends or ages: (what, name, seconds).
+
+    `key`: until a certificate ends; `list`: until a revocation list is out of force; `list-age`:
+    since the newest one.
+    """
+    found = [("key", s.labels["what"], s.value) for s in _samples(key_expires_in, "_seconds")]
+    found += [("list", s.labels["issuer"], s.value) for s in _samples(crl_expires_in, "_seconds")]
+    found += [("list-age", s.labels["issuer"], s.value) for s in _samples(crl_age, "_seconds")]
+    return found

@@ -88,7 +88,7 @@ def add(
     as_json: JsonOption = False,
 ) -> int:
     """Thêm hoặc sửa một cơ quan. / Add an agency, or change it."""
-    from gateway.cli.agency_csv import record_faults
+    from gateway.agencycsv import record_faults
     from gateway.ports import AgencyRecord
 
     record = AgencyRecord(
@@ -209,7 +209,7 @@ def _close_with(
 ) -> int:
     from datetime import date
 
-    from gateway.cli.agency_csv import successor_of
+    from gateway.agencycsv import successor_of
     from gateway.domain.succession import Succession
 
     why = common.stated(reason)

@@ -97,7 +97,7 @@ def import_list(
     as_json: JsonOption = False,
 ) -> int:
     """Nhập danh mục: so sánh, cho xem, rồi áp dụng. / Import a list: compare, show, apply."""
-    from gateway.cli.agency_csv import read_csv
+    from gateway.agencycsv import read_csv
     from gateway.config import load
     from gateway.domain.catalogue_plan import Scope
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
+from gateway import keyforms
 from gateway.cli import common
 from gateway.cli.common import CONFIG_NAME, ConfigOption, JsonOption, local_iso
 from gateway.cli.frame import OK, UsageFault, emit, examples
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
     from gateway.config import Settings
     from gateway.ports import AdminStore, NewCredential, SystemRow
 
-FACADE_PATH: Final = "/XrdAdapter/adapter"
-_SHOWN: Final = {"vxp": "VXP", "bkav": "Bkav", "langson": "LGSP", "wso2": "WSO2", "amqp": "AMQP"}
 _SYSTEM_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 SystemId = Annotated[str, typer.Argument(metavar="ID", help="Mã hệ thống. / System id.")]
 
@@ -156,10 +155,8 @@ class _Fresh:
 def _show_once(
     system_id: str, fresh: _Fresh, settings: "Settings", extra: dict[str, Any], as_json: bool
 ) -> None:
-    forms = _forms(system_id, fresh, settings)
-    rows = [("Khóa API / API key", fresh.api_key)]
-    for dialect, form in forms.items():
-        rows += [(f"{_SHOWN[dialect]} {name.replace('_', ' ')}", v) for name, v in form.items()]
+    forms = keyforms.forms(system_id, fresh.api_key, fresh.secret, settings)
+    rows = list(keyforms.rows(system_id, fresh.api_key, fresh.secret, settings))
     rows += list(extra.items())
     width = max(len(name) for name, _ in rows)
     human = "\n".join(
@@ -170,60 +167,6 @@ def _show_once(
         )
     )
     emit({"id": system_id, "api_key": fresh.api_key, **forms, **extra}, human, as_json)
-
-
-def _forms(system_id: str, fresh: _Fresh, settings: "Settings") -> dict[str, dict[str, str]]:
-    """Return what a client of each open dialect asks for, under the names it has for it."""
-    secret = fresh.secret
-    own: dict[str, dict[str, str]] = {
-        "vxp": {"system_id": system_id, "secret": secret},
-        "bkav": {"organ_id": "mã cơ quan / agency code", "token": fresh.api_key},
-        "langson": {"username": system_id, "password": secret}
-        | {"system_id": system_id, "secret_key": secret},
-        "wso2": {"client_id": system_id, "client_secret": secret},
-    }
-    forms: dict[str, dict[str, str]] = {}
-    for dialect, form in own.items():
-        base = facade_address(settings, dialect)
-        if not base:
-            continue
-        forms[dialect] = {"endpoint": base + _path(settings, dialect)} | form
-        if dialect == "wso2":
-            forms[dialect]["token_endpoint"] = f"{base}/token"
-    if settings.agencies_amqp.url is not None:
-        forms["amqp"] = {"user": system_id}
-    return forms
-
-
-def _path(settings: "Settings", dialect: str) -> str:
-    paths = {"vxp": FACADE_PATH, "bkav": "/EdocService", "wso2": settings.http.wso2_base}
-    return paths.get(dialect, "")
-
-
-def facade_address(settings: "Settings", dialect: str = "vxp") -> str:
-    """Return the address a client of a dialect must be given, without its path; "" for none.
-
-    The plain listener when there is one that speaks it (it exists for these clients), else the
-    public address, else the listener itself.
-    """
-    http = settings.http
-    for plain in http.plain_facades:
-        if dialect in plain.facades:
-            return f"http://{_reachable(plain.host)}:{plain.port}"
-    if dialect not in http.facades:
-        return ""
-    if http.public_url:
-        return str(http.public_url)
-    scheme = "https" if http.tls_cert else "http"
-    return f"{scheme}://{_reachable(http.host)}:{http.port}"
-
-
-def _reachable(host: str) -> str:
-    import socket
-
-    if host in {"0.0.0.0", "::", "[::]"}:  # noqa: S104 — compared, not bound
-        return socket.getfqdn()
-    return f"[{host}]" if ":" in host and not host.startswith("[") else host
 
 
 # ---------------------------------------------------------------- pieces

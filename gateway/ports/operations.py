@@ -249,6 +249,17 @@ class NewKeys:
         return f"NewKeys({self.system_id})"
 
 
+@dataclass(frozen=True, slots=True)
+class CertificateRow:
+    """A certificate of the trust folder: `anchor` (gốc), `intermediate` or `untrusted`."""
+
+    kind: str
+    name: str
+    sha256: str
+    begins: datetime
+    ends: datetime
+
+
 class Operating(Protocol):
     """Lends the stores of the command line to pages: what waits runs beside the loop."""
 
@@ -268,6 +279,10 @@ class Operating(Protocol):
         self, system_id: str, speaks_for: Sequence[str] | None, *, overlap_s: float, by: str
     ) -> NewKeys:
         """Register a system, or (None) give a known one new keys; the old end after `overlap_s`."""
+        ...
+
+    async def certificates(self) -> Sequence[CertificateRow]:
+        """Return the certificates of the trust folder, those that end first in front."""
         ...
 
     async def bundle(self, out: BinaryIO, *, document: str | None) -> None:
@@ -429,6 +444,10 @@ class OpsDesk(Protocol):
         self, asked: LogAsked, *, before: int | None, limit: int
     ) -> tuple[Sequence[LogEntry], int | None]:
         """Return entries, newest first, and the cursor of the next page."""
+        ...
+
+    async def agencies(self, text: str, *, after: str, limit: int) -> Sequence[Row]:
+        """Return rows of the catalogue by code, those whose code or name holds a text."""
         ...
 
     async def subscriptions(self) -> Sequence[Mapping[str, object]]:

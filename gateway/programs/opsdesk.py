@@ -257,6 +257,12 @@ class LedgerOpsDesk:
                 low = row["ord"] + 1
         return low
 
+    async def agencies(self, text: str, *, after: str, limit: int) -> Sequence[Row]:
+        """Return rows of the catalogue by code."""
+        like = "%" + "".join(f"!{c}" if c in "!%_" else c for c in text) + "%"
+        page = {"like": like, "after": after, "limit": limit}
+        return await self._ledger.all("agencies_like", **page)
+
     # ------------------------------------------------------------ who is told
 
     async def subscriptions(self) -> Sequence[Mapping[str, object]]:

@@ -45,11 +45,17 @@ def read_csv(path: Path, peers: frozenset[str]) -> tuple[list[Listed], list[CsvF
     """
     try:
         data = path.read_bytes()
-        if len(data) > _MAX_BYTES:
-            return [], [CsvFault(1, "tệp quá lớn (64 MiB)", "the file is too large (64 MiB)")]
-        text = data.decode("utf-8-sig")
     except OSError as exc:
         return [], [CsvFault(1, f"không đọc được: {exc.strerror}", f"unreadable: {exc.strerror}")]
+    return parse_csv(data, peers)
+
+
+def parse_csv(data: bytes, peers: frozenset[str]) -> tuple[list[Listed], list[CsvFault]]:
+    """Return the same of a file's bytes."""
+    if len(data) > _MAX_BYTES:
+        return [], [CsvFault(1, "tệp quá lớn (64 MiB)", "the file is too large (64 MiB)")]
+    try:
+        text = data.decode("utf-8-sig")
     except UnicodeDecodeError as exc:
         line = data[: exc.start].count(b"\n") + 1
         return [], [CsvFault(line, "không phải UTF-8", "is not UTF-8")]
