@@ -962,7 +962,9 @@ QUERIES: Final[dict[str, str]] = {
         "SELECT * FROM alert WHERE state != 'ended' AND agency IN "
         "(SELECT value FROM json_each(:agencies)) ORDER BY severity DESC, id LIMIT :limit"
     ),
-    "alerts_all_standing": "SELECT * FROM alert WHERE state != 'ended' ORDER BY agency, kind, subject LIMIT :limit",
+    "alerts_all_standing": (
+        "SELECT * FROM alert WHERE state != 'ended' ORDER BY agency, kind, subject LIMIT :limit"
+    ),
     "alerts_ended": (
         "SELECT * FROM alert WHERE agency = :agency AND state = 'ended' AND id < :before "
         "ORDER BY id DESC LIMIT :limit"

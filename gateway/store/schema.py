@@ -269,6 +269,14 @@ delivery = Table(
         sqlite_where=text(_UNTAKEN),
         postgresql_where=text(_UNTAKEN),
     ),
+    # SND-08: arrived there, and nobody said 03.
+    Index(
+        "ix_delivery_arrived",
+        "sender",
+        "consignment_id",
+        sqlite_where=text("state = 'arrived'"),
+        postgresql_where=text("state = 'arrived'"),
+    ),
     Index(
         "ix_delivery_troubled",
         "sender",
@@ -1233,6 +1241,87 @@ snapshot = Table(
     _text("made_at"),
     _text("made_by"),
     UniqueConstraint("agency", "kind", "period"),
+)
+# OPS-05: what is wrong, one row for a kind, a subject and an agency ("": the gateway itself) while
+# it lasts; it ends, it is never removed. `about`: identifiers of the oldest ones, no content.
+_STANDING: Final = "state != 'ended'"
+alert = Table(
+    "alert",
+    metadata,
+    _id(),
+    _text("kind"),
+    _text("subject"),
+    _text("agency", default=""),
+    _int("severity"),
+    _text("state"),
+    _text("since"),
+    _text("first_seen"),
+    _text("last_seen"),
+    _int("count", default=1),
+    _text("about", default="[]"),
+    _text("path", default=""),
+    _text("due", null=True),
+    _int("level", default=1),
+    _text("next_at", null=True),
+    _text("acknowledged_by", default=""),
+    _text("acknowledged_at", null=True),
+    _text("note", default=""),
+    _text("ended_at", null=True),
+    Index(
+        "uq_alert_standing",
+        "agency",
+        "kind",
+        "subject",
+        unique=True,
+        sqlite_where=text(_STANDING),
+        postgresql_where=text(_STANDING),
+    ),
+    Index("ix_alert_agency", "agency", "state", "id"),
+)
+# Whom it was told to, at which level, how: written before it is told, once each. `alert_id` is
+# `digest:<agency>:<day>` for the digest of a day (RPT-13).
+_OWED: Final = "state = 'owed'"
+alert_telling = Table(
+    "alert_telling",
+    metadata,
+    _id(),
+    _text("alert_id"),
+    _int("level"),
+    _text("way"),
+    _text("whom"),
+    _text("agency", default=""),
+    _text("state"),
+    _text("made_at"),
+    _text("due_at"),
+    _int("tries", default=0),
+    _text("told_at", null=True),
+    _text("reason", default=""),
+    UniqueConstraint("alert_id", "level", "way", "whom"),
+    Index(
+        "ix_alert_telling_owed",
+        "due_at",
+        "id",
+        sqlite_where=text(_OWED),
+        postgresql_where=text(_OWED),
+    ),
+)
+# RCV-09: who is on duty for an agency ("": operations), at which level; ended, never removed.
+duty_turn = Table(
+    "duty_turn",
+    metadata,
+    _id(),
+    _text("agency", default=""),
+    _int("level"),
+    _text("name"),
+    _text("mail", default=""),
+    _text("phone", default=""),
+    _text("begins_at"),
+    _text("ends_at"),
+    _text("entered_by"),
+    _text("entered_at"),
+    _text("removed_at", null=True),
+    _text("removed_by", default=""),
+    Index("ix_duty_turn_agency", "agency", "ends_at"),
 )
 meta = Table("meta", metadata, Column("key", Text, primary_key=True), _text("value"))
 

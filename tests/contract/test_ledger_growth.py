@@ -18,12 +18,19 @@ from gateway.store.session import session
 # Tables that grow with every document.
 GROWING = (
     "consignment|delivery|transfer|attempt|inbound|arrival|status_report|event|receipt_entry|"
-    "merkle_node|verification|blob_ref|idempotency|tree_head|webhook_call|replay_seen|"
+    "merkle_node|alert|alert_telling|verification|blob_ref|idempotency|tree_head|webhook_call|"
+    "replay_seen|"
     "draft|todo|assignment|"
     "recall_order|recall|takeback|legal_hold"
 )
 # These hold what is open only, and end with it.
-PARTIAL = ("ix_consignment_open", "ix_consignment_held", "ix_transfer_held", "ix_inbound_open")
+PARTIAL = (
+    "ix_consignment_open",
+    "ix_consignment_held",
+    "ix_transfer_held",
+    "ix_inbound_open",
+    "uq_alert_standing",
+)
 # Asked by hand, seldom, about everything; or the first rows only, in the order of the key.
 WHOLE = {
     "blobs_lately": "the last files, in the order of the key",

@@ -32,6 +32,7 @@ def upgrade() -> None:
     _kept_by_persons()
     _accounts()
     _drafts()
+    _alerts()
 
 
 def _callers() -> None:
@@ -271,6 +272,13 @@ def _outgoing() -> None:
         postgresql_where=sa.text(untaken),
     )
     troubled = "state IN ('failed', 'returned', 'recalled', 'not_connected')"
+    op.create_index(
+        "ix_delivery_arrived",
+        "delivery",
+        ["sender", "consignment_id"],
+        sqlite_where=sa.text("state = 'arrived'"),
+        postgresql_where=sa.text("state = 'arrived'"),
+    )
     op.create_index(
         "ix_delivery_troubled",
         "delivery",
@@ -1212,6 +1220,85 @@ def _accounts() -> None:
     )
     op.create_index("ix_flow_minute_minute", "flow_minute", ["minute", "what", "peer"])
     op.create_index("ix_flow_minute_node", "flow_minute", ["node", "minute"])
+
+
+def _alerts() -> None:
+    """What is wrong, whom it was told to, who is on duty."""
+    op.create_table(
+        "alert",
+        sa.Column("id", TEXT, nullable=False),
+        sa.Column("kind", TEXT, nullable=False),
+        sa.Column("subject", TEXT, nullable=False),
+        sa.Column("agency", TEXT, nullable=False, server_default=sa.text("''")),
+        sa.Column("severity", NUMBER, nullable=False),
+        sa.Column("state", TEXT, nullable=False),
+        sa.Column("since", TEXT, nullable=False),
+        sa.Column("first_seen", TEXT, nullable=False),
+        sa.Column("last_seen", TEXT, nullable=False),
+        sa.Column("count", NUMBER, nullable=False, server_default=sa.text("1")),
+        sa.Column("about", TEXT, nullable=False, server_default=sa.text("'[]'")),
+        sa.Column("path", TEXT, nullable=False, server_default=sa.text("''")),
+        sa.Column("due", TEXT, nullable=True),
+        sa.Column("level", NUMBER, nullable=False, server_default=sa.text("1")),
+        sa.Column("next_at", TEXT, nullable=True),
+        sa.Column("acknowledged_by", TEXT, nullable=False, server_default=sa.text("''")),
+        sa.Column("acknowledged_at", TEXT, nullable=True),
+        sa.Column("note", TEXT, nullable=False, server_default=sa.text("''")),
+        sa.Column("ended_at", TEXT, nullable=True),
+        sa.PrimaryKeyConstraint("id", name="pk_alert"),
+    )
+    op.create_index(
+        "uq_alert_standing",
+        "alert",
+        ["agency", "kind", "subject"],
+        unique=True,
+        sqlite_where=sa.text("state != 'ended'"),
+        postgresql_where=sa.text("state != 'ended'"),
+    )
+    op.create_index("ix_alert_agency", "alert", ["agency", "state", "id"])
+    op.create_table(
+        "alert_telling",
+        sa.Column("id", TEXT, nullable=False),
+        sa.Column("alert_id", TEXT, nullable=False),
+        sa.Column("level", NUMBER, nullable=False),
+        sa.Column("way", TEXT, nullable=False),
+        sa.Column("whom", TEXT, nullable=False),
+        sa.Column("agency", TEXT, nullable=False, server_default=sa.text("''")),
+        sa.Column("state", TEXT, nullable=False),
+        sa.Column("made_at", TEXT, nullable=False),
+        sa.Column("due_at", TEXT, nullable=False),
+        sa.Column("tries", NUMBER, nullable=False, server_default=sa.text("0")),
+        sa.Column("told_at", TEXT, nullable=True),
+        sa.Column("reason", TEXT, nullable=False, server_default=sa.text("''")),
+        sa.PrimaryKeyConstraint("id", name="pk_alert_telling"),
+        sa.UniqueConstraint(
+            "alert_id", "level", "way", "whom", name="uq_alert_telling_alert_id_level_way_whom"
+        ),
+    )
+    op.create_index(
+        "ix_alert_telling_owed",
+        "alert_telling",
+        ["due_at", "id"],
+        sqlite_where=sa.text("state = 'owed'"),
+        postgresql_where=sa.text("state = 'owed'"),
+    )
+    op.create_table(
+        "duty_turn",
+        sa.Column("id", TEXT, nullable=False),
+        sa.Column("agency", TEXT, nullable=False, server_default=sa.text("''")),
+        sa.Column("level", NUMBER, nullable=False),
+        sa.Column("name", TEXT, nullable=False),
+        sa.Column("mail", TEXT, nullable=False, server_default=sa.text("''")),
+        sa.Column("phone", TEXT, nullable=False, server_default=sa.text("''")),
+        sa.Column("begins_at", TEXT, nullable=False),
+        sa.Column("ends_at", TEXT, nullable=False),
+        sa.Column("entered_by", TEXT, nullable=False),
+        sa.Column("entered_at", TEXT, nullable=False),
+        sa.Column("removed_at", TEXT, nullable=True),
+        sa.Column("removed_by", TEXT, nullable=False, server_default=sa.text("''")),
+        sa.PrimaryKeyConstraint("id", name="pk_duty_turn"),
+    )
+    op.create_index("ix_duty_turn_agency", "duty_turn", ["agency", "ends_at"])
 
 
 def downgrade() -> None:
