@@ -120,7 +120,9 @@ _TITLES: Final[Mapping[Step, tuple[str, Text]]] = {
     Step.SECRECY: ("SEC-01", Text("Bí mật nhà nước", "State secrets")),
     Step.DUPLICATE: ("DID-07", Text("Trùng văn bản", "Duplicates")),
 }
-_GOOD: Final = Text("Đạt", "In order")
+GOOD: Final = Text("Đạt", "In order")
+"""What a step answers that found nothing."""
+
 _UNSCANNED: Final = Text(
     "Chưa quét: không mở tệp trên máy không có phần mềm diệt mã độc.",
     "Not scanned: do not open the files on a computer without protection.",
@@ -251,7 +253,7 @@ def _said(finding: Mapping[str, Any]) -> Said:
 def _check(step: Step, facts: Facts, said: tuple[Said, ...]) -> Check:
     rule, title = _TITLES[step]
     tone = _worst_of(s.tone for s in said)
-    answer, todo = _GOOD, _NOTHING
+    answer, todo = GOOD, _NOTHING
     if tone != "good":
         count = sum(1 for s in said if s.tone != "good")
         answer = Text(f"Có {count} điểm cần xem", f"{count} to look at")

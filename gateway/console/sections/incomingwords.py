@@ -4,6 +4,7 @@ from typing import Any, Final
 
 from gateway.console.pages import Say
 from gateway.domain.lifecycle import ARRIVAL, ArrivalState
+from gateway.domain.precheck import GOOD
 from gateway.ports.clerk_receive import Box
 
 BOXES: Final = {
@@ -37,6 +38,7 @@ ALL: Final[dict[str, Any]] = {
         2: Say("Cập nhật", "Update"),
         3: Say("Thay thế", "Replacement"),
     },
+    "good_answer": GOOD,
     "tones": {
         "good": Say("Đạt", "Good"),
         "doubt": Say("Cần xem", "Look"),

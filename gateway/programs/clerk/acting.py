@@ -10,6 +10,7 @@ from datetime import datetime
 
 from gateway.domain.access import Person
 from gateway.domain.arrival import report_status
+from gateway.domain.duties import INCIDENT_TEXTS, IncidentKind
 from gateway.domain.envelope import StaffInfo
 from gateway.domain.lifecycle import ArrivalState
 from gateway.domain.moments import to_text
@@ -154,9 +155,21 @@ async def irregular(context: Context, person: Person, row: Row, text: str) -> Do
     """RCV-03 (NĐ30 art 21.2b): errors or irregular signs go to the person responsible at once."""
     if not text.strip():
         raise RejectedError(Reason.BAD_REQUEST, "say what is irregular")
+    now = context.clock.now()
+    incident = {
+        "id": context.ids.new(),
+        "agency": row["agency"],
+        "kind": IncidentKind.IRREGULAR.value,
+        "title": f"{INCIDENT_TEXTS[IncidentKind.IRREGULAR].vi}: {row['document_id']}",
+        "detail": text.strip(),
+        "subject": _target(row["id"]),
+        "occurred_at": to_text(now),
+        "opened_by": person.login,
+        "opened_at": to_text(now),
+    }
     rows = audited(
         context.ids,
-        context.clock.now(),
+        now,
         person,
         "arrival-irregular",
         _target(row["id"]),
@@ -164,7 +177,7 @@ async def irregular(context: Context, person: Person, row: Row, text: str) -> Do
         agency=row["agency"],
         arrival_id=row["id"],
     )
-    await context.ledger.commit(ChangeSet(rows=rows))
+    await context.ledger.commit(ChangeSet(rows=(Insert("incident", incident), *rows)))
     return Done(row["arrival_number"], row["arrival_year"])
 
 
