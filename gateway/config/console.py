@@ -3,7 +3,7 @@
 from datetime import timedelta
 from typing import Final, Literal
 
-from pydantic import Field
+from pydantic import Field, IPvAnyNetwork
 
 from gateway.config.base import Section, duration, field
 from gateway.config.kinds import Code, Duration
@@ -56,6 +56,14 @@ class ConsoleSection(Section):
         "Name at the top of each page.",
         min_length=1,
         max_length=80,
+    )
+    proxies: tuple[IPvAnyNetwork, ...] = field(
+        (),
+        "Máy trung gian (reverse proxy) của ta: địa chỉ và giao thức người dùng do chúng khai "
+        "(X-Forwarded-For, X-Forwarded-Proto) mới được tính.",
+        "Reverse proxies of ours: what they say of a visitor's address and TLS counts "
+        "(X-Forwarded-For, X-Forwarded-Proto), nobody else's word does.",
+        sample='["10.0.0.5/32"]',
     )
     training: bool = field(
         False,

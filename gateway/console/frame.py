@@ -16,7 +16,7 @@ from aiohttp import web
 from multidict import MultiDict, MultiDictProxy
 
 from gateway import observe
-from gateway.console import forgery, render
+from gateway.console import forgery, outside, render
 from gateway.console.pages import (
     BASE,
     SIGN_IN,
@@ -38,7 +38,7 @@ from gateway.console.pages import (
 )
 from gateway.domain.access import Person
 from gateway.errors import CATALOGUE, GatewayError, Reason, RejectedError, UnavailableError
-from gateway.ports import Clock
+from gateway.ports import Clock, Network
 from gateway.ports.accounts import Sessions, Trail
 from gateway.web.problems import WebRefusalError
 from gateway.web.server import REQUEST_ID, stream_place
@@ -79,6 +79,7 @@ class Frame:
         banners: What is told above every page.
         training: Whether all data are for training ("DỮ LIỆU THỬ").
         name: Name of this gateway, shown at the top.
+        proxies: Proxies of ours, whose word on a visitor's address and TLS counts.
     """
 
     sessions: Sessions
@@ -88,6 +89,7 @@ class Frame:
     banners: Banners = no_banners
     training: bool = False
     name: str = "vanlien"
+    proxies: Sequence[Network] = ()
 
     # ------------------------------------------------------------ one request
 
@@ -110,6 +112,7 @@ class Frame:
         return handle
 
     async def _visit(self, request: web.Request) -> Visit:
+        outside.look(request, self.proxies)
         token = request.cookies.get(SESSION, "")
         person = await self.sessions.person(token) if token else None
         secret = token if person is not None else request.cookies.get(VISITOR, "")
@@ -297,7 +300,7 @@ def set_cookie(
         value,
         max_age=max_age,
         path=BASE,
-        secure=request.secure,
+        secure=outside.is_secure(request),
         httponly=True,
         samesite="Lax",
     )

@@ -12,12 +12,12 @@ from aiohttp import web
 
 from gateway.console.frame import Frame, routes_of, streams_of
 from gateway.console.pages import BASE, Banner, Banners, Section
-from gateway.consoling import accounts, duties, operations, receiving, sending, working_time
-from gateway.consoling.parts import Parts
+from gateway.consoling import accounts, books, duties, operations, receiving, sending, working_time
+from gateway.consoling.parts import Parts, Shelf
 from gateway.domain.access import Person
 from gateway.errors import GatewayError
 
-__all__ = ["Console", "Parts", "make_console", "sections_of"]
+__all__ = ["Console", "Parts", "Shelf", "make_console", "sections_of"]
 
 _PARTS: Final[tuple[Callable[[Parts], Sequence[Section]], ...]] = (
     accounts.sections,
@@ -26,6 +26,7 @@ _PARTS: Final[tuple[Callable[[Parts], Sequence[Section]], ...]] = (
     sending.sections,
     receiving.sections,
     operations.sections,
+    books.sections,
 )
 _BANNERS: Final[tuple[Callable[[Parts], Banners], ...]] = (duties.banners,)
 
@@ -56,6 +57,7 @@ def make_console(parts: Parts) -> Console:
         banners=_all_banners([made(parts) for made in _BANNERS]),
         training=told.training,
         name=told.name,
+        proxies=told.proxies,
     )
     routes = [*routes_of(frame, sections), web.get("/", _to_console)]
     return Console(routes, streams_of(sections), frame.busy)

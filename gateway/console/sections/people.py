@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlencode
 
+from gateway.console import outside
 from gateway.console.pages import (
     BASE,
     Answer,
@@ -193,7 +194,8 @@ def link_page(visit: Visit, made: Made) -> Shown:
     """Return the page that shows a one-time link, once."""
     request = visit.request
     path = f"{BASE}/link/{made.token}"
-    values = {"made": made, "link": f"{request.scheme}://{request.host}{path}"}
+    scheme = "https" if outside.is_secure(request) else "http"
+    values = {"made": made, "link": f"{scheme}://{request.host}{path}"}
     return Shown("people-link.html.j2", values)
 
 

@@ -12,6 +12,7 @@ from urllib.parse import quote, unquote
 
 from aiohttp import web
 
+from gateway.console import outside
 from gateway.console.frame import SESSION, local_path, set_cookie
 from gateway.console.pages import (
     BASE,
@@ -37,6 +38,7 @@ TICKET: Final = "vanlien_ticket"
 WANTED: Final = "vanlien_wanted"
 _STEP_S: Final = 600
 _YEAR_S: Final = 365 * 24 * 3600
+BACK: Final = f"{SIGN_IN}/back"
 _STEP_PATH: Final = f"{SIGN_IN}/step"
 
 WORDS: Final = {
@@ -72,7 +74,7 @@ def where_of(visit: Visit) -> Where:
     """Return from where somebody comes: the connection's address, never one from a header."""
     request = visit.request
     agent = request.headers.get("User-Agent", "")[:200]
-    return Where(request.remote or "", agent, request.cookies.get(DEVICE, ""))
+    return Where(outside.address_of(request), agent, request.cookies.get(DEVICE, ""))
 
 
 def denied(answer: Denied) -> tuple[Say, int]:
