@@ -9,9 +9,12 @@ import pytest
 
 from gateway.console.sections.incomingpaper import FIELDS
 from gateway.domain.access import Role
-from gateway.ports import Caller
+from gateway.ports import Caller, ChangeSet, Insert
+from gateway.ports.clerk_receive import Box
+from gateway.programs.clerk.receiving import LedgerReceiving
 from tests.world.gatehouse import gatehouse, packet
 from tests.world.heavy_files import scan
+from tests.world.signed_files import twice
 
 WARD = "H37.61"
 
@@ -211,6 +214,64 @@ async def paper(visitor, fields, scan=b""):
     name = "quet.pdf" if scan else ""
     form.add_field("file", scan, filename=name, content_type="application/pdf")
     return await visitor._ask("POST", "/incoming/paper", data=form)
+
+
+async def test_an_undetermined_one_is_taken_only_with_a_recorded_reason(house):
+    _, arrival_id = await sent(
+        house, files=(("thu.pdf", twice()),)
+    )  # nobody trusts its issuer here
+    clerk = await clerk_of(house)
+    page = await clerk.get(f"/incoming/{arrival_id}")
+    assert "Chưa xác định được" in page.words
+    path = f"/incoming/{arrival_id}/accept"
+    refused = await clerk.post(path, {"note": ""})
+    assert refused.status == 422
+    assert "ghi lý do tiếp nhận" in refused.words
+    assert await number_of(house, arrival_id) is None
+    assert (await clerk.post(path, {"undetermined": "Bên gửi xác nhận"})).status == 303
+    assert await number_of(house, arrival_id) == 1
+    assert "Bên gửi xác nhận" in (await clerk.get(f"/incoming/{arrival_id}")).words
+
+
+async def test_what_was_taken_back_is_opened_by_nobody(house):
+    answer, arrival_id = await sent(house)
+    clerk = await clerk_of(house)
+    await clerk.get(f"/incoming/{arrival_id}")
+    await house.gateway.mailroom.on_arrival(arrival_id, "15", "")
+    page = await clerk.get(f"/incoming/{arrival_id}")
+    assert page.status == 200
+    assert "đã thu hồi văn bản" in page.words
+    for path in ("files/0", "files/0/view", "files/0/pages/1.png", "packet"):
+        assert (await clerk.get(f"/incoming/{arrival_id}/{path}")).status == 410, path
+    assert (await clerk.post(f"/incoming/{arrival_id}/accept", {})).status == 409
+    assert answer["id"]
+    assert f"/console/incoming/{arrival_id}" in (await clerk.get("/incoming?box=recalled")).text
+
+
+async def test_a_list_goes_on_page_by_page_urgent_first_and_no_line_is_lost(house):
+    _, arrival_id = await sent(house)
+    row = dict(await house.row("arrival", id=arrival_id))
+    copies = []
+    for n in range(9):
+        copy = row | {"id": f"{arrival_id[:-2]}z{n}", "document_id": f"x{n}", "urgency": n % 3}
+        copy |= {"delivery_id": None, "state": ("taken", "offered")[n % 2], "inbox_seq": None}
+        copies.append(Insert("arrival", copy | {"offered_at": None}))
+    await house.gateway.ledger.commit(ChangeSet(rows=tuple(copies)))
+    desk = LedgerReceiving(house.gateway.context, house.gateway.desk, house.gateway.mailroom)
+    seen, after = [], ""
+    while True:
+        page = await desk.listed(WARD, Box.WAITING, after=after, limit=4)
+        seen += page.lines
+        after = page.next
+        if not after:
+            break
+    keys = [(line.urgency, line.id) for line in seen]
+    assert keys == sorted(keys, reverse=True)
+    assert len({line.id for line in seen}) == 10
+    assert (await desk.counts(WARD))[Box.WAITING] == 10
+    clerk = await clerk_of(house)
+    for wrong in ("x", "12:a", "9:", "é:1"):
+        assert (await clerk.get(f"/incoming?after={wrong}")).status in {400, 422}, wrong
 
 
 async def test_every_look_and_every_act_is_in_the_log(house):

@@ -182,12 +182,12 @@ class LedgerReceiving:
 
     async def file(self, arrival_id: str, index: int) -> Packet:
         """Return one of its files."""
-        row = await self._row(arrival_id)
+        row = _kept(await self._row(arrival_id))
         return await self._desk.arrival_attachment(_caller(row), arrival_id, index)
 
     async def packet(self, arrival_id: str) -> Packet:
         """Return the bytes as they were received."""
-        row = await self._row(arrival_id)
+        row = _kept(await self._row(arrival_id))
         if not row["received_sha256"]:
             raise RejectedError(Reason.NOT_FOUND)  # RCV-14: paper without a scan
         return await self._desk.arrival_packet(_caller(row), arrival_id, received=True)
@@ -268,6 +268,13 @@ class LedgerReceiving:
                 Reason.CONFLICT, "the agency works in a system of its own: register there"
             )
         return await papers.enter(self._context, person, agency, paper)
+
+
+def _kept(row: Row) -> Row:
+    # REC-01 (S003 art 9.3): what was taken back is opened by nobody, its bytes gone or not yet.
+    if row["state"] == ArrivalState.RECALLED.value:
+        raise RejectedError(Reason.GONE, "the sender took the document back")
+    return row
 
 
 def _caller(row: Row) -> Caller:
