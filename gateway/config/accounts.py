@@ -1,12 +1,13 @@
 """Settings of accounts: sessions, second factor, passwords, sign-in. Pure values."""
 
+from collections.abc import Mapping
 from datetime import timedelta
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
-from pydantic import StringConstraints
+from pydantic import StringConstraints, model_validator
 
-from gateway.config.base import Section, duration, field
-from gateway.config.kinds import Duration
+from gateway.config.base import REQUIRED, Section, duration, field
+from gateway.config.kinds import Duration, ReadableFile, SecretFile
 from gateway.domain.access import Role
 
 _ZERO: Final = timedelta(0)
@@ -14,6 +15,44 @@ _ZERO: Final = timedelta(0)
 MailDomain = Annotated[
     str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9-]+)+$")
 ]
+
+
+class SingleSignOn(Section):
+    """Đăng nhập một lần qua OpenID Connect (ACC-05). / Single sign-on by OpenID Connect."""
+
+    issuer: str | None = field(
+        None,
+        "Nhà cung cấp, đúng như nó tự xưng (issuer); không có thì không có đăng nhập một lần.",
+        "The provider, just as it calls itself (issuer); without one there is no single sign-on.",
+        sample='"https://sso.danang.gov.vn"',
+        pattern=r"^https?://[^\s?#]+$",
+    )
+    name: str = field(
+        "Thư công vụ",
+        "Tên trên nút đăng nhập.",
+        "What the button says.",
+        min_length=1,
+        max_length=60,
+    )
+    client_id: str = field(
+        "vanlien",
+        "Tên của cổng này ở nhà cung cấp.",
+        "This gateway's name there.",
+        min_length=1,
+        max_length=200,
+    )
+    secret_file: SecretFile | None = field(
+        None,
+        "Tệp chứa mật khẩu ở nhà cung cấp, một dòng; không có: chỉ dùng PKCE.",
+        "File with the secret there, one line; without one: PKCE alone.",
+        sample='"keys/sso.secret"',
+    )
+    ca_file: ReadableFile | None = field(
+        None,
+        "Chứng thư CA (PEM) đã ký chứng thư của nhà cung cấp; mặc định: CA của hệ điều hành.",
+        "CA certificates (PEM) behind the provider's; the system's when left out.",
+        sample='"keys/ca-sso.pem"',
+    )
 
 
 class AccountsSection(Section):
@@ -86,3 +125,10 @@ class AccountsSection(Section):
         "Mail domains whose accounts single sign-on may open (ACC-05).",
         sample='["danang.gov.vn"]',
     )
+    oidc: SingleSignOn = field(REQUIRED, "Đăng nhập một lần.", "Single sign-on.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _oidc_defaults(cls, value: Any) -> Any:
+        """Read a sub-section that is not there like an empty one."""
+        return {"oidc": {}, **value} if isinstance(value, Mapping) else value

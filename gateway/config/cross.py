@@ -398,6 +398,15 @@ def _keys(settings: Settings) -> Iterator[Fault]:
 
 def _single_sign_on(settings: Settings) -> Iterator[Fault]:
     oidc = settings.accounts.oidc
+    if oidc.ca_file is not None and oidc.ca_file.is_file():
+        try:
+            ssl.create_default_context(cafile=oidc.ca_file)
+        except OSError as exc:  # ssl.SSLError is one
+            yield Fault(
+                "accounts.oidc.ca_file",
+                f"không phải chứng thư CA dạng PEM: {exc}",
+                f"is no authority's certificate in PEM: {exc}",
+            )
     if oidc.issuer is None:
         return
     url = urlsplit(oidc.issuer)

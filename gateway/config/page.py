@@ -14,6 +14,7 @@ from pydantic.fields import FieldInfo
 from gateway.config.kinds import show_duration, show_size
 from gateway.config.sections import LANE_WAITS, Settings
 
+_OPTIONAL: Final = ("retry.", "verify.", "reports.", "accounts.")
 _LATER_LANES: Final = tuple(f"retry.{lane}" for lane in LANE_WAITS)[1:]
 _HEAD_EN: Final = """\
 # Configuration
@@ -61,7 +62,7 @@ def sample(values: Mapping[str, str] | None = None) -> str:
     for path, table, model in _tables(Settings):
         vi, en = _about(model)
         # A list of tables and an optional sub-table are examples: commented as a whole.
-        off = "# " if table or path.startswith(("retry.", "verify.", "reports.")) else ""
+        off = "# " if table or path.startswith(_OPTIONAL) else ""
         opening, closing = ("[[", "]]") if table else ("[", "]")
         parts.append(f"\n# {vi} / {en}\n{off}{opening}{path}{closing}")
         for name, info in _plain_fields(model):

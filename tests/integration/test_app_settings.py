@@ -53,6 +53,12 @@ secret_key_file = "truc.secret"
 ca_file = "tls.pem"
 [backup]
 to = ["not-there"]
+[accounts]
+domains = ["danang.gov.vn"]
+[accounts.oidc]
+issuer = "https://127.0.0.1:9"
+secret_file = "truc.secret"
+ca_file = "tls.pem"
 [scan]
 mode = "best-effort"
 clamd = "tcp:127.0.0.1:9"
@@ -82,18 +88,17 @@ codes_behind = "H98"
 
 
 ELSEWHERE = {
-    ("Http", "public_url"),  # what `vanlien system add` prints as the callers' endpoint
     ("Backup", "keep"),  # `vanlien backup`, which a server starts as a process of its own
     ("Log", "level"),  # `vanlien serve`, below
     ("Log", "json_lines"),
 }
 
 
-def settings_of(tmp_path, extra=""):
+def settings_of(tmp_path, extra="", http=""):
     secret = tmp_path / "truc.secret"
     secret.write_text("bi-mat-cua-truc\n")
     secret.chmod(0o600)
-    return write_config(tmp_path, extra)
+    return write_config(tmp_path, extra, http=http)
 
 
 def fields(model, seen=None):
@@ -141,7 +146,7 @@ async def all_read(found):
 
 async def test_every_setting_is_read_by_a_running_gateway(tmp_path, read):
     certificate(tmp_path)
-    config = settings_of(tmp_path, EVERYTHING)
+    config = settings_of(tmp_path, EVERYTHING, 'public_url = "https://lienthong.example.vn"')
     text = config.read_text(encoding="utf-8")
     text = text.replace("[http]\n", '[http]\ntls_cert = "tls.pem"\ntls_key = "tls.key"\n')
     config.write_text(text, encoding="utf-8")

@@ -354,7 +354,7 @@ def test_the_sample_with_every_comment_taken_away_passes_too(folder):
         "cong-nay.key",
         "truc-tinh.password",
     )
-    own = ("agencies-broker.password",)
+    own = ("agencies-broker.password", "sso.secret", "ca-sso.pem")
     for name in ("tls.pem", "tls.key", "token.pin", *own, *peer, *seal, *store, *ledger):
         (folder / "keys" / name).write_text("secret\n")
         (folder / "keys" / name).chmod(0o600)
@@ -380,6 +380,7 @@ def test_the_sample_with_every_comment_taken_away_passes_too(folder):
         "ledger.password_file",
         "ledger.ca_file",
         "webhooks.ca_file",
+        "accounts.oidc.ca_file",
     }
 
 
@@ -633,3 +634,18 @@ def test_a_system_for_training_reaches_no_real_axis(folder, training, allowed, e
         folder, GOOD + TRAINED.format(training=training, allowed=allowed, endpoint=endpoint)
     )
     assert ("console.training" in where(check(path, {}))) is wrong
+
+
+SSO = (
+    '[accounts]\ndomains = ["danang.gov.vn"]\n[accounts.oidc]\nissuer = "https://sso.example.vn"\n'
+)
+PUBLIC = '[gateway]\ncode = "00.37.W00"\n[http]\npublic_url = "https://lienthong.example.vn"\n'
+
+
+def test_single_sign_on_needs_domains_an_address_of_ours_and_tls(folder):
+    assert where(check(write(folder, SSO + PUBLIC), {})) == set()
+    bare = '[gateway]\ncode = "00.37.W00"\n[accounts.oidc]\nissuer = "http://sso.example.vn"\n'
+    faults = where(check(write(folder, bare), {}))
+    assert faults == {"accounts.oidc.issuer", "http.public_url", "accounts.domains"}
+    local = SSO.replace("https://sso.example.vn", "http://127.0.0.1:4593/api/oidc")
+    assert where(check(write(folder, local + PUBLIC), {})) == set()
