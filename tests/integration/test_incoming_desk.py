@@ -1,4 +1,7 @@
-"""A clerk's day with what comes in, against a whole gateway: check, accept, refuse, assign, paper."""
+"""A clerk's day with what comes in, against a whole gateway: check, accept, refuse, assign, paper.
+
+RCV-03 returned with a reason, RCV-12 assigned, RCV-13 registered before it is handled, RCV-14 paper.
+"""
 
 import asyncio
 import re
