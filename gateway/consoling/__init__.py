@@ -12,7 +12,17 @@ from aiohttp import web
 
 from gateway.console.frame import Frame, routes_of, streams_of
 from gateway.console.pages import BASE, Banner, Banners, Section
-from gateway.consoling import accounts, books, duties, operations, receiving, sending, working_time
+from gateway.consoling import (
+    accounts,
+    books,
+    duties,
+    notes,
+    operations,
+    recalling,
+    receiving,
+    sending,
+    working_time,
+)
 from gateway.consoling.parts import Parts, Shelf
 from gateway.domain.access import Person
 from gateway.errors import GatewayError
@@ -25,10 +35,11 @@ _PARTS: Final[tuple[Callable[[Parts], Sequence[Section]], ...]] = (
     duties.sections,
     sending.sections,
     receiving.sections,
+    recalling.sections,
     operations.sections,
     books.sections,
 )
-_BANNERS: Final[tuple[Callable[[Parts], Banners], ...]] = (duties.banners,)
+_BANNERS: Final[tuple[Callable[[Parts], Banners], ...]] = (duties.banners, notes.banners)
 
 
 @dataclass(frozen=True, slots=True)

@@ -364,8 +364,25 @@ class Page(Generic[T]):
 # ---------------------------------------------------------------- one's own account
 
 
+@dataclass(frozen=True, slots=True)
+class Notes:
+    """What somebody must be told above every page.
+
+    Args:
+        rights_changed: ACC-12: the own rights changed, and nobody has read of it.
+        lost: ACC-02: accounts this person administers whose control was lost; id and login.
+    """
+
+    rights_changed: bool = False
+    lost: tuple[tuple[str, str], ...] = ()
+
+
 class Own(Protocol):
     """What everybody does with the own account."""
+
+    async def notes(self, person: Person) -> Notes:
+        """Return what this person must be told above every page."""
+        ...
 
     async def me(self, person: Person) -> Account:
         """Return the own account with its grants."""

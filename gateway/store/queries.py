@@ -209,6 +209,14 @@ QUERIES: Final[dict[str, str]] = {
         "SELECT * FROM account WHERE oidc_issuer = :issuer AND oidc_subject = :subject"
     ),
     "accounts_by_mail": "SELECT * FROM account WHERE mail = :mail AND state != 'closed' LIMIT 2",
+    "grants_unseen": (
+        "SELECT id FROM account_grant WHERE account_id = :account_id AND revoked_at IS NULL "
+        "AND seen_at IS NULL LIMIT 1"
+    ),
+    "accounts_lost": (
+        "SELECT id, login, agency FROM account WHERE state = 'locked' AND lock_code = 'lost' "
+        "ORDER BY locked_at DESC LIMIT :limit"
+    ),
     # ACC-04: what a person has in hand.
     "drafts_held": (
         "SELECT agency, COUNT(*) AS n FROM draft WHERE account_id = :account_id "
@@ -786,6 +794,11 @@ QUERIES: Final[dict[str, str]] = {
         "SELECT * FROM consignment WHERE state = 'released' AND due_date != '' "
         "AND sender = :agency AND due_date < :today AND (due_date, id) > (:due_date, :id) "
         "ORDER BY due_date, id LIMIT :limit"
+    ),
+    "sent_due_of_drafter": (
+        "SELECT c.*, d.id AS draft_id FROM draft d JOIN consignment c ON c.id = d.consignment_id "
+        "WHERE d.account_id = :account_id AND d.id < :before AND c.state = 'released' "
+        "AND c.due_date != '' AND c.due_date < :today ORDER BY d.id DESC LIMIT :limit"
     ),
     "consignments_of_many": (
         "SELECT * FROM consignment WHERE id IN (SELECT value FROM json_each(:ids)) ORDER BY id DESC"

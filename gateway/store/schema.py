@@ -1159,6 +1159,12 @@ account = Table(
     UniqueConstraint("oidc_issuer", "oidc_subject"),
     Index("ix_account_agency", "agency", "login"),
     Index("ix_account_mail", "mail"),
+    Index(
+        "ix_account_lost",
+        "locked_at",
+        sqlite_where=text("state = 'locked' AND lock_code = 'lost'"),
+        postgresql_where=text("state = 'locked' AND lock_code = 'lost'"),
+    ),
 )
 # ACC-06, ACC-10: a role for an agency ("": the whole gateway), perhaps lent by another account;
 # it ends, it is never removed. `seen_at`: ACC-12, when its holder read of it.

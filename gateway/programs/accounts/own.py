@@ -10,15 +10,15 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
-from gateway.domain.access import Grant, Person, Role
+from gateway.domain.access import EVERYWHERE, Grant, Person, Role
 from gateway.domain.folding import plain
 from gateway.domain.machine import Text
 from gateway.domain.moments import to_text
 from gateway.domain.passwords import composed
-from gateway.domain.rights import LENDABLE, conflicts
+from gateway.domain.rights import LENDABLE, conflicts, scope
 from gateway.errors import Reason, RejectedError
 from gateway.ports import Present, Row, Update
-from gateway.ports.accounts import Account, Enrolment, GrantView, SessionView, State
+from gateway.ports.accounts import Account, Enrolment, GrantView, Notes, SessionView, State
 from gateway.programs.accounts.checks import refused, stated
 from gateway.programs.accounts.locking import Locking
 from gateway.programs.accounts.means import (
@@ -38,6 +38,7 @@ from gateway.programs.accounts.throttle import Throttle
 _LONGEST_LOAN: Final = timedelta(days=366)
 _SHOWN: Final = timedelta(days=30)
 _MOST_SESSIONS: Final = 50
+_MOST_LOST: Final = 100
 OTHERS: Final = "others"
 
 
@@ -59,6 +60,18 @@ class LedgerOwn:
         if row is None:
             raise RejectedError(Reason.NOT_FOUND)
         return row
+
+    async def notes(self, person: Person) -> Notes:
+        """Return what this person must be told above every page."""
+        ledger = self._means.ledger
+        unseen = await ledger.one("grants_unseen", account_id=person.account_id)
+        mine = scope(person)
+        lost: Sequence[Row] = ()
+        if mine:
+            # ACC-02 (S003 art 22.2): who administers hears of it at once, until it is settled.
+            lost = await ledger.all("accounts_lost", limit=_MOST_LOST)
+        seen = (row for row in lost if EVERYWHERE in mine or row["agency"] in mine)
+        return Notes(unseen is not None, tuple((row["id"], row["login"]) for row in seen))
 
     # ------------------------------------------------------------ sessions
 

@@ -480,3 +480,22 @@ async def test_drafts_and_assignments_go_over_with_their_history(office):
         "SELECT account_id, ended_at IS NULL, opinion, name FROM assignment ORDER BY id DESC"
     )
     assert [tuple(row)[:3] for row in handled] == [(lan, 0, "gấp"), (mai, 1, "gấp")]
+
+
+async def test_who_administers_is_told_of_a_lost_account_until_it_is_settled(office):
+    from gateway.console.sections.accountnotes import banners
+
+    await office.person("head", Role.UNIT_ADMIN)
+    await office.person("far", Role.UNIT_ADMIN, "H37.04")
+    lan = await office.person("lan", Role.CLERK)
+    head, far, me = [await office.acting(login) for login in ("head", "far", "lan")]
+    for person in (head, far, me):
+        assert len(await banners(office.own, person)) == 1, "rights granted, not read yet"
+        await office.own.rights_seen(person)
+        assert await banners(office.own, person) == ()
+    await office.own.lost(me)
+    (told,) = await banners(office.own, head)
+    assert (told.path, "lan" in told.say.vi) == (f"/console/people/{lan}", True)
+    assert await banners(office.own, far) == ()
+    await office.accounts.unlock(head, lan, reference="2")
+    assert await banners(office.own, head) == ()

@@ -1141,6 +1141,13 @@ def _accounts() -> None:
     )
     op.create_index("ix_account_agency", "account", ["agency", "login"])
     op.create_index("ix_account_mail", "account", ["mail"])
+    op.create_index(
+        "ix_account_lost",
+        "account",
+        ["locked_at"],
+        sqlite_where=sa.text("state = 'locked' AND lock_code = 'lost'"),
+        postgresql_where=sa.text("state = 'locked' AND lock_code = 'lost'"),
+    )
     op.create_table(
         "account_grant",
         sa.Column("id", TEXT, nullable=False),
