@@ -247,6 +247,7 @@ class SentRow:
 
     Args:
         id: Consignment id.
+        agency: Canonical code of the sender.
         code: Number and notation.
         dated: Of the document.
         due: When an answer is due.
@@ -263,6 +264,7 @@ class SentRow:
     """
 
     id: str
+    agency: str
     code: str
     dated: date | None
     due: date | None
@@ -357,6 +359,10 @@ class SentDesk(Protocol):
 
     async def late(self, agency: str, *, after: str) -> SentPage:
         """Return whose answers are overdue, longest first (SND-09, RPT-14)."""
+        ...
+
+    async def late_of(self, person: Person, *, after: str) -> SentPage:
+        """Return the same of what a person drafted, whatever the agency, newest first."""
         ...
 
     async def owner(self, consignment_id: str) -> tuple[str, str]:

@@ -62,6 +62,7 @@ PAGES = (
     "sent_untaken",
     "sent_troubled",
     "sent_due",
+    "sent_due_of_drafter",
     "todos",
     "desk_urgent_first",
     "desk_newest_first",

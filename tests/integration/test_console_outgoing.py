@@ -262,3 +262,27 @@ async def test_recipients_are_found_without_accents_kept_as_group_and_paper_is_a
     assert "Gửi kèm bản giấy: Sở Tài chính" in (await clerk.get("/todo")).words
     again = await begun(clerk)
     assert "Khối sở (2)" in (await clerk.get(again)).words
+
+
+async def test_overdue_answers_are_a_list_for_clerk_and_drafter_and_a_file_without_formulas(site):
+    drafter, clerk = await site.visitor(DRAFTER), await site.visitor(CLERK)
+    draft = await begun(drafter)
+    form = {
+        **numbered(128, "=HYPERLINK(1)"),
+        "promulgation_date": "2026-11-02",
+        "due_date": "2026-11-03",
+    }
+    await saved(drafter, draft, form, "H37.04")
+    await upload(drafter, draft, ("a.pdf", letter()))
+    await clerk.get("/outgoing")
+    done = await issued(clerk, draft, confirmed="1")
+    assert done.status == 303, done.words
+    assert "phát hành muộn" in (await clerk.get(done.location.removeprefix("/console"))).words
+    assert (await drafter.get(done.location.removeprefix("/console"))).status == 200
+    for who, path in ((clerk, "/outgoing/late"), (drafter, "/outgoing/late/mine")):
+        assert "128/SNV-VP" in (await who.get(path)).words
+        sheet = await who.get(f"{path}?format=csv")
+        assert "'=HYPERLINK" in sheet.text
+        assert (await who.get(f"{path}?format=exe")).status == 404
+    assert (await drafter.get("/outgoing/late")).status == 403
+    assert ("a-lan", "list:late", "export") in site.trail.views

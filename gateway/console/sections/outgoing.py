@@ -4,8 +4,9 @@ Everything is asked for the agency the document belongs to; what a person may no
 exist for that person, and every view leaves its audit entry before anything is shown.
 """
 
+import asyncio
 import json
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -36,7 +37,9 @@ from gateway.domain.access import Right
 from gateway.errors import Reason, RejectedError
 from gateway.ports import Packet
 from gateway.ports.accounts import Trail
-from gateway.ports.clerk_send import Drafts, SentDesk, SentDocument, Todos
+from gateway.ports.clerk_send import Drafts, SentDesk, SentDocument, SentPage, Todos
+from gateway.reports.advice import Words
+from gateway.reports.sheets import MEDIA, Column, Form, Kind, Table, write
 from gateway.web.body import Limits
 from gateway.web.studio import Studio
 
@@ -94,17 +97,32 @@ class Outgoing:
         agency = chosen_agency(visit, Right.READ)
         after = visit.query("after")[:80]
         page = await self.sent.late(agency, after=after)
-        older = f"{ROOT}/late?agency={agency}&after={page.after}" if page.after else ""
-        return Shown(
-            "outgoing-late.html.j2",
-            {
-                **agency_choice(visit, agency, Right.READ, self.names),
-                "rows": page.items,
-                "older": older,
-                "first": f"{ROOT}/late?agency={agency}" if after else "",
-                **WORDS,
-            },
-        )
+        choice = agency_choice(visit, agency, Right.READ, self.names)
+        return await self._late(visit, page, f"{ROOT}/late?agency={agency}", choice)
+
+    async def my_late(self, visit: Visit) -> Answer:
+        """Show the same of what the person drafted (SND-09)."""
+        page = await self.sent.late_of(visit.me, after=visit.query("after")[:64])
+        # A right taken away takes the list with it.
+        rows = tuple(r for r in page.items if visit.me.may(Right.DRAFT, r.agency))
+        return await self._late(visit, SentPage(rows, page.after), f"{ROOT}/late/mine?mine=1", {})
+
+    async def _late(
+        self, visit: Visit, page: SentPage, here: str, choice: Mapping[str, object]
+    ) -> Answer:
+        if wanted := visit.query("format"):
+            agency = str(choice.get("agency", ""))
+            await self.trail.viewed(visit.me, "list:late", what="export", agency=agency)
+            return await asyncio.to_thread(_late_file, visit, page, wanted)
+        values = {
+            "rows": page.items,
+            "here": here,
+            "older": f"{here}&after={page.after}" if page.after else "",
+            "first": here if visit.query("after") else "",
+            "after": visit.query("after")[:80],
+            "mine": not choice,
+        }
+        return Shown("outgoing-late.html.j2", {**values, **choice, **WORDS})
 
     async def document(self, visit: Visit) -> Answer:
         """Show one document with its way to each recipient."""
@@ -245,6 +263,7 @@ class Outgoing:
         return (
             Page("GET", "/outgoing", "outgoing", self.listing, Right.READ),
             Page("GET", "/outgoing/late", "outgoing-late", self.late, Right.READ),
+            Page("GET", "/outgoing/late/mine", "outgoing-late-mine", self.my_late, Right.DRAFT),
             Page("GET", one, "outgoing-document", self.document),
             Page("GET", f"{one}/receipts", "outgoing-receipts", self.receipts),
             Page("GET", f"{one}/verification", "outgoing-report", self.report),
@@ -254,6 +273,26 @@ class Outgoing:
             Page("POST", f"{one}/resend", "outgoing-resend", self.resend, Right.SEND, takes="form"),
             Page("POST", f"{one}/copy", "outgoing-copy", self.copy, Right.DRAFT, takes="form"),
         )
+
+
+_COLUMNS: Final = (
+    Column("code", Words("Số, ký hiệu", "Number")),
+    Column("subject", Words("Trích yếu", "Subject")),
+    Column("due", Words("Hạn trả lời", "Due"), Kind.DAY),
+    Column("days", Words("Quá hạn (ngày)", "Days late"), Kind.NUMBER),
+    Column("who", Words("Nơi nhận chưa hoàn thành", "Not finished")),
+)
+
+
+def _late_file(visit: Visit, page: SentPage, wanted: str) -> Answer:
+    """Give the page as a file (RPT-14): cells are never formulas (`gateway.reports.sheets`)."""
+    if wanted not in {Form.XLSX.value, Form.CSV.value}:
+        raise RejectedError(Reason.NOT_FOUND)
+    form = Form(wanted)
+    title = Words("Nơi nhận quá hạn trả lời", "Receivers whose answer is overdue")
+    rows = [(r.code, r.subject, r.due, r.days_late, "; ".join(r.open_for)) for r in page.items]
+    body = write(form, Table(title, _COLUMNS), rows, visit.lang)
+    return saved(f"noi-nhan-qua-han.{form.value}", body, MEDIA[form].partition(";")[0])
 
 
 def section(  # noqa: PLR0917
@@ -280,6 +319,10 @@ def section(  # noqa: PLR0917
             Nav("/outgoing", "Văn bản đi", "Outgoing", Group.CLERK, Right.READ, 32),
             Nav(
                 "/outgoing/late", "Nơi nhận quá hạn", "Late receivers", Group.CLERK, Right.READ, 33
+            ),
+            Nav(
+                *("/outgoing/late/mine", "Quá hạn (tôi soạn)", "Late (drafted by me)"),
+                *(Group.CLERK, Right.DRAFT, 34),
             ),
             Nav("/todo", "Việc cần làm", "Things to do", Group.CLERK, Right.SEND, 40),
         ),

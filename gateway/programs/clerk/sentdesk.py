@@ -39,6 +39,7 @@ from gateway.programs.rows import dumps, event, held_by_hand, wake
 PAGE: Final = 50
 _LAST: Final = "\U0010ffff"
 _UNTAKEN: Final = frozenset({"pending", "sending", "deferred", "handed_over"})
+_UNFINISHED: Final = frozenset(s.value for s in DeliveryState if not settled(DELIVERY, s))
 _TROUBLED: Final = {
     "failed": DeliveryState.FAILED,
     "returned": DeliveryState.RETURNED,
@@ -91,9 +92,22 @@ class LedgerSentDesk:
             id=last,
             limit=PAGE,
         )
-        unfinished = {s.value for s in DeliveryState if not settled(DELIVERY, s)}
         behind = f"{rows[-1]['due_date']}:{rows[-1]['id']}" if len(rows) == PAGE else ""
-        page = await self._page(rows, behind, unfinished)
+        return await self._unfinished(rows, behind)
+
+    async def late_of(self, person: Person, *, after: str) -> SentPage:
+        """Return the same of what a person drafted."""
+        rows = await self._context.ledger.all(
+            "sent_due_of_drafter",
+            account_id=person.account_id,
+            today=today(self._context).isoformat(),
+            before=after or _LAST,
+            limit=PAGE,
+        )
+        return await self._unfinished(rows, _behind(rows, "draft_id"))
+
+    async def _unfinished(self, rows: Sequence[Row], behind: str) -> SentPage:
+        page = await self._page(rows, behind, _UNFINISHED)
         return SentPage(tuple(i for i in page.items if i.open_for), behind)
 
     async def _page(self, rows: Sequence[Row], after: str, states: Iterable[str]) -> SentPage:
@@ -120,6 +134,7 @@ class LedgerSentDesk:
         overdue = (today(self._context) - due).days if due is not None else 0
         return SentRow(
             id=row["id"],
+            agency=row["sender"],
             code=f"{number}/{notation}" if notation else number,
             dated=dated,
             due=due,

@@ -107,6 +107,24 @@ async def test_whose_answer_is_overdue_is_shown_longest_first(world):
     ]
 
 
+async def test_a_drafter_sees_what_is_overdue_of_the_own_drafts_only(world):
+    for n, account in ((1, "a-lan"), (2, "a-an"), (3, "a-lan")):
+        await sent(world, n, "accepted" if n < 3 else "done", due_date="2026-11-20")
+        draft = {
+            "id": f"draft-{n}",
+            "agency": "H37.02",
+            "account_id": account,
+            "state": "sent",
+            "consignment_id": f"c-{n:04d}",
+            "created_at": "x",
+            "updated_at": "x",
+        }
+        await world.ledger.commit(ChangeSet(rows=(Insert("draft", draft),)))
+    late = await world.desk.late_of(CLERK, after="")
+    assert [r.code for r in late.items] == ["1"]
+    assert await world.desk.owner("c-0002") == ("H37.02", "a-an")
+
+
 @pytest.mark.parametrize(
     ("issued", "late"),
     [("2026-11-23T03:00:00.000000Z", False), ("2026-11-23T05:00:00.000000Z", True)],
