@@ -616,6 +616,7 @@ class Gateway:
             studio=studio,
             timetable=self.timetable.timetable,
             operating=self._make_operating(),
+            recalls=self.recalls,
             shelf=self._make_shelf(),
         )
         return make_console(parts)
@@ -630,7 +631,8 @@ class Gateway:
         figures = LedgerFigures(self.context, self.books, keeper)
         self._spawn("bookkeeper", keeper.run())
         self._spawn("figures", figures.run())
-        return Shelf(self.books, keeper, figures)
+        self.shelf = Shelf(self.books, keeper, figures)
+        return self.shelf
 
     def _make_operating(self) -> LedgerOperating:
         settings = self.settings

@@ -7,11 +7,24 @@ from gateway.accounting import Accounting
 from gateway.config import Settings
 from gateway.domain.timetable import Timetable
 from gateway.ports import Desk, FrontDoor
+from gateway.ports.books import Books
 from gateway.ports.operations import Operating
+from gateway.ports.recalls import Recalls
+from gateway.programs.bookkeeper import Bookkeeper
 from gateway.programs.context import Context
+from gateway.programs.figures import LedgerFigures
 from gateway.programs.mailroom import Mailroom
 from gateway.web.body import Limits
 from gateway.web.studio import Studio
+
+
+@dataclass(frozen=True, slots=True)
+class Shelf:
+    """The books, who keeps them up with the ledger, and what persons keep of them."""
+
+    books: Books
+    keeper: Bookkeeper
+    figures: LedgerFigures
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +41,8 @@ class Parts:
         studio: Makes verification reports.
         timetable: What persons decided about working time, as of now.
         operating: What operators do.
+        recalls: Taking back, both ways, and legal holds.
+        shelf: Search, registers and counts, with who keeps them.
     """
 
     settings: Settings
@@ -39,6 +54,8 @@ class Parts:
     studio: Studio
     timetable: Callable[[], Timetable]
     operating: Operating
+    recalls: Recalls
+    shelf: Shelf
 
     @property
     def limits(self) -> Limits:

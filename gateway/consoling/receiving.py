@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from gateway.console.pages import Section
 from gateway.console.sections import receiving
+from gateway.console.sections.recalling import incoming_panel
 from gateway.consoling.parts import Parts
 from gateway.programs.clerk.receiving import LedgerReceiving
 
@@ -11,4 +12,6 @@ from gateway.programs.clerk.receiving import LedgerReceiving
 def sections(parts: Parts) -> Sequence[Section]:
     """Return the sections."""
     desk = LedgerReceiving(parts.context, parts.desk, parts.mailroom)
-    return [receiving.section(desk, parts.accounts.trail, parts.studio, parts.limits)]
+    panels = (incoming_panel(parts.recalls),)
+    trail = parts.accounts.trail
+    return [receiving.section(desk, trail, parts.studio, parts.limits, panels)]

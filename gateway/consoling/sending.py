@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from gateway.console.pages import Section
 from gateway.console.sections import outgoing
+from gateway.console.sections.recalling import outgoing_panel
 from gateway.consoling.parts import Parts
 from gateway.policies import clerk_policy_of
 from gateway.programs.catalogue import name_of
@@ -24,5 +25,6 @@ def sections(parts: Parts) -> Sequence[Section]:
             parts.studio,
             lambda code: name_of(context.directory(), code),
             parts.limits,
+            (outgoing_panel(parts.recalls),),
         )
     ]
