@@ -39,6 +39,7 @@ from gateway.store import blobmark, revisions, setup
 from gateway.store.admin import LedgerAdmin
 from gateway.store.agencies import LedgerAgencies
 from gateway.store.blobs import FolderBlobs
+from gateway.store.books import FileBooks
 from gateway.store.callers import LedgerCallers
 from gateway.store.catalogue import LedgerCatalogue
 from gateway.store.ledger import SqliteLedger
@@ -274,6 +275,11 @@ def open_catalogue(settings: Settings) -> LedgerCatalogue:
 def open_timetable(settings: Settings) -> LedgerTimetable:
     """Open what persons decided about working time."""
     return LedgerTimetable(ledger_place(settings))
+
+
+def open_books(settings: Settings) -> FileBooks:
+    """Open what search, registers and counts are kept in: this node's own."""
+    return FileBooks(settings.gateway.data_dir / "books" / "books.sqlite")
 
 
 # ---------------------------------------------------------------- blobs

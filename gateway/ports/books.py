@@ -201,6 +201,19 @@ class Books(Protocol):
         """Return a page of what fits, newest first."""
         ...
 
+    async def one(self, subject: str) -> Hit | None:
+        """Return one document, None when the books do not hold it."""
+        ...
+
+    async def replies(self, agency: str, to: Sequence[str]) -> Mapping[str, Sequence[str]]:
+        """Return number and notation of what an agency sent in reply, by what it answers.
+
+        Args:
+            agency: Who answered.
+            to: Numbers and notations, or identifiers, of what was answered; at most a page of it.
+        """
+        ...
+
     async def register(self, span: Span) -> Page:
         """Return a page of a register, in the order of its numbers."""
         ...

@@ -3,6 +3,7 @@
 Builders only, from rows of the ledger; anything a stranger left out is blank.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
@@ -18,6 +19,7 @@ from gateway.programs.rows import loads
 
 _SIGNED: Final[Mapping[str, str]] = {"valid": "valid", "invalid": "invalid"}
 _MOST_NAMES: Final = 60
+_DIGITS: Final = re.compile(r"[0-9]{1,9}")
 _LONGEST: Final = 500
 
 
@@ -62,7 +64,7 @@ def sent(context: Context, row: Row, around: Around) -> Entry:
     return known.entry(
         row,
         year=row["issue_year"] or known.at.year,
-        number=row["issue_ordinal"],
+        number=_place(row, header),
         partner=deliveries[0]["agency"] if deliveries else "",
         due_at=_issue_due(context, row["sender"], day),
         done_at=done_at,
@@ -119,6 +121,9 @@ class _Known:
         self.at = from_text(at).astimezone(VIETNAM)
         found = context.directory().get(agency)
         self.name = found.name if found is not None else ""
+        answered = (header.get("response_for") or ())[:10]
+        told = [r.get(name) for r in answered for name in ("code", "document_id")]
+        self.replies = [str(text)[:_LONGEST] for text in told if text]
 
     def shown(self, **more: Any) -> dict[str, Any]:
         """Return what lists and registers show."""
@@ -132,12 +137,9 @@ class _Known:
             "copies": header.get("promulgation_amount"),
             "pages": header.get("page_amount"),
             "due": header.get("due_date") or "",
-            "replies": [
-                r.get("code") or r.get("document_id") or ""
-                for r in (header.get("response_for") or ())[:10]
-            ],
+            "replies": self.replies,
         }
-        return {k: v for k, v in (made | more).items() if v not in {None, "", 0} and v != []}
+        return {k: v for k, v in (made | more).items() if v}
 
     def entry(
         self,
@@ -162,6 +164,7 @@ class _Known:
             flag("urgency", str(row["urgency"])),
             flag("partner", partner),
             *(flag("account", account) for account in accounts),
+            *(flag("reply", text) for text in self.replies),
         }
         words = terms_of(
             [
@@ -195,6 +198,14 @@ class _Known:
             shown=shown,
             terms=words | flags,
         )
+
+
+def _place(row: Row, header: Mapping[str, Any]) -> int | None:
+    # DID-02b: our ordinal, or, for a document its agency numbered itself, the number it bears.
+    if row["issue_ordinal"] is not None or not row["issued_at"]:
+        return None if row["issue_ordinal"] is None else int(row["issue_ordinal"])
+    found = _DIGITS.match(_text(header, "code_number"))
+    return int(found[0]) if found else 0
 
 
 def _signed(row: Row) -> str:

@@ -21,7 +21,6 @@ from gateway.ports.books import Books, Following
 from gateway.ports.figures import MOST_SAVED, SavedSearch, Snapshot
 from gateway.programs.context import Context
 from gateway.programs.rows import audited, dumps, loads
-from gateway.receipts.log import canonical
 
 _MONTH: Final = re.compile(r"20\d\d-(0[1-9]|1[0-2])")
 _EVERY_S: Final = 3600.0
@@ -166,7 +165,7 @@ async def figures_of(books: Books, agency: str, period: str) -> dict[str, Any]:
         }
         for c in counts
     ]
-    return {"agency": agency, "period": period, "rows": sorted(rows, key=canonical)}
+    return {"agency": agency, "period": period, "rows": sorted(rows, key=dumps)}
 
 
 def month_before(now: datetime) -> str:

@@ -21,7 +21,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-from gateway.domain.wording import Asked, Term
+from gateway.domain.wording import Asked, Term, one_of
 from gateway.errors import UnavailableError
 from gateway.ports.books import Count, Entry, Hit, Mark, Page, Question, Span
 
@@ -107,6 +107,25 @@ class FileBooks:
     async def find(self, question: Question) -> Page:
         """Return a page of what fits."""
         return await self._read(lambda c: _find(c, question))
+
+    async def one(self, subject: str) -> Hit | None:
+        """Return one document."""
+
+        def ask(c: sqlite3.Connection) -> Hit | None:
+            row = c.execute("SELECT * FROM doc WHERE subject = ?", (subject,)).fetchone()
+            return None if row is None else _hit(row)
+
+        return await self._read(ask)
+
+    async def replies(self, agency: str, to: Sequence[str]) -> Mapping[str, Sequence[str]]:
+        """Return what was sent in reply."""
+        asked = one_of("out", [agency]).both(one_of("reply", set(to)))
+        page = await self._read(lambda c: _find(c, Question(asked, limit=2 * len(to))))
+        found: dict[str, list[str]] = {}
+        for hit in page.hits:
+            for one in hit.shown.get("replies", ()):
+                found.setdefault(one, []).append(hit.shown.get("code", ""))
+        return found
 
     async def register(self, span: Span) -> Page:
         """Return a page of a register."""
