@@ -1,6 +1,8 @@
 """Sending by form: drafts, files, check, release as original or for reference, lists, to-dos.
 
 The pages over a real gateway's programs, its verifier included; sign-in is `test_console_frame`'s.
+
+Rules: SIG-01, SIG-02, SEC-01, SND-01, SND-04, SND-06, SND-07, SND-14, RPT-14.
 """
 
 import re
