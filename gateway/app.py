@@ -93,6 +93,8 @@ from gateway.programs.roles import Program, Role, programs_of, verifies
 from gateway.programs.tally import Tally
 from gateway.programs.turnstile import Turnstile
 from gateway.programs.uploads import BlobUploads
+from gateway.programs.watch.machine import Facts
+from gateway.programs.watch.program import Watch
 from gateway.reports.build import contact_of
 from gateway.stores import UuidIds
 from gateway.verifier.fetch import Fetcher
@@ -102,6 +104,7 @@ from gateway.verifier.pool import VerifierPool
 from gateway.verifier.revocation import RevocationStore
 from gateway.verifier.snapshot import Snapshots
 from gateway.verifier.watch import RevocationWatch, Watching
+from gateway.watching import make_watch
 from gateway.web import body as web_body
 from gateway.web.previews import Previews
 from gateway.web.scratch import Scratch
@@ -149,6 +152,7 @@ class Gateway:
         self.duty: Duty | None = None
         self.agencies: AgenciesDoor | None = None
         self.seal: SealOffice | None = None
+        self._tls: ServerTls | None = None
 
     @property
     def url(self) -> str:
@@ -343,6 +347,7 @@ class Gateway:
         self.accounts = make_accounts(
             self.settings, self.ledger, self.clock, self._ids, self.secret_keys
         )
+        self._opened.push_async_callback(self.accounts.signins.settled)
         self._make_agencies()
         self.receiver = Receiver(context, self.mailroom)
         self.collector = Collector(context, self.receiver)
@@ -359,6 +364,7 @@ class Gateway:
         chores = (self.mailroom.takebacks.sweep, self.recall_orders.sweep)
         self.janitor = Janitor(context, self.nodes.dead, retention, chores)
         self.recheck = Recheck(context, self.verifier.trust_state)
+        self.alerts = self._make_alerts()
         self.watch = self._make_watch()
         self.verifier.on_report = self.watch.wanted
         clock = self.settings.clock
@@ -410,6 +416,24 @@ class Gateway:
             finish_s=node.finish.total_seconds(),
         )
 
+    def _make_alerts(self) -> Watch:
+        """Return what looks after everything; it is asked once the listeners are up."""
+        scanner = self.context.scanner
+
+        def years(year: int) -> bool:
+            return self.context.calendar("").calendar.knows(year)
+
+        facts = Facts(
+            measured=self.clock.measured,
+            terms=lambda: ((term.what, term.ends_at) for term in self._terms()),
+            lists_old=lambda: self.watch.health.state in {"expired", "missing"},
+            stamps=lambda: {} if self.seal is None else self.seal.troubles,
+            scanner=lambda: getattr(scanner, "troubles", ()),
+            year_confirmed=years,
+            node=self.settings.node.name or platform.node() or "node",
+        )
+        return make_watch(self.settings, self.context, facts)
+
     def _make_watch(self) -> RevocationWatch:
         verify = self.settings.verify
         return RevocationWatch(
@@ -439,6 +463,7 @@ class Gateway:
             Program.CATALOGUER: Cataloguer(context).run,
             Program.CLOCK: self.clockwatch.run,
             Program.REVOCATION: self.watch.run,
+            Program.WATCH: self.alerts.run,
         }
         by_role[Program.HERALD] = make_herald(
             self.settings,
@@ -536,17 +561,18 @@ class Gateway:
         )
         return studio, page
 
+    def _terms(self) -> Iterator[Term]:
+        """Return the certificates of ours that end."""
+        if self._tls is not None:
+            yield Term("tls certificate", self._tls.expires_at)
+        if self.seal is not None:
+            ends = self.seal.identity.certificate.not_valid_after_utc
+            yield Term("report seal certificate", ends)
+
     def _watch_expiry(self, tls: ServerTls | None) -> None:
         """Warn before a certificate of ours ends."""
-
-        def terms() -> Iterator[Term]:
-            if tls is not None:
-                yield Term("tls certificate", tls.expires_at)
-            if self.seal is not None:
-                ends = self.seal.identity.certificate.not_valid_after_utc
-                yield Term("report seal certificate", ends)
-
-        warn_before = self.settings.keys.warn_before
+        self._tls = tls
+        terms, warn_before = self._terms, self.settings.keys.warn_before
         self.keys.watched.append(ExpiryWatch(terms, self.clock.now, warn_before))
 
     # ------------------------------------------------------------ listeners

@@ -81,11 +81,15 @@ class Need(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class SignedIn:
-    """In. The token goes into the session cookie, the device into one that stays a year."""
+    """In. The token goes into the session cookie, the device into one that stays a year.
+
+    `elsewhere`: living sessions of the same account from other addresses (ACC-02): to be told.
+    """
 
     token: str = field(repr=False)
     person: Person
     device: str = field(repr=False, default="")
+    elsewhere: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,11 +27,15 @@ from tests.world.memory_ledger import MemoryLedger
 async def office(request, tmp_path):
     if request.param == "memory":
         ledger = MemoryLedger()
-        yield Office(ledger)
+        made = Office(ledger)
+        yield made
+        await made.signins.settled()
         ledger.close()
         return
     async with ledger_at(new_ledger(request, tmp_path)) as ledger:
-        yield Office(ledger)
+        made = Office(ledger)
+        yield made
+        await made.signins.settled()
 
 
 async def test_the_story_of_an_account(office):

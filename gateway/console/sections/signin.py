@@ -94,7 +94,14 @@ def led_on(answer: SignedIn | Step, wanted: str) -> See:
     cookies = [Cookie(SESSION, answer.token), Cookie(STEP, "")]
     if answer.device:
         cookies.append(Cookie(DEVICE, answer.device, _YEAR_S))
-    return See(wanted, cookies=tuple(cookies))
+    told = None
+    if answer.elsewhere:
+        # ACC-02: who sees sessions that are not the own ones can end them, or say it was lost.
+        told = Say(
+            f"Tài khoản này đang được dùng ở {answer.elsewhere} nơi khác: xem “Tài khoản của tôi”.",
+            f"This account is in use in {answer.elsewhere} other place(s): see “My account”.",
+        )
+    return See(wanted, told, good=told is None, cookies=tuple(cookies))
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ _LONGEST: Final = 200
 
 def folded(login: str) -> str:
     """Return a login as it is kept: no blanks, no accents, no capitals."""
-    return plain_login(login.strip())[:100]
+    return plain_login(login.strip()[:200])[:100]
 
 
 def plain_login(login: str) -> str:
@@ -42,6 +42,9 @@ def _faults(new: NewAccount) -> Iterator[Text]:
         yield Text("Địa chỉ thư điện tử sai", "The mail address is none")
     if len(new.request_ref) > _LONGEST:
         yield Text("Số văn bản đề nghị quá dài", "The number of the request is too long")
+
+
+TAKEN: Final = Text("Tên đăng nhập này đã có người dùng", "This login is taken")
 
 
 def stated(text: str, fault: Text) -> str:

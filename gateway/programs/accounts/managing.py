@@ -31,7 +31,7 @@ from gateway.ports.accounts import (
     SessionView,
     State,
 )
-from gateway.programs.accounts.checks import account_faults, folded, refused, stated
+from gateway.programs.accounts.checks import TAKEN, account_faults, folded, refused, stated
 from gateway.programs.accounts.locking import Locking
 from gateway.programs.accounts.means import (
     Means,
@@ -131,7 +131,9 @@ class LedgerAccounts:
         if not (actor.may(Right.ADMINISTER) or (new.agency and new.agency in scope(actor))):
             raise RejectedError(Reason.FORBIDDEN, "this agency is not yours to administer")
         new = cleaned(new)
-        refused([*account_faults(new), *await self.agency_faults(new.agency)])
+        known = await means.ledger.one("account_by_login", login=new.login)
+        taken = () if known is None else (TAKEN,)
+        refused([*account_faults(new), *taken, *await self.agency_faults(new.agency)])
         made = account_row(means.ids.new(), new, actor.login, now)
         row = {**made.values, "state": State.ACTIVE}
         token, link = self._link(row["id"], "invite", actor)
@@ -242,8 +244,11 @@ class LedgerAccounts:
             raise RejectedError(Reason.FORBIDDEN, "this right is not yours to give or to take")
         if any(g.delegated_by for g in add):
             raise RejectedError(Reason.BAD_REQUEST, "a right is lent by who has it")
-        kept = [g for one, g in known.items() if one not in revoke]
-        return list(known.values()), [*kept, *add]
+        # What has run out is neither lost by this, nor does it stand against anything.
+        now = self._means.clock.now()
+        living = {k: g for k, g in known.items() if g.valid_to is None or g.valid_to > now}
+        kept = [g for one, g in living.items() if one not in revoke]
+        return list(living.values()), [*kept, *add]
 
     async def change_rights(
         self,
@@ -389,7 +394,7 @@ class LedgerAccounts:
         heir, found = await self._seen(actor, successor_id)
         if found.state is not State.ACTIVE or successor_id == row["id"]:
             raise RejectedError(Reason.CONFLICT, "the successor's account is not active")
-        has = {view.grant.agency for view in found.grants}
+        has = {view.grant.agency for view in found.grants if view.grant.holds(now)}
         lacks = sorted({h.agency for h in held if h.agency} - has) if EVERYWHERE not in has else []
         if lacks:
             told = ", ".join(lacks)

@@ -7,13 +7,18 @@ failure of a known account and change is an audit entry in the same change set. 
 steps leaves a step that ends by itself.
 """
 
+import asyncio
+from collections import OrderedDict
+from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Final
 
 from gateway.domain import passwords, totp
 from gateway.domain.access import EVERYWHERE, Grant, Person, Role
 from gateway.domain.machine import Text
 from gateway.domain.moments import from_text, to_text
+from gateway.errors import GatewayError
 from gateway.ports import Change, ChangeSet, Conflict, Present, Row, Update
 from gateway.ports.accounts import (
     Denied,
@@ -31,7 +36,7 @@ from gateway.ports.accounts import (
     Why,
 )
 from gateway.programs.accounts import tokens
-from gateway.programs.accounts.checks import account_faults, folded, refused
+from gateway.programs.accounts.checks import TAKEN, account_faults, folded, refused
 from gateway.programs.accounts.locking import Locking
 from gateway.programs.accounts.means import (
     Means,
@@ -49,6 +54,8 @@ from gateway.programs.rows import audited, dumps, loads
 _WRONG = Denied(Why.WRONG)
 _OVER = Denied(Why.OVER)
 FIRST = "first"
+_TOLD_EVERY: Final = timedelta(minutes=1)
+_MOST_FAILURES: Final = 10_000
 _SAME = Text("Mật khẩu mới phải khác mật khẩu cũ", "It is the same password as before")
 
 
@@ -69,6 +76,8 @@ class LedgerSignIns:
         self._means = means
         self._locking = locking
         self._throttle = Throttle(means.rules.pace, means.clock.now)
+        self._failures: OrderedDict[str, tuple[datetime | None, int]] = OrderedDict()
+        self._telling: set[asyncio.Task[None]] = set()
 
     # ------------------------------------------------------------ password
 
@@ -102,23 +111,45 @@ class LedgerSignIns:
         if codes and row is not None:
             good = good or tokens.code_kept(row["id"], password) in loads(row["recovery"])
         if row is None or not good:
-            await self._failed(row, where, "password")
+            self._failed(row, where, "password")
             return None, 0.0
         self._throttle.succeeded(login, where.address, device)
         return row, 0.0
 
-    async def _failed(self, row: Row | None, where: Where, what: str) -> None:
-        """Leave a trace of a wrong try at an account of ours; strangers' names are nowhere kept."""
+    def _failed(self, row: Row | None, where: Where, what: str) -> None:
+        """Leave a trace of a wrong try at an account of ours; strangers' names are nowhere kept.
+
+        Written beside the answer, which comes as soon for a login nobody has; one a minute for an
+        account, with how many there were, so that guessers do not fill the log.
+        """
         if row is None:
             return
-        means = self._means
-        await means.commit(
-            *audited(
-                means.ids, means.clock.now(), action="sign-in-failed", actor=row["login"],
-                target=f"account:{row['id']}", agency=row["agency"], code=what,
-                told={"address": where.address},
-            )
-        )  # fmt: skip
+        now = self._means.clock.now()
+        last, count = self._failures.pop(row["id"], (None, 0))
+        soon = last is not None and timedelta(0) <= now - last < _TOLD_EVERY
+        self._failures[row["id"]] = (last, count + 1) if soon else (now, 0)
+        while len(self._failures) > _MOST_FAILURES:
+            self._failures.popitem(last=False)
+        if soon:
+            return
+        told = {"address": where.address, "since_last": count}
+        task = asyncio.create_task(self._failure_told(row, now, what, told))
+        self._telling.add(task)
+        task.add_done_callback(self._telling.discard)
+
+    async def _failure_told(self, row: Row, now: datetime, what: str, told: Row) -> None:
+        with suppress(GatewayError):
+            await self._means.commit(
+                *audited(
+                    self._means.ids, now, action="sign-in-failed", actor=row["login"],
+                    target=f"account:{row['id']}", agency=row["agency"], code=what, told=told,
+                )
+            )  # fmt: skip
+
+    async def settled(self) -> None:
+        """Wait until what was to be written is written: before the ledger closes."""
+        while self._telling:
+            await asyncio.gather(*self._telling, return_exceptions=True)
 
     async def _renewed(self, row: Row, password: str) -> Row:
         """Keep the password under today's costs, now that it is at hand."""
@@ -192,7 +223,7 @@ class LedgerSignIns:
             return Denied(Why.WAIT, wait)
         spent = self._spent(row, code)
         if spent is None or not await self._committed(spent):  # (2)
-            await self._failed(row, where, "code")
+            self._failed(row, where, "code")
             return Denied(Why.CODE)
         self._throttle.succeeded(f"code:{row['id']}", "", device or "any")
         way = _Way(where, strong=True, by="second-factor", before=step["id"])
@@ -306,7 +337,8 @@ class LedgerSignIns:
         """Return the first administrator: the account, and the rows that make it."""
         means = self._means
         new = NewAccount(folded(login), " ".join(name.split()), EVERYWHERE)
-        refused(account_faults(new))
+        known = await means.ledger.one("account_by_login", login=new.login)
+        refused((*account_faults(new), *(() if known is None else (TAKEN,))))
         made = account_row(means.ids.new(), new, by, now)
         row = {**made.values, "password": None, "recovery": "[]"}
         grant = Grant(Role.SYS_ADMIN, EVERYWHERE)
@@ -363,7 +395,8 @@ class LedgerSignIns:
         )  # fmt: skip
         used = Update("account", {"id": row["id"]}, {"used_at": to_text(now)})
         await means.commit(*before, session, used, *told, guards=(same,))
-        return SignedIn(token, person, tokens.new_device(means.keys, row["id"]))
+        device = tokens.new_device(means.keys, row["id"])
+        return SignedIn(token, person, device, elsewhere=len(others))
 
     async def _living(self, account_id: str) -> list[Row]:
         rows = await self._means.ledger.all("sessions_of", account_id=account_id, limit=20)

@@ -32,6 +32,7 @@ async def office():
     made = Office(ledger)
     await made.agencies("H37.61", "H37.04")
     yield made
+    await made.signins.settled()
     ledger.close()
 
 
@@ -103,6 +104,30 @@ async def test_the_real_hash_opens_with_its_password_only_and_turns_away_a_crowd
     answers = await asyncio.gather(*crowd, return_exceptions=True)
     assert any(isinstance(a, UnavailableError) for a in answers)
     assert await passwords.matches(kept, PASSWORD), "and is there again for who comes after"
+
+
+async def test_failures_are_on_record_once_a_minute_and_only_of_accounts(office):
+    await office.person("lan")
+    for _ in range(4):
+        await office.signins.by_password("lan", OTHER, HERE)
+        await office.signins.by_password("nobody", OTHER, HERE)
+    await office.signins.settled()
+    ask = office.ledger.connection.execute
+    failed = "SELECT actor FROM receipt_entry WHERE action = 'sign-in-failed'"
+    assert [tuple(row) for row in ask(failed)] == [("lan",)]
+    office.clock.move(minutes=1)
+    await office.signins.by_password("lan", OTHER, HERE)
+    await office.signins.settled()
+    assert len(ask(failed).fetchall()) == 2
+    (told,) = ask("SELECT data FROM event WHERE type = 'sign-in-failed' ORDER BY id DESC LIMIT 1")
+    assert json.loads(told[0])["since_last"] == 3
+
+
+async def test_somebody_else_at_work_under_the_same_name_is_told(office):
+    await office.person("lan")
+    first = await office.signins.by_password("lan", PASSWORD, HERE)
+    assert first.elsewhere == 0
+    assert (await office.signins.by_password("lan", PASSWORD, THERE)).elsewhere == 1
 
 
 # ---------------------------------------------------------------- tokens and sessions
