@@ -14,13 +14,13 @@ from typing import Final
 from markupsafe import Markup, escape
 
 _WIDTH: Final = 720
-_HEIGHT: Final = 240
-_LEFT: Final = 52
+_HEIGHT: Final = 260
+_LEFT: Final = 68
 _RIGHT: Final = 8
 _TOP: Final = 28
 _BOTTOM: Final = 26
 _TICKS: Final = 4
-_LABELS: Final = 12
+_LABELS: Final = 10
 _TONES: Final = ("s1", "s2", "s3", "s4", "s5", "s6")
 _SPARK_WIDTH: Final = 120
 _SPARK_HEIGHT: Final = 28
@@ -188,7 +188,7 @@ def _axis(top: float, unit: str) -> Markup:
             Markup(
                 '<line class="axis" x1="{}" y1="{}" x2="{}" y2="{}"/>'
                 '<text class="tick" x="{}" y="{}" text-anchor="end" aria-hidden="true">{}</text>'
-            ).format(_LEFT, y, _WIDTH - _RIGHT, y, _LEFT - 6, float(y) + 4, _words(value, unit))
+            ).format(_LEFT, y, _WIDTH - _RIGHT, y, _LEFT - 6, float(y) + 5, _words(value, unit))
         )
     return Markup("").join(pieces)
 
@@ -215,7 +215,7 @@ def _legend(series: Sequence[Series]) -> Markup:
                 '<text x="{}" y="15">{}</text>'
             ).format(tone, _at(x), _at(x + 16), one.name)
         )
-        x += 34 + 7.2 * len(one.name)
+        x += 36 + 8.4 * len(one.name)
     return Markup("").join(pieces)
 
 

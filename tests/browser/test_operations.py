@@ -3,16 +3,38 @@
 Rules: SND-15.
 """
 
+from datetime import timedelta
+
 from playwright.async_api import expect
 
-from gateway.ports import Update
+from gateway.ports import Insert, Update
+from gateway.programs.tally import minute
 from tests.world.console import ADMIN, OPERATOR
 from tests.world.ops_house import ops_house
+
+
+def _flow(house):
+    """Return two hours of two nodes, with a gap in which there was none."""
+    for back in range(1, 120):
+        at = house.clock.at - timedelta(minutes=back)
+        if 50 < back < 65:
+            continue
+        for node in ("a", "b"):
+            for what, peer, n, ms in (
+                ("accepted", "", 20 + back % 7, 900 + 10 * back),
+                ("taken", "truc", 18 + back % 5, 0),
+                ("attempted", "truc", 19 + back % 5, 4000 + 20 * back),
+                ("arrived", "", 9 + back % 3, 0),
+                ("log", "", 100_000 - 90 * back, 0),
+            ):
+                row = {"id": f"{back}{node}{what}", "minute": minute(at), "node": node}
+                yield Insert("flow_minute", row | {"what": what, "peer": peer, "n": n, "ms": ms})
 
 
 async def test_an_operator_sees_dead_letters_live_and_puts_them_back(open_window, tmp_path):
     async with ops_house(tmp_path) as house:
         await house.put(house.transfer("t0", "waiting", lane=3), house.transfer("t9", "deferred"))
+        await house.put(*_flow(house))
         wall = await open_window(house.site, OPERATOR)
         await wall.go("/ops")
         await wall.accessible()
@@ -24,6 +46,8 @@ async def test_an_operator_sees_dead_letters_live_and_puts_them_back(open_window
         await expect(failed).to_have_text("2")
         await wall.accessible()
         await wall.picture("operations-board")
+        await wall.page.get_by_role("heading", name="Hai giờ qua").scroll_into_view_if_needed()
+        await wall.picture("operations-flow")
 
         window = await open_window(house.site, OPERATOR, dark=True)
         page = window.page
