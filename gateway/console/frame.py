@@ -48,6 +48,7 @@ VISITOR: Final = "vanlien_visitor"
 LANG: Final = "vanlien_lang"
 _TOLD: Final = "vanlien_told"
 _FORM_BYTES: Final = 256 << 10
+_NUL: Final = "\0"
 # With `no-referrer`, a browser calls the origin of our own forms "null": all would be refused.
 _REFERRER: Final = "same-origin"
 _GROUPS: Final = {
@@ -131,6 +132,7 @@ class Frame:
         )
 
     async def _answer(self, page: Page, visit: Visit) -> web.StreamResponse:
+        _must_be_text(visit.request)
         if visit.person is None and not page.open:
             return self._to_sign_in(visit)  # (1)
         if page.takes == "form":
@@ -269,6 +271,12 @@ def check_forgery(visit: Visit, given: str) -> None:
         raise RejectedError(Reason.BAD_REQUEST, _OUT_OF_DATE.en)
 
 
+def _must_be_text(request: web.Request) -> None:
+    """Refuse an address with what no ledger can keep or be asked for."""
+    if any(_NUL in text for text in (*request.match_info.values(), *request.query.values())):
+        raise RejectedError(Reason.BAD_REQUEST, "the address holds a control character")
+
+
 async def _read_form(request: web.Request) -> "MultiDictProxy[str]":
     if request.content_type != "application/x-www-form-urlencoded":
         raise RejectedError(Reason.BAD_REQUEST, "a form is urlencoded here")
@@ -283,6 +291,8 @@ async def _read_form(request: web.Request) -> "MultiDictProxy[str]":
         pairs = parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=5000)
     except ValueError as exc:  # UnicodeDecodeError among them
         raise RejectedError(Reason.BAD_REQUEST, "the form cannot be read") from exc
+    if any(_NUL in text for pair in pairs for text in pair):
+        raise RejectedError(Reason.BAD_REQUEST, "the form holds a control character")
     return MultiDictProxy(MultiDict(pairs))
 
 

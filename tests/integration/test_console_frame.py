@@ -72,6 +72,13 @@ async def test_a_form_without_the_token_of_the_page_does_nothing(site, token):
     assert answer.status == 400
 
 
+async def test_what_no_ledger_can_keep_is_the_visitors_fault(site):
+    clerk = await site.visitor(CLERK)
+    assert (await clerk.get("/thing?a=%00")).status == 400
+    await clerk.get("/thing")
+    assert (await clerk.post("/thing", {"agency": "H37.61\0"})).status == 400
+
+
 @pytest.mark.parametrize(
     "headers",
     [{"Origin": "https://evil.example"}, {"Origin": "null"}, {"Sec-Fetch-Site": "cross-site"}],

@@ -60,7 +60,9 @@ class IncomingPaper:
         typed = {}
         for name in FIELDS:
             raw = await form.first(name, "hold text")
-            typed[name] = raw.decode("utf-8", "replace").strip()[: _LENGTHS.get(name, 200)]
+            typed[name] = (
+                raw.decode("utf-8", "replace").replace("\0", "").strip()[: _LENGTHS.get(name, 200)]
+            )
         agency = typed["agency"]
         visit.must(Right.RECEIVE, agency)
         paper, faults = read_paper(typed)
