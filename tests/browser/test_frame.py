@@ -10,7 +10,7 @@ async def test_the_first_page_is_small_accessible_and_ours_alone(open_window):
     async with console_site(home.section()) as site:
         sizes = []
         window = await open_window(site, CLERK)
-        window.page.on("response", sizes.append)
+        window.page.on("response", lambda answer: sizes.append(answer))  # noqa: PLW0108
         await window.go()
         await expect(window.page.get_by_role("heading", level=1)).to_contain_text(CLERK.name)
         await window.accessible()
