@@ -9,6 +9,7 @@
 #   make openapi-play  call every operation of /openapi.json right and wrong (EXAMPLES=n SEED=n)
 #   make lint       ruff, mypy --strict, import-linter
 #   make bench      measure, ten minutes; docs/benchmarks.md (ARGS="--only recovery", ARGS=--quick)
+#   make bench-console  measure 200 clerks over a million documents; docs/benchmarks-console.md
 #   make bench-fairness  measure one dead destination of fifty; docs/benchmarks-fairness.md
 #   make bench-verify  measure verification beside the library alone; docs/benchmarks-verify.md
 #   make corpus     examine the sample files beside the project; writes docs/corpus.md
@@ -39,7 +40,7 @@ UV ?= $(shell command -v uv || echo $(BIN)/uv)
 BUILT_AT = $(shell git log -1 --format=%ct 2> /dev/null || echo 0)
 LOCKING := pip compile --quiet --generate-hashes --no-emit-index-url --no-header --python-version 3.11
 
-.PHONY: help run test unit crash-long histories fuzz-verify openapi-play lint format bench corpus bench-fairness bench-verify docs screenshots bundle bundle-test compose-test lock clean venv dev debian
+.PHONY: help run test unit crash-long histories fuzz-verify openapi-play lint format bench corpus bench-console bench-fairness bench-verify docs screenshots bundle bundle-test compose-test lock clean venv dev debian
 
 help:
 	@sed -n 's/^#   \(make .*\)/\1/p' Makefile
@@ -86,6 +87,9 @@ bench: dev
 corpus: dev
 	$(BIN)/python -m tests.world.corpus docs/corpus.md
 	VANLIEN_CORPUS=all $(BIN)/python -m pytest tests/integration/test_differences_corpus.py
+
+bench-console: dev
+	$(BIN)/python -m tests.bench_console $(ARGS)
 
 bench-fairness: dev
 	$(BIN)/python -m tests.bench_fairness

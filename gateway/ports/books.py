@@ -29,7 +29,7 @@ class Entry:
         state: Of the arrival or the consignment.
         type_name: Type of document.
         urgency: 0…4.
-        signed: `valid`, `invalid`, `unknown` or `unsigned`.
+        signed: `valid`, `invalid`, `unknown`, `unsigned`, or `paper` for what came so.
         partner: Code of the sender; of the first recipient.
         due_at: Until when it was to be done (SND-01, RCV-08), ledger text, "" where nothing is due.
         done_at: When it was, "" while it is not.

@@ -77,14 +77,17 @@ def sent(context: Context, row: Row, around: Around) -> Entry:
 def received(context: Context, row: Row, around: Around) -> Entry:
     """Return the entry of an arrival."""
     header = loads(row["envelope"]).get("header", {})
-    came_at = row["entered_system_at"] or row["offered_at"] or row["at_gateway_at"]
+    # OPS-08: on paper the day it came is what counts, whenever it was entered.
+    came_at = (
+        row["came_at"] or row["entered_system_at"] or row["offered_at"] or row["at_gateway_at"]
+    )
     known = _Known(context, row["agency"], "in", came_at, header)
     name = row["sender_name"] or _of(header, "sender", "organ_name")
     given = around.assigned.get(row["id"], {})
     shown = known.shown(
         **{"from": name or row["sender"], "from_code": row["sender"]},
         came_at=came_at,
-        legal_at=row["received_at_legal"],
+        legal_at=None if row["came_at"] else row["received_at_legal"],
         unit=given.get("lead") or given.get("name") or "",
         unit_due=given.get("due_on") or "",
         unit_at=given.get("at") or "",
@@ -98,7 +101,10 @@ def received(context: Context, row: Row, around: Around) -> Entry:
         number=number,
         partner=row["sender"],
         due_at=_register_due(context, row["agency"], row["received_at_legal"]),
-        done_at=around.answers.get(row["id"], ""),
+        # On paper, the entry is the registration.
+        done_at=row["entered_system_at"] or ""
+        if row["source"] == "paper"
+        else around.answers.get(row["id"], ""),
         shown=shown,
         texts=[row["document_id"], name, row["sender"], "" if number is None else str(number)],
         accounts=[given["account_id"]] if given.get("account_id") else [],
@@ -210,6 +216,8 @@ def _place(row: Row, header: Mapping[str, Any]) -> int | None:
 
 def _signed(row: Row) -> str:
     # RPT-02: signed or not; what could not be decided is neither.
+    if row.get("source") == "paper":
+        return "paper"
     if row["legal_class"] == "unsigned":
         return "unsigned"
     return _SIGNED.get(row["verdict"], "unknown")

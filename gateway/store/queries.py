@@ -827,8 +827,8 @@ QUERIES: Final[dict[str, str]] = {
     "books_arrivals": (
         "SELECT id, agency, sender, sender_name, document_id, state, envelope, verdict, "
         "legal_class, urgency, source, at_gateway_at, offered_at, entered_system_at, "
-        "received_at_legal, arrival_year, arrival_number, "
-        "CASE WHEN offered_at IS NULL THEN 0 ELSE 1 END AS visible "
+        "received_at_legal, arrival_year, arrival_number, came_at, "
+        "CASE WHEN offered_at IS NULL AND source != 'paper' THEN 0 ELSE 1 END AS visible "
         "FROM arrival WHERE id IN (SELECT value FROM json_each(:ids)) ORDER BY id"
     ),
     "books_drafters": (

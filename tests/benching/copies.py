@@ -8,7 +8,7 @@ receipt log and its tree are made up: they have the right place and length, and 
 them here.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Final
 
 from gateway.store.schema import TABLES
@@ -32,12 +32,13 @@ _FIRST_REAL: Final = "01"
 """Real ids begin with the time, which is past this since 2004; copies begin with their number."""
 
 
-def multiply(house: House, times: int) -> None:
+def multiply(house: House, times: int, tables: Collection[str] = tuple(_IDS)) -> None:
     """Add `times` copies of every document that went through the product.
 
     Args:
         house: Whose ledger; its gateway may be up, and waits meanwhile.
         times: How many copies of each row.
+        tables: Only these, where not all of a document is looked at.
     """
     postgres = house.engine != "embedded"
     before = int(house.value("SELECT COUNT(DISTINCT substr(id, 1, 8)) AS n FROM consignment "
@@ -60,11 +61,14 @@ def multiply(house: House, times: int) -> None:
         "arrival_number": "NULL",
     }
     mark = "lpad(to_hex(k), 8, '0')" if postgres else "printf('%08x', k)"
-    for table in _IDS:
+    for table in tables:
         script += _copied(table, mark, given)
     for key, last in feeds.items():
+        if key == "event_seq" and "event" not in tables:
+            continue
         script.append(f"UPDATE meta SET value = '{last * (times + 1)}' WHERE key = '{key}'")
-    script += _tree(entries + models * times, postgres)
+    if "receipt_entry" in tables:
+        script += _tree(entries + models * times, postgres)
     script.append("DROP TABLE copy_no")
     house.run(script)
 

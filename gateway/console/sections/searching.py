@@ -12,6 +12,7 @@ from urllib.parse import urlencode
 
 from gateway.console.pages import (
     BASE,
+    READS,
     Answer,
     ForbiddenError,
     Group,
@@ -54,6 +55,7 @@ SIGNED: Final = {
     "invalid": (Say("Chữ ký không hợp lệ", "Signature invalid"), "bad"),
     "unknown": (Say("Chữ ký chưa xác định", "Signature undetermined"), "doubt"),
     "unsigned": (Say("Không ký số", "Not signed"), "none"),
+    "paper": (Say("Văn bản giấy", "On paper"), "none"),
 }
 _FIELDS: Final = ("q", "direction", "agency", "from", "to", "type", "urgency", "state", "sender")
 _HIDDEN: Final = {ArrivalState.QUARANTINED, ConsignmentState.QUARANTINED}
@@ -235,9 +237,9 @@ def section(
     pages = Searching(books, following, figures, names)
     return Section(
         pages=(
-            Page("GET", "/search", "search", pages.page),
-            Page("POST", "/search/saved", "search-save", pages.save, takes="form"),
-            Page("POST", "/search/saved/drop", "search-drop", pages.drop, takes="form"),
+            Page("GET", "/search", "search", pages.page, READS),
+            Page("POST", "/search/saved", "search-save", pages.save, READS, takes="form"),
+            Page("POST", "/search/saved/drop", "search-drop", pages.drop, READS, takes="form"),
         ),
-        nav=(Nav("/search", "Tìm kiếm", "Search", Group.CLERK, Right.READ, order=80),),
+        nav=(Nav("/search", "Tìm kiếm", "Search", Group.CLERK, READS, order=80),),
     )
