@@ -39,6 +39,7 @@ async def office(request, tmp_path):
 
 
 async def test_the_story_of_an_account(office):
+    """ACC-01, ACC-05 and what follows from them."""
     await office.agencies("H37.61", "H37.04")
     accounts, own, clock = office.accounts, office.own, office.clock
 

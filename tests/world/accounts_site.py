@@ -33,6 +33,7 @@ async def accounts_site(
         ) as site:
             yield site, office
     finally:
+        await office.signins.settled()
         ledger.close()
 
 

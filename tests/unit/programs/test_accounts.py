@@ -86,6 +86,7 @@ async def test_many_at_once_count_as_many(office):
 
 
 async def test_that_it_is_locked_is_told_to_who_knows_the_password_only(office):
+    """ACC-03: and to nobody else."""
     lan = await office.person("lan")
     await office.accounts.lock(ROOT, lan, LockCode.UNIT_ASKED, reference="1")
     assert (await office.signins.by_password("lan", OTHER, HERE)).why is Why.WRONG
@@ -196,6 +197,7 @@ async def test_codes_are_guessed_slowly_from_wherever(office):
 
 
 async def test_sessions_end_idle_at_their_longest_and_when_the_password_changes(office):
+    """ACC-13: a new password ends what knew the old one."""
     await office.person("lan", Role.CLERK)
     idle = await office.signed_in("lan")
     office.clock.move(minutes=29)
@@ -327,6 +329,7 @@ async def test_an_old_link_is_worth_nothing_once_the_person_may_more(office):
 
 
 async def test_an_administrator_of_one_unit_reaches_into_no_other(office):
+    """ACC-06: unit scope, from every side."""
     await office.person("head", Role.UNIT_ADMIN)
     head = await office.acting("head")
     mai = await office.person("mai", Role.CLERK, "H37.04")
@@ -357,6 +360,7 @@ async def test_an_administrator_of_one_unit_reaches_into_no_other(office):
 
 
 async def test_a_change_of_rights_is_what_was_shown_and_nothing_else(office):
+    """ACC-12: two steps."""
     lan = await office.person("lan")
     accounts, add = office.accounts, [Grant(Role.CLERK, "H37.61")]
     plan = await accounts.plan(ROOT, lan, add=add, revoke=())
@@ -375,6 +379,7 @@ async def test_a_change_of_rights_is_what_was_shown_and_nothing_else(office):
 
 
 async def test_lost_control_shuts_the_account_and_only_a_reset_opens_it(office):
+    """ACC-02: who lost control says so, and the account is shut at once."""
     lan = await office.person("lan", Role.CLERK)
     token = await office.signed_in("lan")
     assert not await office.signins.lost_control("lan", OTHER, HERE)
@@ -390,6 +395,7 @@ async def test_lost_control_shuts_the_account_and_only_a_reset_opens_it(office):
 
 
 async def test_work_goes_to_somebody_who_can_do_it(office):
+    """ACC-04: with open items there is no closing without a successor."""
     lan, mai = await office.person("lan", Role.CLERK), await office.person("mai", None, "H37.61")
     office.drawer.items = {"d1": lan, "d2": lan}
     (held,) = await office.accounts.holdings(ROOT, lan)
@@ -411,6 +417,7 @@ async def test_work_goes_to_somebody_who_can_do_it(office):
 
 
 async def test_one_lends_only_what_is_ones_own_and_it_ends_by_itself(office):
+    """ACC-10: lending, with dates, of what one has."""
     lan, mai = await office.person("lan", Role.LEADER), await office.person("mai", None, "H37.61")
     hoa = await office.person("hoa", None, "H37.61")
     far = await office.person("far", None, "H37.04")
@@ -456,6 +463,7 @@ def _revoked(grant_id):
 
 
 async def test_nothing_is_seen_that_leaves_no_trace(office):
+    """AUD-03, AUD-06: each view and refusal is an entry of the chain."""
     lan = await office.person("lan", Role.CLERK)
     me = await office.acting("lan")
     trail = office.made.trail
@@ -478,6 +486,7 @@ async def test_nothing_is_seen_that_leaves_no_trace(office):
 
 
 async def test_drafts_and_assignments_go_over_with_their_history(office):
+    """ACC-04, ACC-13b: what somebody had in hand."""
     from gateway.ports import ChangeSet, Committed, Insert
     from gateway.programs.accounts.holdings import AssignmentHoldings, DraftHoldings
 
