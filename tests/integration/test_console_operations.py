@@ -8,13 +8,16 @@ from datetime import timedelta
 import aiohttp
 import pytest
 
+from adapters.simulator.axis import Fault
 from gateway.console.sections.ops_agencies import pack, unpack
 from gateway.domain.access import Grant, Role
 from gateway.domain.moments import to_text
 from gateway.errors import RejectedError
 from gateway.ports import Insert, Update
 from gateway.programs.tally import Tally
+from tests.integration.test_relay_axis import later, sent
 from tests.world.console import ADMIN, AUDITOR, CLERK, OPERATOR
+from tests.world.gatehouse import gatehouse
 from tests.world.ledgers import ask
 from tests.world.ops_house import ops_house
 
@@ -405,3 +408,33 @@ async def test_the_tally_of_all_nodes_is_one_chart_and_survives_a_restart(house)
     await nodes[0].once()
     rows = ask(house.place, "SELECT DISTINCT node FROM flow_minute WHERE what = 'accepted'")
     assert [row["node"] for row in rows] == ["b"]
+
+
+# ---------------------------------------------------------------- a whole gateway
+
+
+async def test_what_a_whole_gateway_could_not_send_is_put_back_on_its_pages(tmp_path):
+    extra = '[retry.normal]\nfirst = "1 m"\nlongest = "30 m"\njitter = 0\ngive_up_after = "1 h"\n'
+    async with gatehouse(tmp_path, axis=True, extra=extra) as house:
+        house.axis.fail("sendEdoc", Fault.ERROR_500, Fault.DROP)
+        document = await sent(house, "1", "G09")
+        await house.state(document, "G09", "deferred")
+        await later(house, minutes=61)
+        await house.state(document, "G09", "failed")
+        operator = await house.visitor("vanhanh", Role.PROVIDER_OPS)
+        board = await operator.get("/ops")
+        assert board.status == 200
+        assert re.search(r'id="n-failed">1<', board.text)
+        (transfer,) = re.findall(
+            r"/console/ops/transfers/([^\"]+)", (await operator.get("/ops/queue")).text
+        )
+        assert "gave up" in (await operator.get(f"/ops/transfers/{transfer}")).words
+        fields = {"action": "requeue", "reason": "trục đã sửa"}
+        assert (await operator.post(f"/ops/transfers/{transfer}", fields)).status == 303
+        await house.sweep()
+        await house.state(document, "G09", "handed_over")
+        trace = await operator.get(f"/ops/trace?id={document}")
+        assert "requeued" in trace.words
+        for path in PAGES:
+            if "agencies/" not in path:
+                assert (await operator.get(path)).status == 200, path
