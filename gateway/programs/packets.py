@@ -10,6 +10,7 @@ from gateway.programs.context import Context
 from gateway.programs.rows import dumps, keep, loads
 
 EDXML = "application/edxml+xml"
+_FORMS = frozenset({"form", "spool-form", "console"})
 
 
 async def strict(context: Context, arrival: Row) -> Packet:
@@ -38,7 +39,7 @@ async def received(context: Context, arrival: Row) -> Packet:
     via_form = False
     if arrival["consignment_id"] is not None:
         consignment = await context.ledger.one("consignment", id=arrival["consignment_id"])
-        via_form = consignment is not None and consignment["via"] in {"form", "spool-form"}
+        via_form = consignment is not None and consignment["via"] in _FORMS
     if via_form:
         return await strict(context, arrival)
     sha256 = arrival["received_sha256"]

@@ -288,3 +288,48 @@ async def test_overdue_answers_are_a_list_for_clerk_and_drafter_and_a_file_witho
         assert (await who.get(f"{path}?format=exe")).status == 404
     assert (await drafter.get("/outgoing/late")).status == 403
     assert ("a-lan", "list:late", "export") in site.trail.views
+
+
+async def test_what_was_returned_is_drafted_again_for_those_it_did_not_reach(site, house):
+    clerk = await site.visitor(CLERK)
+    draft = await begun(clerk)
+    await saved(clerk, draft, numbered(129), "H37.04", "H37.61")
+    await upload(clerk, draft, ("a.pdf", letter()))
+    done = await issued(clerk, draft, confirmed="1")
+    place = done.location.removeprefix("/console")
+    document = place.removeprefix("/outgoing/")
+
+    async def returned():
+        rows = await house.gateway.ledger.all("deliveries", consignment_id=document)
+        return [r for r in rows if r["agency"] == "H37.04" and r["state"] == "returned"]
+
+    async def arrived():
+        return [
+            i
+            for i in (await house.call("GET", "/inbox", "stc"))[1]["items"]
+            if i["code"] == "129/SNV-VP"
+        ]
+
+    (item,) = await house.until(arrived)
+    said = {"code": "02", "reason": "Thiếu phụ lục"}
+    await house.call("POST", f"/inbox/{item['id']}/confirm", "stc")
+    assert (await house.call("POST", f"/inbox/{item['id']}/status", "stc", json=said))[0] == 200
+    await house.until(returned)
+    page = await clerk.get(place)
+    assert "Thiếu phụ lục" in page.words
+    assert "Sở Tài chính" in (await clerk.get("/outgoing?tab=returned")).words
+    again = (await clerk.post(f"{place}/copy")).location.removeprefix("/console")
+    page = await clerk.get(again)
+    assert "Nơi nhận (1)" in page.words
+    # The same text again is no new document; with its annex it is the next version of this one.
+    await saved(clerk, again, numbered(129), "H37.04")
+    await upload(clerk, again, ("phu-luc.pdf", twice()))
+    done = await issued(clerk, again, confirmed="1")
+    assert done.status == 303, done.words
+    assert "/outgoing/0" in done.location
+    row = await house.row("consignment", id=done.location.rpartition("/")[2])
+    assert row["version"] == 2
+    mine = await clerk.get("/outgoing/drafts?tab=mine")
+    assert "129/SNV-VP" in mine.words
+    drafts = await house.gateway.ledger.all("drafts_mine", account_id="a-lan", before="z", limit=50)
+    assert {d["form"] for d in drafts if d["state"] == "sent"} == {"{}"}

@@ -99,12 +99,12 @@ class Drafting:
         draft = await self._mine(visit)
         if draft.state is DraftState.SENT:
             return See(f"{BASE}/outgoing/{draft.consignment_id}")
-        await self._seen(visit, draft)
         return await self._form(visit, draft, query=visit.query("q")[:200])
 
     async def _form(
         self, visit: Visit, draft: Draft, *, query: str = "", fault: Say | None = None
     ) -> Shown:
+        await self._seen(visit, draft)
         may_send = visit.me.may(Right.SEND, draft.agency)
         return Shown(
             "draft-edit.html.j2",
@@ -162,9 +162,11 @@ class Drafting:
                 codes = [r.code for r in draft.recipients]
                 await self.drafts.put_group(draft.agency, name, codes, by=visit.me)
             return See(here, Say("Đã lưu nhóm nơi nhận.", "The group was kept.") if name else None)
+        if do == "drop-group":
+            await self.drafts.put_group(draft.agency, what, (), by=visit.me)
+            return See(here, Say("Đã bỏ nhóm nơi nhận.", "The group was taken away."))
         query = visit.text("q")[:200]
         if query and do in {"", "save", "find"}:
-            await self._seen(visit, draft)
             return await self._form(visit, draft, query=query)
         quiet = do in {"add", "remove", "replace", "group", "recent"}
         place = f"{here}#recipients" if quiet else here
@@ -262,10 +264,10 @@ class Drafting:
         draft = await self._mine(visit)
         if draft.state is DraftState.SENT:
             return See(f"{BASE}/outgoing/{draft.consignment_id}")
-        await self._seen(visit, draft)
         return await self._checked(visit, draft)
 
     async def _checked(self, visit: Visit, draft: Draft, fault: Say | None = None) -> Shown:
+        await self._seen(visit, draft)
         return Shown(
             "draft-check.html.j2",
             {

@@ -6,6 +6,7 @@ exist for that person, and every view leaves its audit entry before anything is 
 
 import asyncio
 import json
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -13,6 +14,7 @@ from typing import Final
 from gateway.console import files
 from gateway.console.pages import (
     BASE,
+    READS,
     Answer,
     ForbiddenError,
     Group,
@@ -53,6 +55,10 @@ TABS: Final = {
     "recalled": Say("Đã thu hồi", "Recalled"),
     "other-means": Say("Không liên thông", "Not connected"),
 }
+
+WAYS: Final = 30
+"""Recipients on one page of a document."""
+_FIRST: Final = {"bad": 0, "doubt": 1}
 
 Panel = Callable[[Visit, SentDocument], Awaitable[Shown | None]]
 """Another section's part of the document page: a template that reads its values from `v`."""
@@ -131,10 +137,17 @@ class Outgoing:
         shown = await self.sent.document(document_id)
         verification = await self.sent.verification(document_id)
         panels = [await panel(visit, shown) for panel in self.panels]
+        skip = int(text) if (text := visit.query("skip")).isdecimal() and len(text) < 6 else 0
+        # What needs somebody stands first, whatever the number of recipients.
+        ways = sorted(shown.ways, key=lambda w: (_FIRST.get(w.tone, 2), not w.follow_up))
         return Shown(
             "outgoing-document.html.j2",
             {
                 "sent": shown,
+                "ways": ways[skip : skip + WAYS],
+                "counts": Counter(w.state for w in shown.ways),
+                "fewer": f"?skip={max(0, skip - WAYS)}" if skip else "",
+                "more": f"?skip={skip + WAYS}" if len(ways) > skip + WAYS else "",
                 "doc": shown.document,
                 "header": shown.document["header"],
                 "view": await files.panel(visit, self.studio, verification, shown.document),
@@ -264,12 +277,14 @@ class Outgoing:
             Page("GET", "/outgoing", "outgoing", self.listing, Right.READ),
             Page("GET", "/outgoing/late", "outgoing-late", self.late, Right.READ),
             Page("GET", "/outgoing/late/mine", "outgoing-late-mine", self.my_late, Right.DRAFT),
-            Page("GET", one, "outgoing-document", self.document),
-            Page("GET", f"{one}/receipts", "outgoing-receipts", self.receipts),
-            Page("GET", f"{one}/verification", "outgoing-report", self.report),
-            Page("GET", file, "outgoing-file", self.file),
-            Page("GET", f"{file}/view", "outgoing-view", self.view),
-            Page("GET", file + r"/pages/{page:\d{1,4}}.png", "outgoing-picture", self.picture),
+            Page("GET", one, "outgoing-document", self.document, READS),
+            Page("GET", f"{one}/receipts", "outgoing-receipts", self.receipts, READS),
+            Page("GET", f"{one}/verification", "outgoing-report", self.report, READS),
+            Page("GET", file, "outgoing-file", self.file, READS),
+            Page("GET", f"{file}/view", "outgoing-view", self.view, READS),
+            Page(
+                "GET", file + r"/pages/{page:\d{1,4}}.png", "outgoing-picture", self.picture, READS
+            ),
             Page("POST", f"{one}/resend", "outgoing-resend", self.resend, Right.SEND, takes="form"),
             Page("POST", f"{one}/copy", "outgoing-copy", self.copy, Right.DRAFT, takes="form"),
         )

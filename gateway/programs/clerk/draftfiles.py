@@ -5,7 +5,7 @@ at once (SEC-01), as at every other door. A crash leaves blobs no row names, whi
 go.
 """
 
-from gateway.domain.drafting import Recipient, header_of
+from gateway.domain.drafting import header_of
 from gateway.domain.envelope import Header
 from gateway.domain.finding import Finding, errors
 from gateway.errors import Reason, RejectedError
@@ -76,8 +76,8 @@ async def set_apart(context: Context, agency: str, read: ReadPacket) -> None:
     await quarantine.shut_away(context, caller_of(agency), read)
 
 
-def from_header(header: Header) -> tuple[dict[str, str], tuple[Recipient, ...]]:
-    """Return the form and the recipients a header was made of: a document to be drafted again."""
+def from_header(header: Header) -> dict[str, str]:
+    """Return the form a header was made of: a document to be drafted again."""
     signer, answered = header.signer, header.response_for[:1]
     form = {
         "document_id": header.document_id,
@@ -99,8 +99,7 @@ def from_header(header: Header) -> tuple[dict[str, str], tuple[Recipient, ...]]:
         "reply_code": answered[0].code if answered else "",
         "reply_date": _text(answered[0].promulgation_date) if answered else "",
     }
-    recipients = tuple(Recipient(r.organ_id, r.organ_name) for r in header.recipients)
-    return {name: value for name, value in form.items() if value}, recipients
+    return {name: value for name, value in form.items() if value}
 
 
 def _text(value: object) -> str:

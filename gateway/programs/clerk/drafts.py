@@ -10,6 +10,7 @@ whoever presses again gets the very same document: it is issued once.
 """
 
 from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 from gateway.codec.edxml import envelope_from_json
@@ -23,6 +24,7 @@ from gateway.domain.drafting import (
     clean_form,
     read_fields,
 )
+from gateway.domain.lifecycle import ConsignmentState, DeliveryState
 from gateway.domain.machine import IllegalTransitionError
 from gateway.domain.moments import to_text
 from gateway.domain.paper import paper_rule
@@ -71,6 +73,17 @@ _RECENT_DRAFTS: Final = 20
 _RECENT: Final = 15
 _LAST: Final = "\U0010ffff"
 _MOST_URGENT: Final = 9
+_NO_TEXT: Final = {"form": "{}", "files": "[]"}
+_NAMING: Final = ("code_number", "code_notation", "promulgation_date")
+"""A document of another number or date is another document (DID-05)."""
+_SEND_AGAIN: Final = frozenset(
+    {
+        DeliveryState.RETURNED.value,
+        DeliveryState.FAILED.value,
+        DeliveryState.CANCELLED.value,
+        DeliveryState.RECALLED.value,
+    }
+)
 
 
 class LedgerDrafts:
@@ -108,8 +121,24 @@ class LedgerDrafts:
         rows = await self._context.ledger.all(
             "drafts_mine", account_id=person.account_id, before=after or _LAST, limit=PAGE
         )
-        found = tuple(map(draft_of, rows))
+        found = await self._with_sent([draft_of(r) for r in rows])
         return DraftPage(found, rows[-1]["id"] if len(rows) == PAGE else "")
+
+    async def _with_sent(self, drafts: Sequence[Draft]) -> tuple[Draft, ...]:
+        """Return drafts, those issued with what their documents say: they keep no text."""
+        ids = dumps([d.consignment_id for d in drafts if d.consignment_id])
+        rows = await self._context.ledger.all("consignments_of_many", ids=ids)
+        said = {
+            r["id"]: {
+                "code_number": r["code_number"],
+                "code_notation": r["code_notation"],
+                "subject": r["subject"],
+                "urgency": str(r["urgency"]),
+            }
+            for r in rows
+            if r["state"] != ConsignmentState.QUARANTINED.value
+        }
+        return tuple(replace(d, form=said.get(d.consignment_id or "", d.form)) for d in drafts)
 
     async def of_document(self, consignment_id: str) -> Draft | None:
         """Return the draft a document was."""
@@ -168,12 +197,20 @@ class LedgerDrafts:
         if row is None or row["sender"] != agency or row["state"] == "quarantined":
             raise RejectedError(Reason.NOT_FOUND)
         envelope = envelope_from_json(loads(row["envelope"]))
-        form, recipients = draftfiles.from_header(envelope.header)
+        form = draftfiles.from_header(envelope.header)
+        # DID-07: the same identifier may go again, with other content, to whom it did not reach.
+        recipients = tuple(
+            Recipient(d["agency"], d["name"])
+            for d in await self._context.ledger.all("deliveries", consignment_id=consignment_id)
+            if d["state"] in _SEND_AGAIN
+        )
         files = [
             DraftFile(a.name, a.sha256, a.size_bytes, a.content_type)
             for a in envelope.attachments
             if await self._context.blobs.has(a.sha256)
         ]
+        if not recipients:  # for others, or anew: it is a document of its own
+            form.pop("document_id", None)
         return form, recipients, tuple(files)
 
     async def save(
@@ -188,7 +225,9 @@ class LedgerDrafts:
         """Keep fields and recipients as typed."""
         draft = await self._at(draft_id, revision)
         kept = clean_form(form)
-        if "document_id" in draft.form:  # not typed: it came with the document drafted again
+        kept.pop("document_id", None)
+        same = all(kept.get(k) == draft.form.get(k) for k in _NAMING)
+        if same and "document_id" in draft.form:  # it came with the document drafted again
             kept["document_id"] = draft.form["document_id"]
         columns = {
             "form": dumps(kept),
@@ -254,8 +293,8 @@ class LedgerDrafts:
     async def drop(self, draft_id: str, revision: int, *, by: Person) -> None:
         """Give it up; its files are let go."""
         draft = await self._at(draft_id, revision)
-        gone = [Delete("blob_ref", {"sha256": f.sha256, "owner": draft_id}) for f in draft.files]
-        await self._change(draft, DraftEvent.DROPPED, by, "draft-dropped", *gone)
+        gone = self._let_go(draft)
+        await self._change(draft, DraftEvent.DROPPED, by, "draft-dropped", *gone, **_NO_TEXT)
 
     # ------------------------------------------------------------ (2)…(4) the release
 
@@ -326,8 +365,8 @@ class LedgerDrafts:
         header = draft_header(self._context, self._policy, draft)
         read = await packet_of(self._context, header, draft.files)
         await draftfiles.set_apart(self._context, draft.agency, read)
-        gone = [Delete("blob_ref", {"sha256": f.sha256, "owner": draft.id}) for f in draft.files]
-        empty = {"form": "{}", "recipients": "[]", "files": "[]"}
+        empty = {**_NO_TEXT, "recipients": "[]"}
+        gone = self._let_go(draft)
         await self._change(draft, DraftEvent.DROPPED, by, "draft-set-apart", *gone, **empty)
 
     async def _submit(self, draft: Draft) -> str | None:
@@ -341,7 +380,7 @@ class LedgerDrafts:
         except RejectedError as exc:
             if exc.reason is Reason.IN_FLIGHT:
                 return None
-            await self._refused(draft)
+            await self._refused(draft, secret=exc.reason is Reason.SECRECY)
             raise
         await self._sent(draft, accepted.id)
         return accepted.id
@@ -350,16 +389,28 @@ class LedgerDrafts:
         for file in files:
             yield FormFile(file.name, file.content_type, self._context.blobs.stream(file.sha256))
 
-    async def _refused(self, draft: Draft) -> None:
-        """Open it again, under another key: what was refused was not this document's last word."""
-        change = step(draft, DraftEvent.REFUSED, self._context.clock.now(), released_as="")
-        await self._context.ledger.commit(ChangeSet(rows=(change,)))
+    async def _refused(self, draft: Draft, *, secret: bool) -> None:
+        """Open it again, under another key: what was refused was not this document's last word.
+
+        SEC-01: of what the door set apart nothing stays here.
+        """
+        now = self._context.clock.now()
+        empty = {**_NO_TEXT, "recipients": "[]"} if secret else {}
+        change = step(draft, DraftEvent.REFUSED, now, released_as="", **empty)
+        gone = self._let_go(draft) if secret else ()
+        await self._context.ledger.commit(ChangeSet(rows=(change, *gone)))
+
+    def _let_go(self, draft: Draft) -> tuple[Delete, ...]:
+        return tuple(
+            Delete("blob_ref", {"sha256": f.sha256, "owner": draft.id}) for f in draft.files
+        )
 
     async def _sent(self, draft: Draft, consignment_id: str) -> None:
         context, now = self._context, self._context.clock.now()
         rows: list[Change] = [
-            step(draft, DraftEvent.ACCEPTED, now, consignment_id=consignment_id),
-            *(Delete("blob_ref", {"sha256": f.sha256, "owner": draft.id}) for f in draft.files),
+            # The document says it from now on, as long as it may: a draft keeps no second copy.
+            step(draft, DraftEvent.ACCEPTED, now, consignment_id=consignment_id, **_NO_TEXT),
+            *self._let_go(draft),
         ]
         type_name = draft.form.get("type_name", "")
         for recipient in draft.recipients:
