@@ -19,6 +19,9 @@ from gateway.domain.access import EVERYWHERE, Person, Right
 BASE: Final = "/console"
 SIGN_IN: Final = f"{BASE}/sign-in"
 
+READS: Final = (Right.READ, Right.READ_OWN)
+"""Rights of a page about one document; its handler asks again for that document."""
+
 Lang = Literal["vi", "en"]
 
 

@@ -38,6 +38,9 @@ DAYS: Final = (
 
 Work = Callable[[Timekeeping, Visit], Awaitable[Answer]]
 
+_ALL: Final = Right.CONFIGURE
+_HOURS: Final = (Right.CONFIGURE, Right.OFFICE_HOURS)
+
 
 def section(times: Timekeeping) -> Section:
     """Return the section."""
@@ -48,14 +51,15 @@ def section(times: Timekeeping) -> Section:
     return Section(
         pages=(
             Page("GET", PATH, "calendar", bound(_show)),
-            Page("POST", f"{PATH}/day", "calendar-day", bound(_day), takes="form"),
-            Page("POST", f"{PATH}/year", "calendar-year", bound(_year), takes="form"),
-            Page("POST", f"{PATH}/hours", "office-hours", bound(_hours), takes="form"),
+            Page("POST", f"{PATH}/day", "calendar-day", bound(_day), _ALL, takes="form"),
+            Page("POST", f"{PATH}/year", "calendar-year", bound(_year), _ALL, takes="form"),
+            Page("POST", f"{PATH}/hours", "office-hours", bound(_hours), _HOURS, takes="form"),
             Page(
                 "POST",
                 f"{PATH}/hours/{{id}}",
                 "office-hours-change",
                 bound(_change_hours),
+                _HOURS,
                 takes="form",
             ),
         ),

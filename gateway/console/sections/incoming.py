@@ -11,7 +11,16 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from gateway.console import files
-from gateway.console.pages import BASE, Answer, Page, Say, See, Shown, Visit
+from gateway.console.pages import (
+    BASE,
+    READS,
+    Answer,
+    Page,
+    Say,
+    See,
+    Shown,
+    Visit,
+)
 from gateway.console.sections import incomingwords as words
 from gateway.domain.access import Right
 from gateway.domain.refusals import REFUSALS
@@ -257,7 +266,7 @@ class Incoming:
         return (
             Page("GET", "/incoming", "incoming", self.listing, Right.READ),
             Page("GET", "/incoming/mine", "incoming-mine", self.mine, process),
-            Page("GET", one, "incoming-document", self.document),
+            Page("GET", one, "incoming-document", self.document, READS),
             Page("POST", f"{one}/accept", "incoming-accept", self.accept, receive, takes="form"),
             Page("POST", f"{one}/refuse", "incoming-refuse", self.refuse, receive, takes="form"),
             Page("POST", f"{one}/assign", "incoming-assign", self.assign, process, takes="form"),

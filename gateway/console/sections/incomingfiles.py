@@ -7,7 +7,13 @@ import json
 from dataclasses import dataclass
 
 from gateway.console import files
-from gateway.console.pages import Answer, Page, Shown, Visit
+from gateway.console.pages import (
+    READS,
+    Answer,
+    Page,
+    Shown,
+    Visit,
+)
 from gateway.console.sections.incoming import ROOT, Means
 from gateway.console.transfers import download, saved
 from gateway.errors import Reason, RejectedError
@@ -88,12 +94,14 @@ class IncomingFiles:
         one = "/incoming/{id}"
         file = one + r"/files/{index:\d{1,4}}"
         return (
-            Page("GET", file, "incoming-file", self.file),
-            Page("GET", f"{file}/view", "incoming-view", self.view),
-            Page("GET", file + r"/pages/{page:\d{1,4}}.png", "incoming-picture", self.picture),
-            Page("GET", f"{one}/packet", "incoming-packet", self.packet),
-            Page("GET", f"{one}/verification", "incoming-report", self.report),
-            Page("GET", f"{one}/receipts", "incoming-receipts", self.receipts),
+            Page("GET", file, "incoming-file", self.file, READS),
+            Page("GET", f"{file}/view", "incoming-view", self.view, READS),
+            Page(
+                "GET", file + r"/pages/{page:\d{1,4}}.png", "incoming-picture", self.picture, READS
+            ),
+            Page("GET", f"{one}/packet", "incoming-packet", self.packet, READS),
+            Page("GET", f"{one}/verification", "incoming-report", self.report, READS),
+            Page("GET", f"{one}/receipts", "incoming-receipts", self.receipts, READS),
         )
 
 
