@@ -1,15 +1,10 @@
-"""drafts: documents prepared by form, and their release through the front door.
+"""drafts: documents prepared by form, until they are issued (`releasing`) or dropped.
 
-1. fields, recipients, files are kept as they are typed and uploaded; 2. the release looks at all of
-it, records who issues it as what (SIG-01…SIG-07) and marks the draft as being issued; 3. the front
-door takes it under a key of the draft and its revision; 4. the draft is sent, and what is owed on
-paper is a thing to do.
-
-A crash before 2 leaves the draft as it was; between 2 and 4 it stands as "being issued", and
-whoever presses again gets the very same document: it is issued once.
+Promises: fields, recipients and files are kept as they are typed and uploaded, whatever is wrong
+with them; nobody overwrites what another typed. A crash leaves the draft as it was.
 """
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
@@ -17,7 +12,6 @@ from gateway.codec.edxml import envelope_from_json
 from gateway.domain.access import Person
 from gateway.domain.directory import AgencyStatus
 from gateway.domain.drafting import (
-    OPEN_STATES,
     DraftEvent,
     DraftState,
     Recipient,
@@ -25,55 +19,43 @@ from gateway.domain.drafting import (
     read_fields,
 )
 from gateway.domain.lifecycle import ConsignmentState, DeliveryState
-from gateway.domain.machine import IllegalTransitionError
 from gateway.domain.moments import to_text
-from gateway.domain.paper import paper_rule
 from gateway.errors import Reason, RejectedError
 from gateway.ports import (
     AgencyRow,
     Change,
     ChangeSet,
-    Conflict,
     Delete,
     FormFile,
     FrontDoor,
     Insert,
     Packet,
     Row,
-    SubmitOptions,
-    Update,
 )
 from gateway.ports.clerk_send import Check, Draft, DraftFile, DraftPage, RecipientGroup
-from gateway.programs.acceptance import CONSOLE
-from gateway.programs.catalogue import today, whois
+from gateway.programs.catalogue import today
 from gateway.programs.clerk import draftfiles
+from gateway.programs.clerk.circles import Circles
+from gateway.programs.clerk.draftbook import NO_TEXT, DraftBook, let_go
 from gateway.programs.clerk.draftcheck import (
     ClerkPolicy,
-    caller_of,
     check,
-    draft_header,
-    packet_of,
 )
 from gateway.programs.clerk.draftrows import (
     changed_meanwhile,
     draft_of,
     files_text,
     recipients_text,
-    step,
 )
 from gateway.programs.clerk.marks import audited
+from gateway.programs.clerk.releasing import Releasing
 from gateway.programs.context import Context
 from gateway.programs.rows import dumps, keep, loads
-from gateway.programs.todos import PAPER, todo_row
-from gateway.rules.release import Release, ReleasedAs
 
 PAGE: Final = 50
 _RACES: Final = 8
-_RECENT_DRAFTS: Final = 20
-_RECENT: Final = 15
 _LAST: Final = "\U0010ffff"
 _MOST_URGENT: Final = 9
-_NO_TEXT: Final = {"form": "{}", "files": "[]"}
 _NAMING: Final = ("code_number", "code_notation", "promulgation_date")
 """A document of another number or date is another document (DID-05)."""
 _SEND_AGAIN: Final = frozenset(
@@ -91,17 +73,16 @@ class LedgerDrafts:
 
     def __init__(self, context: Context, door: FrontDoor, policy: ClerkPolicy) -> None:
         self._context = context
-        self._door = door
         self._policy = policy
+        self._book = DraftBook(context)
+        self._releasing = Releasing(context, door, policy, self._book)
+        self._circles = Circles(context, door)
 
     # ------------------------------------------------------------ reading
 
     async def get(self, draft_id: str) -> Draft:
         """Return one draft."""
-        row = await self._context.ledger.one("draft", id=draft_id)
-        if row is None:
-            raise RejectedError(Reason.NOT_FOUND)
-        return draft_of(row)
+        return await self._book.get(draft_id)
 
     async def of_agency(self, agency: str, state: DraftState, *, after: str) -> DraftPage:
         """Return a page of an agency's drafts, urgent ones first."""
@@ -223,7 +204,7 @@ class LedgerDrafts:
         by: Person,
     ) -> Draft:
         """Keep fields and recipients as typed."""
-        draft = await self._at(draft_id, revision)
+        draft = await self._book.at(draft_id, revision)
         kept = clean_form(form)
         kept.pop("document_id", None)
         same = all(kept.get(k) == draft.form.get(k) for k in _NAMING)
@@ -238,11 +219,11 @@ class LedgerDrafts:
             draft.recipients
         ) == recipients_text(recipients):
             return draft
-        return await self._change(draft, DraftEvent.CHANGED, by, "", **columns)
+        return await self._book.change(draft, DraftEvent.CHANGED, by, "", **columns)
 
     async def add_file(self, draft_id: str, file: FormFile, *, by: Person) -> Draft:
         """Take a file and look at it."""
-        draft = await self._open(draft_id)
+        draft = await self._book.open(draft_id)
         taken = await draftfiles.take(self._context, draft, file)
         return await self._files(draft_id, by, taken, add=True)
 
@@ -252,14 +233,14 @@ class LedgerDrafts:
 
     async def move_file(self, draft_id: str, sha256: str, *, by: Person) -> Draft:
         """Make a file the main document."""
-        draft = await self._open(draft_id)
+        draft = await self._book.open(draft_id)
         files = sorted(draft.files, key=lambda f: f.sha256 != sha256)
-        return await self._change(draft, DraftEvent.CHANGED, by, "", files=files_text(files))
+        return await self._book.change(draft, DraftEvent.CHANGED, by, "", files=files_text(files))
 
     async def _files(self, draft_id: str, by: Person, one: DraftFile, *, add: bool) -> Draft:
         """Add or take out a file; uploads beside one another all count."""
         for _ in range(_RACES):
-            draft = await self._open(draft_id)
+            draft = await self._book.open(draft_id)
             others = [f for f in draft.files if f.sha256 != one.sha256]
             there = len(others) < len(draft.files)
             if there == add:
@@ -271,7 +252,7 @@ class LedgerDrafts:
                 else Delete("blob_ref", {"sha256": one.sha256, "owner": draft_id})
             )
             try:
-                return await self._change(draft, DraftEvent.CHANGED, by, "", more, files=files)
+                return await self._book.change(draft, DraftEvent.CHANGED, by, "", more, files=files)
             except RejectedError as exc:
                 if exc.reason is not Reason.CONFLICT:
                     raise
@@ -279,231 +260,48 @@ class LedgerDrafts:
 
     async def mark_ready(self, draft_id: str, revision: int, *, by: Person) -> Draft:
         """Hand it to the clerk (SND-07)."""
-        draft = await self._at(draft_id, revision)
+        draft = await self._book.at(draft_id, revision)
         at = to_text(self._context.clock.now())
         columns = {"ready_by": by.login, "ready_at": at, "note": ""}
-        return await self._change(draft, DraftEvent.MARKED_READY, by, "draft-ready", **columns)
+        return await self._book.change(draft, DraftEvent.MARKED_READY, by, "draft-ready", **columns)
 
     async def send_back(self, draft_id: str, revision: int, note: str, *, by: Person) -> Draft:
         """Hand it back to the drafter."""
-        draft = await self._at(draft_id, revision)
+        draft = await self._book.at(draft_id, revision)
         columns = {"ready_by": "", "ready_at": None, "note": note[:1000]}
-        return await self._change(draft, DraftEvent.SENT_BACK, by, "draft-sent-back", **columns)
+        return await self._book.change(
+            draft, DraftEvent.SENT_BACK, by, "draft-sent-back", **columns
+        )
 
     async def drop(self, draft_id: str, revision: int, *, by: Person) -> None:
         """Give it up; its files are let go."""
-        draft = await self._at(draft_id, revision)
-        gone = self._let_go(draft)
-        await self._change(draft, DraftEvent.DROPPED, by, "draft-dropped", *gone, **_NO_TEXT)
+        draft = await self._book.at(draft_id, revision)
+        gone = let_go(draft)
+        await self._book.change(draft, DraftEvent.DROPPED, by, "draft-dropped", *gone, **NO_TEXT)
 
-    # ------------------------------------------------------------ (2)…(4) the release
+    # ------------------------------------------------------------ others' work
 
     async def release(
         self, draft_id: str, revision: int, *, confirmed: bool, by: Person
     ) -> str | None:
-        """Issue it, once."""
-        draft = await self.get(draft_id)
-        if draft.state is DraftState.SENT:
-            return draft.consignment_id
-        if draft.state in OPEN_STATES:
-            if draft.revision != revision:
-                raise changed_meanwhile()
-            draft = await self._begin(draft, by, confirmed=confirmed)
-        if draft.state is DraftState.SENT:
-            return draft.consignment_id
-        if draft.state is not DraftState.SENDING:
-            raise IllegalTransitionError("draft", draft.state, DraftEvent.RELEASE_BEGAN)
-        return await self._submit(draft)
-
-    async def _begin(self, draft: Draft, by: Person, *, confirmed: bool) -> Draft:
-        """Record who issues it as what; nothing has left yet."""
-        found = await self.check(draft)
-        await self._must_be_fit(draft, found.release, by, confirmed=confirmed)
-        now = self._context.clock.now()
-        # SIG-02, F08: who decided to send it for reference all the same, and what it lacked.
-        rows = audited(
-            self._context.ids,
-            now,
-            by,
-            f"draft-released-as-{found.release.may.value}",
-            f"draft:{draft.id}",
-            agency=draft.agency,
-            legal_class=found.legal_class,
-            rules=sorted({f.rule for f in found.release.lacks}),
-        )
-        change = step(
-            draft,
-            DraftEvent.RELEASE_BEGAN,
-            now,
-            revision=draft.revision,
-            sent_by=by.login,
-            released_as=found.release.may.value,
-        )
-        result = await self._context.ledger.commit(ChangeSet(rows=(change, *rows)))
-        after = await self.get(draft.id)
-        if isinstance(result, Conflict) and after.state in OPEN_STATES:
-            raise changed_meanwhile()
-        return after
-
-    async def _must_be_fit(
-        self, draft: Draft, found: Release, by: Person, *, confirmed: bool
-    ) -> None:
-        if any(f.rule == "SEC-01" for f in found.errors):
-            await self._set_apart(draft, by)
-            raise RejectedError(Reason.SECRECY, findings=found.errors)
-        if found.may is ReleasedAs.NOT:
-            raise RejectedError(Reason.RULES_BROKEN, findings=(*found.errors, *found.lacks))
-        if found.may is ReleasedAs.REFERENCE and not confirmed:
-            raise RejectedError(
-                Reason.RULES_BROKEN,
-                "Without the right signatures it goes out for information only: confirm that",
-                findings=found.lacks,
-            )
-
-    async def _set_apart(self, draft: Draft, by: Person) -> None:
-        """SEC-01: what shows a secrecy mark is kept apart, and no draft any more."""
-        header = draft_header(self._context, self._policy, draft)
-        read = await packet_of(self._context, header, draft.files)
-        await draftfiles.set_apart(self._context, draft.agency, read)
-        empty = {**_NO_TEXT, "recipients": "[]"}
-        gone = self._let_go(draft)
-        await self._change(draft, DraftEvent.DROPPED, by, "draft-set-apart", *gone, **empty)
-
-    async def _submit(self, draft: Draft) -> str | None:
-        header = draft_header(self._context, self._policy, draft)
-        key = f"draft:{draft.id}:{draft.revision}"
-        options = SubmitOptions(via=CONSOLE, idempotency_key=key)
-        files = self._form_files(draft.files)
-        try:
-            caller = caller_of(draft.agency)
-            accepted = await self._door.submit_form(caller, header, files, options)
-        except RejectedError as exc:
-            if exc.reason is Reason.IN_FLIGHT:
-                return None
-            await self._refused(draft, secret=exc.reason is Reason.SECRECY)
-            raise
-        await self._sent(draft, accepted.id)
-        return accepted.id
-
-    async def _form_files(self, files: Sequence[DraftFile]) -> AsyncIterator[FormFile]:
-        for file in files:
-            yield FormFile(file.name, file.content_type, self._context.blobs.stream(file.sha256))
-
-    async def _refused(self, draft: Draft, *, secret: bool) -> None:
-        """Open it again, under another key: what was refused was not this document's last word.
-
-        SEC-01: of what the door set apart nothing stays here.
-        """
-        now = self._context.clock.now()
-        empty = {**_NO_TEXT, "recipients": "[]"} if secret else {}
-        change = step(draft, DraftEvent.REFUSED, now, released_as="", **empty)
-        gone = self._let_go(draft) if secret else ()
-        await self._context.ledger.commit(ChangeSet(rows=(change, *gone)))
-
-    def _let_go(self, draft: Draft) -> tuple[Delete, ...]:
-        return tuple(
-            Delete("blob_ref", {"sha256": f.sha256, "owner": draft.id}) for f in draft.files
-        )
-
-    async def _sent(self, draft: Draft, consignment_id: str) -> None:
-        context, now = self._context, self._context.clock.now()
-        rows: list[Change] = [
-            # The document says it from now on, as long as it may: a draft keeps no second copy.
-            step(draft, DraftEvent.ACCEPTED, now, consignment_id=consignment_id, **_NO_TEXT),
-            *self._let_go(draft),
-        ]
-        type_name = draft.form.get("type_name", "")
-        for recipient in draft.recipients:
-            rule = paper_rule(self._policy.paper, recipient.code, type_name)
-            if rule is not None:  # SND-06 (S003 art 6.5)
-                who = whois(context, recipient.code)
-                rows.append(
-                    todo_row(
-                        context.ids,
-                        draft.agency,
-                        PAPER,
-                        f"{consignment_id}/{who.canonical}",
-                        now,
-                        document=consignment_id,
-                        urgency=int(read_fields(draft.form).urgency),
-                        agency=who.canonical,
-                        name=who.name or recipient.name,
-                        why=rule.purpose or rule.source,
-                    )
-                )
-        await context.ledger.commit(ChangeSet(rows=tuple(rows)))  # a conflict: done by another
-
-    # ------------------------------------------------------------ changes
-
-    async def _open(self, draft_id: str) -> Draft:
-        draft = await self.get(draft_id)
-        if draft.state not in OPEN_STATES:
-            raise IllegalTransitionError("draft", draft.state, DraftEvent.CHANGED)
-        return draft
-
-    async def _at(self, draft_id: str, revision: int) -> Draft:
-        draft = await self._open(draft_id)
-        if draft.revision != revision:
-            raise changed_meanwhile()
-        return draft
-
-    async def _change(
-        self, draft: Draft, what: DraftEvent, by: Person, action: str, *more: Change, **columns: Any
-    ) -> Draft:
-        now = self._context.clock.now()
-        rows: list[Change] = [step(draft, what, now, **columns), *more]
-        if action:
-            target = f"draft:{draft.id}"
-            rows += audited(self._context.ids, now, by, action, target, agency=draft.agency)
-        result = await self._context.ledger.commit(ChangeSet(rows=tuple(rows)))
-        if isinstance(result, Conflict):
-            raise changed_meanwhile()
-        return await self.get(draft.id)
-
-    # ------------------------------------------------------------ recipients
+        """Issue it, once; see `Releasing`."""
+        return await self._releasing.release(draft_id, revision, confirmed=confirmed, by=by)
 
     async def find(self, text: str, *, limit: int = 12) -> Sequence[AgencyRow]:
         """Return whom a text may mean."""
-        return await self._door.find_agencies(text, limit=limit, closed=True)
+        return await self._circles.find(text, limit=limit)
 
     async def recent(self, agency: str) -> Sequence[Recipient]:
         """Return whom an agency sent to lately."""
-        rows = await self._context.ledger.all(
-            "drafts_sent_last", agency=agency, limit=_RECENT_DRAFTS
-        )
-        found: dict[str, Recipient] = {}
-        for row in rows:
-            for recipient in draft_of(row).recipients:
-                found.setdefault(recipient.code, recipient)
-        return list(found.values())[:_RECENT]
+        return await self._circles.recent(agency)
 
     async def groups(self, agency: str) -> Sequence[RecipientGroup]:
         """Return an agency's groups of recipients."""
-        rows = await self._context.ledger.all("recipient_groups", agency=agency)
-        return [RecipientGroup(r["id"], r["name"], tuple(loads(r["codes"]))) for r in rows]
+        return await self._circles.groups(agency)
 
     async def put_group(self, agency: str, name: str, codes: Sequence[str], *, by: Person) -> None:
         """Keep a group under a name; no codes: take it away."""
-        context, now = self._context, self._context.clock.now()
-        name = name.strip()[:100]
-        if not name:
-            raise RejectedError(Reason.BAD_REQUEST, "a group needs a name")
-        where = {"agency": agency, "name": name}
-        columns = {
-            "codes": dumps(list(dict.fromkeys(codes))),
-            "changed_by": by.login,
-            "changed_at": to_text(now),
-        }
-        rows: list[Change] = [Delete("recipient_group", where)]
-        if codes:
-            fresh = Insert(
-                "recipient_group", {"id": context.ids.new(), **where, **columns}, ignore=True
-            )
-            rows = [fresh, Update("recipient_group", where, columns)]
-        marks = audited(
-            context.ids, now, by, "recipient-group-changed", f"agency:{agency}", agency=agency
-        )
-        await context.ledger.commit(ChangeSet(rows=(*rows, *marks)))
+        await self._circles.put_group(agency, name, codes, by=by)
 
 
 # ---------------------------------------------------------------- cursors: urgent first
