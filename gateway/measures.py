@@ -52,6 +52,8 @@ scanned_s = _histogram("scan_seconds", "Time to scan one file for malware", _QUI
 verifier_killed = _counter("verifier_killed", "Verifier processes killed", "reason")
 verdict_changes = _counter("verdict_changes", "Verdicts that changed later", "before", "after")
 webhook_calls = _counter("webhook_calls", "Webhook messages by what became of them", "outcome")
+alerts = Gauge("vanlien_alerts", "Alerts that stand", ("kind", "state"), registry=REGISTRY)
+alerts_told = _counter("alerts_told", "Letters and messages about alerts", "way", "outcome")
 clock_warnings = _counter("clock_warnings", "Times the clock was doubted", "state")
 standing = Gauge("vanlien_standing_warning", "Standing warnings", ("what",), registry=REGISTRY)
 alarms = _counter("alarms", "Broken invariants and damage", "what")

@@ -653,6 +653,27 @@ def webhook_paused(*, webhook_id: str, why: str) -> None:
     _error("webhook_paused", facts)
 
 
+def alerts_standing(*, counts: Mapping[tuple[str, str], int]) -> None:
+    """How many alerts of the watch stand, by kind and state; only the metric, it comes often."""
+    measures.alerts.clear()
+    for (kind, state), count in counts.items():
+        measures.alerts.labels(kind, state).set(count)
+
+
+def alert_told(*, way: str, alerts: int) -> None:
+    """Somebody was told of alerts, or sent the digest of a day."""
+    facts = locals()
+    measures.of(measures.alerts_told, way, "told").inc()
+    _info("alert_told", facts)
+
+
+def alert_not_told(*, way: str, reason: str, final: bool) -> None:
+    """Somebody could not be told; tried again unless it is final."""
+    facts = locals()
+    measures.of(measures.alerts_told, way, "failed").inc()
+    _warn("alert_not_told", facts)
+
+
 def program_failed(*, program: str, failure: BaseException, retry_in_s: float) -> None:
     """A background program stumbled and will go on."""
     facts = locals()

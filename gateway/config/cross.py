@@ -35,6 +35,7 @@ def cross_faults(settings: Settings, raw: Mapping[str, Any]) -> list[Fault]:
         _formats,
         _seals,
         _scan,
+        _mail,
     ):
         faults += checker(settings)
     faults += _blobs(settings, raw)
@@ -217,6 +218,32 @@ def _scan(settings: Settings) -> Iterator[Fault]:
             "scan.clamd",
             "clamd không mã hóa: chỉ dùng trên máy này, hoặc qua đường hầm lắng nghe ở 127.0.0.1",
             "clamd has no encryption: only on this machine, or through a tunnel on 127.0.0.1",
+        )
+
+
+def _mail(settings: Settings) -> Iterator[Fault]:
+    mail, watch = settings.mail, settings.watch
+    if mail.host and mail.security == "none" and not is_loopback(mail.host):
+        yield Fault(
+            "mail.security",
+            "chỉ máy chủ thư trên chính máy này mới được dùng không mã hóa",
+            "only a mail server on this machine may be used without encryption",
+        )
+    if mail.user and mail.password_file is None:
+        yield Fault(
+            "mail.password_file",
+            "tài khoản thư cần có tệp mật khẩu",
+            "a mail user needs a password file",
+        )
+    if watch.webhook_url is None:
+        return
+    if not watch.webhook_url.startswith("https://") and not settings.webhooks.networks:
+        yield Fault("watch.webhook_url", "phải bắt đầu bằng https://", "must begin with https://")
+    if watch.webhook_secret_file is None:
+        yield Fault(
+            "watch.webhook_secret_file",
+            "webhook cần khóa ký thông điệp",
+            "a webhook needs a secret that signs its messages",
         )
 
 

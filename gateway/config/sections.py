@@ -41,6 +41,7 @@ from gateway.config.scanning import Scan
 from gateway.config.spool import Spool
 from gateway.config.telling import Webhooks
 from gateway.config.times import Times
+from gateway.config.watching import MailSection, WatchSection
 
 Port = Annotated[int, Field(ge=0, le=65535)]
 _ZERO: Final = timedelta(0)
@@ -612,6 +613,8 @@ class Settings(Section):
     webhooks: Webhooks
     console: ConsoleSection
     accounts: AccountsSection
+    watch: WatchSection
+    mail: MailSection
     log: Log
     peers: tuple[Peer, ...] = Field((), alias="peer")
     agencies: tuple[Agency, ...] = Field((), alias="agency")

@@ -41,6 +41,7 @@ class Program(StrEnum):
     HERALD = "herald"
     AMQP = "amqp"
     SPOOL = "spool"
+    WATCH = "watch"
 
 
 _VERIFIES: Final = frozenset({Program.REVOCATION, Program.CLOCK})
@@ -53,7 +54,7 @@ PROGRAMS: Final[Mapping[Role, frozenset[Program]]] = {
     Role.RELAY: frozenset({Program.RELAY, Program.CLOCK, Program.HERALD}),
     Role.COLLECT: _VERIFIES | {Program.COLLECTOR, Program.CATALOGUER},
     Role.RECEIVE: _VERIFIES | {Program.RECEIVER},
-    Role.JANITOR: frozenset({Program.JANITOR, Program.BACKUP, Program.CLOCK}),
+    Role.JANITOR: frozenset({Program.JANITOR, Program.BACKUP, Program.CLOCK, Program.WATCH}),
     Role.AMQP: _VERIFIES | {Program.AMQP},
     Role.ALL: frozenset(Program),
 }

@@ -279,6 +279,11 @@ class Clamd:
         with line:
             yield line
 
+    @property
+    def troubles(self) -> tuple[str, ...]:
+        """Return what stands in its way now: `scanner`, `scanner signatures`."""
+        return tuple(sorted(what for what, active in self._standing.items() if active))
+
     def _stand(self, what: str, *, active: bool) -> None:
         if self._standing.get(what, False) != active:
             self._standing[what] = active

@@ -59,6 +59,14 @@ domains = ["danang.gov.vn"]
 issuer = "https://127.0.0.1:9"
 secret_file = "truc.secret"
 ca_file = "tls.pem"
+[watch]
+webhook_url = "https://127.0.0.1:9/watch"
+webhook_secret_file = "truc.secret"
+[mail]
+host = "127.0.0.1"
+user = "vanlien"
+password_file = "truc.secret"
+ca_file = "tls.pem"
 [scan]
 mode = "best-effort"
 clamd = "tcp:127.0.0.1:9"

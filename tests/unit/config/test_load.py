@@ -381,6 +381,9 @@ def test_the_sample_with_every_comment_taken_away_passes_too(folder):
         "ledger.ca_file",
         "webhooks.ca_file",
         "accounts.oidc.ca_file",
+        "watch.webhook_secret_file",
+        "mail.password_file",
+        "mail.ca_file",
     }
 
 

@@ -1,0 +1,1 @@
+"""Mail: alerts and the morning's digest go out by SMTP."""

@@ -1,0 +1,307 @@
+"""What is wrong with documents, asked of the ledger: bounded however much waits.
+
+Agencies are found by jumps in an index; of each the oldest are looked at, up to `_MANY`, none older
+than `_WINDOW`. Normal documents are one alert for each other side, with their count; urgent ones
+are one each. Reads only.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from typing import Final
+
+from gateway.domain.moments import VIETNAM, from_text, to_text
+from gateway.domain.watch import OPERATIONS, URGENT_MINUTES, AlertKind, Cause, urgent_due
+from gateway.domain.worktime import OfficeHours, local
+from gateway.ports import Row
+from gateway.programs.context import Context
+
+_MANY: Final = 1000
+_WINDOW: Final = timedelta(days=30)
+_SHOWN: Final = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Waits:
+    """How long what may wait.
+
+    Args:
+        not_picked_up: Taken by the next hop, without 01.
+        not_acknowledged: Office hours after 01 without 03, in hours.
+        not_fetched: Offered to a system that does not come.
+        urgent: Real time, by urgency 1 to 4.
+        destination_down: A breaker open for so long.
+        verdicts: A document without a verdict for so long.
+    """
+
+    not_picked_up: timedelta = timedelta(hours=4)
+    not_acknowledged: timedelta = timedelta(hours=8)
+    not_fetched: timedelta = timedelta(hours=1)
+    urgent: Mapping[int, timedelta] = field(default_factory=lambda: URGENT_MINUTES)
+    destination_down: timedelta = timedelta(minutes=10)
+    verdicts: timedelta = timedelta(minutes=10)
+
+
+def id_at(at: datetime) -> str:
+    """Return what sorts before every id made from an instant on: ours begin with their time."""
+    found = f"{max(0, int(at.timestamp() * 1000)):012x}"
+    return f"{found[:8]}-{found[8:]}"
+
+
+class Documents:
+    """Looks at documents.
+
+    Args:
+        context: Ledger, calendar, catalogue.
+        waits: How long what may wait.
+    """
+
+    def __init__(self, context: Context, waits: Waits) -> None:
+        self._context = context
+        self._ledger = context.ledger
+        self._waits = waits
+
+    # ------------------------------------------------------------ what we sent
+
+    async def not_picked_up(self, now: datetime) -> Sequence[Cause]:
+        """SND-08: handed over, and the receiver's system says nothing."""
+        before = to_text(now - self._waits.not_picked_up)
+        causes: list[Cause] = []
+        for sender in await self._agencies("watch_senders_untaken"):
+            rows = await self._ledger.all(
+                "watch_untaken", sender=sender, since=self._since(now), before=before, limit=_MANY
+            )
+            causes += self._by_receiver(AlertKind.NOT_PICKED_UP, sender, rows, "acknowledged_at")
+        return causes
+
+    async def not_acknowledged(self, now: datetime) -> Sequence[Cause]:
+        """SND-08: arrived, and neither 03 nor 02 in so many office hours of the receiver."""
+        causes: list[Cause] = []
+        for sender in await self._agencies("watch_senders_arrived"):
+            rows = await self._ledger.all(
+                "watch_arrived", sender=sender, since=self._since(now), limit=_MANY
+            )
+            late = [row for row in rows if self._too_long(row, now)]
+            causes += self._by_receiver(
+                AlertKind.NOT_ACKNOWLEDGED, sender, late, "entered_system_at"
+            )
+        return causes
+
+    def _too_long(self, row: Row, now: datetime) -> bool:
+        since = _first(row, "entered_system_at", "acknowledged_at")
+        if since is None or now - since < self._waits.not_acknowledged:
+            return False
+        hours = self._context.calendar(row["agency"])
+        return office_time(since, now, hours, self._waits.not_acknowledged)
+
+    def _by_receiver(
+        self, kind: AlertKind, sender: str, rows: Iterable[Row], since: str
+    ) -> list[Cause]:
+        found: dict[str, list[Row]] = {}
+        for row in rows:
+            found.setdefault(row["agency"], []).append(row)
+        return [
+            Cause(
+                kind,
+                f"agency:{receiver}",
+                sender,
+                _first(some[0], since, "acknowledged_at") or self._context.clock.now(),
+                count=len(some),
+                about=tuple(row["consignment_id"] for row in some[:_SHOWN]),
+                path="/outgoing/late",
+            )
+            for receiver, some in sorted(found.items())
+        ]
+
+    async def urgent_unsent(self, now: datetime) -> Sequence[Cause]:
+        """SND-03: an urgent document that is still here; real time, day and night."""
+        return [
+            Cause(
+                AlertKind.URGENT_UNSENT,
+                f"transfer:{row['id']}",
+                row["sender"],
+                from_text(row["created_at"]),
+                due=urgent_due(row["lane"], from_text(row["created_at"]), self._waits.urgent),
+                about=(row["document_id"] or row["consignment_id"],),
+                path=f"/outgoing/{row['consignment_id']}",
+            )
+            for row in await self._ledger.all("watch_urgent")
+            if urgent_due(row["lane"], from_text(row["created_at"]), self._waits.urgent) <= now
+        ]
+
+    # ------------------------------------------------------------ what came
+
+    async def arrivals(self, now: datetime) -> Sequence[Cause]:
+        """RCV-05, RCV-08, RCV-09: what came and waits, agency by agency."""
+        causes: list[Cause] = []
+        directory = self._context.directory()
+        for agency in await self._agencies("watch_receivers"):
+            known = directory.get(agency)
+            taken = await self._arrivals(agency, "taken", now)
+            offered = await self._arrivals(agency, "offered", now)
+            hours = self._context.calendar(agency)
+            causes += self._unanswered(agency, taken, hours, now)
+            causes += self._urgent(agency, [*offered, *taken], now)
+            if known is None or not known.console:
+                causes += self._unfetched(agency, offered, now)
+        return causes
+
+    async def _arrivals(self, agency: str, state: str, now: datetime) -> Sequence[Row]:
+        return await self._ledger.all(
+            "watch_arrivals", agency=agency, state=state, since=self._since(now), limit=_MANY
+        )
+
+    def _unanswered(
+        self, agency: str, rows: Sequence[Row], hours: OfficeHours, now: datetime
+    ) -> list[Cause]:
+        today = local(now).date()
+        due: list[Row] = []
+        late: list[Row] = []
+        for row in rows:
+            came = _first(row, "received_at_legal", "entered_system_at", "at_gateway_at")
+            if came is None:
+                continue
+            day = local(came).date()
+            # RCV-08: the same day, at the latest the next working day.
+            if today > hours.calendar.next_working_day(day):
+                late.append(row)
+            elif day <= today:
+                due.append(row)
+        end = end_of_work(today, hours)
+        causes = []
+        if due and end is not None and now < end:
+            causes.append(_of_agency(AlertKind.RECEIPT_DUE, agency, due, now, due=end))
+        if late:
+            causes.append(_of_agency(AlertKind.REGISTERED_LATE, agency, late, now))
+        return causes
+
+    def _urgent(self, agency: str, rows: Sequence[Row], now: datetime) -> list[Cause]:
+        found = []
+        for row in rows:
+            since = from_text(row["at_gateway_at"])
+            if row["urgency"] and urgent_due(row["urgency"], since, self._waits.urgent) <= now:
+                found.append(
+                    Cause(
+                        AlertKind.URGENT_WAITING,
+                        f"arrival:{row['id']}",
+                        agency,
+                        since,
+                        due=urgent_due(row["urgency"], since, self._waits.urgent),
+                        about=(row["document_id"],),
+                        path=f"/incoming/{row['id']}",
+                    )
+                )
+        return found
+
+    def _unfetched(self, agency: str, rows: Sequence[Row], now: datetime) -> list[Cause]:
+        limit = now - self._waits.not_fetched
+        old = [r for r in rows if r["offered_at"] and from_text(r["offered_at"]) <= limit]
+        return [_of_agency(AlertKind.NOT_FETCHED, agency, old, now)] if old else []
+
+    # ------------------------------------------------------------ destinations, verdicts
+
+    async def destinations(self, now: datetime) -> Sequence[Cause]:
+        """SND-15: a destination that has not answered for a while."""
+        found: dict[str, Cause] = {}
+        for row in await self._ledger.all("hop_holds"):
+            since = from_text(row["since"])
+            if row["kind"] != "breaker" or now - since < self._waits.destination_down:
+                continue
+            hop = row["subject"]
+            cause = Cause(
+                AlertKind.DESTINATION_DOWN, f"hop:{hop}", OPERATIONS, since, path="/ops/queue"
+            )
+            # Each node has its own breaker: the oldest says since when.
+            if hop not in found or since < found[hop].since:
+                found[hop] = cause
+        return list(found.values())
+
+    async def dead_letters(self, now: datetime) -> Sequence[Cause]:
+        """SND-15: what was given up or refused, by destination."""
+        return [
+            Cause(
+                AlertKind.DEAD_LETTERS,
+                f"hop:{row['hop']}",
+                OPERATIONS,
+                now,
+                count=int(row["n"]),
+                path="/ops/queue?state=failed",
+            )
+            for row in await self._ledger.all("hops_failed")
+        ]
+
+    async def verdicts(self, now: datetime) -> Sequence[Cause]:
+        """Documents whose signatures nobody looks at: the verifier is dead or drowned."""
+        before = to_text(now - self._waits.verdicts)
+        row = await self._ledger.one("verdicts_overdue", before=before)
+        if row is None or not row["n"]:
+            return ()
+        since = from_text(row["since"])
+        return [
+            Cause(
+                AlertKind.VERDICTS_OVERDUE,
+                "verifier:all",
+                OPERATIONS,
+                since,
+                count=int(row["n"]),
+                path="/ops",
+            )
+        ]
+
+    # ------------------------------------------------------------ pieces
+
+    async def _agencies(self, query: str) -> list[str]:
+        return [row["agency"] for row in await self._ledger.all(query)]
+
+    def _since(self, now: datetime) -> str:
+        return id_at(now - _WINDOW)
+
+
+def _of_agency(
+    kind: AlertKind, agency: str, rows: Sequence[Row], now: datetime, due: datetime | None = None
+) -> Cause:
+    since = _first(rows[0], "received_at_legal", "offered_at", "at_gateway_at") or now
+    return Cause(
+        kind,
+        f"agency:{agency}",
+        agency,
+        since,
+        due=due,
+        count=len(rows),
+        about=tuple(row["document_id"] for row in rows[:_SHOWN]),
+        path="/incoming",
+    )
+
+
+def _first(row: Row, *names: str) -> datetime | None:
+    for name in names:
+        if name in row.keys() and row[name]:  # noqa: SIM118 - a row of SQLite holds values
+            return from_text(row[name])
+    return None
+
+
+def end_of_work(day: date, hours: OfficeHours) -> datetime | None:
+    """Return when an agency's working day ends, None for a day without hours (RCV-05)."""
+    spans = hours.open_spans(day)
+    return datetime.combine(day, spans[-1].end, VIETNAM) if spans else None
+
+
+def start_of_work(day: date, hours: OfficeHours) -> datetime | None:
+    """Return when an agency's working day begins, None for a day without hours (RPT-13)."""
+    spans = hours.open_spans(day)
+    return datetime.combine(day, spans[0].start, VIETNAM) if spans else None
+
+
+def office_time(since: datetime, now: datetime, hours: OfficeHours, limit: timedelta) -> bool:
+    """Return whether at least so much office time lies between two instants."""
+    day, last = local(since).date(), local(now).date()
+    passed = timedelta()
+    while day <= last:
+        for span in hours.open_spans(day):
+            begins = max(datetime.combine(day, span.start, VIETNAM), since)
+            ends = min(datetime.combine(day, span.end, VIETNAM), now)
+            passed += max(ends - begins, timedelta())
+        if passed >= limit:
+            return True
+        day += timedelta(days=1)
+    return False
