@@ -22,6 +22,7 @@ from gateway.programs.context import Context
 from gateway.programs.rows import event, loads
 
 ANSWERS: Final = frozenset({StatusCode.RECALL_AGREED, StatusCode.RECALL_DECLINED})
+_OPEN: Final = (RecallState.WAITING.value, RecallState.ASKED.value)
 _UNANSWERED: Final = tuple(s.value for s in RecallState if s is not RecallState.AGREED)
 
 
@@ -175,7 +176,9 @@ async def answered(  # noqa: PLR0917
     """
     kind = BusinessType(delivery["business_type"])
     agreed = known_code(code) is StatusCode.RECALL_AGREED
-    if kind in {BusinessType.UPDATE, BusinessType.REPLACE}:
+    changed = kind in {BusinessType.UPDATE, BusinessType.REPLACE}
+    # One that is itself asked back: the answer is to that.
+    if changed and not await _is_asked(context, delivery, open_only=True):
         return [_change_answered(delivery, now, agreed=agreed)]
     concerned = await _versions(context, delivery)
     if kind is BusinessType.RECALL:
@@ -196,20 +199,9 @@ async def _versions(context: Context, delivery: Row) -> list[Row]:
 
     An answer names the identifier, which all versions have.
     """
-    found = [delivery]
-    rows = await context.ledger.all(
-        "consignment_versions",
-        senders=family(context, delivery["sender"]),
-        document_id=delivery["document_id"],
-    )
-    for row in rows:
-        if row["id"] == delivery["consignment_id"] or row["business_type"] == BusinessType.RECALL:
-            continue
-        for other in await context.ledger.all("deliveries", consignment_id=row["id"]):
-            if other["agency"] == delivery["agency"] and await _is_asked(context, other):
-                whole = await context.ledger.one("delivery_whole", id=other["id"])
-                found += [whole] if whole is not None else []
-    return found
+    others = await _bodies(context, delivery, delivery["document_id"])
+    asked = [o for o in others if o["id"] != delivery["id"] and await _is_asked(context, o)]
+    return [delivery, *asked]
 
 
 def _recorded(delivery: Row, answer: str, now: datetime, *, agreed: bool) -> list[Change]:
@@ -226,8 +218,9 @@ def _change_answered(delivery: Row, now: datetime, *, agreed: bool) -> Change:
     return event(delivery["consignment_id"], kind, now, agency=delivery["agency"])
 
 
-async def _is_asked(context: Context, delivery: Row) -> bool:
-    return bool(await context.ledger.all("recalls_of", delivery_id=delivery["id"]))
+async def _is_asked(context: Context, delivery: Row, *, open_only: bool = False) -> bool:
+    rows = await context.ledger.all("recalls_of", delivery_id=delivery["id"])
+    return any(not open_only or row["state"] in _OPEN for row in rows)
 
 
 async def _is_changed(context: Context, delivery: Row) -> bool:
@@ -248,7 +241,7 @@ async def _recalled_by(context: Context, delivery: Row) -> list[Row]:
     notice = await context.ledger.one("consignment", id=delivery["consignment_id"])
     if notice is None:
         return []
-    found = []
+    found: dict[str, Row] = {}
     for target in targets(_header(notice), own_id_exists=False):
         row = await context.ledger.one(
             "delivery_named",
@@ -257,8 +250,30 @@ async def _recalled_by(context: Context, delivery: Row) -> list[Row]:
             agency=delivery["agency"],
             document_ids=matching.spellings(target),
         )
-        if row is not None and row["id"] != delivery["id"]:
-            found.append(row)
+        # A notice may bear the identifier of what it recalls: it is not what is taken back.
+        if row is not None and row["business_type"] != BusinessType.RECALL:
+            found[row["id"]] = row
+        for other in await _bodies(context, delivery, target):
+            found[other["id"]] = other
+    found.pop(delivery["id"], None)
+    return list(found.values())
+
+
+async def _bodies(context: Context, delivery: Row, document_id: str) -> list[Row]:
+    """Return the deliveries, to the same agency, of all versions under an identifier."""
+    rows = await context.ledger.all(
+        "consignment_versions",
+        senders=family(context, delivery["sender"]),
+        document_id=document_id,
+    )
+    found = []
+    for row in rows:
+        if row["business_type"] == BusinessType.RECALL:
+            continue
+        for other in await context.ledger.all("deliveries", consignment_id=row["id"]):
+            if other["agency"] == delivery["agency"]:
+                whole = await context.ledger.one("delivery_whole", id=other["id"])
+                found += [whole] if whole is not None else []
     return found
 
 

@@ -42,6 +42,7 @@ from gateway.store import admin_rows as rows_of
 from gateway.store.admin import LedgerAdmin
 from gateway.store.audit import event
 
+_TAKEN_BACK: Final = "SELECT id FROM recall_order WHERE consignment_id = ? AND whole = 1 LIMIT 1"
 _HOLDABLE: Final = frozenset(OPEN)
 _REQUEUED: Final = "requeued"
 _BATCH: Final = 200
@@ -423,6 +424,9 @@ class LedgerQueue(LedgerAdmin):
                 Reason.CONFLICT,
                 f"delivery {delivery['id']} is {state.value}: nothing to send again",
             )
+        if self._row(_TAKEN_BACK, delivery["consignment_id"]) is not None:
+            # REC-02: frozen: nobody gets what its sender took back from everybody.
+            raise RejectedError(Reason.CONFLICT, "the document was taken back by its sender")
         carried = delivery["transfer_id"]
         before = self._must(carried) if carried else None
         if before is not None and before["state"] == TransferState.FAILED:

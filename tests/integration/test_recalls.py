@@ -1,0 +1,439 @@
+"""Taking back, both ways, in every order of things (REC-01…REC-08), through a whole gateway."""
+
+import json
+from datetime import timedelta
+
+import pytest
+
+from gateway.domain.access import Grant, Person, Role
+from gateway.errors import Reason, RejectedError
+from gateway.ports import Busy, Caller, ChangeSet, SubmitOptions, Update
+from gateway.programs.retention import Ages, Retention
+from tests.world.gatehouse import packet
+from tests.world.outside import head, outside, silenced, status
+
+MONTH = timedelta(days=31)
+
+
+@pytest.fixture
+async def out(tmp_path, monkeypatch):
+    async with outside(tmp_path) as found:
+        silenced(monkeypatch, found)
+        yield found
+
+
+def recalls(out):
+    return out.house.gateway.recalls
+
+
+async def recall(out, answer, *agencies, reason="ban hành nhầm", system="snv"):
+    body = {"reason": reason} | ({"recipients": list(agencies)} if agencies else {})
+    return await out.house.call("POST", f"/documents/{answer['id']}/recall", system, json=body)
+
+
+async def states(out, answer):
+    code, told, _ = await out.house.call("GET", f"/documents/{answer['id']}/recall")
+    assert code == 200
+    return {r["agency"]: r["state"] for o in told["orders"] for r in o["recipients"]}
+
+
+async def tell(out, answer, code, description=""):
+    about = head(answer["document_id"])
+    await out.bring(status(about, code, description=description), "status")
+
+
+async def local(out, to="H37.04", number="21"):
+    code, answer, _ = await out.house.send(packet(number, to=(to,)))
+    assert code == 202
+    await out.house.state(answer["id"], to, "handed_over", "arrived")
+    return answer
+
+
+async def arrival(out, answer):
+    (delivery,) = await out.house.gateway.ledger.all("deliveries", consignment_id=answer["id"])
+    return await out.house.row("arrival_of_delivery", delivery_id=delivery["id"])
+
+
+async def question(out, answer):
+    row = await arrival(out, answer)
+    return await out.house.row("takeback_of", arrival_id=row["id"])
+
+
+# ---------------------------------------------------------------- our own document
+
+
+async def test_a_whole_recall_cancels_waits_and_asks(out):
+    out.peer.plan.append(Busy("bận"))
+    answer = await out.send(to=("G09", "H37.04"))
+    await out.house.state(answer["id"], "H37.04", "handed_over")
+    assert (await out.delivery(answer, "G09"))["state"] == "deferred"
+    code, told, _ = await recall(out, answer)
+    assert (code, told["frozen"]) == (200, True)
+    # What was deferred is cancelled, what lay in an inbox is withdrawn and answered at once.
+    assert await states(out, answer) == {"G09": "not_needed", "H37.04": "agreed"}
+    assert (await out.delivery(answer, "G09"))["state"] == "cancelled"
+    assert (await out.delivery(answer, "H37.04"))["state"] == "recalled"
+    assert (await out.house.document(answer["id"]))["state"] == "closed"
+    assert (await recall(out, answer))[1] == (await recall(out, answer))[1]  # again: nothing new
+    # Cancelled in doubt, and it had got there after all: now it is asked for.
+    await tell(out, answer, "01")
+    assert await states(out, answer) == {"G09": "waiting", "H37.04": "agreed"}
+    await out.house.sweep()
+    assert [(t.code, t.to) for t in await out.flush()] == [("13", "G09")]
+    await tell(out, answer, "15", "đã hủy")
+    assert await states(out, answer) == {"G09": "agreed", "H37.04": "agreed"}
+    # REC-02: frozen: nobody else gets it.
+    more, problem, _ = await out.house.send(packet("12", to=("G09", "H37.04", "H37.61")))
+    assert (more, problem["reason"]) == (409, "conflict")
+
+
+async def test_an_attempt_under_way_is_waited_for(out):
+    answer = await out.send()
+    ledger = out.house.gateway.ledger
+    delivery = await out.delivery(answer)
+    rows = (Update("delivery", {"id": delivery["id"]}, {"state": "sending"}),)
+    await ledger.commit(ChangeSet(rows=rows))
+    await recall(out, answer)
+    assert await states(out, answer) == {"G09": "waiting"}
+    await out.house.sweep()
+    assert await states(out, answer) == {"G09": "waiting"}
+    assert await out.flush() == []
+    rows = (Update("delivery", {"id": delivery["id"]}, {"state": "handed_over"}),)
+    await ledger.commit(ChangeSet(rows=rows))
+    await out.house.sweep()
+    await out.house.sweep()  # safe to repeat
+    assert [t.code for t in await out.flush()] == ["13"]
+    assert await states(out, answer) == {"G09": "asked"}
+
+
+async def test_one_of_two_behind_the_same_parcel_waits_until_it_left(out):
+    out.peer.plan.append(Busy("bận"))
+    answer = await out.send(to=("G09", "G12"))
+    await recall(out, answer, "G12")
+    assert await states(out, answer) == {"G12": "waiting"}
+    out.house.clock.move(timedelta(hours=1))
+    await out.flush()
+    await out.house.sweep()
+    assert [(t.code, t.to) for t in await out.flush()] == [("13", "G12")]
+    assert (await out.delivery(answer, "G09"))["state"] == "handed_over"
+
+
+async def test_after_03_and_06_declined_and_ordered_again(out):
+    answer = await out.send()
+    await tell(out, answer, "06")
+    await recall(out, answer, "G09")
+    assert [t.code for t in await out.flush()] == ["13"]
+    await tell(out, answer, "16", "đang lưu trữ")
+    assert await states(out, answer) == {"G09": "declined"}
+    assert (await out.delivery(answer))["state"] == "done"
+    await recall(out, answer, "G09", reason="thật sự nhầm")
+    assert [(t.code, t.description) for t in await out.flush()] == [("13", "thật sự nhầm")]
+    # 15 and a second 13 cross: agreed stays agreed.
+    await tell(out, answer, "15")
+    await tell(out, answer, "16", "muộn")
+    assert (await out.delivery(answer))["state"] == "recalled"
+    told = (await recall(out, answer))[1]
+    assert {r["state"] for o in told["orders"] for r in o["recipients"]} == {"agreed"}
+
+
+async def test_all_versions_are_taken_back(out):
+    first = await out.send(document_id="VB-9")
+    await tell(out, first, "03")
+    trace = (
+        "<edXML:Bussiness><edXML:BussinessDocType>2</edXML:BussinessDocType>"
+        "<edXML:BussinessDocReason>Sửa</edXML:BussinessDocReason>"
+        "<edXML:DocumentId>VB-9</edXML:DocumentId></edXML:Bussiness>"
+    )
+    second = await out.send(document_id="VB-9", subject="Bản sửa", trace=trace)
+    await recall(out, second)
+    await out.flush()
+    await tell(out, second, "15")
+    assert (await out.delivery(first))["state"] == "recalled"
+    assert await states(out, second) == {"G09": "agreed"}
+
+
+@pytest.mark.parametrize(("agencies", "reason", "http"), [((), "", 422), (("H37.61",), "x", 400)])
+async def test_bad_orders_change_nothing(out, agencies, reason, http):
+    answer = await out.send()
+    assert (await recall(out, answer, *agencies, reason=reason))[0] == http
+    assert await states(out, answer) == {}
+
+
+async def test_another_agency_takes_nothing_back(out):
+    answer = await out.send()
+    assert (await recall(out, answer, system="stc"))[0] == 404
+    item = await local(out)
+    about = head(item["document_id"], issuer="H37.04", code="21/SNV-VP")
+    with pytest.raises(RejectedError) as caught:
+        await out.house.gateway.mailroom.from_system(
+            out.caller("stc"), _thirteen(about, "H37.04"), "0" * 64
+        )
+    assert caught.value.reason is Reason.SENDER_NOT_CALLER
+
+
+def _thirteen(about, sender):
+    from gateway.codec.limits import Limits
+    from gateway.codec.status import parse_status
+
+    return parse_status(status(about, "13", sender=sender, description="x"), Limits())
+
+
+async def test_by_document_where_the_peer_understands_only_that(out):
+    from dataclasses import replace
+
+    peers = out.house.gateway.context.peers
+    peers["truc"] = replace(peers["truc"], recall_by="1")
+    answer = await out.send(to=("G09", "G12"))
+    before = len(out.peer.delivered)
+    await recall(out, answer)
+    assert await states(out, answer) == {"G09": "asked", "G12": "asked"}
+    assert await out.flush() == []
+    sent = [p for p, _ in out.peer.delivered[before:]]
+    assert {p.kind for p in sent} == {"edoc"}
+    notice = (await out.house.gateway.ledger.all("recalls_of_orders", ids=json.dumps(
+        [(await out.house.call("GET", f"/documents/{answer['id']}/recall"))[1]["orders"][0]["id"]]
+    )))[0]["notice_id"]  # fmt: skip
+    row = await out.house.row("consignment", id=notice)
+    assert (row["business_type"], row["document_id"]) == (1, answer["document_id"])
+    await tell(out, answer, "15")
+    assert (await out.delivery(answer))["state"] == "recalled"
+    assert (await states(out, answer))["G09"] == "agreed"
+
+
+async def test_a_systems_own_document_of_type_1_is_followed(out):
+    answer = await out.send(document_id="VB-31")
+    await tell(out, answer, "03")
+    trace = (
+        "<edXML:Bussiness><edXML:BussinessDocType>1</edXML:BussinessDocType>"
+        "<edXML:BussinessDocReason>Sai phụ lục</edXML:BussinessDocReason>"
+        "<edXML:DocumentId>VB-31</edXML:DocumentId></edXML:Bussiness>"
+    )
+    await out.send("32", subject="Thu hồi", trace=trace)
+    assert await states(out, answer) == {"G09": "asked"}
+
+
+# ---------------------------------------------------------------- asked of us
+
+
+async def test_before_pick_up_it_is_withdrawn_and_handed_out_no_more(out):
+    answer = await local(out)
+    item = await arrival(out, answer)
+    await recall(out, answer)
+    row = await question(out, answer)
+    assert (row["state"], row["answered_by"]) == ("agreed", "gateway")
+    for path in ("edxml", "edxml?form=received", "attachments/0"):
+        assert (await out.house.call("GET", f"/inbox/{item['id']}/{path}", "stc"))[0] == 410
+    assert await out.waiting("stc") == []
+    assert [c for c, _, _ in await out.waiting()] == ["15"]
+    # It had been fetched, and is confirmed too late: nothing entered, and its system hears of it.
+    await out.house.call("POST", f"/inbox/{item['id']}/confirm", "stc")
+    await out.house.call("POST", f"/inbox/{item['id']}/confirm", "stc")
+    after = await arrival(out, answer)
+    assert (after["state"], after["entered_system_at"]) == ("recalled", None)
+    assert [c for c, _, _ in await out.waiting("stc")] == ["13"]
+    assert [c for c, _, _ in await out.waiting()] == ["15"]
+
+
+async def test_racing_the_pick_up_a_taken_document_is_never_withdrawn(out, monkeypatch):
+    answer = await local(out)
+    item = await arrival(out, answer)
+    takebacks = out.house.gateway.mailroom.takebacks
+    decide = takebacks._by_itself
+
+    async def slow(row, found):
+        told = await decide(row, found)
+        if found["state"] == "offered":  # decided to withdraw; picked up at this very moment
+            await out.house.call("POST", f"/inbox/{item['id']}/confirm", "stc")
+        return told
+
+    monkeypatch.setattr(takebacks, "_by_itself", slow)
+    await recall(out, answer)
+    assert (await arrival(out, answer))["state"] == "taken"
+    assert await states(out, answer) == {"H37.04": "asked"}
+    assert [c for c, _, _ in await out.waiting("stc")] == ["13"]  # its own system decides
+    body = {"code": "15", "reason": ""}
+    await out.house.call("POST", f"/inbox/{item['id']}/status", "stc", json=body)
+    assert await states(out, answer) == {"H37.04": "agreed"}
+
+
+async def test_what_nobody_looked_at_is_looked_at_by_the_sweep(out, monkeypatch):
+    answer = await local(out)
+
+    async def dies(_):
+        raise RuntimeError("killed after the commit")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(out.house.gateway.mailroom.takebacks, "look_at", dies)
+        assert (await recall(out, answer))[0] == 500
+    assert (await question(out, answer))["looked"] == 0
+    await out.house.sweep()
+    assert (await question(out, answer))["state"] == "agreed"
+
+
+async def test_a_clerk_agrees_and_is_told_to_collect_prints_and_what_was_sent_on(out):
+    answer = await local(out, "H37.61")
+    item = await arrival(out, answer)
+    await out.house.gateway.mailroom.on_arrival(item["id"], "03", "")
+    onward = packet("77", sender="H37.61", to=("H37.04",), document_id="CHUYEN-TIEP")
+
+    async def chunks():
+        yield onward
+
+    caller = Caller("console:H37.61", frozenset({"H37.61"}))
+    sent = await out.house.gateway.door.submit(caller, chunks(), SubmitOptions("api"))
+    passed = {"id": sent.id}
+    await recall(out, answer)
+    row = await question(out, answer)
+    assert row["state"] == "asked"
+    shown = await recalls(out).takeback(row["id"])
+    assert [p.document_id for p in shown.onward] == ["CHUYEN-TIEP"]
+    with pytest.raises(RejectedError):  # REC-08: 16 is for what the law keeps
+        await recalls(out).decline(row["id"], by="lan")
+    await recalls(out).agree(row["id"], "đã hủy", by="lan")
+    row = await question(out, answer)
+    assert (row["state"], row["answered_by"], row["answer"]) == ("agreed", "lan", "đã hủy")
+    todos = [
+        await out.house.gateway.ledger.all("todos_of_document", document=name)
+        for name in (item["id"], passed["id"])
+    ]
+    assert [[t["kind"] for t in found] for found in todos] == [
+        ["collect-printed"],
+        ["recall-onward"],
+    ]
+    assert (await out.delivery(answer, "H37.61"))["state"] == "recalled"
+
+
+async def test_held_by_law_it_stays_and_is_answered_16(out):
+    answer = await local(out, "H37.61")
+    item = await arrival(out, answer)
+    await recalls(out).hold("received", item["id"], "đang thanh tra", by="hung")
+    with pytest.raises(RejectedError):
+        await recalls(out).hold("received", item["id"], "lần nữa", by="hung")
+    await recall(out, answer)
+    assert await states(out, answer) == {"H37.61": "declined"}
+    assert (await question(out, answer))["answer"] == "đang thanh tra"
+    assert (await arrival(out, answer))["state"] == "taken"
+    with pytest.raises(RejectedError, match="kept by law"):
+        await out.house.gateway.mailroom.on_arrival(item["id"], "15", "")
+    await recalls(out).release(item["id"], "xong thanh tra", by="hung")
+    await recall(out, answer)
+    row = await question(out, answer)
+    await recalls(out).agree(row["id"], "", by="lan")
+    assert await states(out, answer) == {"H37.61": "agreed"}
+
+
+async def test_asked_again_after_agreeing_the_answer_goes_out_again(out):
+    await out.bring(packet("7", to=("H37.04",), sender="G09", document_id="G09-7"))
+    about = head("G09-7", issuer="H37.04", code="7/SNV-VP")
+    asked = status(about, "13", sender="G09", description="gửi nhầm")
+    await out.bring(asked, "status")
+    assert [t.code for t in await out.flush()] == ["15"]
+    await out.bring(asked, "status")  # the answer was lost
+    assert [t.code for t in await out.flush()] == ["15"]
+
+
+async def test_a_13_about_a_document_nobody_has_is_answered_16(out):
+    about = head("KHONG-CO", issuer="H37.61", code="7/SNV-VP")
+    await out.bring(status(about, "13", sender="G09", description="x"), "status")
+    (told,) = await out.flush()
+    assert (told.code, told.to, told.sender) == ("16", "G09", "H37.61")
+    assert "R14" in told.description
+
+
+async def test_by_document_from_outside_it_is_withdrawn_too(out):
+    await out.bring(packet("7", to=("H37.04",), sender="G09", document_id="G09-7"))
+    trace = (
+        "<edXML:Bussiness><edXML:BussinessDocType>1</edXML:BussinessDocType>"
+        "<edXML:BussinessDocReason>Vì sai</edXML:BussinessDocReason>"
+        "<edXML:DocumentId>G09-7</edXML:DocumentId></edXML:Bussiness>"
+    )
+    await out.bring(packet("8", to=("H37.04",), sender="G12", document_id="G12-8", trace=trace))
+    await out.house.sweep()
+    assert out.alarms == ["recall by another agency refused"]
+    assert {i["state"] for i in await out.arrivals()} == {"offered"}
+    await out.bring(packet("9", to=("H37.04",), sender="G09", document_id="G09-9", trace=trace))
+    await out.house.sweep()
+    found = {i["document_id"]: i["state"] for i in await out.arrivals()}
+    assert found == {"G09-7": "recalled", "G12-8": "offered", "G09-9": "offered"}
+    assert [(t.code, t.document_id) for t in await out.flush()] == [("15", "G09-7")]
+
+
+# ---------------------------------------------------------------- what stays, what goes
+
+
+async def test_what_was_given_back_goes_after_a_time_but_not_what_is_held(out):
+    for number in ("41", "42"):
+        await out.bring(packet(number, to=("H37.04",), sender="G09", document_id=f"G-{number}"))
+        about = head(f"G-{number}", issuer="H37.04", code=f"{number}/SNV-VP")
+        await out.bring(status(about, "13", sender="G09", description="nhầm"), "status")
+    ledger, context = out.house.gateway.ledger, out.house.gateway.context
+    one, two = [await out.house.row("arrival", id=i["id"]) for i in await out.arrivals()]
+    await recalls(out).hold("received", two["id"], "đang điều tra", by="hung")
+    purge = Retention(ledger, context.blobs, out.house.clock, context.ids, Ages(recalled=MONTH))
+    assert (await purge.run())["recalled"].items == 0
+    out.house.clock.move(2 * MONTH)
+    assert (await purge.plan())["recalled"].items == 1
+    assert (await purge.run())["recalled"].items == 1
+    assert (await purge.run())["recalled"].items == 0
+    refs = {}
+    for row in (one, two):
+        names = json.dumps([row["received_sha256"]])
+        refs[row["id"]] = await ledger.all("refs_named", names=names)
+    assert (refs[one["id"]], bool(refs[two["id"]])) == ([], True)
+    gone = await out.house.row("arrival", id=one["id"])
+    assert "subject" not in gone["envelope"]
+    assert gone["code_number"] == "41"
+    stays = await out.house.row("takeback_of", arrival_id=one["id"])
+    assert (stays["sender"], stays["reason"], bool(stays["purged_at"])) == ("G09", "nhầm", True)
+    with pytest.raises(RejectedError) as caught:
+        await recalls(out).hold("received", one["id"], "muộn", by="hung")
+    assert caught.value.reason is Reason.GONE
+
+
+# ---------------------------------------------------------------- pages
+
+
+CLERK = Person("a-lan", "lan", "Lan", (Grant(Role.CLERK, "H37.61"), Grant(Role.CLERK, "H37.02")))
+LEADER = Person("a-hung", "hung", "Hùng", (Grant(Role.LEADER, "H37.61"),))
+OTHER = Person("a-mai", "mai", "Mai", (Grant(Role.CLERK, "H37.04"),))
+
+
+async def test_the_pages(out):
+    from gateway.console.sections import recalling
+    from tests.world.console import FakeTrail, console_site
+
+    trail = FakeTrail()
+    section = recalling.section(recalls(out), trail, lambda code: code)
+    answer = await local(out, "H37.61")
+    path = f"/outgoing/{answer['id']}/recall"
+    async with console_site(section) as site:
+        clerk, leader = await site.visitor(CLERK), await site.visitor(LEADER)
+        assert "hình thức tương đương" in (await clerk.get(path)).words  # REC-04
+        assert ("a-lan", f"document:{answer['id']}", "recall") in trail.views
+        bad = await clerk.post(path, {"scope": "some"})
+        assert bad.status == 422
+        assert "Chọn ít nhất một nơi nhận" in bad.words
+        assert (await (await site.visitor(OTHER)).get(path)).status == 404
+        done = await clerk.post(path, {"scope": "whole", "reason": "Sai <b>số</b>", "sure": "1"})
+        assert (done.status, done.location) == (303, f"/console{path}")
+        shown = await clerk.get(path)
+        assert "yêu cầu lấy lại" in shown.words
+        assert "Sai &lt;b&gt;số" in shown.text
+        listed = await clerk.get("/recalls?agency=H37.02")
+        assert answer["document_id"] in listed.words
+        row = await question(out, answer)
+        item = await arrival(out, answer)
+        assert "Sai <b>" in (await clerk.get("/recalls?agency=H37.61&side=asked")).words
+        page = await leader.get(f"/recalls/{row['id']}")
+        assert "Đồng ý, hủy văn bản" in page.words
+        # Held, so that agreeing is refused; lifted, so that it is done.
+        await leader.get(f"/incoming/{item['id']}/recall")
+        hold = f"/incoming/{item['id']}/hold"
+        assert (await leader.post(hold, {"reason": "thanh tra"})).status == 303
+        assert (await clerk.post(hold, {"reason": "x"})).status == 403
+        assert (await clerk.post(f"/recalls/{row['id']}/agree", {})).status == 409
+        assert (await clerk.post(f"/recalls/{row['id']}/decline", {})).status == 303
+        assert (await leader.post(f"{hold}/lift", {"reason": "xong"})).status == 303
+        assert (await clerk.post(f"/recalls/{row['id']}/agree", {"note": "hủy"})).status == 303
+        assert "lấy lại thành công" in (await clerk.get(f"/recalls/{row['id']}")).words
+        assert "Đã thu hồi ở mọi nơi nhận" in (await clerk.get(path)).words
