@@ -108,6 +108,7 @@ async def test_books_of_another_ledger_are_made_anew(house):
 
 
 async def test_a_kept_search_is_its_own_person_s(house):
+    # RPT-11: kept searches are personal.
     lan = await house.visitor("lan", Role.CLERK, WARD)
     mai = await house.visitor("mai", Role.CLERK, WARD)
     await lan.get("/search?q=hoà")

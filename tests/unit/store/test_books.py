@@ -86,6 +86,7 @@ def test_a_question_is_answered_as_by_a_look_at_every_document(
     )
 )
 def test_counts_are_those_of_the_documents(books, changes):
+    # RPT-02: figures are kept with what they count; they never drift.
     async def play():
         await books.empty()
         for n, (number, state, late) in enumerate(changes, 1):
