@@ -261,6 +261,7 @@ class SentRow:
         open_for: Recipients that are the reason why it stands in this list: names.
         via: How it came: `console`, `api`, …
         days_late: Days past the due date.
+        follow_up: Whether a receiver has confirmed nothing for too long (SND-08).
     """
 
     id: str
@@ -278,6 +279,7 @@ class SentRow:
     open_for: tuple[str, ...] = ()
     via: str = ""
     days_late: int = 0
+    follow_up: bool = False
 
 
 @dataclass(frozen=True, slots=True)

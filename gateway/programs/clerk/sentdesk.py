@@ -148,6 +148,9 @@ class LedgerSentDesk:
             open_for=tuple(d["name"] or d["agency"] for d in deliveries if d["state"] in named),
             via=row["via"],
             days_late=max(0, overdue),
+            follow_up=issued is not None
+            and not _UNTAKEN.isdisjoint(counts)
+            and self._context.clock.now() - issued >= self._follow_up_after,
         )
 
     def _deadline_of(self, sender: str, dated: date | None) -> datetime | None:

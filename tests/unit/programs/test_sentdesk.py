@@ -135,6 +135,20 @@ async def test_issued_after_the_next_working_morning_is_late_and_only_said(world
     assert row.late is late
 
 
+@pytest.mark.parametrize(
+    ("state", "issued", "said"),
+    [
+        ("handed_over", "2026-11-22T03:00:00.000000Z", True),
+        ("handed_over", "2026-11-22T03:00:01.000000Z", False),
+        ("arrived", "2026-11-20T03:00:00.000000Z", False),
+    ],
+)
+async def test_who_confirms_nothing_for_a_day_is_pointed_out(world, state, issued, said):
+    await sent(world, 1, state, issued_at=issued)
+    (row,) = (await world.desk.page("H37.02", "sent", after="")).items
+    assert row.follow_up is said
+
+
 async def failed(world):
     await sent(world, 1, "failed", own="closed")
     transfer = {
