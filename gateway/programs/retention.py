@@ -216,7 +216,7 @@ class Retention:
     # ------------------------------------------------------------ given back
 
     async def _recalled(self, now: datetime, before: datetime, purge: bool) -> int:
-        """Purge what was given back long enough ago; the tombstone stays (REC-02).
+        """Purge what was given back long enough ago; the tombstone stays (REC-02, ARC-12).
 
         What is under a legal hold is not among it (REC-08), and the guard says so again.
         """

@@ -1,4 +1,4 @@
-"""REC-03, REC-05, REC-06: may this message recall, update or replace what it names?
+"""REC-03, REC-04, REC-05, REC-06: may this message recall, update or replace what it names?
 
 Facts about the target are looked up by the caller; here they are judged. Someone else's document is
 never changed, in either direction. Pure.
@@ -37,6 +37,25 @@ def reason_given(facts: Facts) -> Iterator[Finding]:
         f"The reason of the {en} is missing. State it and send again.",
         "R08",
     )
+
+
+@rule("REC-04", source="NĐ30 art 18.3")
+def own_number(facts: Facts) -> Iterator[Finding]:
+    """Remark on a replacement that bears the identifier of what it replaces."""
+    header = facts.envelope.header
+    if header.business.doc_type is not BusinessType.REPLACE or not header.document_id:
+        return
+    if any(t.document_id == header.document_id for t in facts.targets or ()):
+        yield Finding(
+            "REC-04",
+            Severity.WARNING,
+            f"{BUSINESS}/DocumentId",
+            "Văn bản thay thế mang mã định danh của văn bản bị thay thế. Văn bản thay thế có hình "
+            "thức tương đương và số riêng.",
+            "The replacement bears the identifier of what it replaces. It is of equal form, with a "
+            "number of its own.",
+            "R08",
+        )
 
 
 @rule("REC-05", source="QCVN102 practice")

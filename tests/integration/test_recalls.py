@@ -1,4 +1,7 @@
-"""Taking back, both ways, in every order of things (REC-01…REC-08), through a whole gateway."""
+"""Taking back, both ways, in every order of things, through a whole gateway.
+
+Rules: REC-01, REC-02, REC-03, REC-07, REC-08, ARC-12.
+"""
 
 import json
 from datetime import timedelta

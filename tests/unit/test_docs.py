@@ -26,6 +26,7 @@ from gateway.web.events import EventRoutes
 from gateway.web.inbox import InboxRoutes
 from gateway.web.ops import Ops
 from gateway.web.problems import WEB_CATALOGUE, WebReason
+from gateway.web.recalling import RecallRoutes
 from gateway.web.replays import ReplayRoutes
 from gateway.web.uploads import UploadRoutes
 from gateway.web.verifications import Verifications
@@ -428,6 +429,7 @@ def routes():
     parts = (
         Documents(None, None, Limits()).endpoints(),
         EventRoutes(None, None, Limits(), None).endpoints(),
+        RecallRoutes(None, Limits()).endpoints(),
         ReplayRoutes(None, Limits()).endpoints(),
         WebhookRoutes(None, Limits()).endpoints(),
         InboxRoutes(None, None, Limits()).endpoints(),

@@ -48,3 +48,12 @@ def test_nobody_changes_anothers_document(kind, direction):
 
 def test_an_ordinary_document_recalls_nothing():
     assert judge(targets=(Target("x", found=True, allowed=False),)) == ()
+
+
+@pytest.mark.parametrize(("name", "rules"), [("x", ["REC-04"]), ("y", [])])
+def test_a_replacement_has_a_number_of_its_own(name, rules):
+    about = Business(REPLACE, document_id="x", reason="sai phụ lục")
+    found = judge(header=header(business=about, document_id=name), targets=GOOD)
+    assert [f.rule for f in found] == rules
+    updates = Business(UPDATE, document_id="x", reason="sai phụ lục")
+    assert judge(header=header(business=updates, document_id=name), targets=GOOD) == ()
