@@ -249,6 +249,7 @@ class PaperArrival:
         late_reason: Why it is entered later than it came.
         scan: The scanned PDF, None without one.
         scan_name: Its name.
+        once: What makes a second click of the same form the same, "" for nothing.
     """
 
     sender_name: str
@@ -268,6 +269,7 @@ class PaperArrival:
     late_reason: str = ""
     scan: AsyncIterator[bytes] | None = None
     scan_name: str = ""
+    once: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -362,5 +364,8 @@ class Receiving(Protocol):
         ...
 
     async def enter(self, person: Person, agency: str, paper: PaperArrival) -> tuple[str, Done]:
-        """Enter what came on paper, with the next arrival number; return its id."""
+        """Enter what came on paper, with the next arrival number; return its id.
+
+        The same form once more enters nothing and gives the first answer (`repeated`).
+        """
         ...

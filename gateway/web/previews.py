@@ -4,6 +4,7 @@ Promises: the file is read by a process of its own only, under limits of time an
 that cannot be had comes with the reason; what is kept in memory is bounded; nothing stays on disk.
 """
 
+import asyncio
 from collections import OrderedDict
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ WIDTH: Final = 1000
 MAX_FILE_BYTES: Final = 64 << 20
 MAX_PAGE: Final = 500
 _KEPT_BYTES: Final = 32 << 20
+_AT_ONCE: Final = 4
 _HEAD: Final = 1024
 _PDF: Final = b"%PDF-"
 
@@ -62,6 +64,8 @@ class Previews:
         self._scratch = scratch
         self._kept: OrderedDict[tuple[str, int], Preview] = OrderedDict()
         self._bytes = 0
+        # A file lies in the scratch folder while its page is drawn: only so many at a time.
+        self._room = asyncio.Semaphore(_AT_ONCE)
 
     async def page(self, packet: Packet, number: int) -> Preview:
         """Return one page of a file, from 1.
@@ -79,7 +83,8 @@ class Previews:
         if kept is not None:
             self._kept.move_to_end(key)
             return kept
-        found = await self._drawn(packet, number)
+        async with self._room:
+            found = await self._drawn(packet, number)
         if found.picture is not None:
             self._keep(key, found)
         return found

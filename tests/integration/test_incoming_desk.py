@@ -12,12 +12,11 @@ import pytest
 
 from gateway.console.sections.incomingpaper import FIELDS
 from gateway.domain.access import Role
-from gateway.ports import Caller, ChangeSet, Insert
+from gateway.ports import Caller, ChangeSet, Insert, Update
 from gateway.ports.clerk_receive import Box
 from gateway.programs.clerk.receiving import LedgerReceiving
 from tests.world.gatehouse import gatehouse, packet
 from tests.world.heavy_files import scan
-from tests.world.signed_files import twice
 
 WARD = "H37.61"
 
@@ -181,11 +180,16 @@ async def test_paper_shares_the_counter_and_warns_of_what_came_before(house):
     assert (await house.row("arrival", id=paper_id))["state"] == "done"
     told = await house.gateway.ledger.all("statuses_of_arrival", arrival_id=paper_id)
     assert not told
+    # A form sent twice, also at once, is entered once.
+    twice = fields | {"number": "45", "subject": "Hai lần", "once": "a" * 32}
+    clicks = await asyncio.gather(*(paper(clerk, twice) for _ in range(3)))
+    entered = {a.location for a in clicks if a.status == 303}
+    assert len(entered) == 1, clicks
     # The other way round: the electronic one that follows a paper one is warned of.
     fields |= {"number": "44", "subject": "Giấy trước"}
     assert (await paper(clerk, fields)).status == 303
     _, later = await sent(house, "44")
-    assert "Nghi trùng với số đến 3/" in (await clerk.get(f"/incoming/{later}")).words
+    assert "Nghi trùng với số đến 4/" in (await clerk.get(f"/incoming/{later}")).words
 
 
 async def test_paper_that_is_incomplete_secret_or_no_pdf_gets_no_number(house):
@@ -220,9 +224,9 @@ async def paper(visitor, fields, scan=b""):
 
 
 async def test_an_undetermined_one_is_taken_only_with_a_recorded_reason(house):
-    _, arrival_id = await sent(
-        house, files=(("thu.pdf", twice()),)
-    )  # nobody trusts its issuer here
+    _, arrival_id = await sent(house)
+    unsure = Update("arrival", {"id": arrival_id}, {"verdict": "indeterminate"})
+    await house.gateway.ledger.commit(ChangeSet(rows=(unsure,)))
     clerk = await clerk_of(house)
     page = await clerk.get(f"/incoming/{arrival_id}")
     assert "Chưa xác định được" in page.words

@@ -4,6 +4,8 @@ Nothing is written until the form is whole and, where an earlier arrival looks t
 said that it is another; then the number is given at once.
 """
 
+import re
+import secrets
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
@@ -24,7 +26,7 @@ from gateway.ports.clerk_receive import PaperArrival
 from gateway.web.body import Body, Form, Limits
 
 FIELDS: Final = (
-    *("agency", "confirmed", "sender_name", "sender_code", "number", "notation"),
+    *("once", "agency", "confirmed", "sender_name", "sender_code", "number", "notation"),
     *("promulgation_date", "type_name", "subject", "signer_position", "signer", "urgency"),
     *("pages", "to", "due_on", "came_at", "late_reason"),
 )
@@ -33,6 +35,7 @@ FIELDS: Final = (
 _URGENCIES: Final = {n: said for n, said in words.ALL["urgencies"].items() if n <= 3}
 """C1: NĐ30 knows no timed one; on paper there is none."""
 
+_ONCE: Final = re.compile("[0-9a-f]{32}")
 _LENGTHS: Final = {"subject": 500, "to": 1000, "late_reason": 500, "sender_name": 200}
 
 
@@ -84,7 +87,8 @@ class IncomingPaper:
                 raise
             return await self._form(visit, typed, faults=_faults(failure))
         told = Say(
-            f"Đã vào sổ văn bản giấy, số đến {done.number}/{done.year}.",
+            ("Đã vào sổ trước đó" if done.repeated else "Đã vào sổ văn bản giấy")
+            + f", số đến {done.number}/{done.year}.",
             f"Entered, arrival number {done.number}/{done.year}.",
         )
         return See(f"{ROOT}/{arrival_id}", told)
@@ -102,6 +106,7 @@ class IncomingPaper:
         agencies = [(code, f"{console[code]} ({code})") for code in mine if code in console]
         values = {
             "typed": dict.fromkeys(FIELDS, "") | dict(typed),
+            "once": once_of(typed) or secrets.token_hex(16),
             "agencies": agencies,
             "type_choices": [(kind.vi, kind.vi) for kind in DOCUMENT_TYPES],
             "urgency_choices": [
@@ -120,6 +125,12 @@ class IncomingPaper:
             Page("GET", path, "incoming-paper", self.form, right),
             Page("POST", path, "incoming-paper-enter", self.enter, right, takes="upload"),
         )
+
+
+def once_of(typed: Mapping[str, str]) -> str:
+    """Return what the form was given to be known by, "" for anything we did not give."""
+    given = typed.get("once", "")
+    return given if _ONCE.fullmatch(given) else ""
 
 
 def read_paper(typed: Mapping[str, str]) -> tuple[PaperArrival, dict[str, Say]]:
@@ -144,6 +155,7 @@ def read_paper(typed: Mapping[str, str]) -> tuple[PaperArrival, dict[str, Say]]:
         due_on=_day(typed, "due_on", faults),
         came_at=_moment(typed, "came_at", faults),
         late_reason=typed["late_reason"],
+        once=once_of(typed),
     )
     return paper, faults
 

@@ -150,8 +150,22 @@ async def enter(
     )
     result = await context.ledger.commit(change)
     if isinstance(result, Conflict):
-        raise UnavailableError(public="the register is being changed by others", retry_after_s=1)
+        return await _entered_before(context, arrival)
     return str(arrival["id"]), Done(result.numbers["arrival"], key.year)
+
+
+async def _entered_before(context: Context, arrival: Mapping[str, Any]) -> tuple[str, Done]:
+    """Return what the same form entered: a second click, or a page sent again."""
+    found = await context.ledger.all(
+        "arrivals_of",
+        agency=arrival["agency"],
+        document_id=arrival["document_id"],
+        senders=dumps([arrival["sender"]]),
+    )
+    if not found:
+        raise UnavailableError(public="the register is being changed by others", retry_after_s=1)
+    row = found[0]
+    return str(row["id"]), Done(row["arrival_number"], row["arrival_year"], repeated=True)
 
 
 def faults_of(paper: PaperArrival, now: datetime) -> tuple[Finding, ...]:
@@ -299,8 +313,8 @@ def _row(  # noqa: PLR0917
         "sender": sender,
         "sender_written": paper.sender_code.strip(),
         "sender_name": header.sender.organ_name,
-        # Nothing on paper has an identifier of the wire; its own id is none of anybody else's.
-        "document_id": f"paper:{arrival_id}",
+        # Nothing on paper has an identifier of the wire; this is the form's, and nobody else's.
+        "document_id": f"paper:{paper.once or arrival_id}",
         "digest": f"paper:{arrival_id}",
         "state": ArrivalState.ACCEPTED.value,
         "envelope": dumps(envelope_to_json(read.envelope)),
