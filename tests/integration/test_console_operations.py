@@ -11,6 +11,7 @@ import pytest
 from adapters.simulator.axis import Fault
 from gateway.console.sections.ops_agencies import pack, unpack
 from gateway.domain.access import Grant, Role
+from gateway.domain.catalogue_plan import Step
 from gateway.domain.moments import to_text
 from gateway.errors import RejectedError
 from gateway.ports import Insert, Update
@@ -199,6 +200,7 @@ async def test_a_destination_is_held_and_goes_on(house):
     assert held.status == 303
     assert "ops: trục bảo trì" in (await operator.get("/ops/destinations/truc")).words
     fields = {"do": "hold", "reason": "lại"}
+    assert (await operator.post("/ops/destinations/trucc", fields)).status == 404
     assert (await operator.post("/ops/destinations/truc", fields)).status == 409
     fields = {"do": "release", "reason": "xong"}
     assert (await operator.post("/ops/destinations/truc", fields)).status == 303
@@ -381,8 +383,18 @@ def test_a_plan_that_is_none_is_refused(text):
         unpack(text)
 
 
-def test_a_plan_comes_back_as_it_was():
-    assert unpack(pack(())) == ()
+def test_a_plan_comes_back_as_it_was_and_no_other():
+    good = Step("H37.61", ("renamed",), {"name": "a"}, {"name": "b"})
+    new = Step("H37.62", ("added",), None, {"name": "b", "aliases": ["X"]})
+    assert unpack(pack((good, new))) == (good, new)
+    for forged in (
+        replace(good, after={"name = 'x' --": "b"}),
+        replace(good, before={"hop": "b"}),
+        replace(good, after={}),
+        replace(good, kinds=("taken",)),
+    ):
+        with pytest.raises(RejectedError):
+            unpack(pack((forged,)))
 
 
 # ---------------------------------------------------------------- what flowed

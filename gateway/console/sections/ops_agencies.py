@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
 from typing import Any, Final
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 from aiohttp import BodyPartReader
 
@@ -22,7 +22,7 @@ from gateway.console.frame import check_forgery
 from gateway.console.pages import BASE, Answer, Group, Nav, Page, Say, Section, See, Shown, Visit
 from gateway.console.sections.ops_shared import HOME, OPS, TONES, acting, seeing
 from gateway.domain.access import Right
-from gateway.domain.catalogue_plan import Listed, Scope, Step, compare
+from gateway.domain.catalogue_plan import BLANK, KINDS, Fields, Listed, Scope, Step, compare
 from gateway.domain.succession import Succession
 from gateway.errors import Reason, RejectedError
 from gateway.ports.operations import Operating, OpsDesk
@@ -33,7 +33,7 @@ Reader = Callable[[bytes], tuple[list[Listed], list[CsvFault]]]
 _PAGE: Final = 50
 _UPLOAD: Final = 8 << 20
 _PACKED: Final = 200_000
-_UNPACKED: Final = 64 << 20
+_UNPACKED: Final = 16 << 20
 _SHOWN: Final = 300
 _LONGEST: Final = 200
 _EDITED: Final = ("name", "legacy_code", "parent", "mail", "connected", "numbered_by")
@@ -112,7 +112,7 @@ class AgencyPages:
             )
         else:
             raise RejectedError(Reason.BAD_REQUEST, f"unknown action {do!r}")
-        return See(f"{HOME}/agencies/{code}", Say(f"Đã sửa {code}", f"{code} is changed"))
+        return See(f"{HOME}/agencies/{quote(code)}", Say(f"Đã sửa {code}", f"{code} is changed"))
 
     # ------------------------------------------------------------ lists
 
@@ -206,12 +206,18 @@ def unpack(text: str) -> tuple[Step, ...]:
     try:
         machine = zlib.decompressobj()
         data = machine.decompress(base64.b64decode(text, validate=True), _UNPACKED)
-        return tuple(
-            Step(str(code), tuple(kinds), before, dict(after))
-            for code, kinds, before, after in json.loads(data)
-        )
-    except (ValueError, TypeError, zlib.error) as exc:
+        return tuple(_step(*row) for row in json.loads(data))
+    except (ValueError, TypeError, RecursionError, zlib.error) as exc:
         raise RejectedError(Reason.BAD_REQUEST, "the plan cannot be read: make it anew") from exc
+
+
+def _step(code: Any, kinds: list[str], before: Fields | None, after: Fields) -> Step:
+    """Return a step; ValueError for columns and kinds that no plan has: a form can be forged."""
+    if not isinstance(code, str) or not set(kinds) <= set(KINDS) or not after:
+        raise ValueError(code)
+    if not {*(before or ()), *after} <= set(BLANK):
+        raise ValueError(code)
+    return Step(code, tuple(kinds), None if before is None else dict(before), dict(after))
 
 
 async def _upload(visit: Visit) -> _Upload:

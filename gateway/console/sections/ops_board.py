@@ -9,6 +9,7 @@ import asyncio
 import json
 from collections.abc import Mapping
 from typing import Any, Final
+from urllib.parse import quote
 
 from aiohttp import web
 
@@ -18,6 +19,7 @@ from gateway.console.pages import Answer, Group, Nav, Page, Say, Section, See, S
 from gateway.console.sections.ops_shared import HOME, LANES, OPS, acting, age, seeing
 from gateway.domain.access import Right
 from gateway.domain.moments import VIETNAM
+from gateway.errors import Reason, RejectedError
 from gateway.ports.operations import Board, FlowPoint, Operating, OpsDesk
 from gateway.web.server import HOUSE
 
@@ -85,9 +87,20 @@ class BoardPages:
             await self._operating.do(lambda s: s.release_wide("hop", hop, reason=reason, by=by))
             told = Say(f"Đã cho {hop} gửi tiếp", f"{hop} goes on")
         else:
+            await self._known(hop)
             await self._operating.do(lambda s: s.hold_wide("hop", hop, reason=reason, by=by))
             told = Say(f"Đã giữ {hop}", f"{hop} is held")
-        return See(f"{HOME}/destinations/{hop}", told)
+        return See(f"{HOME}/destinations/{quote(hop, safe=':')}", told)
+
+    async def _known(self, hop: str) -> None:
+        """Refuse to hold what nothing goes to: a misspelt name would hold nothing, unnoticed."""
+        if hop in {one.hop for one in (await self._desk.board()).destinations}:
+            return
+        found = await self._desk.destination(hop)
+        if not (found.waiting or found.failed):
+            raise RejectedError(
+                Reason.NOT_FOUND, f"không có nơi nhận {hop} / there is no destination {hop}"
+            )
 
 
 async def _write(response: web.StreamResponse, text: str) -> None:
