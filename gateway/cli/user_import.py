@@ -181,7 +181,7 @@ def _read(path: Path) -> tuple[list[Line], list[_Fault]]:
         faults.append(_Fault(1, f"quá {_MOST} dòng", f"more than {_MOST} lines"))
     if faults:
         return [], faults
-    lines, seen = [], dict[str, int]()
+    lines, seen, boxes = [], dict[str, int](), dict[str, int]()
     for number, row in enumerate(rows[1:], start=2):
         cells = dict(zip(header, (str(c).strip() for c in row), strict=False))
         if not any(cells.values()):
@@ -190,6 +190,9 @@ def _read(path: Path) -> tuple[list[Line], list[_Fault]]:
         before = seen.setdefault(line.new.login, number)
         if before != number:
             wrong.append((f"trùng dòng {before}", f"the same login as line {before}"))
+        box = boxes.setdefault(line.new.mail, number) if line.new.mail else number
+        if box != number:
+            wrong.append((f"trùng thư điện tử dòng {box}", f"the same mailbox as line {box}"))
         lines.append(line)
         faults += [_Fault(number, vi, en) for vi, en in wrong]
     return lines, faults
@@ -258,11 +261,13 @@ async def _compare(desk: Desk, lines: Sequence[Line]) -> list[_Fault]:
     faults = []
     agencies: dict[str, list[Any]] = {}
     for one in lines:
-        for code in {one.new.agency, *(g.agency for g in one.grants)}:
+        for code in {g.agency for g in one.grants} - {one.new.agency}:
             if code not in agencies:
                 agencies[code] = await desk.accounts.agency_faults(code)
             faults += [_Fault(one.line, text.vi, text.en) for text in agencies[code]]
         found = await desk.find(one.new.login)
+        wrong = await desk.accounts.elsewhere_faults(one.new, found or "")
+        faults += [_Fault(one.line, text.vi, text.en) for text in wrong]
         one.known = None if found is None else await desk.accounts.one(desk.me, found)
         has = [view.grant for view in one.known.grants] if one.known else []
         one.lacking = [

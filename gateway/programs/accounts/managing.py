@@ -48,6 +48,9 @@ from gateway.programs.rows import audited, dumps
 
 _MOST: Final = 200
 _REFERENCE: Final = Text("Thiếu số văn bản đề nghị", "Name the document that asks for it")
+_MAIL_TAKEN: Final = Text(
+    "Thư điện tử này thuộc tài khoản khác", "This mailbox belongs to another account"
+)
 _REASON: Final = Text("Thiếu lý do", "Say why")
 
 
@@ -133,7 +136,7 @@ class LedgerAccounts:
         new = cleaned(new)
         known = await means.ledger.one("account_by_login", login=new.login)
         taken = () if known is None else (TAKEN,)
-        refused([*account_faults(new), *taken, *await self.agency_faults(new.agency)])
+        refused([*account_faults(new), *taken, *await self.elsewhere_faults(new)])
         made = account_row(means.ids.new(), new, actor.login, now)
         row = {**made.values, "state": State.ACTIVE}
         token, link = self._link(row["id"], "invite", actor)
@@ -143,6 +146,15 @@ class LedgerAccounts:
         free = Absent("account", {"login": new.login})
         await means.commit(made, link, *told, guards=(free,))
         return Made(await self.one(actor, row["id"]), token, now + means.rules.link)
+
+    async def elsewhere_faults(self, new: NewAccount, own: str = "") -> list[Text]:
+        """Return what stands against an account elsewhere: its agency, another's mailbox."""
+        found = await self.agency_faults(new.agency)
+        if new.mail:
+            # ACC-05: single sign-on goes by the mailbox: one person, one account.
+            rows = await self._means.ledger.all("accounts_by_mail", mail=new.mail)
+            found += [_MAIL_TAKEN] if any(row["id"] != own for row in rows) else []
+        return found
 
     async def agency_faults(self, code: str) -> list[Text]:
         """Return what is wrong with the agency of an account; "" is the gateway itself."""
@@ -187,7 +199,7 @@ class LedgerAccounts:
         ):
             raise RejectedError(Reason.FORBIDDEN, "that agency is not yours to administer")
         new = cleaned(NewAccount(found.login, name, agency, mail))
-        refused([*account_faults(new), *await self.agency_faults(agency)])
+        refused([*account_faults(new), *await self.elsewhere_faults(new, account_id)])
         values = {
             "name": new.name,
             "mail": new.mail,

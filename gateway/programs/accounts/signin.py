@@ -388,20 +388,25 @@ class LedgerSignIns:
             await standing(means, row["id"], now, strong=way.strong), session_id, way.strong,
         )  # fmt: skip
         # ACC-02 (S003 art 22.2): others at work under the same name are on record, and shown.
-        others = [s for s in await self._living(row["id"]) if s["address"] != way.where.address]
+        open_ones = await self._open(row["id"])
+        forgotten = [one for one in open_ones if one["ends_at"] <= to_text(now)]
+        others = [
+            one for one in open_ones if one not in forgotten and one["address"] != way.where.address
+        ]
         told = means.told(
             person, "signed-in", row, now, code=way.by, address=way.where.address,
             elsewhere=len(others), strong=int(way.strong),
         )  # fmt: skip
         used = Update("account", {"id": row["id"]}, {"used_at": to_text(now)})
-        await means.commit(*before, session, used, *told, guards=(same,))
+        # Sessions nobody came back to end here, so that few are ever open.
+        gone = (ended(one["id"], to_text(now), "absolute") for one in forgotten)
+        await means.commit(*before, *gone, session, used, *told, guards=(same,))
         device = tokens.new_device(means.keys, row["id"])
         return SignedIn(token, person, device, elsewhere=len(others))
 
-    async def _living(self, account_id: str) -> list[Row]:
-        rows = await self._means.ledger.all("sessions_of", account_id=account_id, limit=20)
-        now = to_text(self._means.clock.now())
-        return [row for row in rows if row["ended_at"] is None and row["ends_at"] > now]
+    async def _open(self, account_id: str) -> list[Row]:
+        rows = await self._means.ledger.all("sessions_of", account_id=account_id, limit=50)
+        return [row for row in rows if row["ended_at"] is None]
 
 
 def _need(row: Row, way: _Way, *, must: bool) -> Need | None:

@@ -121,16 +121,16 @@ def test_every_fault_of_a_list_is_said_and_nothing_done(vanlien_json, tmp_path):
     path = tmp_path / "ds.xlsx"
     book = openpyxl.Workbook()
     for row in (
-        ("login", "name", "agency", "roles", "request_ref"),
-        ("lan", "Lan", "H37.61", "clerk", "12/SNV"),
-        ("lan", "Lan khác", "H37.61", "", "12/SNV"),
-        ("x", None, "H37.61", "king", None),
+        ("login", "name", "agency", "roles", "request_ref", "mail"),
+        ("lan", "Lan", "H37.61", "clerk", "12/SNV", "a@x.vn"),
+        ("lan", "Lan khác", "H37.61", "", "12/SNV", "A@x.vn"),
+        ("x", None, "H37.61", "king", None, None),
     ):
         book.active.append(row)
     book.save(path)
     code, told = vanlien_json("user", "import", str(path))
     assert code == 64
-    assert [f["line"] for f in told["faults"]] == [3, 4, 4, 4, 4]
+    assert [f["line"] for f in told["faults"]] == [3, 3, 4, 4, 4, 4]
     path.write_bytes(b"PK\x03\x04 no sheet")
     assert vanlien_json("user", "import", str(path))[0] == 64
     assert vanlien_json("user", "list")[1]["accounts"] == []

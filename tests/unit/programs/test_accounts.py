@@ -533,3 +533,27 @@ async def test_who_administers_is_told_of_a_lost_account_until_it_is_settled(off
     assert await banners(office.own, far) == ()
     await office.accounts.unlock(head, lan, reference="2")
     assert await banners(office.own, head) == ()
+
+
+async def test_a_mailbox_is_one_persons(office):
+    await office.person("lan")
+    twin = NewAccount("lan2", "Lan", "H37.04", "LAN@danang.gov.vn")
+    fault = await refused(office.accounts.add(ROOT, twin), Reason.BAD_REQUEST)
+    assert "mailbox" in fault.findings[0].en
+    mai = await office.person("mai")
+    work = office.accounts.change(ROOT, mai, name="Mai", mail="lan@danang.gov.vn", agency="H37.61")
+    await refused(work, Reason.BAD_REQUEST)
+    own = await office.accounts.change(
+        ROOT, mai, name="Mai Hoa", mail="mai@danang.gov.vn", agency="H37.04"
+    )
+    assert (own.name, own.agency) == ("Mai Hoa", "H37.04")
+
+
+async def test_sessions_nobody_came_back_to_are_closed_at_the_next_sign_in(office):
+    lan = await office.person("lan")
+    for _ in range(3):
+        await office.signed_in("lan", where=THERE)
+        office.clock.move(hours=13)
+    last = await office.signins.by_password("lan", PASSWORD, HERE)
+    assert last.elsewhere == 0, "what has run out is nobody at work"
+    assert len(await office.ledger.all("sessions_living", account_id=lan)) == 1
