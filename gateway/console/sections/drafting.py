@@ -327,6 +327,7 @@ class Drafting:
         own = draft.account_id == visit.me.account_id
         may_read = visit.me.may(Right.READ, draft.agency)
         if not visit.me.may(Right.DRAFT, draft.agency) or not (own or may_read):
+            await self.trail.refused(visit.me, "draft", what=visit.request.method)
             raise RejectedError(Reason.NOT_FOUND)
         return draft
 
