@@ -21,6 +21,7 @@ from gateway.consoling import (
     recalling,
     receiving,
     sending,
+    watch,
     working_time,
 )
 from gateway.consoling.parts import Parts, Shelf
@@ -37,9 +38,14 @@ _PARTS: Final[tuple[Callable[[Parts], Sequence[Section]], ...]] = (
     receiving.sections,
     recalling.sections,
     operations.sections,
+    watch.sections,
     books.sections,
 )
-_BANNERS: Final[tuple[Callable[[Parts], Banners], ...]] = (duties.banners, notes.banners)
+_BANNERS: Final[tuple[Callable[[Parts], Banners], ...]] = (
+    duties.banners,
+    notes.banners,
+    watch.banners,
+)
 
 
 @dataclass(frozen=True, slots=True)

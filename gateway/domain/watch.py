@@ -468,11 +468,11 @@ class Today:
 
 TODAY_TEXTS: Final[Mapping[str, tuple[Text, str]]] = MappingProxyType(
     {
-        "overdue": (Text("Quá hạn xử lý", "Overdue"), "/outgoing?view=due"),
-        "due_today": (Text("Đến hạn hôm nay", "Due today"), "/outgoing?view=due"),
+        "overdue": (Text("Quá hạn xử lý", "Overdue"), "/outgoing/late"),
+        "due_today": (Text("Đến hạn hôm nay", "Due today"), "/outgoing/late"),
         "waiting": (Text("Văn bản đến chờ tiếp nhận", "Waiting to be accepted"), "/incoming"),
         "urgent": (Text("Trong đó văn bản khẩn", "Urgent ones among them"), "/incoming"),
-        "returned": (Text("Bị trả lại", "Returned to us"), "/outgoing?view=returned"),
+        "returned": (Text("Bị trả lại", "Returned to us"), "/outgoing?tab=returned"),
         "recalled": (Text("Bên gửi xin thu hồi", "Asked back by the sender"), "/recalls"),
         "todos": (Text("Việc phải làm ngoài hệ thống", "To be done by other means"), "/todos"),
         "alerts": (Text("Cảnh báo", "Alerts"), "/alerts"),

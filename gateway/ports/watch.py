@@ -11,6 +11,7 @@ from typing import Protocol
 
 from gateway.domain.access import Person
 from gateway.domain.watch import AlertKind, AlertState, Severity, Today, Turn
+from gateway.ports.callers import Packet
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,12 +93,13 @@ class Counts:
 
 
 @dataclass(frozen=True, slots=True)
-class Packet:
-    """A packet that may be carried by hand while its destination is away."""
+class Held:
+    """A document that waits for a destination that is away; its packet may be carried by hand."""
 
     transfer_id: str
     document_id: str
-    agency: str
+    consignment_id: str
+    hop: str
     since: datetime
 
 
@@ -146,6 +148,18 @@ class Alerts(Protocol):
 
     async def remove_turn(self, turn_id: str, *, by: Person) -> None:
         """End a turn. Audited; it is not removed from the records."""
+        ...
+
+    async def held(self, agency: str) -> Sequence[Held]:
+        """Return what an agency sent and waits for destinations that are down, oldest first."""
+        ...
+
+    async def sender_of(self, transfer_id: str) -> tuple[str, str]:
+        """Return whose document a transfer carries, and its id; RejectedError(NOT_FOUND)."""
+        ...
+
+    async def packet(self, transfer_id: str) -> Packet:
+        """Return our strict packet of a transfer, the same bytes that will leave."""
         ...
 
     async def today(self, agency: str) -> Today:

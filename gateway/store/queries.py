@@ -970,6 +970,13 @@ QUERIES: Final[dict[str, str]] = {
         for state in ("waiting", "sending", "deferred", "failed")
         for lane in (4, 3, 2, 1)
     ),
+    "watch_held": (
+        "SELECT DISTINCT t.id, t.hop, t.document_id, t.created_at, t.consignment_id "  # noqa: S608
+        f"FROM (SELECT transfer_id, consignment_id FROM delivery WHERE {_UNTAKEN} "
+        "AND sender = :sender ORDER BY consignment_id LIMIT :limit) AS d "
+        "JOIN transfer t ON t.id = d.transfer_id WHERE t.state IN ('waiting', 'deferred') "
+        "AND t.hop IN (SELECT value FROM json_each(:hops)) ORDER BY t.id LIMIT :limit"
+    ),
     "alert": "SELECT * FROM alert WHERE id = :id",
     "alerts_standing": (
         "SELECT * FROM alert WHERE state != 'ended' AND agency IN "

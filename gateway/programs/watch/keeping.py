@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from gateway.domain.access import Person
+from gateway.domain.lifecycle import ConsignmentState, TransferState
 from gateway.domain.moments import from_text, to_text
 from gateway.domain.watch import (
     KINDS,
@@ -22,8 +23,9 @@ from gateway.domain.watch import (
 )
 from gateway.domain.worktime import local
 from gateway.errors import Reason, RejectedError
-from gateway.ports import ChangeSet, Conflict, Insert, Row, Update
-from gateway.ports.watch import Alert, Counts, Telling, TurnRow
+from gateway.ports import ChangeSet, Conflict, Insert, Packet, Row, Update
+from gateway.ports.watch import Alert, Counts, Held, Telling, TurnRow
+from gateway.programs import parcels
 from gateway.programs.clerk.marks import audited
 from gateway.programs.context import Context
 from gateway.programs.rows import loads
@@ -37,6 +39,7 @@ _LONGEST_TURN: Final = timedelta(days=31)
 _RETURNED_WITHIN: Final = timedelta(days=30)
 _EVERYBODY: Final = tuple(kind.value for kind, row in KINDS.items() if row.everybody)
 _BEYOND: Final = "~"
+_EDXML: Final = "application/xml"
 
 
 class LedgerAlerts:
@@ -170,6 +173,52 @@ class LedgerAlerts:
         done = await self._ledger.commit(ChangeSet(rows=(change, *told)))
         if isinstance(done, Conflict):
             raise RejectedError(Reason.CONFLICT, "The turn was removed before")
+
+    # ------------------------------------------------------------ packets to be carried by hand
+
+    async def held(self, agency: str) -> Sequence[Held]:
+        """Return what an agency sent and waits for destinations that are down."""
+        standing = await self.for_everybody()
+        hops = [a.subject.removeprefix("hop:") for a in standing if a.subject.startswith("hop:")]
+        if not hops:
+            return ()
+        rows = await self._ledger.all(
+            "watch_held", sender=agency, hops=json.dumps(hops), limit=_SHOWN
+        )
+        return [
+            Held(
+                row["id"],
+                row["document_id"],
+                row["consignment_id"],
+                row["hop"],
+                from_text(row["created_at"]),
+            )
+            for row in rows
+        ]
+
+    async def sender_of(self, transfer_id: str) -> tuple[str, str]:
+        """Return whose document a transfer carries, and its id."""
+        row = await self._sending(transfer_id)
+        found = await self._ledger.one("consignment", id=row["consignment_id"])
+        if found is None or found["state"] == ConsignmentState.QUARANTINED.value:
+            raise RejectedError(Reason.NOT_FOUND)  # SEC-01: given to nobody
+        return found["sender"], row["consignment_id"]
+
+    async def packet(self, transfer_id: str) -> Packet:
+        """Return our strict packet of a transfer."""
+        row = await self._sending(transfer_id)
+        if row["state"] == TransferState.CANCELLED.value or row["hold"]:
+            raise RejectedError(Reason.CONFLICT, "It is not to be sent now")
+        built = await parcels.ensure(self._context, row)
+        blobs, sha256 = self._context.blobs, built["parcel_sha256"]
+        name = f"{transfer_id}.edxml"
+        return Packet(sha256, built["parcel_size"], name, _EDXML, blobs.stream(sha256))
+
+    async def _sending(self, transfer_id: str) -> Row:
+        row = await self._ledger.one("transfer", id=transfer_id)
+        if row is None or row["kind"] == "status" or not row["consignment_id"]:
+            raise RejectedError(Reason.NOT_FOUND)
+        return row
 
     # ------------------------------------------------------------ today
 
