@@ -404,12 +404,22 @@ class Own(Protocol):
         """ACC-13: change it; other sessions end. RejectedError says what is wrong."""
         ...
 
+    async def fresh(self, person: Person) -> bool:
+        """Tell whether this session began a moment ago: who signed in is still there.
+
+        A second factor is set up in such a session alone; it may be all a thief has.
+        """
+        ...
+
     async def second_factor(self, person: Person) -> Enrolment:
         """Begin to set up a second factor, or another one in its place."""
         ...
 
     async def second_factor_done(self, person: Person, code: str) -> tuple[str, ...]:
-        """Confirm it with its first code; return the recovery codes. The session is strong now."""
+        """Confirm it with its first code; return the recovery codes. The session is strong now.
+
+        FORBIDDEN in a session that is not fresh, or did not use the factor before.
+        """
         ...
 
     async def second_factor_off(self, person: Person, password: str) -> None:

@@ -99,9 +99,11 @@ class _Pages:
         self, visit: Visit, wanted: str, faults: tuple[Say, ...] = (), status: int = 200
     ) -> Answer:
         account = await self.own.me(visit.me)
-        if account.second_factor and not visit.me.strong:
+        weak = account.second_factor and not visit.me.strong
+        if weak or not await self.own.fresh(visit.me):
             # Who holds the session alone must not put another key in the place of the first.
-            return Shown("account-factor-sign-in.html.j2", {"wanted": wanted}, 403)
+            values = {"wanted": wanted, "weak": weak}
+            return Shown("account-factor-sign-in.html.j2", values, 403)
         enrolment = await self.own.second_factor(visit.me)
         values = {
             "secret": enrolment.secret,

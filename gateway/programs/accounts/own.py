@@ -13,7 +13,7 @@ from typing import Final
 from gateway.domain.access import EVERYWHERE, Grant, Person, Role
 from gateway.domain.folding import plain
 from gateway.domain.machine import Text
-from gateway.domain.moments import to_text
+from gateway.domain.moments import from_text, to_text
 from gateway.domain.passwords import composed
 from gateway.domain.rights import LENDABLE, conflicts, scope
 from gateway.errors import Reason, RejectedError
@@ -115,6 +115,14 @@ class LedgerOwn:
         self._throttle.succeeded(row["id"], "")
         return row
 
+    async def fresh(self, person: Person) -> bool:
+        """Tell whether this session began a moment ago."""
+        row = await self._means.ledger.one("session", id=person.session_id)
+        if row is None:
+            return False
+        began, now = from_text(row["began_at"]), self._means.clock.now()
+        return abs(now - began) < self._means.rules.step
+
     async def second_factor(self, person: Person) -> Enrolment:
         """Begin to set up a second factor, or another one in its place."""
         row = await self._row(person)
@@ -125,6 +133,8 @@ class LedgerOwn:
         """Confirm it with its first code; the session is strong now, the others end."""
         row = await self._row(person)
         self._must_be_strong(row, person)
+        if not await self.fresh(person):
+            raise RejectedError(Reason.FORBIDDEN, "Sign in again first: this session is not fresh")
         done = confirmed(self._means, row, code, person)
         if done is None:
             wrong = Text("Mã không đúng hoặc đã dùng", "The code is wrong, or was used")

@@ -283,6 +283,13 @@ async def test_a_stolen_session_does_not_replace_the_second_factor(office):
     weak = Person(me.account_id, me.login, me.name, me.grants, me.session_id, strong=False)
     await refused(office.own.second_factor(weak), Reason.FORBIDDEN)
     await refused(office.own.second_factor_off(weak, PASSWORD), Reason.FORBIDDEN)
+    # And sets none up where there is none: whoever sits down later at that computer.
+    await office.person("mai", Role.CLERK)
+    mai = await office.acting("mai")
+    enrolment = await office.own.second_factor(mai)
+    office.clock.move(minutes=10)
+    late = office.own.second_factor_done(mai, office.code(enrolment.secret))
+    await refused(late, Reason.FORBIDDEN)
 
 
 # ---------------------------------------------------------------- links
