@@ -1,8 +1,10 @@
 """Pages of incoming documents over a desk in memory: rights, words, hostile texts."""
 
+import aiohttp
 import pytest
 
 from gateway.console.sections import home, receiving
+from gateway.console.sections.incomingpaper import FIELDS
 from gateway.domain.access import Grant, Person, Role
 from gateway.ports.clerk_receive import Assigned
 from gateway.web.body import Limits
@@ -107,3 +109,26 @@ async def test_a_form_that_is_incomplete_comes_back_as_it_was_typed(site):
     assert answer.status == 422
     assert "vì &lt;thế&gt;" in answer.text
     assert 'value="R14" selected' in answer.text
+
+
+async def test_the_paper_form_is_ours_whole_and_in_its_order(site, desk):
+    clerk = await site.visitor(CLERK)
+    await clerk.get("/incoming/paper")
+    whole = dict.fromkeys(FIELDS, "") | {"agency": "H37.61", "sender_name": "Ông A"}
+    whole |= {"subject": "Đơn", "promulgation_date": "2026-01-05", "pages": "hai"}
+    assert (await _paper(clerk, "0" * 64, whole)).status == 400
+    assert (await _paper(clerk, clerk._token, dict(reversed(whole.items())))).status == 422
+    assert (await _paper(clerk, clerk._token, whole)).status == 422
+    assert (await _paper(clerk, clerk._token, whole | {"agency": "H37.04"})).status == 403
+    assert "p1" not in desk.lines
+    done = await _paper(clerk, clerk._token, whole | {"pages": "2"})
+    assert (done.status, done.location) == (303, "/console/incoming/p1")
+
+
+async def _paper(visitor, token, fields):
+    form = aiohttp.FormData()
+    form.add_field("_csrf", token)
+    for name, value in fields.items():
+        form.add_field(name, value)
+    form.add_field("file", b"", filename="", content_type="application/octet-stream")
+    return await visitor._ask("POST", "/incoming/paper", data=form)
