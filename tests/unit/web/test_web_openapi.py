@@ -60,6 +60,7 @@ def test_the_issues_addresses_are_all_there(document):
         one,
         f"{one}/events",
         f"{one}/receipts",
+        f"{one}/recall",
         f"{one}/verification",
         f"{one}/verification/files/{{n}}/signed/{{k}}",
         came,
