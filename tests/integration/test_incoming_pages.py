@@ -6,6 +6,7 @@ import pytest
 from gateway.console.sections import home, receiving
 from gateway.console.sections.incomingpaper import FIELDS
 from gateway.domain.access import Grant, Person, Role
+from gateway.domain.lifecycle import ArrivalState
 from gateway.ports.clerk_receive import Assigned
 from gateway.web.body import Limits
 from gateway.web.studio import Studio
@@ -60,6 +61,15 @@ async def test_who_may_not_read_it_learns_nothing_and_leaves_a_trace(site):
     for person in (NOBODY, OPERATOR):
         assert (await (await site.visitor(person)).get("/incoming/one")).status == 403
     assert site.trail.views == []
+
+
+async def test_what_is_left_of_one_taken_back_has_a_page(site, desk):
+    desk.header = {}
+    desk.arrive("gone", "H37.61", state=ArrivalState.RECALLED, subject="", sender_name="")
+    answer = await (await site.visitor(CLERK)).get("/incoming/gone")
+    assert answer.status == 200
+    assert "đã bị thu hồi" in answer.words
+    assert "Kiểm tra trước khi tiếp nhận" not in answer.words
 
 
 async def test_a_leader_sees_but_does_not_accept(site, desk):
