@@ -80,6 +80,7 @@ class AlertKind(StrEnum):
     SCANNER_OFF = "scanner-off"
     HOLIDAYS_UNCONFIRMED = "holidays-unconfirmed"
     MAINTENANCE_DUE = "maintenance-due"
+    ACCOUNT_LOST = "account-lost"
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,6 +241,17 @@ KINDS: Final[Mapping[AlertKind, KindRow]] = MappingProxyType(
             Text("Trình quét mã độc không hoạt động", "The malware scanner does not answer"),
             Text("Khởi động lại clamd, cập nhật mẫu.", "Restart clamd, update its signatures."),
             Severity.URGENT,
+            step=_HOUR,
+        ),
+        # ACC-02 (S003 art 22.2): who lost control says so at once, whatever the hour.
+        _K.ACCOUNT_LOST: KindRow(
+            Text("Tài khoản mất quyền kiểm soát, đã khóa", "Control of an account was lost"),
+            Text(
+                "Xác minh với người dùng rồi đặt lại mật khẩu và xác thực bước hai.",
+                "Ask the person, then reset password and second factor.",
+            ),
+            Severity.URGENT,
+            real_time=True,
             step=_HOUR,
         ),
         # TIM-05, TIM-06: announced year by year.

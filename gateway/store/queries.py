@@ -214,7 +214,8 @@ QUERIES: Final[dict[str, str]] = {
         "AND seen_at IS NULL LIMIT 1"
     ),
     "accounts_lost": (
-        "SELECT id, login, agency FROM account WHERE state = 'locked' AND lock_code = 'lost' "
+        "SELECT id, login, agency, locked_at FROM account "
+        "WHERE state = 'locked' AND lock_code = 'lost' "
         "ORDER BY locked_at DESC LIMIT :limit"
     ),
     # ACC-04: what a person has in hand.
@@ -606,6 +607,10 @@ QUERIES: Final[dict[str, str]] = {
     "told_statuses": (
         "SELECT id, recipient, sender, document_id, code, inbox_seq, consignment_id "
         "FROM status_report WHERE id IN (SELECT value FROM json_each(:ids))"
+    ),
+    "told_alerts": (
+        "SELECT id, kind, agency, subject, count, due, '' AS document_id FROM alert "
+        "WHERE id IN (SELECT value FROM json_each(:ids))"
     ),
     "replay_open": "SELECT * FROM replay WHERE system_id = :system_id AND ended_at IS NULL",
     "replay_since": (

@@ -113,6 +113,20 @@ class Documents:
             for receiver, some in sorted(found.items())
         ]
 
+    async def lost_accounts(self, _: datetime) -> Sequence[Cause]:
+        """ACC-02: accounts somebody reported as lost, until they are unlocked or closed."""
+        return [
+            Cause(
+                AlertKind.ACCOUNT_LOST,
+                f"account:{row['id']}",
+                row["agency"],
+                from_text(row["locked_at"]),
+                about=(row["login"],),
+                path=f"/people/{row['id']}",
+            )
+            for row in await self._ledger.all("accounts_lost", limit=_MANY)
+        ]
+
     async def urgent_unsent(self, now: datetime) -> Sequence[Cause]:
         """SND-03: an urgent document that is still here; real time, day and night."""
         return [

@@ -120,6 +120,7 @@ class Watch:
             ((kind.LISTS_OLD, kind.STAMPS_MISSING, kind.SCANNER_OFF), machine.helpers),
             ((kind.HOLIDAYS_UNCONFIRMED, kind.MAINTENANCE_DUE), machine.duties),
             ((kind.CHAIN_BROKEN,), machine.chain),
+            ((kind.ACCOUNT_LOST,), documents.lost_accounts),
         )
 
     @property
@@ -203,6 +204,8 @@ class Watch:
             "next_at": None if next_at is None else to_text(next_at),
         }
         told = await self._tellings(alert_id, cause.agency, 1, told_at, now)
+        if cause.kind is AlertKind.ACCOUNT_LOST:
+            told += await self._administrators(alert_id, cause.agency, now)
         said = event(alert_id, "alert_raised", now, alert=cause.kind.value, agency=cause.agency)
         # Somebody else's look may have been first: the index says so, and that is that.
         await self._commit(Insert("alert", values), said, *told)
@@ -258,6 +261,14 @@ class Watch:
         if self._told.hook:
             changes.append(self._telling(alert_id, agency, level, HOOK, HOOK_ADDRESS, now, now))
         return changes
+
+    async def _administrators(self, alert_id: str, agency: str, now: datetime) -> list[Change]:
+        """ACC-02: who administers the agency's accounts is told, whatever else they do."""
+        if not self._told.mail:
+            return []
+        rows = await self._context.ledger.all("administrators", agency=agency, now=to_text(now))
+        mails = dict.fromkeys(row["mail"] for row in rows if row["mail"])
+        return [self._telling(alert_id, agency, 1, MAIL, mail, now, now) for mail in mails]
 
     def _telling(  # noqa: PLR0917 - the columns
         self, alert_id: str, agency: str, level: int, way: str, whom: str, due: datetime,

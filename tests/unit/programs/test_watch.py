@@ -523,3 +523,26 @@ async def test_today_counts_what_lies_before_an_agency(world):
     today = await world.alerts.today("H37.61")
     assert (today.waiting, today.urgent, today.returned) == (2, 1, 1)
     assert (await world.alerts.today("H37.04")).empty
+
+
+# ---------------------------------------------------------------- accounts
+
+
+async def test_who_administers_hears_by_night_of_an_account_that_was_lost(world):
+    """ACC-02: by mail at once, whoever is on duty; over when it is unlocked."""
+    for login, role, agency in (
+        ("lan", Role.CLERK, "H37.61"),
+        ("quantri", Role.UNIT_ADMIN, "H37.61"),
+        ("khac", Role.UNIT_ADMIN, "H37.02"),
+    ):
+        await world.person(login, role, agency)
+    lost = {"state": "locked", "lock_code": "lost", "locked_at": to_text(world.now)}
+    await world.put(Update("account", {"id": "a-lan"}, lost))
+    await world.look(hours=14)
+    assert len(world.subjects("quantri@x.vn")) == 1
+    assert world.subjects("khac@x.vn") == []
+    (alert,) = [a for a in await world.rows("alert") if a["kind"] == "account-lost"]
+    assert (alert["agency"], alert["path"]) == ("H37.61", "/people/a-lan")
+    await world.put(Update("account", {"id": "a-lan"}, {"state": "active", "lock_code": ""}))
+    await world.look(minutes=1)
+    assert KIND.ACCOUNT_LOST not in await world.kinds()
