@@ -89,7 +89,7 @@ async def _run(folder: Path, port: int, *, once: bool, as_json: bool) -> None:
     from gateway.demo.world import world
 
     stop, console, say = _stage(as_json=as_json)
-    console.print("[bold]vanlien demo[/bold]: cổng liên thông, trục mô phỏng, bốn cơ quan")
+    console.print("[bold]vanlien demo[/bold]: cổng liên thông, trục mô phỏng, năm cơ quan")
     async with world(folder, port=port) as made:
         say(f"Hạ tầng khóa thử nghiệm, trục quốc gia mô phỏng và cổng đã chạy: {made.gateway.url}")
         result = await _unless(stop, run_once(made, say))
@@ -196,8 +196,23 @@ def _picture(result: dict[str, Any], *, once: bool) -> Any:
         )
     )
     if not once:
-        parts.append(_next(result))
+        parts += [_people(result), _next(result)]
     return Group(*parts)
+
+
+def _people(result: dict[str, Any]) -> Any:
+    """Return who may sign in to the console, and by which one-time link."""
+    from rich.panel import Panel
+    from rich.text import Text
+
+    lines = [f"Văn thư, vận hành, quản trị: {result['url']}/console"]
+    for who in result["people"]:
+        lines.append(f"{who['name']} ({', '.join(who['roles'])})")
+        lines.append(f"  {who['link']}")
+    lines.append("Mỗi đường dẫn dùng một lần: mở, đặt mật khẩu, đăng nhập.")
+    return Panel(
+        Text("\n".join(lines)), title="Vào trang làm việc", title_align="left", expand=False
+    )
 
 
 def _headline(document: dict[str, Any]) -> Any:

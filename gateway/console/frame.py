@@ -353,7 +353,13 @@ def routes_of(frame: Frame, sections: Sequence[Section]) -> list[web.RouteDef]:
     for page in (page for section in sections for page in section.pages):
         add = web.get if page.method == "GET" else web.post
         routes.append(add(BASE + page.path, frame.handler(page), name=_route_name(page)))
+    nowhere = Page("GET", "/{rest:.*}", "nowhere", _nowhere)
+    routes.append(web.get(BASE + nowhere.path, frame.handler(nowhere)))
     return routes
+
+
+async def _nowhere(_: Visit) -> Answer:
+    raise RejectedError(Reason.NOT_FOUND)
 
 
 def _route_name(page: Page) -> str:

@@ -21,6 +21,7 @@ from adapters.vxp import plugin as vxp
 from gateway import app, stores
 from gateway.clock import SystemClock
 from gateway.config import Settings, load
+from gateway.demo.people import CLERKS_AGENCY, Invited, invite
 from gateway.demo.pki import DevPki, Person, make_pki
 from gateway.demo.pki_service import DevPkiService
 from gateway.policies import record_of
@@ -37,7 +38,10 @@ INSIDE: Final = (
     ("H37.02", "Sở Nội vụ tỉnh Lạng Sơn", "000.00.02.H37"),
     ("H37.04", "Sở Tài chính tỉnh Lạng Sơn", "000.00.04.H37"),
     ("H37.61", "UBND phường Lương Văn Tri", ""),
+    (CLERKS_AGENCY, "UBND phường Kỳ Lừa", ""),
 )
+SYSTEMS: Final = tuple(code for code, _, _ in INSIDE if code != CLERKS_AGENCY)
+"""Agencies with a system of their own; in the last one a clerk works in our console."""
 SIGNER: Final = Person("Nguyễn Văn An", "Giám đốc", "Sở Nội vụ tỉnh Lạng Sơn")
 _AXIS_SYSTEM: Final = "bnv.demo"
 _POLL_S: Final = 0.25
@@ -53,6 +57,7 @@ class World:
         gateway: The gateway, running.
         axis: The simulated axis, running.
         keys: API key by system id.
+        people: Who may sign in to the console, with one-time links.
     """
 
     folder: Path
@@ -60,6 +65,7 @@ class World:
     gateway: app.Gateway
     axis: AxisSimulator
     keys: dict[str, str] = field(default_factory=dict)
+    people: tuple[Invited, ...] = ()
 
 
 @asynccontextmanager
@@ -84,7 +90,8 @@ async def world(folder: Path, *, port: int = 0) -> AsyncIterator[World]:
         gateway = app.Gateway(settings)
         await gateway.start()
         stack.push_async_callback(gateway.stop)
-        found = World(folder, pki, gateway, axis, keys)
+        people = await invite(gateway.accounts)
+        found = World(folder, pki, gateway, axis, keys, people)
         await _start_agencies(found, other, stack)
         yield found
 
@@ -123,6 +130,7 @@ def _settings(folder: Path, axis: AxisSimulator, secret: bytes, port: int, pki: 
     agencies = "\n".join(
         f'[[agency]]\ncode = "{code}"\nname = "{name}"\nconnected = "local"\n'
         + (f'legacy_code = "{legacy}"\n' if legacy else "")
+        + ("console = true\n" if code == CLERKS_AGENCY else "")
         for code, name, legacy in INSIDE
     )
     seal = pki.agency(HUB)
@@ -143,6 +151,9 @@ trust_dir = "pki/trust"
 key_file = "{seal.key.relative_to(folder)}"
 certificate_file = "{seal.certificate.relative_to(folder)}"
 tsa_url = "{pki.base_url}/tsa"
+
+[accounts]
+second_factor = []
 
 [log]
 level = "warning"
@@ -169,7 +180,7 @@ def _register(config: Path, settings: Settings) -> dict[str, str]:
     with stores.open_admin(config) as admin:
         for agency in settings.agencies:
             admin.put_agency(record_of(agency), by="demo")
-        for code, _, _ in INSIDE:
+        for code in SYSTEMS:
             key = new_api_key()
             system_id = f"qlvb-{code.lower().replace('.', '-')}"
             admin.add_system(

@@ -159,3 +159,10 @@ async def test_static_files_are_kept_for_ever_and_nothing_else_is_served(site):
 )
 def test_nobody_is_led_away(path):
     assert local_path(path) == "/console"
+
+
+async def test_an_address_that_leads_nowhere_is_a_page_too(site):
+    answer = await (await site.visitor(CLERK)).get("/no-such/page")
+    assert answer.status == 404
+    assert "Về trang chính" in answer.words
+    assert (await (await site.visitor()).get("/no-such/page")).status == 303
