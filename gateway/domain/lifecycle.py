@@ -427,7 +427,7 @@ RECALL: Final = Table(
         # REC-01: 15 agrees; a receiver may agree after it first declined, not the other way round.
         ((_R.WAITING, _R.ASKED, _R.DECLINED, _R.NOT_NEEDED), _RE.AGREED, _R.AGREED),
         ((_R.ASKED,), _RE.DECLINED, _R.DECLINED),
-        ((_R.DECLINED,), _RE.ASKED_AGAIN, _R.ASKED),
+        ((_R.DECLINED, _R.NOT_NEEDED), _RE.ASKED_AGAIN, _R.ASKED),
         ((_R.DECLINED, _R.NOT_NEEDED), _RE.ORDERED_AGAIN, _R.WAITING),
     ),
     stays=stays(
@@ -441,7 +441,7 @@ RECALL: Final = Table(
         ((_R.DECLINED,), (_RE.DECLINED,), "repeated"),
         (
             (_R.NOT_NEEDED,),
-            (_RE.ASKED, _RE.ASKED_AGAIN, _RE.DECLINED, _RE.NOTHING_LEFT),
+            (_RE.ASKED, _RE.DECLINED, _RE.NOTHING_LEFT),
             "there is nothing to take back",
         ),
         ((_R.AGREED,), tuple(e for e in _RE if e is not _RE.AGREED), "already taken back"),

@@ -13,6 +13,7 @@ KINDS: Final = {
     "other-means": Say("Gửi bằng hình thức khác", "Send by other means"),
     "paper": Say("Gửi kèm bản giấy", "Send a paper copy too"),
     "collect-printed": Say("Thu hồi bản in", "Collect printed copies"),
+    "recall-onward": Say("Thu hồi văn bản đã gửi tiếp", "Take back what was sent on"),
 }
 _OTHER: Final = Say("Việc khác", "Something else")
 
