@@ -20,6 +20,7 @@ from gateway.errors import Reason, RejectedError
 from gateway.ports import Present, Row, Update
 from gateway.ports.accounts import Account, Enrolment, GrantView, Notes, SessionView, State
 from gateway.programs.accounts.checks import refused, stated
+from gateway.programs.accounts.factors import confirmed, over, password_changes, prepared
 from gateway.programs.accounts.locking import Locking
 from gateway.programs.accounts.means import (
     Means,
@@ -32,7 +33,6 @@ from gateway.programs.accounts.means import (
     session_view,
 )
 from gateway.programs.accounts.sessions import needs_strong, standing
-from gateway.programs.accounts.signin import confirmed, over, password_changes, prepared
 from gateway.programs.accounts.throttle import Throttle
 
 _LONGEST_LOAN: Final = timedelta(days=366)
