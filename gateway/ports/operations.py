@@ -374,7 +374,10 @@ class FlowPoint:
 
 @dataclass(frozen=True, slots=True)
 class Board:
-    """Everything that is shown on the board, of one moment."""
+    """Everything that is shown on the board, of one moment.
+
+    `alerts` are those of the whole gateway that nobody has taken on; None where none are kept.
+    """
 
     at: datetime
     lanes: tuple[LaneState, ...]
@@ -384,6 +387,7 @@ class Board:
     flow: tuple[FlowPoint, ...]
     checks: Mapping[str, str]
     holds: int = 0
+    alerts: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,15 +51,22 @@ class LedgerOpsDesk:
         clock: The time.
         checks: What readiness says.
         peers: Destinations of the settings: shown also while nothing waits for them.
+        alerts: Counts the alerts of the whole gateway that nobody has taken on.
     """
 
     def __init__(
-        self, ledger: Ledger, clock: Clock, checks: Checks, peers: Collection[str]
+        self,
+        ledger: Ledger,
+        clock: Clock,
+        checks: Checks,
+        peers: Collection[str],
+        alerts: Callable[[], Awaitable[int]] | None = None,
     ) -> None:
         self._ledger = ledger
         self._clock = clock
         self._checks = checks
         self._peers = tuple(sorted(peers))
+        self._alerts = alerts
         self._making: asyncio.Future[Board] | None = None
         self._again = 0.0
         self._flow: tuple[float, Rows] | None = None
@@ -88,6 +95,7 @@ class LedgerOpsDesk:
             flow=flow_of(flow, now),
             checks=await self._checks(),
             holds=sum(row["n"] for row in counts if row["kind"] == "operator"),
+            alerts=None if self._alerts is None else await self._alerts(),
         )
 
     async def _flow_rows(self, now: datetime) -> Rows:

@@ -139,6 +139,7 @@ def _values(board: Board, visit: Visit) -> Mapping[str, Any]:
     last = [p for p in board.flow[-_TOGETHER:] if p.accepted is not None]
     return {
         "board": board,
+        "person": visit.me,
         "lane_names": LANES,
         "age": _ages(board, visit),
         "waiting": sum(lane.waiting + lane.deferred + lane.sending for lane in lanes),
@@ -148,6 +149,7 @@ def _values(board: Board, visit: Visit) -> Mapping[str, Any]:
         "stopped": [d for d in board.destinations if d.breaker or d.held_by],
         "accepted": _per_minute(last, "accepted"),
         "delivered": _per_minute(last, "delivered"),
+        "receipts": _per_minute(last, "receipts"),
         "wrong": wrong_of(board.checks),
         "charts": _charts(board.flow, visit),
     }
