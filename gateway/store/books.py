@@ -27,7 +27,7 @@ from gateway.ports.books import Count, Entry, Hit, Mark, Page, Question, Span
 
 T = TypeVar("T")
 
-FORM: Final = 1
+FORM: Final = 2
 """Of the tables and of what entries hold; another number makes the books anew."""
 
 _READERS: Final = 2
@@ -55,7 +55,7 @@ CREATE INDEX doc_register ON doc (agency, direction, year, number, n);
 CREATE INDEX doc_open ON doc (agency, due_at, month) WHERE outcome = 'open';
 CREATE INDEX doc_months ON doc (agency, month);
 CREATE VIRTUAL TABLE word USING fts5(
-    terms, detail=none, columnsize=0, tokenize="ascii tokenchars '_'"
+    terms, detail=none, columnsize=0, prefix='2 3', tokenize="ascii tokenchars '_'"
 );
 CREATE TABLE tally (
     agency TEXT NOT NULL, direction TEXT NOT NULL, month TEXT NOT NULL, type_name TEXT NOT NULL,
