@@ -13,6 +13,7 @@ from gateway.ports import Clock, Ids, Ledger
 from gateway.ports.accounts import Holdings
 from gateway.programs.accounts.auditlog import LedgerAuditLog
 from gateway.programs.accounts.holdings import AssignmentHoldings, DraftHoldings
+from gateway.programs.accounts.lists import LedgerLists
 from gateway.programs.accounts.locking import Locking
 from gateway.programs.accounts.managing import LedgerAccounts
 from gateway.programs.accounts.means import Means, Rules
@@ -34,6 +35,7 @@ class Accounting:
         own: One's own account.
         accounts: Administration.
         audit: Reading the audit log.
+        lists: Many accounts at once.
     """
 
     means: Means
@@ -43,6 +45,7 @@ class Accounting:
     own: LedgerOwn
     accounts: LedgerAccounts
     audit: LedgerAuditLog
+    lists: LedgerLists
 
 
 def rules_of(settings: Settings) -> Rules:
@@ -80,12 +83,14 @@ def make_accounts(
     passwords = Argon2Passwords(memory_kib=settings.accounts.password_memory)
     means = Means(ledger, clock, ids, keys, passwords, rules_of(settings))
     locking = Locking(means)
+    managing = LedgerAccounts(means, locking, holdings_of(ledger, ids))
     return Accounting(
         means=means,
         sessions=LedgerSessions(means),
         trail=LedgerTrail(means),
         signins=LedgerSignIns(means, locking),
         own=LedgerOwn(means, locking),
-        accounts=LedgerAccounts(means, locking, holdings_of(ledger, ids)),
+        accounts=managing,
         audit=LedgerAuditLog(means),
+        lists=LedgerLists(means, managing),
     )

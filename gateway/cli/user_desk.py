@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from gateway.config import Settings
     from gateway.domain.access import Person, Role
     from gateway.ports.accounts import Account
+    from gateway.programs.accounts.lists import LedgerLists
     from gateway.programs.accounts.managing import LedgerAccounts
 
 T = TypeVar("T")
@@ -32,12 +33,14 @@ class Desk:
 
     Args:
         accounts: Administration.
+        lists: Many accounts at once.
         me: Who is at the keyboard.
         settings: Where the pages are.
         find: Finds the id of a login.
     """
 
     accounts: "LedgerAccounts"
+    lists: "LedgerLists"
     me: "Person"
     settings: "Settings"
     find: Callable[[str], Awaitable[str | None]]
@@ -94,7 +97,7 @@ async def _on_desk(config: Path, work: Callable[[Desk], Awaitable[T]]) -> T:
             return None if row is None else str(row["id"])
 
         try:
-            return await work(Desk(made.accounts, me, settings, find))
+            return await work(Desk(made.accounts, made.lists, me, settings, find))
         except RejectedError as refused:
             if not refused.findings:
                 raise

@@ -15,7 +15,13 @@ def sections(parts: Parts) -> Sequence[Section]:
     """Return the sections."""
     told = parts.accounts
     pages = accounts.sections(
-        told.signins, told.own, told.accounts, told.audit, told.trail, single=_single_of(parts)
+        told.signins,
+        told.own,
+        told.accounts,
+        told.audit,
+        told.trail,
+        told.lists,
+        single=_single_of(parts),
     )
     return [home.section(), *pages]
 

@@ -627,6 +627,60 @@ class Accounts(Protocol):
         ...
 
 
+# ---------------------------------------------------------------- lists of accounts
+
+
+@dataclass(frozen=True, slots=True)
+class ListLine:
+    """A line of a list: what it would do (`add`, `change`, `same`), which columns, which roles."""
+
+    line: int
+    login: str
+    name: str
+    action: str
+    changed: tuple[str, ...] = ()
+    roles: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ListFault:
+    """What is wrong with a line."""
+
+    line: int
+    vi: str
+    en: str
+
+
+@dataclass(frozen=True, slots=True)
+class ListPlan:
+    """What a list would do; the token confirms exactly that, "" while there are faults."""
+
+    lines: tuple[ListLine, ...]
+    faults: tuple[ListFault, ...]
+    token: str
+
+
+@dataclass(frozen=True, slots=True)
+class Invitation:
+    """A new account's one-time link, shown once."""
+
+    login: str
+    name: str
+    token: str = field(repr=False)
+
+
+class AccountLists(Protocol):
+    """Many accounts at once, from CSV or XLSX: compared, shown, then taken over."""
+
+    async def plan(self, actor: Person, data: bytes) -> ListPlan:
+        """Say what a list would do; nothing was done yet."""
+        ...
+
+    async def take(self, actor: Person, data: bytes, token: str) -> Sequence[Invitation]:
+        """Do what was shown; CONFLICT when something changed since."""
+        ...
+
+
 # ---------------------------------------------------------------- the audit log
 
 

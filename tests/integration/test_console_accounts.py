@@ -2,6 +2,7 @@
 
 import re
 
+import aiohttp
 import pytest
 
 from gateway.console.frame import SESSION
@@ -331,6 +332,75 @@ async def test_a_list_is_found_by_words_without_accents(world):
     assert "Họ Tên Dung" in (await admin.get("/people?q=ho+ten+dung")).words
     assert "Không có tài khoản" in (await admin.get("/people?q=khongco&state=locked")).words
     assert (await admin.get("/people?state=moon&agency=%27")).status == 200
+
+
+def form_of(visitor, data):
+    form = aiohttp.FormData()
+    form.add_field("_csrf", visitor._token)
+    form.add_field("file", data, filename="can-bo.csv", content_type="text/csv")
+    return form
+
+
+async def bring(visitor, data):
+    await visitor.get("/people/import")
+    return await visitor._ask("POST", "/people/import", data=form_of(visitor, data))
+
+
+async def test_a_list_is_compared_shown_and_taken_over_once_confirmed(world):
+    site, office = world
+    await office.person("quantri", Role.UNIT_ADMIN)
+    admin = await signed_in(site, office, "quantri")
+    head = "login,name,agency,mail,roles,request_ref\n"
+    good = f"{head}lan,Trần Thị Lan,H37.61,,clerk,7/SNV\nhoa,Lê Hoa,H37.61,,,7/SNV\n".encode()
+    page = await bring(admin, good)
+    assert (page.status, "clerk@H37.61" in page.words) == (200, True)
+    assert "Trần Thị Lan" not in (await admin.get("/people")).words
+    fields = {
+        name: re.search(f'name="{name}" value="([^"]+)"', page.text)[1]
+        for name in ("token", "data")
+    }
+    other = {**fields, "data": fields["data"][:-8] + "AAAAAAAA"}
+    assert (await admin.post("/people/import/take", other)).status in {400, 422}
+    done = await admin.post("/people/import/take", fields)
+    assert done.status == 200
+    assert done.text.count("/console/link/") == 2
+    assert "Trần Thị Lan" in (await admin.get("/people")).words
+    # Played again, something has changed since; brought again, it changes nothing.
+    assert (await admin.post("/people/import/take", fields)).status == 422
+    assert "0 dòng thay đổi" in (await bring(admin, good)).words
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "mai,Phạm Thị Mai,H37.04,,,7/SNV",
+        "sep,Đổi Tên,H37.61,,,7/SNV",
+        "lan,Trần Thị Lan,H37.61,,clerk@H37.04,7/SNV",
+        "lan,Trần Thị Lan,H37.61,,auditor,7/SNV",
+        "lan,Trần Thị Lan,H37.61,,moon,7/SNV",
+        "lan,Trần Thị Lan,H37.61,,,",
+    ],
+)
+async def test_a_list_reaches_no_further_than_who_brings_it(world, line):
+    site, office = world
+    await office.person("quantri", Role.UNIT_ADMIN)
+    await office.person("sep", Role.SYS_ADMIN, "")
+    admin = await signed_in(site, office, "quantri")
+    page = await bring(admin, f"login,name,agency,mail,roles,request_ref\n{line}\n".encode())
+    assert page.status == 422
+    assert "Dòng 2" in page.words
+    assert 'name="token"' not in page.text
+
+
+@pytest.mark.parametrize("data", [b"", b"\xff\xfe", b"PK\x03\x04rubbish", b"a,b\n", b"x" * 200_000])
+async def test_what_is_no_list_is_said_to_be_none(world, data):
+    site, office = world
+    await office.person("quantri", Role.UNIT_ADMIN)
+    admin = await signed_in(site, office, "quantri")
+    assert (await bring(admin, data)).status in {413, 422}
+    admin._token = "0" * 64
+    form = form_of(admin, b"login\n")
+    assert (await admin._ask("POST", "/people/import", data=form)).status == 400
 
 
 # ---------------------------------------------------------------- the audit log

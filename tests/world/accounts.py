@@ -8,6 +8,7 @@ from gateway.domain.access import EVERYWHERE, Grant, Person, Role
 from gateway.ports import ChangeSet, Committed, Insert
 from gateway.ports.accounts import Enrolled, Held, NewAccount, SignedIn, Step, Where
 from gateway.programs.accounts.auditlog import LedgerAuditLog
+from gateway.programs.accounts.lists import LedgerLists
 from gateway.programs.accounts.locking import Locking
 from gateway.programs.accounts.managing import LedgerAccounts
 from gateway.programs.accounts.means import Means, Rules, grant_row
@@ -90,8 +91,9 @@ class Office:
             LedgerTrail(means),
             LedgerSignIns(means, locking),
             LedgerOwn(means, locking),
-            LedgerAccounts(means, locking, [self.drawer]),
+            managing := LedgerAccounts(means, locking, [self.drawer]),
             LedgerAuditLog(means),
+            LedgerLists(means, managing),
         )
         self.means, self.signins, self.own = means, self.made.signins, self.made.own
         self.accounts, self.sessions = self.made.accounts, self.made.sessions

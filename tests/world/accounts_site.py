@@ -25,7 +25,7 @@ async def accounts_site(
     await office.agencies("H37.61", "H37.04")
     made = office.made
     sections = accounts.sections(
-        made.signins, made.own, made.accounts, made.audit, made.trail, single=single
+        made.signins, made.own, made.accounts, made.audit, made.trail, made.lists, single=single
     )
     try:
         async with console_site(

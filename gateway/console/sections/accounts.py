@@ -7,20 +7,22 @@ from gateway.console.sections import (
     delegation,
     leaving,
     links,
+    lists,
     people,
     rights,
     signin,
 )
-from gateway.ports.accounts import Accounts, AuditLog, Own, SignIns, Trail
+from gateway.ports.accounts import AccountLists, Accounts, AuditLog, Own, SignIns, Trail
 from gateway.ports.single import SingleSignOn
 
 
-def sections(
+def sections(  # noqa: PLR0917 - a port each
     sign_ins: SignIns,
     own: Own,
     accounts: Accounts,
     audit: AuditLog,
     trail: Trail,
+    many: AccountLists,
     *,
     single: SingleSignOn | None = None,
 ) -> list[Section]:
@@ -32,6 +34,7 @@ def sections(
         accounts: Administration.
         audit: Reading the audit log.
         trail: Audit entries.
+        many: Many accounts at once.
         single: Single sign-on, None without one.
     """
     return [
@@ -39,6 +42,7 @@ def sections(
         links.section(sign_ins),
         account.section(own),
         delegation.section(own),
+        lists.section(many),
         people.section(accounts, trail),
         rights.section(accounts),
         leaving.section(accounts),

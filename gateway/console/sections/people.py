@@ -190,13 +190,15 @@ class _Pages:
         return link_page(visit, made)
 
 
+def link_to(visit: Visit, token: str) -> str:
+    """Return the address of a one-time link, as this visitor reaches us."""
+    scheme = "https" if outside.is_secure(visit.request) else "http"
+    return f"{scheme}://{visit.request.host}{BASE}/link/{token}"
+
+
 def link_page(visit: Visit, made: Made) -> Shown:
     """Return the page that shows a one-time link, once."""
-    request = visit.request
-    path = f"{BASE}/link/{made.token}"
-    scheme = "https" if outside.is_secure(request) else "http"
-    values = {"made": made, "link": f"{scheme}://{request.host}{path}"}
-    return Shown("people-link.html.j2", values)
+    return Shown("people-link.html.j2", {"made": made, "link": link_to(visit, made.token)})
 
 
 def section(accounts: Accounts, trail: Trail) -> Section:
