@@ -3,6 +3,7 @@
 Rules: REC-01, REC-02, REC-03, REC-07, REC-08, ARC-12.
 """
 
+import itertools
 import json
 from datetime import timedelta
 
@@ -359,6 +360,47 @@ async def test_by_document_from_outside_it_is_withdrawn_too(out):
     found = {i["document_id"]: i["state"] for i in await out.arrivals()}
     assert found == {"G09-7": "recalled", "G12-8": "offered", "G09-9": "offered"}
     assert [(t.code, t.document_id) for t in await out.flush()] == [("15", "G09-7")]
+
+
+@pytest.mark.parametrize("first", ["order", "pick-up", "agree", "hold"])
+async def test_in_whatever_order_both_sides_end_alike(out, first):
+    """Order, pick-up, an answer and a hold in every order: what is held stays, none is half."""
+    rest = [step for step in ("order", "pick-up", "agree", "hold") if step != first]
+    ledger = out.house.gateway.ledger
+    for n, steps in enumerate(itertools.permutations(rest)):
+        answer = await local(out, number=str(60 + n))
+        item = await arrival(out, answer)
+        held_before = False
+        for step in (first, *steps):
+            before = (await arrival(out, answer))["state"]
+            await _step(out, step, answer, item)
+            after = (await arrival(out, answer))["state"]
+            assert not (held_before and before != "recalled" and after == "recalled"), steps
+            held_before = held_before or step == "hold"
+        await out.house.sweep()
+        delivery = await out.delivery(answer, "H37.04")
+        gone = (await arrival(out, answer))["state"] == "recalled"
+        assert (delivery["state"] == "recalled") is gone, (first, steps)
+        asked = await question(out, answer)
+        assert (asked is not None and asked["state"] == "agreed") is gone
+        (mine,) = await ledger.all("recalls_of", delivery_id=delivery["id"]) or [None]
+        assert mine is None or (mine["state"] == "agreed") is gone, (first, steps)
+        told = await ledger.all("statuses_of_arrival", arrival_id=item["id"])
+        assert [t["code"] for t in told].count("15") == int(gone)
+        refs = await ledger.all("refs_named", names=json.dumps([item["received_sha256"]]))
+        assert refs  # nothing is purged before its time
+
+
+async def _step(out, step, answer, item):
+    if step == "order":
+        await recall(out, answer)
+    elif step == "pick-up":
+        await out.house.call("POST", f"/inbox/{item['id']}/confirm", "stc")
+    elif step == "agree":
+        body = {"code": "15", "reason": ""}
+        await out.house.call("POST", f"/inbox/{item['id']}/status", "stc", json=body)
+    else:
+        await recalls(out).hold("received", item["id"], "thanh tra", by="hung")
 
 
 # ---------------------------------------------------------------- what stays, what goes
