@@ -48,7 +48,7 @@ async def test_a_clerk_looks_accepts_and_refuses(house, open_window):
     await window.picture("incoming-view")
     await page.get_by_role("link", name="Về văn bản").click()
     await page.get_by_role("button", name="Tiếp nhận, vào sổ").click()
-    await expect(page.get_by_role("status")).to_contain_text("số đến 1/")
+    await expect(page.locator(".told")).to_contain_text("số đến 1/")
     await house.state(good, WARD, "accepted")
 
     await window.go("/incoming")
@@ -59,7 +59,7 @@ async def test_a_clerk_looks_accepts_and_refuses(house, open_window):
     await window.accessible()
     await page.get_by_label("Lý do", exact=True).select_option("R01")
     await page.get_by_role("button", name="Trả lại bên gửi").click()
-    await expect(page.get_by_role("status")).to_contain_text("Đã từ chối, trả lại")
+    await expect(page.locator(".told")).to_contain_text("Đã từ chối, trả lại")
     await house.state(bad, WARD, "returned")
 
     await window.go("/incoming/paper")
