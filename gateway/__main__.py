@@ -28,6 +28,7 @@ COMMANDS: Final = (
     "queue",
     "inbox",
     "webhook",
+    "alerts",
     "broker",
     "clock",
     "maintenance",

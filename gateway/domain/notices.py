@@ -40,6 +40,8 @@ KINDS: Final[Mapping[tuple[str, str], str]] = MappingProxyType(
         (RECEIVED, "returned"): "inbox.returned",
         (RECEIVED, "recall_asked"): "inbox.recall_asked",
         (RECEIVED, "verdict_changed"): "inbox.verdict_changed",
+        (RECEIVED, "alert_raised"): "alert.raised",
+        (RECEIVED, "alert_ended"): "alert.ended",
     }
 )
 """Public name by side and by type of the ledger's event."""

@@ -18,7 +18,7 @@ from gateway.programs.pulse import Pulse
 from gateway.programs.rows import loads
 
 API: Final = "/api/v1"
-_SUBJECTS: Final = ("consignments", "transfers", "arrivals", "statuses")
+_SUBJECTS: Final = ("consignments", "transfers", "arrivals", "statuses", "alerts")
 
 
 class LedgerNotices:
@@ -112,7 +112,7 @@ def _notice(row: Row, subjects: Mapping[str, Row]) -> Notice | None:
 
 def _agencies(about: Row, said: Mapping[str, Any]) -> Sequence[str]:
     match about["table"]:
-        case "arrivals":
+        case "arrivals" | "alerts":
             return [about["agency"]]
         case "statuses":
             return [about["recipient"]]
@@ -131,6 +131,9 @@ def _where(subject: str, about: Row) -> Json:
             document = about["consignment_id"]
             found = {"href": f"{API}/documents/{document}"} if document else {}
             return {**found, "sender": about["sender"], "cursor": about["inbox_seq"]}
+        case "alerts":
+            due = local_text(about["due"])
+            return {"alert": about["kind"], "count": about["count"], "due": due}
         case "transfers":
             document = about["consignment_id"]
             return {"document": document, "href": f"{API}/documents/{document}"}

@@ -720,11 +720,20 @@ QUERIES: Final[dict[str, str]] = {
         "SELECT id, agency, sender FROM arrival WHERE document_id IN "
         "(SELECT value FROM json_each(:document_ids)) AND agency || '' = :agency LIMIT 5"
     ),
+    # What changes a document comes soon after it: so many later messages are looked at, and those
+    # that do not name it are left in the ledger.
     "arrivals_concerning": (
-        "SELECT id, business_type, document_id, envelope, sender, code_number, code_notation, "
-        "promulgation_date FROM arrival WHERE agency = :agency AND business_type != 0 "
-        "AND id > :after AND sender IN (SELECT value FROM json_each(:senders)) "
-        "ORDER BY id LIMIT :limit"
+        "SELECT * FROM (SELECT id, business_type, document_id, envelope, sender FROM arrival "
+        "WHERE agency = :agency AND business_type != 0 AND id > :after "
+        "ORDER BY id LIMIT :limit) AS later "
+        "WHERE sender IN (SELECT value FROM json_each(:senders)) "
+        "AND envelope LIKE '%' || :document_id || '%' ORDER BY id"
+    ),
+    "changes_of_sent": (
+        "SELECT c.id, c.business_type, c.document_id, c.envelope FROM (SELECT id FROM consignment "
+        "WHERE sender IN (SELECT value FROM json_each(:senders)) AND business_type != 0 "
+        "AND id > :after LIMIT :limit) AS later JOIN consignment c ON c.id = later.id "
+        "WHERE c.envelope LIKE '%' || :document_id || '%' ORDER BY c.id"
     ),
     "arrivals_of_inbound": (
         "SELECT a.id, t.purged_at FROM arrival a LEFT JOIN takeback t ON t.arrival_id = a.id "

@@ -69,6 +69,8 @@ _AUDIENCE: Final = (
     "WHERE r.id = event.subject AND r.offered_at IS NOT NULL), "
     f"(SELECT '{SENT}' || c.system_id FROM transfer t JOIN consignment c "
     "ON c.id = t.consignment_id WHERE t.id = event.subject AND t.status_id IS NULL), "
+    f"(SELECT '{RECEIVED}' || w.agency FROM alert w WHERE w.id = event.subject "
+    "AND w.agency != ''), "
     "'') ELSE '' END"
 )
 

@@ -6,8 +6,9 @@ the escalation, not the alert: that is over when its cause is. A crash leaves a 
 
 import json
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, Protocol
 
 from gateway.domain.access import Person
 from gateway.domain.lifecycle import ConsignmentState, TransferState
@@ -23,7 +24,17 @@ from gateway.domain.watch import (
 )
 from gateway.domain.worktime import local
 from gateway.errors import Reason, RejectedError
-from gateway.ports import ChangeSet, Conflict, Insert, Packet, Row, Update
+from gateway.ports import (
+    ChangeSet,
+    Clock,
+    Conflict,
+    Ids,
+    Insert,
+    Ledger,
+    Packet,
+    Row,
+    Update,
+)
 from gateway.ports.watch import Alert, Counts, Held, Telling, TurnRow
 from gateway.programs import parcels
 from gateway.programs.clerk.marks import audited
@@ -42,12 +53,46 @@ _BEYOND: Final = "~"
 _EDXML: Final = "application/xml"
 
 
-class LedgerAlerts:
-    """See `ports.watch.Alerts`."""
+class Means(Protocol):
+    """What alerts are kept with; a running gateway has more, a command no more."""
 
-    def __init__(self, context: Context) -> None:
-        self._context = context
-        self._ledger = context.ledger
+    @property
+    def ledger(self) -> Ledger:
+        """Return where they are."""
+        ...
+
+    @property
+    def clock(self) -> Clock:
+        """Return the clock."""
+        ...
+
+    @property
+    def ids(self) -> Ids:
+        """Return what names rows."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """The means of a command beside a running gateway."""
+
+    ledger: Ledger
+    clock: Clock
+    ids: Ids
+
+
+class LedgerAlerts:
+    """See `ports.watch.Alerts`.
+
+    Args:
+        means: Ledger, clock, ids.
+        gateway: The running gateway, for packets; None for a command beside it.
+    """
+
+    def __init__(self, means: Means, gateway: Context | None = None) -> None:
+        self._context = means
+        self._gateway = gateway
+        self._ledger = means.ledger
 
     # ------------------------------------------------------------ looking
 
@@ -209,8 +254,10 @@ class LedgerAlerts:
         row = await self._sending(transfer_id)
         if row["state"] == TransferState.CANCELLED.value or row["hold"]:
             raise RejectedError(Reason.CONFLICT, "It is not to be sent now")
-        built = await parcels.ensure(self._context, row)
-        blobs, sha256 = self._context.blobs, built["parcel_sha256"]
+        if self._gateway is None:
+            raise RejectedError(Reason.NOT_FOUND)
+        built = await parcels.ensure(self._gateway, row)
+        blobs, sha256 = self._gateway.blobs, built["parcel_sha256"]
         name = f"{transfer_id}.edxml"
         return Packet(sha256, built["parcel_size"], name, _EDXML, blobs.stream(sha256))
 
