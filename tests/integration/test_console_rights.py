@@ -15,8 +15,9 @@ from tests.world.console import Visitor
 from tests.world.gatehouse import gatehouse
 
 AUDITOR = Person("x", "x", "x", (Grant(Role.AUDITOR, ""),), strong=True)
-# What everybody signed in may do: the first page, the language, the own account.
-EVERYBODYS = re.compile(r"home|language|calendar|account(-.*)?|my-.*")
+# What everybody signed in may do: the first page, the language, the calendar, the own account, and
+# being told how many alerts are one's own (none, for most).
+EVERYBODYS = re.compile(r"home|language|calendar|alerts-count|account(-.*)?")
 OPEN = {
     "language", "sign-in", "sign-in-begin", "sign-in-step", "sign-in-go-on", "sign-in-single",
     "sign-in-back", "lost-control", "lost-control-said", "sign-out", "link-come", "link", "link-use",

@@ -233,7 +233,7 @@ class Pages:
 
     def section(self) -> Section:
         """Return the section."""
-        see, may = None, Right.ALERTS
+        see, may = (Right.ALERTS, Right.SEE_OPERATIONS), Right.ALERTS
         one = PATH + r"/{id:[0-9a-f-]{36}}"
         turn = PATH + r"/duty/{id:[0-9a-f-]{36}}"
         return Section(
@@ -252,7 +252,7 @@ class Pages:
                     self.packet,
                     Right.READ,
                 ),
-                Page("GET", one, "alert", self.one),
+                Page("GET", one, "alert", self.one, see),
                 Page("POST", one, "alert-acknowledge", self.acknowledge, may, takes="form"),
                 Page("GET", "/today", "today", self.today, Right.READ),
             ),
