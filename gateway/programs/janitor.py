@@ -156,11 +156,11 @@ class Janitor:
         await self._hand_on(at)
         if self._heads.due(now):
             await self.sign_head()
-        for chore in self._chores:
-            await chore()
         if self._mending.due(now):
             await mending.newest(context)
             await mending.bring_forward(context)
+        for chore in self._chores:
+            await chore()
 
     async def _hand_on(self, at: str) -> None:
         """Put into the lanes what is due, without a verdict, or unread."""

@@ -36,13 +36,13 @@ from gateway.ports.recalls import (
     Wish,
 )
 from gateway.programs import matching, takebacks
-from gateway.programs.catalogue import family, name_of, today, works_in_console
+from gateway.programs.catalogue import family, name_of, today, whois, works_in_console
 from gateway.programs.context import Context
 from gateway.programs.recallorders import RecallOrders
 from gateway.programs.rows import audited, loads
 from gateway.programs.takebacks import Takebacks
 
-_MOST: Final = 1000
+_MOST: Final = 2000
 _CHANGES: Final = 50
 PURGED: Final = "retention_purged"
 
@@ -81,9 +81,11 @@ class RecallDesk:
         orders = await ledger.all("recall_orders_of", consignment_id=row["id"], limit=_CHANGES)
         header = envelope_from_json(loads(row["envelope"])).header
         later = await ledger.all(
-            "consignments_concerning",
+            "changes_of_sent",
             senders=family(self._context, row["sender"]),
             after=row["id"],
+            document_id=row["document_id"] or "-",
+            limit=_MOST,
         )
         return SentRecall(
             id=row["id"],
@@ -150,6 +152,7 @@ class RecallDesk:
             agency=row["agency"],
             senders=family(context, row["sender"]),
             after=row["id"],
+            document_id=row["document_id"],
             limit=_MOST,
         )
         header = envelope_from_json(loads(row["envelope"])).header
@@ -353,7 +356,8 @@ class RecallDesk:
     ) -> Mapping[str, Any]:
         """Take back for a calling system."""
         row = await self._own(caller, consignment_id)
-        await self._orders.order(row["id"], agencies, reason, by=caller.system_id)
+        codes = {whois(self._context, written).canonical for written in agencies}
+        await self._orders.order(row["id"], codes, reason, by=caller.system_id)
         return await self.of_system(caller, consignment_id)
 
     async def of_system(self, caller: Caller, consignment_id: str) -> Mapping[str, Any]:

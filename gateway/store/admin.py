@@ -51,6 +51,9 @@ _IN_FLIGHT_S: Final = 900.0
 """No submission takes longer between storing its bytes and committing."""
 
 
+_HELD: Final = "SELECT id FROM legal_hold WHERE subject = ? AND released_at IS NULL"
+
+
 class LedgerAdmin:
     """AdminStore port over the ledger.
 
@@ -401,6 +404,9 @@ class LedgerAdmin:
             raise RejectedError(Reason.NOT_FOUND, f"nothing in quarantine is called {item_id}")
         if item["purged_at"] is not None and not done:
             raise RejectedError(Reason.CONFLICT, f"{item_id} is purged already")
+        if not done and self._row(_HELD, item_id) is not None:
+            # REC-08: two persons are not enough while the law keeps it; lift the hold first.
+            raise RejectedError(Reason.CONFLICT, f"{item_id} is under legal hold")
         return item
 
     def _ask(self, item_id: str, person: str, now: datetime) -> None:

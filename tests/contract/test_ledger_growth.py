@@ -147,6 +147,7 @@ def test_a_page_is_read_in_the_order_of_an_index(ledger_file, name):
         ("takebacks_unlooked", "ix_takeback_unlooked"),
         ("takebacks_unpurged", "ix_takeback_unpurged"),
         ("arrivals_concerning", "ix_arrival_concerning"),
+        ("changes_of_sent", "ix_consignment_concerning"),
         ("arrivals_of_document", "ix_arrival_document"),
     ],
 )

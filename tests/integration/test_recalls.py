@@ -435,6 +435,29 @@ async def test_what_was_given_back_goes_after_a_time_but_not_what_is_held(out):
     assert caught.value.reason is Reason.GONE
 
 
+async def test_a_replacement_is_shown_at_both_documents_on_both_sides(out):
+    old = await local(out, "H37.61")
+    trace = (
+        "<edXML:Bussiness><edXML:BussinessDocType>3</edXML:BussinessDocType>"
+        "<edXML:BussinessDocReason>Sai phụ lục</edXML:BussinessDocReason>"
+        "<edXML:ReplacementInfoList><edXML:ReplacementInfo>"
+        f"<edXML:DocumentId>{old['document_id']}</edXML:DocumentId>"
+        "</edXML:ReplacementInfo></edXML:ReplacementInfoList></edXML:Bussiness>"
+    )
+    code, new, _ = await out.house.send(packet("22", to=("H37.61",), trace=trace))
+    assert code == 202, new
+    await out.house.state(new["id"], "H37.61", "arrived")
+    sent = await recalls(out).sent(old["id"])
+    assert [(c.id, c.kind) for c in sent.changes] == [(new["id"], 3)]
+    assert (await recalls(out).sent(new["id"])).changed == (old["document_id"],)
+    first, second = await arrival(out, old), await arrival(out, new)
+    came = await recalls(out).received(first["id"])
+    assert [(c.id, c.kind) for c in came.changes] == [(second["id"], 3)]
+    later = await recalls(out).received(second["id"])
+    assert [c.id for c in later.changed] == [first["id"]]
+    assert (came.takeback, later.changed_unknown) == (None, ())
+
+
 # ---------------------------------------------------------------- pages
 
 
