@@ -97,6 +97,7 @@ codes_behind = "H98"
 
 ELSEWHERE = {
     ("Backup", "keep"),  # `vanlien backup`, which a server starts as a process of its own
+    ("ConsoleSection", "training_peers"),  # checked with the settings, before anything starts
     ("Log", "level"),  # `vanlien serve`, below
     ("Log", "json_lines"),
 }
