@@ -7,6 +7,7 @@ it verified. Keeps the provider's description and keys in memory, and which stat
 restart forgets them, the provider's codes are good once anyhow.
 """
 
+import asyncio
 import base64
 import hashlib
 import hmac
@@ -33,6 +34,7 @@ from gateway.ports.single import Leaving
 _TICKET_AGE: Final = timedelta(minutes=10)
 _DESCRIPTION_AGE: Final = timedelta(hours=1)
 _KEYS_AGAIN: Final = timedelta(minutes=1)
+_PATIENCE: Final = timedelta(seconds=5)
 _MOST_BYTES: Final = 1 << 20
 _MOST_USED: Final = 10_000
 _TIMEOUT: Final = aiohttp.ClientTimeout(total=15, connect=5)
@@ -85,6 +87,8 @@ class OidcSignOn:
         self._now = now
         self._known: _Known | None = None
         self._used: dict[str, datetime] = {}
+        self._asking = asyncio.Lock()
+        self._away_at: datetime | None = None
 
     @property
     def name(self) -> str:
@@ -218,9 +222,24 @@ class OidcSignOn:
     # ------------------------------------------------------------ the provider
 
     async def _described(self, *, anew: bool = False) -> _Known:
-        known, now = self._known, self._now()
-        if known is not None and not anew and now - known.at < _DESCRIPTION_AGE:
-            return known
+        """Return what the provider tells of itself, asked by one of us at a time.
+
+        Anybody may press the button: a provider that is away is not asked again at once.
+        """
+        async with self._asking:
+            known, now = self._known, self._now()
+            if known is not None and now - known.at < (_KEYS_AGAIN if anew else _DESCRIPTION_AGE):
+                return known
+            if self._away_at is not None and now - self._away_at < _PATIENCE:
+                raise _unavailable("it was away a moment ago")
+            try:
+                self._known = made = await self._told(now)
+            except UnavailableError:
+                self._away_at = now
+                raise
+            return made
+
+    async def _told(self, now: datetime) -> _Known:
         issuer = self._provider.issuer
         place = f"{issuer.rstrip('/')}/.well-known/openid-configuration"
         found = await self._asked("GET", place)
@@ -232,7 +251,6 @@ class OidcSignOn:
             made.keys = KeySet.import_key_set(dict(shown))  # type: ignore[arg-type]
         except (JoseError, ValueError, TypeError, KeyError) as exc:
             raise _unavailable("its keys cannot be read") from exc
-        self._known = made
         return made
 
     @staticmethod

@@ -195,6 +195,18 @@ async def test_a_provider_that_is_away_is_said_to_be(world):
         await away.begin()
 
 
+async def test_a_provider_that_was_away_a_moment_ago_is_left_alone(world):
+    provider, single, clock = world
+    provider.described = {"issuer": "https://evil.example"}
+    for _ in range(3):
+        with pytest.raises(UnavailableError):
+            await single.begin()
+    assert provider.asked == ["describe"]
+    provider.described = {}
+    clock.at += timedelta(seconds=6)
+    assert await single.begin()
+
+
 @pytest.mark.parametrize(
     ("url", "may"),
     [
