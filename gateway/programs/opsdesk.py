@@ -35,7 +35,11 @@ _HOUR: Final = timedelta(hours=1)
 _MINUTE: Final = timedelta(minutes=1)
 _EVERY_S: Final = 1.0
 _FLOW_EVERY_S: Final = 10.0
-_HOPS: Final = 200
+_HOPS: Final = 60
+"""More destinations than this nobody reads on a board; the queue is filtered by any."""
+_SUBSCRIBED: Final = 200
+_SHARE: Final = 10
+"""The board is being made a tenth of the time at most, however much lies in the queue."""
 _CHUNK: Final = 500
 _CHUNKS: Final = 10
 _MANY: Final = 50
@@ -82,6 +86,15 @@ class LedgerOpsDesk:
         return await asyncio.shield(self._making)
 
     async def _board(self) -> Board:
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        try:
+            return await self._made()
+        finally:
+            ended = loop.time()
+            self._again = max(self._again, ended + _SHARE * (ended - began))
+
+    async def _made(self) -> Board:
         now = self._clock.now()
         flow = await self._flow_rows(now)
         holds = await self._hop_holds(now)
@@ -285,7 +298,7 @@ class LedgerOpsDesk:
              "url": "", "state": "", "why": f"{r['cursor']}", "at": from_text(r["at"])}
             for r in await self._ledger.all("places")
         ]  # fmt: skip
-        return [*hooks[:_HOPS], *places[:_HOPS]]
+        return [*hooks[:_SUBSCRIBED], *places[:_SUBSCRIBED]]
 
 
 # ---------------------------------------------------------------- rows become values
