@@ -23,6 +23,8 @@ OFFERED = {
     "getDocument": ("document",),
     "getDocumentEvents": ("document_events",),
     "getDocumentReceipts": ("document_receipts",),
+    "recallDocument": ("recall",),
+    "getDocumentRecalls": ("recalls",),
     "getDocumentVerification": ("document_verification", "document_report"),
     "getDocumentSignedBytes": ("document_signed",),
     "listInbox": ("inbox",),
@@ -52,6 +54,7 @@ OFFERED = {
 # For orchestrators and programmers, not for an agency's system.
 LEFT_OUT = {"live", "ready", "metrics", "openapi", "getVerificationSchema"}
 GIVEN = {
+    "recipients": ("H37.04",),
     "packet": b"<edXML/>",
     "metadata": {"sender": "H37"},
     "files": [("a.pdf", b"x")],
