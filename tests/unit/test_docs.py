@@ -140,8 +140,9 @@ def test_every_page_is_reached_from_the_readme():
 
 
 @pytest.mark.parametrize("page", HANDWRITTEN)
-def test_pictures_are_text(page):
-    assert not re.search(r"!\[|<img|<svg", text(page))
+def test_pictures_are_text_but_for_those_the_tests_make(page):
+    shown = re.sub(r"!\[[^\]]{10,}\]\((?:docs/)?screenshots/[a-z0-9-]+\.png\)", "", text(page))
+    assert not re.search(r"!\[|<img|<svg", shown)
     allowed = {"", "sh", "json", "toml", "mermaid", "xml", "python", "text"}
     allowed |= {"bash", "java", "csharp"}
     assert {kind for _, kind, _ in _FENCE.findall(text(page))} <= allowed

@@ -101,6 +101,7 @@ def test_the_makefile_lists_its_targets():
         "bundle",
         "bundle-test",
         "compose-test",
+        "bench-console",
         "bench-fairness",
         "bench-verify",
         "corpus",
