@@ -95,6 +95,7 @@ class Watch:
         self._context = context
         self._told = told
         self._teller = teller
+        self._measured: set[tuple[str, str]] = set()
         documents, machine = Documents(context, waits), Machine(context, facts)
         kind = AlertKind
         self._looks: tuple[tuple[tuple[AlertKind, ...], Look], ...] = (
@@ -333,11 +334,13 @@ class Watch:
 
     async def _measure(self) -> None:
         rows = await self._context.ledger.all("alerts_all_standing", limit=_STANDING)
-        counts: dict[tuple[str, str], int] = {}
+        counts = dict.fromkeys(self._measured, 0)
         for row in rows:
             key = (row["kind"], row["state"])
             counts[key] = counts.get(key, 0) + 1
-        observe.alerts_standing(counts=counts)
+        for (kind, state), count in counts.items():
+            observe.alerts_standing(kind=kind, state=state, count=count)
+        self._measured = set(counts)
 
     async def _commit(self, *changes: Change) -> bool:
         guards = self._context.leases.guard(LEASE)
