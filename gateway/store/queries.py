@@ -979,7 +979,7 @@ QUERIES: Final[dict[str, str]] = {
         f"SELECT * FROM (SELECT t.id, t.lane, t.created_at, t.hop, t.consignment_id, "  # noqa: S608
         "c.sender, c.document_id FROM transfer t JOIN consignment c ON c.id = t.consignment_id "
         f"WHERE t.state NOT IN ('done', 'cancelled') AND t.state = '{state}' "
-        f"AND t.lane = {lane} AND t.status_id IS NULL "
+        f"AND t.lane = {lane} AND t.status_id IS NULL AND c.state != 'quarantined' "
         f"ORDER BY t.created_at LIMIT 50) AS {state}_{lane}"
         for state in ("waiting", "sending", "deferred", "failed")
         for lane in (4, 3, 2, 1)
