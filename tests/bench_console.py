@@ -39,6 +39,7 @@ from tests.benching.load import load_now, notes, post_all, quantile
 
 PAGE: Final = Path(__file__).parents[1] / "docs" / "benchmarks-console.md"
 COOKIE: Final = "vanlien_session"
+OK: Final = 200
 TABLES: Final = ("consignment", "delivery", "arrival")
 MODELS: Final = 100
 _PIECE: Final = 5000
@@ -178,7 +179,7 @@ def measure(folder: Path, told: argparse.Namespace) -> dict[str, Any]:
             "pause_s": told.pause,
             "minutes": told.minutes,
             "cpu_s": round(house.cpu_s()["gateway"] - cpu, 1),
-            "statuses": {str(k): v for k, v in sorted(statuses.items())},
+            "statuses": dict(sorted(statuses.items())),
             "pages": {
                 name: {
                     "n": len(times),
@@ -291,10 +292,10 @@ def _clerks(house: House, many: int) -> list[str]:
 
 async def _day(
     house: House, cookies: Sequence[str], told: argparse.Namespace
-) -> tuple[dict[str, list[float]], Counter[int], dict[str, int]]:
+) -> tuple[dict[str, list[float]], Counter[str], dict[str, int]]:
     waits: dict[str, list[float]] = defaultdict(list)
     sizes: dict[str, int] = defaultdict(int)
-    statuses: Counter[int] = Counter()
+    statuses: Counter[str] = Counter()
     ids = {
         "arrival": [r["id"] for r in house.rows("SELECT id FROM arrival ORDER BY id LIMIT 5000")],
         "consignment": [
@@ -317,7 +318,8 @@ async def _day(
                 headers = {"Cookie": f"{COOKIE}={cookies[n]}"}
                 async with client.get(url + path, headers=headers, allow_redirects=False) as answer:
                     data = await answer.read()
-                statuses[answer.status] += 1
+                told_of = "200" if answer.status == OK else f"{answer.status} ({name})"
+                statuses[told_of] += 1
                 waits[name].append((time.perf_counter() - began) * 1000)
                 sizes[name] = max(sizes[name], len(data))
                 rest = told.pause * (0.5 + dice.random())

@@ -59,7 +59,8 @@ SIGNED: Final = {
 }
 _FIELDS: Final = ("q", "direction", "agency", "from", "to", "type", "urgency", "state", "sender")
 _HIDDEN: Final = {ArrivalState.QUARANTINED, ConsignmentState.QUARANTINED}
-_SOON_S: Final = 0.3
+_FEW: Final = 100
+"""Events that are read within the second: nobody waits for them, nobody is told."""
 
 
 def state_words(direction: str, state: str) -> Say:
@@ -112,7 +113,7 @@ class Searching:
             raise ForbiddenError("nothing may be read")
         told = {name: visit.query(name)[:200] for name in _FIELDS}
         question, faults = _question(me, told, visit.query("before"))
-        progress = await self.following.caught_up(_SOON_S)
+        progress = await self.following.caught_up(0)
         found = await self.books.find(question)
         words = asked(told["q"]).shown
         choices = await self.books.choices(agencies)
@@ -131,7 +132,7 @@ class Searching:
                 "older": _address(told, found.older) if found.older else "",
                 "first": _address(told, 0) if question.before else "",
                 "faults": faults,
-                "behind": progress.behind,
+                "behind": progress.behind if progress.behind > _FEW else 0,
                 "limit": question.limit,
             },
         )
