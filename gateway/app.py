@@ -15,7 +15,7 @@ import secrets
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from contextlib import AsyncExitStack, contextmanager, suppress
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -425,6 +425,7 @@ class Gateway:
 
         facts = Facts(
             measured=self.clock.measured,
+            peers=self._peer_times,
             terms=lambda: ((term.what, term.ends_at) for term in self._terms()),
             lists_old=lambda: self.watch.health.state in {"expired", "missing"},
             stamps=lambda: {} if self.seal is None else self.seal.troubles,
@@ -433,6 +434,11 @@ class Gateway:
             node=self.settings.node.name or platform.node() or "node",
         )
         return make_watch(self.settings, self.context, facts)
+
+    def _peer_times(self) -> dict[str, timedelta]:
+        """Return how far each peer's clock is ahead of ours, where its answers say (TIM-01)."""
+        times = {n: getattr(a, "time", None) for n, a in self.context.adapters.items()}
+        return {n: t.offset for n, t in times.items() if t is not None and t.offset is not None}
 
     def _make_watch(self) -> RevocationWatch:
         verify = self.settings.verify

@@ -18,6 +18,7 @@ from multidict import CIMultiDict
 
 from adapters.bkav import wire
 from adapters.bkav.link import TROUBLE, BkavSettings, Link
+from adapters.shared.connecting import PeerTime
 from adapters.shared.dates import read_date
 from adapters.shared.inline import Base64Member
 from adapters.shared.upload import Upload, shared
@@ -64,7 +65,8 @@ class BkavAdapter:
         self._settings = settings
         self._secret = shared(secret)
         self._clock = clock
-        self._link = Link(settings, self._secret, ssl_context)
+        self.time = PeerTime(clock.now)
+        self._link = Link(settings, self._secret, ssl_context, self.time)
         self._unusable: OrderedDict[tuple[MessageKind, str], None] = OrderedDict()
 
     def __repr__(self) -> str:

@@ -12,6 +12,7 @@ from typing import Any, Final, Literal
 
 import aiohttp
 
+from adapters.shared.connecting import PeerTime, connected
 from adapters.shared.values import unreadable
 from adapters.shared.ways import in_clear
 from gateway import observe
@@ -57,8 +58,13 @@ class Link:
     """
 
     def __init__(
-        self, settings: BkavSettings, secret: SharedSecret, ssl_context: ssl.SSLContext | None
+        self,
+        settings: BkavSettings,
+        secret: SharedSecret,
+        ssl_context: ssl.SSLContext | None,
+        time: PeerTime,
     ) -> None:
+        self.time = time
         self._settings = settings
         self._secret = secret
         self._ssl: ssl.SSLContext | Literal[True] = ssl_context or True
@@ -83,16 +89,11 @@ class Link:
             if in_clear(settings.endpoint):
                 # SEC-04: old axes of this kind speak plain HTTP inside the VPN; it is said aloud.
                 observe.standing_warning(what=f"token_in_clear:{settings.name}", active=True)
-            self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=settings.connections),
-                timeout=aiohttp.ClientTimeout(
-                    total=None,
-                    connect=settings.connect_s,
-                    sock_connect=settings.connect_s,
-                    sock_read=settings.silence_s,
-                ),
-                cookie_jar=aiohttp.DummyCookieJar(),
-                trust_env=False,
+            self._session = connected(
+                self.time,
+                connections=settings.connections,
+                connect_s=settings.connect_s,
+                silence_s=settings.silence_s,
             )
         url = settings.endpoint.rstrip("/") + path
         return self._session.request(

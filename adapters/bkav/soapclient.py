@@ -24,6 +24,7 @@ from lxml import etree
 from adapters.bkav import letters, mime, soap, wire, writing
 from adapters.bkav.client import agency, failed
 from adapters.bkav.link import TROUBLE, BkavSettings, Link
+from adapters.shared.connecting import PeerTime
 from adapters.shared.dates import date_text, read_date
 from adapters.shared.upload import Upload, shared
 from adapters.shared.values import kind_of, unreadable, wait_s
@@ -76,7 +77,8 @@ class BkavSoapAdapter:
         self._secret = shared(secret)
         self._clock = clock
         self._version: soap.Version = "12" if of_12 else "11"
-        self._link = Link(settings, self._secret, ssl_context)
+        self.time = PeerTime(clock.now)
+        self._link = Link(settings, self._secret, ssl_context, self.time)
         self._traces: OrderedDict[str, bytes] = OrderedDict()
         self._had: OrderedDict[str, bytes] = OrderedDict()
         self._listed: dict[str, Listed] = {}

@@ -74,6 +74,7 @@ class LangsonAdapter:
         self.name = settings.name
         self._settings = settings
         self._session = Session(settings, secret, clock, ssl_context)
+        self.time = self._session.time
         self._paths = self._session.paths
         self._clock = clock
 

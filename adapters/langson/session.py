@@ -21,6 +21,7 @@ import aiohttp
 
 from adapters.langson import wire
 from adapters.langson.settings import LangsonSettings
+from adapters.shared.connecting import PeerTime, connected
 from adapters.shared.upload import shared
 from adapters.shared.values import kind_of, unreadable, wait_s
 from gateway.errors import ConfigurationError, Reason, UnavailableError
@@ -98,6 +99,7 @@ class Session:
         self.paths = wire.PATHS[settings.variant]
         self._secret = shared(secret)
         self._clock = clock
+        self.time = PeerTime(clock.now)
         self._ssl: ssl.SSLContext | Literal[True] = ssl_context or True
         self._session: aiohttp.ClientSession | None = None
         self._pass: Pass | None = None
@@ -273,16 +275,11 @@ class Session:
     ) -> Any:
         """Return a request under way, to be entered; with a token it says who we are."""
         if self._session is None:
-            self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=self.settings.connections),
-                timeout=aiohttp.ClientTimeout(
-                    total=None,
-                    connect=self.settings.connect_s,
-                    sock_connect=self.settings.connect_s,
-                    sock_read=self.settings.silence_s,
-                ),
-                cookie_jar=aiohttp.DummyCookieJar(),
-                trust_env=False,
+            self._session = connected(
+                self.time,
+                connections=self.settings.connections,
+                connect_s=self.settings.connect_s,
+                silence_s=self.settings.silence_s,
             )
         every = {"Accept": "application/json", **(headers or {})}
         if given is not None and self.settings.variant == "v1":

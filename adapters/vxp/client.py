@@ -18,6 +18,7 @@ from typing import Any, Final, Literal, cast
 import aiohttp
 from multidict import CIMultiDict
 
+from adapters.shared.connecting import PeerTime, connected
 from adapters.shared.upload import Upload, shared
 from adapters.shared.values import kind_of, text_of, unreadable, wait_s
 from adapters.vxp import answers, wire
@@ -94,6 +95,7 @@ class VxpAdapter:
         self._settings = settings
         self._secret = shared(secret)
         self._clock = clock
+        self.time = PeerTime(clock.now)
         self._ssl: ssl.SSLContext | Literal[True] = ssl_context or True
         self._session: aiohttp.ClientSession | None = None
 
@@ -278,16 +280,11 @@ class VxpAdapter:
         data: bytes | AsyncIterator[bytes] | None,
     ) -> Any:
         if self._session is None:
-            self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=self._settings.connections),
-                timeout=aiohttp.ClientTimeout(
-                    total=None,
-                    connect=self._settings.connect_s,
-                    sock_connect=self._settings.connect_s,
-                    sock_read=self._settings.silence_s,
-                ),
-                cookie_jar=aiohttp.DummyCookieJar(),
-                trust_env=False,
+            self._session = connected(
+                self.time,
+                connections=self._settings.connections,
+                connect_s=self._settings.connect_s,
+                silence_s=self._settings.silence_s,
             )
         url = f"{self._settings.endpoint.rstrip('/')}/{operation}"
         return self._session.request(

@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 import aiohttp
 from yarl import URL
 
+from adapters.shared.connecting import PeerTime, connected
 from adapters.shared.dates import date_text
 from adapters.shared.inline import Base64Member, encoded
 from adapters.shared.oauth import Bearer
@@ -113,6 +114,7 @@ class Wso2Adapter:
         self.name = settings.name
         self._settings = settings
         self._clock = clock
+        self.time = PeerTime(clock.now)
         self._ssl: ssl.SSLContext | Literal[True] = ssl_context or True
         self._session: aiohttp.ClientSession | None = None
         self._bearer = Bearer(settings.system_id, shared(secret), self._sign_in, clock.now)
@@ -274,16 +276,11 @@ class Wso2Adapter:
             if in_clear(self._settings.base):
                 # SEC-04: inside a VPN some gateways speak plain HTTP; it is said aloud.
                 observe.standing_warning(what=f"token_in_clear:{self.name}", active=True)
-            self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=self._settings.connections),
-                timeout=aiohttp.ClientTimeout(
-                    total=None,
-                    connect=self._settings.connect_s,
-                    sock_connect=self._settings.connect_s,
-                    sock_read=self._settings.silence_s,
-                ),
-                cookie_jar=aiohttp.DummyCookieJar(),
-                trust_env=False,
+            self._session = connected(
+                self.time,
+                connections=self._settings.connections,
+                connect_s=self._settings.connect_s,
+                silence_s=self._settings.silence_s,
             )
         return self._session
 

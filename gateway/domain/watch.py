@@ -72,6 +72,7 @@ class AlertKind(StrEnum):
     KEY_EXPIRES = "key-expires"
     CLOCK_OFF = "clock-off"
     CLOCK_UNKNOWN = "clock-unknown"
+    CLOCK_DIFFERS = "clock-differs"
     CHAIN_BROKEN = "chain-broken"
     DISK_FULL_SOON = "disk-full-soon"
     BACKUP_OLD = "backup-old"
@@ -206,6 +207,13 @@ KINDS: Final[Mapping[AlertKind, KindRow]] = MappingProxyType(
         _K.CLOCK_UNKNOWN: KindRow(
             Text("Không biết đồng hồ đúng hay sai", "Nobody knows whether the clock is right"),
             Text("Khai báo máy chủ thời gian.", "Name a time server."),
+        ),
+        _K.CLOCK_DIFFERS: KindRow(
+            Text("Giờ bên liên thông lệch với giờ ở đây", "A peer's clock differs from ours"),
+            Text(
+                "Đối chiếu cả hai với máy chủ thời gian; báo bên liên thông nếu họ sai.",
+                "Compare both with a time server; tell the peer if theirs is wrong.",
+            ),
         ),
         _K.CHAIN_BROKEN: KindRow(
             Text("Nhật ký hồi báo bị thay đổi", "The receipt log was changed"),

@@ -174,3 +174,14 @@ async def test_the_override_says_what_is_missing(tmp_path, capsys):
         assert await command(house, "clock", "override", "--end") == 0
         assert "không" in capsys.readouterr().out.lower()
         assert not await house.gateway.ledger.all("entries_of", subject="clock:override")
+
+
+async def test_the_answers_of_an_axis_say_how_far_its_clock_is_from_ours(tmp_path):
+    async with gatehouse(tmp_path, axis=True) as house:
+        # TIM-01 (S003 art 11.3): an hour is added here, the axis has the machine's time.
+        house.clock.move(timedelta(hours=1))
+
+        async def differs():
+            return house.gateway._peer_times().get("truc", timedelta()) < timedelta(minutes=-59)
+
+        await house.until(differs)

@@ -31,6 +31,8 @@ _PIECE: Final = 2000
 _ROUND: Final = timedelta(days=1)
 _ASK_FROM_MONTH: Final = 11
 _TIME_ERROR: Final = 5
+_PEERS_OVER: Final = timedelta(seconds=5)
+"""What a peer's answers say of its clock is good to a second or two: the wire and the `Date`."""
 _STA_UNSYNC: Final = 0x0040
 
 
@@ -62,6 +64,7 @@ class Facts:
     Args:
         measured: Offset of the clock, None when unknown.
         offset_over: More than this is off.
+        peers: How far each peer's clock is ahead of ours, as its answers say.
         time_server: Whether one is configured.
         synchronised: What the kernel says.
         terms: What ends, and when: certificates, keys.
@@ -76,6 +79,7 @@ class Facts:
 
     measured: Callable[[], timedelta | None] = timedelta
     offset_over: timedelta = timedelta(seconds=1)
+    peers: Callable[[], Mapping[str, timedelta]] = dict
     time_server: bool = True
     synchronised: Callable[[], bool | None] = lambda: None
     terms: Callable[[], Iterable[tuple[str, datetime]]] = tuple
@@ -107,9 +111,20 @@ class Machine:
         if measured is not None and abs(measured) > self._facts.offset_over:
             said = f"{measured.total_seconds():+.1f} s"
             return [self._own(AlertKind.CLOCK_OFF, "clock", now, said)]
+        found = self._differing(now)
         if measured is None and not (self._facts.synchronised() or False):
-            return [self._own(AlertKind.CLOCK_UNKNOWN, "clock", now)]
-        return ()
+            found.append(self._own(AlertKind.CLOCK_UNKNOWN, "clock", now))
+        return found
+
+    def _differing(self, now: datetime) -> list[Cause]:
+        """TIM-01 (S003 art 11.3): the time here and on the axes is to be one."""
+        return [
+            self._own(
+                AlertKind.CLOCK_DIFFERS, f"peer:{name}", now, f"{offset.total_seconds():+.0f} s"
+            )
+            for name, offset in sorted(self._facts.peers().items())
+            if abs(offset) > _PEERS_OVER
+        ]
 
     async def disk(self, now: datetime) -> Sequence[Cause]:
         """The forecast says that the disk is full soon."""

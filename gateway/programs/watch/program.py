@@ -114,7 +114,7 @@ class Watch:
             ((kind.DESTINATION_DOWN,), documents.destinations),
             ((kind.DEAD_LETTERS,), documents.dead_letters),
             ((kind.VERDICTS_OVERDUE,), documents.verdicts),
-            ((kind.CLOCK_OFF, kind.CLOCK_UNKNOWN), machine.clock),
+            ((kind.CLOCK_OFF, kind.CLOCK_UNKNOWN, kind.CLOCK_DIFFERS), machine.clock),
             ((kind.DISK_FULL_SOON,), machine.disk),
             ((kind.BACKUP_OLD,), machine.backup),
             ((kind.KEY_EXPIRES,), machine.terms),

@@ -437,6 +437,19 @@ async def test_the_clock(world):
     assert await world.kinds("") == {KIND.CLOCK_UNKNOWN: 1}
 
 
+async def test_a_peer_whose_clock_is_not_ours_is_named(world):
+    peers = {"truc-qg": timedelta(seconds=4), "truc-tinh": timedelta(seconds=-90)}
+    world.facts = replace(world.facts, peers=lambda: peers)
+    world.start()
+    await world.look()
+    standing = await world.alerts.standing([""])
+    (alert,) = [a for a in standing if a.kind == KIND.CLOCK_DIFFERS]
+    assert alert.subject.startswith("peer:truc-tinh:")
+    peers["truc-tinh"] = timedelta(seconds=1)
+    await world.look(minutes=1)
+    assert KIND.CLOCK_DIFFERS not in await world.kinds("")
+
+
 async def test_the_receipt_log_is_checked_piece_by_piece(world):
     for n in range(5):
         await world.put(entry(f"s-{n}", action="test", actor="x", target="y", kind="audit"))
