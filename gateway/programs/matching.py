@@ -6,11 +6,19 @@ issuer under any of its codes and those it took over (ID-05). Reads only.
 
 import json
 import unicodedata
+from typing import Final
 
 from gateway.domain.envelope import ResponseFor, StatusReport
 from gateway.ports import Row
 from gateway.programs.catalogue import Who, family
 from gateway.programs.context import Context
+
+AFTER_ALL: Final = "~"
+"""Sorts behind every id."""
+
+MOST_NOTED: Final = 200
+"""Arrivals with one number, notation and date that are looked at, the newest: a sender that numbers
+everything alike costs the others nothing."""
 
 
 def spellings(document_id: str) -> str:
@@ -105,7 +113,7 @@ async def arrivals_named(context: Context, agency: str, issuer: str, document_id
 async def arrivals_noted(  # noqa: PLR0917
     context: Context, agency: str, issuer: str, number: str, notation: str, date_text: str
 ) -> list[Row]:
-    """Return an agency's arrivals of an issuer with one number, notation and date."""
+    """Return an agency's newest arrivals of an issuer with one number, notation and date."""
     return list(
         await context.ledger.all(
             "arrivals_noted",
@@ -114,5 +122,7 @@ async def arrivals_noted(  # noqa: PLR0917
             code_number=number,
             code_notation=notation,
             promulgation_date=date_text,
+            before=AFTER_ALL,
+            limit=MOST_NOTED,
         )
     )

@@ -466,12 +466,14 @@ QUERIES: Final[dict[str, str]] = {
         "AND document_id IN (SELECT value FROM json_each(:document_ids)) "
         "ORDER BY version DESC, id DESC"
     ),
+    # However often a sender used one number: the index alone says which are the newest.
     "arrivals_noted": (
-        "SELECT * FROM arrival WHERE agency IN (SELECT value FROM json_each(:agencies)) "
+        "SELECT * FROM arrival WHERE id IN (SELECT id FROM arrival "
+        "WHERE agency IN (SELECT value FROM json_each(:agencies)) "
         "AND sender IN (SELECT value FROM json_each(:senders)) "
         "AND code_number = :code_number AND code_notation = :code_notation "
-        "AND promulgation_date = :promulgation_date "
-        "ORDER BY version DESC, id DESC"
+        "AND promulgation_date = :promulgation_date AND id < :before "
+        "ORDER BY id DESC LIMIT :limit) ORDER BY version DESC, id DESC"
     ),
     "arrival_of_delivery": "SELECT * FROM arrival WHERE delivery_id = :delivery_id",
     # -------------------------------------------------------------- the clerk's desk: receiving

@@ -466,6 +466,7 @@ arrival = Table(
         "code_number",
         "code_notation",
         "promulgation_date",
+        "id",
     ),
     Index("ix_arrival_document", "document_id"),
     # Updates, replacements, recalls: few among all that an agency ever got.

@@ -59,6 +59,8 @@ def multiply(house: House, times: int, tables: Collection[str] = tuple(_IDS)) ->
         "idx": f"{entries} + ({place} - 1) * {models} + place - 1",
         "document_id": "document_id || '.' || k",
         "arrival_number": "NULL",
+        # Real senders number on: copies of one number would all look like one document sent again.
+        "code_number": "code_number || '.' || k",
     }
     mark = "lpad(to_hex(k), 8, '0')" if postgres else "printf('%08x', k)"
     for table in tables:

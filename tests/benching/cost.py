@@ -167,6 +167,8 @@ def _questions(house: House) -> dict[str, float]:
             "code_number": "600001",
             "code_notation": "SNV-VP",
             "promulgation_date": datetime.now(UTC).date().isoformat(),
+            "before": "~",
+            "limit": 200,
         },
         "backlog_of": {"system_id": "bench", "limit": 1000},
     }

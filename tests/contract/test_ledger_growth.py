@@ -122,7 +122,8 @@ def test_a_page_is_read_in_the_order_of_an_index(ledger_file, name):
         ("backlog_of", "ix_consignment_open"),
         ("consignments_by_system_named", "ix_consignment_document"),
         ("consignments_concerning", "ix_consignment_concerning"),
-        ("arrivals_noted", "ix_arrival_notation"),
+        # The index alone: a sender that numbers everything alike costs nobody wide rows.
+        ("arrivals_noted", "COVERING INDEX ix_arrival_notation"),
         ("settled_inbound", "ix_arrival_inbound"),
         ("waiting_statuses", "ix_status_waiting"),
         ("notices_end", "ix_event_audience"),

@@ -48,6 +48,7 @@ from gateway.programs.clerk.marks import audited
 from gateway.programs.context import Context
 from gateway.programs.judging import judge
 from gateway.programs.mailroom import numbering
+from gateway.programs.matching import AFTER_ALL
 from gateway.programs.reading import HEAD_BYTES, ReadPacket
 from gateway.programs.rows import dumps, event, keep
 from gateway.programs.scanning import kept
@@ -59,6 +60,7 @@ MAX_SCAN_BYTES: Final = 50 << 20
 _LATE: Final = timedelta(days=1)
 _AHEAD: Final = timedelta(minutes=5)
 _LONGEST: Final = 500
+_MOST_ALIKE: Final = 20
 _STOPS: Final = frozenset({"SEC-01", "FMT-14"})
 _PDF: Final = b"%PDF-"
 _PIECES: Final = re.compile(r"[()\[\]{},;.–—-]+")
@@ -76,9 +78,19 @@ def senders_of(context: Context, code: str, name: str) -> tuple[str, ...]:
 
 
 async def noted(  # noqa: PLR0917
-    context: Context, agency: str, senders: Sequence[str], number: str, notation: str, dated: str
+    context: Context,
+    agency: str,
+    senders: Sequence[str],
+    number: str,
+    notation: str,
+    dated: str,
+    before: str = AFTER_ALL,
 ) -> list[Row]:
-    """Return arrivals of an agency with one number, notation, date and sender, newest first."""
+    """Return arrivals of an agency with one number, notation, date and sender, newest first.
+
+    Only those whose id is below `before`, and of those the newest `_MOST_ALIKE`: nobody compares
+    more by eye.
+    """
     if not number or not dated:
         return []
     rows = await context.ledger.all(
@@ -88,6 +100,8 @@ async def noted(  # noqa: PLR0917
         code_number=number,
         code_notation=notation,
         promulgation_date=dated,
+        before=before,
+        limit=_MOST_ALIKE,
     )
     return [row for row in rows if row["state"] != ArrivalState.QUARANTINED.value]
 

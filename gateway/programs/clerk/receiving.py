@@ -176,9 +176,9 @@ class LedgerReceiving:
             row["code_number"],
             row["code_notation"],
             row["promulgation_date"],
+            row["id"],
         )
-        earlier = [r for r in found if r["id"] < row["id"] and not _is_version(r, row)]
-        return tuple(same_of(r) for r in earlier)
+        return tuple(same_of(r) for r in found if not _is_version(r, row))
 
     async def file(self, arrival_id: str, index: int) -> Packet:
         """Return one of its files."""

@@ -464,7 +464,7 @@ def _incoming() -> None:
     op.create_index(
         "ix_arrival_notation",
         "arrival",
-        ["agency", "sender", "code_number", "code_notation", "promulgation_date"],
+        ["agency", "sender", "code_number", "code_notation", "promulgation_date", "id"],
     )
     op.create_index("ix_arrival_inbox", "arrival", ["agency", "inbox_seq"])
     op.create_index("ix_arrival_document", "arrival", ["document_id"])
