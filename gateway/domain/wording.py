@@ -10,9 +10,10 @@ Pure.
 
 import re
 import unicodedata
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import date
+from functools import lru_cache
 from typing import Final
 
 from gateway.domain.folding import plain, spelled
@@ -27,6 +28,7 @@ _SAFE: Final = re.compile(r"[a-z0-9]*")
 _DAY: Final = re.compile(r"(\d{1,2})[/.\-](\d{1,2})[/.\-](\d{4})")
 _ISO: Final = re.compile(r"(\d{4})-(\d{1,2})-(\d{1,2})")
 _YEAR: Final = re.compile(r"(?:19|20)\d\d")
+_PIECES: Final = re.compile(r"\w+|\W+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,14 +126,13 @@ def _words(text: str) -> list[str]:
     return spelled(text).split()
 
 
-def _both(word: str) -> Iterator[str]:
+@lru_cache(maxsize=16384)
+def _both(word: str) -> frozenset[str]:
     bare = plain(word)
     if not bare:
-        return
-    for one in {bare, *bare.split(".")} - {""}:
-        yield _plain(one)
-    if bare != word:
-        yield _accented(word)
+        return frozenset()
+    found = {_plain(one) for one in {bare, *bare.split(".")} - {""}}
+    return frozenset(found | {_accented(word)}) if bare != word else frozenset(found)
 
 
 def _plain(bare: str) -> str:
@@ -167,6 +168,11 @@ def _day(text: str) -> date | None:
         return None
 
 
+@lru_cache(maxsize=16384)
+def _bare(piece: str) -> str:
+    return plain(piece).lstrip("0")
+
+
 def marked(text: str, words: Collection[str]) -> list[tuple[str, bool]]:
     """Return a text in pieces, each with whether it is one of the words asked for.
 
@@ -175,11 +181,10 @@ def marked(text: str, words: Collection[str]) -> list[tuple[str, bool]]:
         words: `Asked.shown`; each marks what begins with it, accents or none.
     """
     pieces: list[tuple[str, bool]] = []
-    for piece in re.findall(r"\w+|\W+", text):
-        bare = plain(piece)
-        hit = bool(bare) and any(
-            bare.lstrip("0").startswith(word.lstrip("0") or word) for word in words if word
-        )
+    beginnings = tuple(word.lstrip("0") or word for word in words if word)
+    for piece in _PIECES.findall(text) if beginnings else [text] if text else []:
+        bare = _bare(piece)
+        hit = bool(bare) and bare.startswith(beginnings)
         if pieces and pieces[-1][1] == hit:
             pieces[-1] = (pieces[-1][0] + piece, hit)
         else:

@@ -41,6 +41,7 @@ _SOON_S: Final = 0.3
 _WHOLE_S: Final = 20.0
 _FIRST_YEAR: Final = 2000
 _LAST_YEAR: Final = 2100
+_LINKED: Final = frozenset({"subject", "about"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -338,9 +339,16 @@ class Registers:
         return _Chosen(book, agency, self.names(agency), span, period)
 
 
-def _texts(book: Book, cells: Sequence[Cell]) -> list[str]:
+def _texts(book: Book, cells: Sequence[Cell]) -> list[tuple[str, str]]:
+    """Return cells as text, each with how it is shown: said here once, not by a page a cell."""
     pairs = zip(cells, book.columns, strict=True)
-    return [sheets.shown(cell, column.kind) for cell, column in pairs]
+    return [(sheets.shown(cell, column.kind), _how(column)) for cell, column in pairs]
+
+
+def _how(column: Column) -> str:
+    if column.key in _LINKED:
+        return "link"
+    return "num" if column.kind is Kind.NUMBER else ""
 
 
 def _after(text: str) -> tuple[int, int]:
