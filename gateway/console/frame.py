@@ -98,7 +98,7 @@ class Frame:
         """Return what the router calls."""
 
         async def handle(request: web.Request) -> web.StreamResponse:
-            visit = await self._visit(request)
+            visit = await self._visit(page, request)
             try:
                 return await self._answer(page, visit)
             except ForbiddenError:
@@ -112,10 +112,14 @@ class Frame:
 
         return handle
 
-    async def _visit(self, request: web.Request) -> Visit:
+    async def _visit(self, page: Page, request: web.Request) -> Visit:
         outside.look(request, self.proxies)
         token = request.cookies.get(SESSION, "")
-        person = await self.sessions.person(token) if token else None
+
+        async def again(*, using: bool = False) -> Person | None:
+            return await self.sessions.person(token, using=using) if token else None
+
+        person = await again(using=not page.quiet)
         secret = token if person is not None else request.cookies.get(VISITOR, "")
         if not secret:
             secret = forgery.new_secret()
@@ -129,6 +133,7 @@ class Frame:
             MultiDictProxy(MultiDict()),
             self.clock.now(),
             request.get(REQUEST_ID, ""),
+            again,
         )
 
     async def _answer(self, page: Page, visit: Visit) -> web.StreamResponse:

@@ -99,6 +99,10 @@ class See:
     cookies: tuple[Cookie, ...] = ()
 
 
+async def _nobody() -> Person | None:
+    return None
+
+
 @dataclass(slots=True)
 class Visit:
     """One request of a person, or of nobody yet.
@@ -111,6 +115,7 @@ class Visit:
         form: Fields of a small form (`Page.takes` is `form`), empty otherwise.
         now: The time, aware.
         request_id: What an error page names.
+        again: Asks anew who is signed in: what lasts longer than a look must not outlive a lock.
     """
 
     request: web.Request
@@ -120,6 +125,7 @@ class Visit:
     form: "MultiDictProxy[str]"
     now: datetime
     request_id: str = ""
+    again: Callable[[], Awaitable[Person | None]] = _nobody
 
     @property
     def me(self) -> Person:
@@ -167,6 +173,7 @@ class Page:
             handler reads the body and calls `check_forgery` itself; "" for GET.
         streams: Stays open (SSE): has a place among streams.
         strong: Whether a second factor must have been given in this session.
+        quiet: A script asks for it by itself: a session is not used by that.
     """
 
     method: Literal["GET", "POST"]
@@ -178,6 +185,7 @@ class Page:
     takes: Literal["", "form", "upload"] = ""
     streams: bool = False
     strong: bool = False
+    quiet: bool = False
 
     def __post_init__(self) -> None:
         """Refuse a form without a way to take it."""

@@ -22,10 +22,14 @@ T = TypeVar("T")
 class Sessions(Protocol):
     """Signed-in persons. A session ended or an account locked elsewhere is seen at once."""
 
-    async def person(self, token: str) -> Person | None:
+    async def person(self, token: str, *, using: bool = True) -> Person | None:
         """Return who a session token belongs to, None when it is unknown, ended or too old.
 
         Seeing it is using it: the time without use begins anew (at most a write a minute).
+
+        Args:
+            token: The token.
+            using: False when nobody did anything: a page asks by itself.
         """
         ...
 

@@ -127,6 +127,14 @@ async def test_nobody_in_particular_sees_no_alerts_and_strangers_sign_in(world):
     assert (await stranger.get("/alerts/count")).status == 303
 
 
+async def test_a_count_that_a_script_asks_for_is_no_use_of_the_session(world):
+    lan = await world.site.visitor(CLERK)
+    assert (await lan.get("/alerts/count")).status == 200
+    assert world.site.sessions.used == []
+    await lan.get("/alerts")
+    assert len(world.site.sessions.used) == 1
+
+
 async def test_the_roster_is_kept_by_the_agency(world):
     lan = await world.site.visitor(CLERK)
     assert "Chưa có ca trực" in (await lan.get("/alerts/duty")).words

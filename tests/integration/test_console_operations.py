@@ -107,6 +107,20 @@ async def _event(stream):
     raise AssertionError("the stream ended")
 
 
+async def test_a_stream_does_not_outlive_the_session(house):
+    visitor = await house.site.visitor(OPERATOR)
+    cookie = "; ".join(f"{k}={v}" for k, v in visitor.cookies.items())
+    url = f"{house.site.url}/console/ops/stream"
+    async with (
+        aiohttp.ClientSession(timeout=PATIENCE) as session,
+        session.get(url, headers={"Cookie": cookie}) as stream,
+    ):
+        await _event(stream)
+        house.site.sessions.tokens.clear()  # ACC-03: locked, by whomever
+        # It would look thirty times before its minute is over.
+        assert (await stream.content.read()).count(b"\n\n") < 15
+
+
 async def test_streams_of_one_person_have_an_end(house):
     visitor = await house.site.visitor(OPERATOR)
     cookie = "; ".join(f"{k}={v}" for k, v in visitor.cookies.items())

@@ -36,13 +36,16 @@ class FakeSessions:
 
     def __init__(self) -> None:
         self.tokens: dict[str, Person] = {}
+        self.used: list[str] = []
 
     def begin(self, person: Person) -> str:
         token = secrets.token_urlsafe(8)
         self.tokens[token] = person
         return token
 
-    async def person(self, token: str) -> Person | None:
+    async def person(self, token: str, *, using: bool = True) -> Person | None:
+        if using:
+            self.used.append(token)
         return self.tokens.get(token)
 
 

@@ -239,7 +239,7 @@ class Pages:
         return Section(
             pages=(
                 Page("GET", PATH, "alerts", self.listing, see),
-                Page("GET", f"{PATH}/count", "alerts-count", self.count),
+                Page("GET", f"{PATH}/count", "alerts-count", self.count, quiet=True),
                 Page("GET", f"{PATH}/ended", "alerts-ended", self.ended, see),
                 Page("GET", f"{PATH}/duty", "duty-roster", self.roster, may),
                 Page("POST", f"{PATH}/duty", "duty-add", self.add_turn, may, takes="form"),

@@ -1,8 +1,9 @@
 """The flow board: lanes, ages, destinations, throughput; live while it is open.
 
-Promises: one board is made for all who look; a stream sends only the parts that changed, ends after
-a minute so that who is signed out or locked is seen, and goes on by itself; without script the page
-is the same board as of its loading. Keeps nothing.
+Promises: one board is made for all who look; a stream sends only the parts that changed, asks
+before each look whether who looks is still signed in and may (ACC-03: a lock counts at once), ends
+after a minute and goes on by itself; without script the page is the same board as of its loading.
+Keeps nothing.
 """
 
 import asyncio
@@ -60,6 +61,8 @@ class BoardPages:
         await _write(response, f"retry: {int(_LOOK_S * 1000)}\n\n")
         sent: dict[str, str] = {}
         for _ in range(_LASTS):
+            if not await _still(visit):
+                break
             parts = _parts(await self._desk.board(), visit)
             changed = {name: html for name, html in parts.items() if sent.get(name) != html}
             sent = parts
@@ -101,6 +104,12 @@ class BoardPages:
             raise RejectedError(
                 Reason.NOT_FOUND, f"không có nơi nhận {hop} / there is no destination {hop}"
             )
+
+
+async def _still(visit: Visit) -> bool:
+    """Tell whether who looks may still do so: signed out, locked, a role taken away are seen."""
+    person = await visit.again()
+    return person is not None and person.may(Right.SEE_OPERATIONS)
 
 
 async def _write(response: web.StreamResponse, text: str) -> None:

@@ -27,7 +27,7 @@ class LedgerSessions:
     def __init__(self, means: Means) -> None:
         self._means = means
 
-    async def person(self, token: str) -> Person | None:
+    async def person(self, token: str, *, using: bool = True) -> Person | None:
         """Return who a session token belongs to, None when it is no session any more."""
         if not token or len(token) > _LONGEST_TOKEN:
             return None
@@ -41,7 +41,7 @@ class LedgerSessions:
         if over:
             await self._write(ended(row["session_id"], to_text(now), over))
             return None
-        if abs(now - used) >= _WRITTEN_EVERY:
+        if using and abs(now - used) >= _WRITTEN_EVERY:
             where = {"id": row["session_id"], "ended_at": None}
             seen = {"used_at": to_text(now)}
             await self._write(Update("account_session", where, seen, expect=None))
