@@ -331,7 +331,7 @@ async def second_factor(house):
     """Give somebody a second factor; return its secret."""
     await house.visitor("lan", Role.CLERK, "H37.61")
     keys = house.gateway.secret_keys
-    kept = tokens.new_factor(keys, "a-lan")
+    kept = tokens.new_factor(keys, "a-lan", "s1")
     await house.gateway.accounts.means.commit(Update("account", {"id": "a-lan"}, {"totp": kept}))
     return tokens.factor(keys, "a-lan", kept)
 

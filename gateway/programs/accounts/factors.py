@@ -21,26 +21,37 @@ from gateway.programs.rows import dumps
 _SAME: Final = Text("Mật khẩu mới phải khác mật khẩu cũ", "It is the same password as before")
 
 
-async def prepared(means: Means, row: Row) -> Enrolment:
-    """Return the second factor that is being set up, a new one when none is."""
+async def prepared(means: Means, row: Row, session_id: str) -> Enrolment:
+    """Return the second factor that this session sets up, the same again until it is confirmed.
+
+    Each session its own: what another was shown, whoever that was, comes to nothing.
+    """
     kept = row["totp_next"]
-    if kept is None:
-        kept = tokens.new_factor(means.keys, row["id"])
-        where = {"id": row["id"], "totp_next": None}
-        await means.commit(Update("account", where, {"totp_next": kept}))
-    secret = tokens.factor(means.keys, row["id"], kept)
+    secret = _shown(means, row, session_id)
+    if secret is None:
+        fresh = tokens.new_factor(means.keys, row["id"], session_id)
+        where = {"id": row["id"], "totp_next": kept}
+        await means.commit(Update("account", where, {"totp_next": fresh}))
+        secret = tokens.factor(means.keys, row["id"], fresh)
     uri = totp.uri(secret, issuer=means.rules.issuer, login=row["login"])
     return Enrolment(totp.base32(secret), uri)
 
 
+def _shown(means: Means, row: Row, session_id: str) -> bytes | None:
+    kept = row["totp_next"]
+    if kept is None:
+        return None
+    return tokens.factor_shown_to(means.keys, row["id"], kept, session_id)
+
+
 def confirmed(
-    means: Means, row: Row, code: str, actor: Person
+    means: Means, row: Row, code: str, actor: Person, session_id: str
 ) -> tuple[tuple[Change, ...], tuple[str, ...]] | None:
     """Return the changes that set a second factor, and its recovery codes; None: wrong code."""
-    if row["totp_next"] is None:
+    secret = _shown(means, row, session_id)
+    if secret is None:
         return None
     now = means.clock.now()
-    secret = tokens.factor(means.keys, row["id"], row["totp_next"])
     step = totp.matched(secret, code, now, used=0)
     if step is None:
         return None

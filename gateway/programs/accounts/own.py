@@ -127,7 +127,7 @@ class LedgerOwn:
         """Begin to set up a second factor, or another one in its place."""
         row = await self._row(person)
         self._must_be_strong(row, person)
-        return await prepared(self._means, row)
+        return await prepared(self._means, row, person.session_id)
 
     async def second_factor_done(self, person: Person, code: str) -> tuple[str, ...]:
         """Confirm it with its first code; the session is strong now, the others end."""
@@ -135,7 +135,7 @@ class LedgerOwn:
         self._must_be_strong(row, person)
         if not await self.fresh(person):
             raise RejectedError(Reason.FORBIDDEN, "Sign in again first: this session is not fresh")
-        done = confirmed(self._means, row, code, person)
+        done = confirmed(self._means, row, code, person, person.session_id)
         if done is None:
             wrong = Text("Mã không đúng hoặc đã dùng", "The code is wrong, or was used")
             refused((wrong,), wrong.en)

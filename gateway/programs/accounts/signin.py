@@ -249,7 +249,9 @@ class LedgerSignIns:
         """Return the second factor to set up; the same again until it is confirmed."""
         step = await self._step(token, Need.ENROLL)
         row = None if step is None else await self._account(step["account_id"])
-        return None if row is None else await prepared(self._means, row)
+        if step is None or row is None:
+            return None
+        return await prepared(self._means, row, step["id"])
 
     async def enroll(self, token: str, code: str, where: Where) -> Enrolled | Denied:
         """Confirm it with its first code."""
@@ -257,7 +259,7 @@ class LedgerSignIns:
         row = None if step is None else await self._account(step["account_id"])
         if step is None or row is None:
             return _OVER
-        done = confirmed(self._means, row, code, _self(row))
+        done = confirmed(self._means, row, code, _self(row), step["id"])
         if done is None:
             return Denied(Why.CODE)
         changes, codes = done

@@ -24,17 +24,36 @@ def sealed_owner(account_id: str) -> str:
     return f"account:{account_id}"
 
 
-def new_factor(keys: Keys, account_id: str) -> str:
-    """Return a fresh second factor, sealed as the ledger keeps it."""
-    secret = secrets.token_bytes(totp.SECRET_BYTES)
-    sealed = seal_secret(keys()[0], secret, system_id=sealed_owner(account_id), credential_id=_TOTP)
+def new_factor(keys: Keys, account_id: str, session_id: str) -> str:
+    """Return a fresh second factor, sealed as the ledger keeps it, with whom it was shown to."""
+    told = secrets.token_bytes(totp.SECRET_BYTES) + _shown_to(session_id)
+    sealed = seal_secret(keys()[0], told, system_id=sealed_owner(account_id), credential_id=_TOTP)
     return base64.b64encode(sealed).decode()
 
 
 def factor(keys: Keys, account_id: str, kept: str) -> bytes:
     """Return the secret of a second factor; IntegrityError when no key opens it."""
+    return _opened(keys, account_id, kept)[: totp.SECRET_BYTES]
+
+
+def factor_shown_to(keys: Keys, account_id: str, kept: str, session_id: str) -> bytes | None:
+    """Return the secret of a factor that is being set up, None when another session was shown it.
+
+    Who knew a password for a moment, and looked at the secret, must not share the factor that its
+    owner sets up later.
+    """
+    told = _opened(keys, account_id, kept)
+    known = hmac.compare_digest(told[totp.SECRET_BYTES :], _shown_to(session_id))
+    return told[: totp.SECRET_BYTES] if known else None
+
+
+def _opened(keys: Keys, account_id: str, kept: str) -> bytes:
     sealed = base64.b64decode(kept)
     return open_with(keys(), sealed, system_id=sealed_owner(account_id), credential_id=_TOTP)
+
+
+def _shown_to(session_id: str) -> bytes:
+    return hashlib.sha256(session_id.encode()).digest()[:16]
 
 
 def new_codes() -> tuple[str, ...]:

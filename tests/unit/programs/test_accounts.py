@@ -209,6 +209,12 @@ async def test_sessions_end_idle_at_their_longest_and_when_the_password_changes(
     office.clock.move(minutes=-31)
     assert await office.sessions.person(idle) is None, "ended is ended"
 
+    watched = await office.signed_in("lan")
+    office.clock.move(minutes=29)
+    assert await office.sessions.person(watched, using=False)
+    office.clock.move(minutes=2)
+    assert await office.sessions.person(watched) is None, "what asks by itself uses nothing"
+
     longest = await office.signed_in("lan")
     for _ in range(25):
         office.clock.move(minutes=29)
@@ -273,6 +279,19 @@ async def test_a_role_that_needs_a_second_factor_gives_nothing_without_one(offic
     strong = await office.sessions.person(token)
     assert strong.may(Right.ACCOUNTS, "H37.61")
     await refused(office.own.second_factor_off(strong, PASSWORD), Reason.CONFLICT)
+
+
+async def test_a_factor_another_session_was_shown_is_never_set_up(office):
+    """Who knew the password for a moment looks at the secret, and waits for its owner."""
+    await office.person("lan", Role.SYS_ADMIN, "", home="")
+    thief = await office.signins.by_password("lan", PASSWORD, THERE)
+    seen = (await office.signins.enrolment(thief.token)).secret
+    owner = await office.signins.by_password("lan", PASSWORD, HERE)
+    own = (await office.signins.enrolment(owner.token)).secret
+    assert own != seen
+    assert await office.signins.enroll(thief.token, office.code(seen), THERE) == Denied(Why.CODE)
+    assert await office.signins.enroll(owner.token, office.code(seen), HERE) == Denied(Why.CODE)
+    assert isinstance(await office.signins.enroll(owner.token, office.code(own), HERE), Enrolled)
 
 
 async def test_a_stolen_session_does_not_replace_the_second_factor(office):
