@@ -13,7 +13,7 @@ from typing import Any
 
 from gateway import faults, observe
 from gateway.domain.arrival import gives_arrival_number, report_status
-from gateway.domain.envelope import StaffInfo, StatusCode, StatusReport
+from gateway.domain.envelope import BusinessType, StaffInfo, StatusCode, StatusReport
 from gateway.domain.lifecycle import ArrivalState
 from gateway.domain.moments import from_text, to_text
 from gateway.domain.numbering import arrival_counter
@@ -45,7 +45,7 @@ from gateway.programs.incoming import report_row
 from gateway.programs.routing import LOCAL
 from gateway.programs.rows import entry, event, keep
 from gateway.programs.statuses import Said
-from gateway.programs.takebacks import Asked, Takebacks
+from gateway.programs.takebacks import Also, Asked, Takebacks
 from gateway.programs.undetermined import Decision
 
 _RACES = 8
@@ -291,7 +291,7 @@ class Mailroom:
         *,
         staff: StaffInfo | None = None,
         decision: Decision = Decision(),  # noqa: B008 - frozen
-        also: Callable[[Row, datetime], Sequence[Change]] | None = None,
+        also: Also | None = None,
         still: str = "",
     ) -> Row:
         """Report a status on an arrival; return the arrival as it is after.
@@ -324,10 +324,18 @@ class Mailroom:
         await self._commit(build)
         return await self._must(arrival_id)
 
-    async def _decided(
-        self, arrival_id: str, code: str, reason: str, decision: Decision, still: str
+    async def _decided(  # noqa: PLR0917
+        self,
+        arrival_id: str,
+        code: str,
+        reason: str,
+        decision: Decision,
+        still: str,
+        also: Also | None,
     ) -> Row:
-        return await self.on_arrival(arrival_id, code, reason, decision=decision, still=still)
+        return await self.on_arrival(
+            arrival_id, code, reason, decision=decision, still=still, also=also
+        )
 
     async def _report(
         self, arrival: Row, said: Said, now: datetime, decision: Decision, still: str = ""
@@ -336,18 +344,16 @@ class Mailroom:
         context = self._context
         if known_code(said.code) is not None:
             report_status(ArrivalState(arrival["state"]), said.code, said.reason)
-        about: Row | None = None
-        if arrival["business_type"] and recalls.is_answer(said.code):
-            # C5: 15 and 16 to a recall, update or replacement are about the document concerned.
-            about = await recalls.concerned_arrival(context, arrival)
+        about = await self._about(arrival, said.code)
         subject = about or arrival
         if still and subject["state"] != still:
             raise RejectedError(Reason.CONFLICT, f"the document is {subject['state']} by now")
-        gives_back = about is None or arrival["business_type"] == 1
+        recalls_it = arrival["business_type"] == BusinessType.RECALL and subject is not arrival
+        gives_back = about is None or recalls_it
         guards = await self._not_kept(subject, said.code) if gives_back else ()
         changes = statuses.report_on(context, arrival, said, now, about=about)
-        if about is not None and arrival["business_type"] == 1:
-            changes += self._taken_back(about, said, now)
+        if recalls_it:
+            changes += self._taken_back(subject, said, now)
         if gives_back and recalls.is_answer(said.code):
             by = decision.by or decision.system_id
             changes += takebacks.answered(context, subject, said, by, now)
@@ -365,6 +371,22 @@ class Mailroom:
         )
         report_id = _told(changes) or await self._said_before(arrival, said.code)
         return _Built(change, report_id, (about or arrival)["consignment_id"])
+
+    async def _about(self, arrival: Row, code: str) -> Row | None:
+        """Return the arrival whose change a 15 or 16 answers; None for a document asked back.
+
+        C5: to a recall, update or replacement it is about the document concerned. Where that is
+        not here the message was answered and stays what it is: agreeing to an update takes nothing
+        back. One that is itself asked back is answered for itself (REC-01).
+        """
+        kind = arrival["business_type"]
+        if not kind or not recalls.is_answer(code):
+            return None
+        if kind != BusinessType.RECALL:
+            asked = await self._context.ledger.one("takeback_of", arrival_id=arrival["id"])
+            if asked is not None:
+                return None
+        return await recalls.concerned_arrival(self._context, arrival) or arrival
 
     async def _not_kept(self, subject: Row, code: str) -> tuple[Absent, ...]:
         """REC-08: return the guard that nobody holds a document that is given back.

@@ -245,7 +245,9 @@ class RecallDesk:
     async def agree(self, takeback_id: str, note: str, *, by: str) -> None:
         """Answer 15."""
         row = await self._asked(takeback_id)
-        await self._takebacks.answer(row, "15", note.strip() or takebacks.AGREED, by=by)
+        reason = note.strip() or takebacks.AGREED
+        also = self._answer_told("recall-agreed", row, reason, by)
+        await self._takebacks.answer(row, "15", reason, by=by, also=also)
 
     async def decline(self, takeback_id: str, *, by: str) -> None:
         """Answer 16 with the reason of the legal hold."""
@@ -256,7 +258,14 @@ class RecallDesk:
             raise RejectedError(
                 Reason.BAD_REQUEST, "only a document under legal hold may be kept: hold it first"
             )
-        await self._takebacks.answer(row, "16", hold["reason"], by=by)
+        also = self._answer_told("recall-declined", row, hold["reason"], by)
+        await self._takebacks.answer(row, "16", hold["reason"], by=by, also=also)
+
+    def _answer_told(self, action: str, row: Row, reason: str, by: str) -> takebacks.Also:
+        """Return what writes down who answered (AUD-03), in the commit of the answer."""
+        return lambda _, now: self._told(
+            action, "arrival", {"id": row["arrival_id"]}, row["agency"], reason, by, now
+        )
 
     async def _asked(self, takeback_id: str) -> Row:
         row = await self._context.ledger.one("takeback", id=takeback_id)

@@ -78,6 +78,9 @@ async def ask(context: Context, delivery: Row, reason: str, now: datetime) -> li
     match recall_act(state):
         case RecallAct.ASK:
             return await _asked(context, delivery, reason, now)
+        case RecallAct.CANCEL if context.restored:
+            # The backup may not know that it left.
+            raise UnavailableError(public="restored from a backup and not released yet")
         case RecallAct.CANCEL:
             return await _cancelled(context, delivery, now)
         case RecallAct.WAIT:

@@ -8,7 +8,7 @@ decision is a change set of its own: a crash in between leaves it to the janitor
 """
 
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -43,8 +43,11 @@ _ANSWERS: Final = frozenset({StatusCode.RECALL_AGREED, StatusCode.RECALL_DECLINE
 WITHDRAWN: Final = "văn bản được rút lại trước khi đơn vị nhận lấy về"
 AGREED: Final = "đã thu hồi văn bản"
 
-Report = Callable[[str, str, str, Decision, str], Awaitable[Any]]
-"""Arrival, code, reason, who decided, the state the document must still be in."""
+Also = Callable[[Row, datetime], Sequence[Change]]
+"""More rows of the same commit, from the arrival as it is then."""
+
+Report = Callable[[str, str, str, Decision, str, Also | None], Awaitable[Any]]
+"""Arrival, code, reason, who decided, the state the document must still be in, what else."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,7 +257,13 @@ class Takebacks:
             await self.look(row["id"])
 
     async def look(self, takeback_id: str) -> None:
-        """Decide one question, or leave it to who must."""
+        """Decide one question, or leave it to who must.
+
+        Restored from an old backup, what looks as if nobody had fetched it may have been fetched:
+        nothing is withdrawn before an operator let go.
+        """
+        if self._context.restored:
+            return
         for _ in range(_RACES):
             row = await self._context.ledger.one("takeback", id=takeback_id)
             if row is None or row["looked"]:
@@ -276,14 +285,23 @@ class Takebacks:
                     await self._leave(row, arrival)
                     return
 
-    async def answer(self, row: Row, code: str, reason: str, *, by: str, still: str = "") -> None:
+    async def answer(
+        self,
+        row: Row,
+        code: str,
+        reason: str,
+        *,
+        by: str,
+        still: str = "",
+        also: Also | None = None,
+    ) -> None:
         """Report 15 or 16 on the document, or on the message that asks (C5).
 
         Raises:
             RejectedError: The document is held, or not in the state `still` any more.
         """
         about = row["notice_id"] if row["means"] == BY_DOCUMENT else row["arrival_id"]
-        await self._report(about, code, reason, Decision(reason, by, GATEWAY), still)
+        await self._report(about, code, reason, Decision(reason, by, GATEWAY), still, also)
 
     async def _by_itself(self, row: Row, arrival: Row) -> tuple[str, str] | None:
         """Return the code and words of the gateway's own answer, None where others decide."""

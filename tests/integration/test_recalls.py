@@ -324,6 +324,13 @@ async def test_held_by_law_it_stays_and_is_answered_16(out):
     row = await question(out, answer)
     await recalls(out).agree(row["id"], "", by="lan")
     assert await states(out, answer) == {"H37.61": "agreed"}
+    # AUD-03: who agreed stands in the audit log, like who held and who let go.
+    acts = await out.house.gateway.ledger.all("acts_on", subject=f"arrival:{item['id']}")
+    assert [(a["type"], json.loads(a["data"])["actor"]) for a in acts] == [
+        ("legal-hold-set", "hung"),
+        ("legal-hold-lifted", "hung"),
+        ("recall-agreed", "lan"),
+    ]
 
 
 async def test_asked_again_after_agreeing_the_answer_goes_out_again(out):
@@ -456,6 +463,114 @@ async def test_a_replacement_is_shown_at_both_documents_on_both_sides(out):
     later = await recalls(out).received(second["id"])
     assert [c.id for c in later.changed] == [first["id"]]
     assert (came.takeback, later.changed_unknown) == (None, ())
+
+
+# ---------------------------------------------------------------- at the same moment, and others
+
+
+def _interrupted(out, monkeypatch, meanwhile):
+    """Let something else happen between an order's look at the facts and its commit, once."""
+    orders = out.house.gateway.recall_orders
+    planned, left = orders._planned, [meanwhile]
+
+    async def then(*facts):
+        found = await planned(*facts)
+        while left:
+            await left.pop()()
+        return found
+
+    monkeypatch.setattr(orders, "_planned", then)
+
+
+async def test_who_is_added_at_the_moment_of_the_order_is_asked_as_well(out, monkeypatch):
+    answer = await out.send(to=("G09",))
+
+    async def add():
+        code, told, _ = await out.house.send(packet("12", to=("G09", "G12")))
+        assert (code, told["id"]) == (202, answer["id"])
+
+    _interrupted(out, monkeypatch, add)
+    assert (await recall(out, answer))[0] == 200
+    assert await states(out, answer) == {"G09": "asked", "G12": "not_needed"}
+    assert (await out.delivery(answer, "G12"))["state"] == "cancelled"
+
+
+async def test_the_button_pressed_twice_is_one_order(out, monkeypatch):
+    answer = await out.send(to=("G09", "G12"))
+
+    async def again():
+        assert (await recall(out, answer))[0] == 200
+
+    _interrupted(out, monkeypatch, again)
+    _, told, _ = await recall(out, answer)
+    (order,) = told["orders"]
+    assert sorted(r["agency"] for r in order["recipients"]) == ["G09", "G12"]
+    assert sorted(t.to for t in await out.flush() if t.code == "13") == ["G09", "G12"]
+    acts = await out.house.gateway.ledger.all("acts_on", subject=f"document:{answer['id']}")
+    assert [a["type"] for a in acts].count("recall-ordered") == 1
+
+
+async def test_a_restored_gateway_withdraws_and_cancels_nothing_before_it_is_let_go(out):
+    out.peer.plan.append(Busy("bận"))
+    answer = await out.send(to=("G09", "H37.04"))
+    await out.house.state(answer["id"], "H37.04", "handed_over")
+    context = out.house.gateway.context
+    context.restored = True  # what the backup shows as waiting may have gone since
+    try:
+        assert (await recall(out, answer))[0] == 200
+        await out.house.sweep()
+        assert await states(out, answer) == {"G09": "waiting", "H37.04": "asked"}
+        assert (await arrival_at(out, answer, "H37.04"))["state"] == "offered"
+    finally:
+        context.restored = False
+    await out.house.sweep()
+    assert await states(out, answer) == {"G09": "not_needed", "H37.04": "agreed"}
+
+
+async def arrival_at(out, answer, agency):
+    rows = await out.house.gateway.ledger.all("deliveries", consignment_id=answer["id"])
+    (delivery,) = [d for d in rows if d["agency"] == agency]
+    return await out.house.row("arrival_of_delivery", delivery_id=delivery["id"])
+
+
+# ---------------------------------------------------------------- updates and replacements
+
+
+UPDATE = (
+    "<edXML:Bussiness><edXML:BussinessDocType>2</edXML:BussinessDocType>"
+    "<edXML:BussinessDocReason>Sửa</edXML:BussinessDocReason>"
+    "<edXML:DocumentId>{}</edXML:DocumentId></edXML:Bussiness>"
+)
+
+
+async def test_agreeing_to_an_update_of_what_never_came_takes_nothing_back(out):
+    data = packet(
+        "8", to=("H37.04",), sender="G09", document_id="G09-8", trace=UPDATE.format("G09-CŨ")
+    )
+    await out.bring(data)
+    (item,) = await out.arrivals()
+    code, after, _ = await out.house.call(
+        "POST", f"/inbox/{item['id']}/status", "stc", json={"code": "15", "reason": ""}
+    )
+    assert (code, after["state"]) == (200, "offered")
+    ledger = out.house.gateway.ledger
+    assert await ledger.one("takeback_of", arrival_id=item["id"]) is None  # nothing will be purged
+    assert [(t.code, t.document_id) for t in await out.flush()] == [("15", "G09-8")]
+
+
+async def test_an_update_is_taken_back_like_any_document(out):
+    old = await local(out)
+    code, new, _ = await out.house.send(
+        packet("22", to=("H37.04",), trace=UPDATE.format(old["document_id"]))
+    )
+    assert code == 202, new
+    await out.house.state(new["id"], "H37.04", "handed_over")
+    await recall(out, new)
+    assert (await arrival(out, new))["state"] == "recalled"
+    assert (await question(out, new))["state"] == "agreed"
+    assert (await arrival(out, old))["state"] == "offered"
+    assert await states(out, new) == {"H37.04": "agreed"}
+    assert (await out.delivery(new, "H37.04"))["state"] == "recalled"
 
 
 # ---------------------------------------------------------------- pages
