@@ -828,7 +828,7 @@ QUERIES: Final[dict[str, str]] = {
     "recipient_groups": "SELECT * FROM recipient_group WHERE agency = :agency ORDER BY name",
     # -------------------------------------------------------------- the books
     "books_events": (
-        "SELECT id, seq, subject, at FROM event WHERE seq > :after ORDER BY seq LIMIT :limit"
+        "SELECT id, seq, type, subject, at FROM event WHERE seq > :after ORDER BY seq LIMIT :limit"
     ),
     "books_event": "SELECT id, seq, subject, at FROM event WHERE seq = :seq",
     "books_transfers": (

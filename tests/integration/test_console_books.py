@@ -1,6 +1,7 @@
 """Search, registers and statistics over a real gateway: what went through it is in the books."""
 
 import csv
+import functools
 import io
 import json
 from datetime import timedelta
@@ -89,6 +90,27 @@ async def test_a_document_is_found_by_who_may_read_it_and_nobody_else(house):
     await house.until(differs)
     again = await house.gateway.ledger.one("snapshot_of", agency=WARD, period=month)
     assert again["sha256"] in frozen.text
+
+
+async def test_who_handles_it_now_finds_it_and_who_did_before_no_more(house):
+    _, arrival = await sent_and_taken(house)
+    await house.gateway.mailroom.on_arrival(arrival["id"], "03", "")
+    ward = await house.visitor("lan", Role.CLERK, WARD)
+    officers = {name: await house.visitor(name, Role.OFFICER, WARD) for name in ("binh", "cuc")}
+
+    async def only(name):
+        at = {
+            login: arrival["id"] in (await one.get("/search?q=12")).text
+            for login, one in officers.items()
+        }
+        return at == dict.fromkeys(officers, False) | {name: True}
+
+    for name in ("binh", "cuc"):  # the second time no status goes out with it
+        account = await house.row("account_by_login", login=name)
+        await ward.get(f"/incoming/{arrival['id']}")
+        done = await ward.post(f"/incoming/{arrival['id']}/assign", {"account_id": account["id"]})
+        assert done.status == 303, done.words
+        await house.until(functools.partial(only, name))
 
 
 async def test_books_of_another_ledger_are_made_anew(house):

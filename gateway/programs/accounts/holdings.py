@@ -14,6 +14,7 @@ from gateway.domain.moments import to_text
 from gateway.errors import Reason, RejectedError
 from gateway.ports import Change, Ids, Insert, Ledger, Update
 from gateway.ports.accounts import Held
+from gateway.programs.rows import event
 
 _IN_HAND: Final = ("draft", "ready", "sending")
 _DRAFTS: Final = Text("dự thảo đang soạn", "drafts")
@@ -86,4 +87,7 @@ class AssignmentHoldings:
                 "at": to_text(at),
             }
             changes.append(Insert("assignment", follows))
+            # What follows documents (search, registers) learns who has it now.
+            target = f"arrival:{row['arrival_id']}"
+            changes.append(event(target, "arrival-assigned", at, reason=heir["name"]))
         return changes

@@ -540,6 +540,8 @@ async def test_drafts_and_assignments_go_over_with_their_history(office):
         "SELECT account_id, ended_at IS NULL, opinion, name FROM assignment ORDER BY id DESC"
     )
     assert [tuple(row)[:3] for row in handled] == [(lan, 0, "gấp"), (mai, 1, "gấp")]
+    told = ask("SELECT type FROM event WHERE subject = 'arrival:v1'").fetchall()
+    assert [row[0] for row in told] == ["arrival-assigned"]  # search and registers follow events
 
 
 async def test_who_administers_is_told_of_a_lost_account_until_it_is_settled(office):
