@@ -140,7 +140,7 @@ class OidcSignOn:
         try:
             state, nonce, verifier, at = json.loads(base64.urlsafe_b64decode(ticket.encode()))
             age = self._now().timestamp() - float(at)
-        except (ValueError, TypeError) as exc:
+        except (ValueError, TypeError, OverflowError, RecursionError) as exc:
             raise _refused("ticket") from exc
         if not 0 <= age <= _TICKET_AGE.total_seconds():
             raise _refused("age of the ticket")

@@ -20,7 +20,8 @@ def new_secret() -> str:
 
 def token_of(secret: str) -> str:
     """Return the token of a visitor's forms."""
-    return hmac.new(secret.encode(), _LABEL, hashlib.sha256).hexdigest()
+    # A cookie may hold what is no text at all.
+    return hmac.new(secret.encode("utf-8", "surrogatepass"), _LABEL, hashlib.sha256).hexdigest()
 
 
 def is_own(request: web.Request, expected: str, given: str) -> bool:

@@ -1,16 +1,17 @@
 """The frame around every page: who visits, from where, what may be seen, how errors look.
 
 Promises, in this order: (1) a page that is not open is for persons signed in, others go to sign-in
-and come back; (2) a form comes from our own page; (3) who lacks the right gets 403 and leaves an
-audit entry (ACC-06, AUD-03); (4) every answer carries the content security policy; (5) an error is
-a page in both languages that says what to do, with nothing of the inside. Keeps nothing.
+and come back; (2) a form comes from our own page; (3) who lacks the right gets 403, who asks for
+what is another's 404, and both leave an audit entry (ACC-06, AUD-03); (4) every answer carries the
+content security policy; (5) an error is a page in both languages that says what to do, with nothing
+of the inside. What a cookie or an address holds breaks no page. Keeps nothing.
 """
 
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
-from urllib.parse import parse_qsl, quote, unquote, urlsplit
+from urllib.parse import parse_qsl, quote, unquote
 
 from aiohttp import web
 from multidict import MultiDict, MultiDictProxy
@@ -26,6 +27,7 @@ from gateway.console.pages import (
     Cookie,
     ForbiddenError,
     Group,
+    HiddenError,
     Lang,
     Nav,
     Page,
@@ -103,6 +105,8 @@ class Frame:
                 return await self._answer(page, visit)
             except ForbiddenError:
                 return await self._forbidden(page, visit)
+            except HiddenError:
+                return await self._hidden(page, visit)
             except UnavailableError as failure:
                 return await self._failed(visit, failure)
             except (RejectedError, WebRefusalError) as failure:
@@ -222,6 +226,10 @@ class Frame:
             await self.trail.refused(visit.person, page.name, what=visit.request.method)
         return await self.show(visit, Shown("forbidden.html.j2", {"page": page}, status=403))
 
+    async def _hidden(self, page: Page, visit: Visit) -> web.Response:
+        await self.trail.refused(visit.me, page.name, what=visit.request.method)
+        return await self._failed(visit, RejectedError(Reason.NOT_FOUND))
+
     async def _failed(
         self, visit: Visit, failure: RejectedError | UnavailableError | WebRefusalError
     ) -> web.Response:
@@ -334,11 +342,8 @@ def _with(
 
 def local_path(path: str) -> str:
     """Return a path of ours, `/console` for anything that would lead elsewhere."""
-    parts = urlsplit(path)
     ours = path == BASE or path.startswith((f"{BASE}/", f"{BASE}?"))
-    if parts.scheme or parts.netloc or not ours or "\\" in path or not path.isprintable():
-        return BASE
-    return path
+    return path if ours and "\\" not in path and path.isprintable() else BASE
 
 
 def _told(request: web.Request) -> dict[str, Any] | None:
@@ -347,7 +352,7 @@ def _told(request: web.Request) -> dict[str, Any] | None:
         return None
     try:
         good, vi, en = json.loads(unquote(raw))
-    except ValueError:
+    except (ValueError, TypeError, RecursionError):  # a cookie is what anybody makes of it
         return None
     return {"good": bool(good), "say": Say(str(vi), str(en))}
 

@@ -29,6 +29,10 @@ class ForbiddenError(Exception):
     """The person signed in may not do this; the frame answers 403 and leaves an audit entry."""
 
 
+class HiddenError(Exception):
+    """What is asked for is another's: 404 as if it were not there, and an audit entry (AUD-03)."""
+
+
 class Group(StrEnum):
     """The parts of the menu, in their order."""
 

@@ -99,6 +99,8 @@ async def test_another_agency_sees_nothing_of_it(world):
     assert '"standing": 0' in (await mai.get("/alerts/count")).text
     assert (await mai.get(one)).status == 404
     assert (await mai.post(one, {"note": "x"})).status == 404
+    tried = [(target, what) for _, target, what in world.site.trail.refusals]
+    assert tried == [("alert", "GET"), ("alert-acknowledge", "POST")]
     for page in ("/alerts?agency=H37.61", "/alerts/ended?agency=H37.61", "/today?agency=H37.61"):
         assert (await mai.get(page)).status == 403
     assert (await mai.get("/alerts/duty?agency=H37.61")).status == 403

@@ -1,9 +1,12 @@
 """The frame around every page: sign-in, forgery, rights, languages, errors, headers."""
 
+import asyncio
+from urllib.parse import urlsplit
+
 import pytest
 
 from gateway.console.frame import local_path
-from gateway.console.pages import Group, Nav, Page, Say, Section, See, Shown, Visit
+from gateway.console.pages import Group, HiddenError, Nav, Page, Say, Section, See, Shown, Visit
 from gateway.console.sections import home
 from gateway.domain.access import Right
 from gateway.errors import Reason, RejectedError
@@ -23,11 +26,22 @@ async def _broken(_: Visit) -> Shown:
     raise RejectedError(Reason.NOT_FOUND, "no such <thing>")
 
 
+async def _open(_: Visit) -> Shown:
+    said = Say("Chào", "Hello")
+    return Shown("problem.html.j2", {"title": said, "detail": said, "findings": ()})
+
+
+async def _anothers(_: Visit) -> Shown:
+    raise HiddenError
+
+
 THINGS = Section(
     pages=(
         Page("GET", "/thing", "thing", _thing, Right.READ),
         Page("GET", "/broken", "broken", _broken),
+        Page("GET", "/anothers", "anothers", _anothers),
         Page("POST", "/thing", "thing-form", _form, Right.READ, takes="form"),
+        Page("GET", "/open", "open", _open, open=True),
         Page("GET", "/strong", "strong", _thing, strong=True),
     ),
     nav=(Nav("/thing", "Văn bản", "Documents", Group.CLERK, Right.READ),),
@@ -51,6 +65,36 @@ async def test_who_lacks_the_right_gets_403_and_leaves_an_audit_entry(site):
     assert answer.status == 403
     assert "không có quyền" in answer.words
     assert site.trail.refusals == [("a-moi", "thing", "GET")]
+
+
+async def test_a_thing_of_another_is_not_there_and_the_attempt_is_on_record(site):
+    clerk = await site.visitor(CLERK)
+    assert (await clerk.get("/anothers")).status == 404
+    assert site.trail.refusals == [("a-lan", "anothers", "GET")]
+    assert (await clerk.get("/broken")).status == 404
+    assert len(site.trail.refusals) == 1
+
+
+@pytest.mark.parametrize(
+    "cookie",
+    [
+        b"vanlien_told=1",
+        b"vanlien_told=" + b"%5B" * 2000,
+        b'vanlien_visitor="\xff"',
+        b"vanlien_visitor=\xff",
+        b'vanlien_session="\xff"',
+    ],
+)
+async def test_whatever_a_cookie_holds_it_breaks_no_page(site, cookie):
+    url = urlsplit(site.url)
+    reader, writer = await asyncio.open_connection(url.hostname, url.port)
+    try:
+        writer.write(b"GET /console/open HTTP/1.1\r\nHost: x\r\nConnection: close\r\n")
+        writer.write(b"Cookie: " + cookie + b"\r\n\r\n")
+        assert (await reader.readline()).split()[1] == b"200"
+    finally:
+        writer.close()
+        await writer.wait_closed()
 
 
 async def test_the_right_of_another_agency_is_not_the_right(site):
@@ -155,6 +199,8 @@ async def test_static_files_are_kept_for_ever_and_nothing_else_is_served(site):
         "/console\n/x",
         "javascript:alert(1)",
         "/consolex",
+        "//[",
+        "//\u2100",
     ],
 )
 def test_nobody_is_led_away(path):

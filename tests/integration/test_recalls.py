@@ -304,6 +304,18 @@ async def test_a_clerk_agrees_and_is_told_to_collect_prints_and_what_was_sent_on
         ["collect-printed"],
         ["recall-onward"],
     ]
+    # Each leads to its document, on the right side.
+    assert [json.loads(found[0]["data"]).get("side") for found in todos] == ["in", None]
+    # REC-02: the abstract goes with the rest, also from what there was to do.
+    context = out.house.gateway.context
+    purge = Retention(
+        context.ledger, context.blobs, out.house.clock, context.ids, Ages(recalled=MONTH)
+    )
+    assert "liên thông" in todos[0][0]["data"]
+    out.house.clock.move(2 * MONTH)
+    assert (await purge.run())["recalled"].items == 1
+    (left,) = await context.ledger.all("todos_of_document", document=item["id"])
+    assert ("liên thông" in left["data"], left["state"]) == (False, "open")
     assert (await out.delivery(answer, "H37.61"))["state"] == "recalled"
 
 
@@ -597,6 +609,7 @@ async def test_the_pages(out):
         assert bad.status == 422
         assert "Chọn ít nhất một nơi nhận" in bad.words
         assert (await (await site.visitor(OTHER)).get(path)).status == 404
+        assert [tried[1:] for tried in site.trail.refusals] == [("recall-form", "GET")]
         done = await clerk.post(path, {"scope": "whole", "reason": "Sai <b>số</b>", "sure": "1"})
         assert (done.status, done.location) == (303, f"/console{path}")
         shown = await clerk.get(path)

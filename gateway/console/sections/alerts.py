@@ -16,6 +16,7 @@ from gateway.console.pages import (
     Answer,
     Banner,
     Group,
+    HiddenError,
     Nav,
     Page,
     Say,
@@ -37,7 +38,7 @@ from gateway.domain.watch import (
     Severity,
     Turn,
 )
-from gateway.errors import Reason, RejectedError
+from gateway.errors import RejectedError
 from gateway.ports.accounts import Trail
 from gateway.ports.watch import Alert, Alerts
 
@@ -134,7 +135,7 @@ class Pages:
     async def _alert(self, visit: Visit) -> Alert:
         alert = await self.alerts.one(visit.request.match_info["id"])
         if not _may_read(visit.me, alert.agency):
-            raise RejectedError(Reason.NOT_FOUND)
+            raise HiddenError
         return alert
 
     # ------------------------------------------------------------ the roster
@@ -180,7 +181,7 @@ class Pages:
         """End a turn of duty."""
         row = await self.alerts.turn(visit.request.match_info["id"])
         if not visit.me.may(Right.ALERTS, row.turn.agency):
-            raise RejectedError(Reason.NOT_FOUND)
+            raise HiddenError
         await self.alerts.remove_turn(row.id, by=visit.me)
         return See(_roster_of(row.turn.agency), Say("Đã bỏ ca trực.", "The turn was removed."))
 
@@ -208,7 +209,7 @@ class Pages:
         transfer_id = visit.request.match_info["id"]
         agency, document = await self.alerts.sender_of(transfer_id)
         if not visit.me.may(Right.READ, agency):
-            raise RejectedError(Reason.NOT_FOUND)
+            raise HiddenError
         await self.trail.viewed(visit.me, f"document:{document}", what="packet", agency=agency)
         return await download(visit, await self.alerts.packet(transfer_id))
 

@@ -11,6 +11,7 @@ from gateway.console.pages import (
     Answer,
     Banner,
     Group,
+    HiddenError,
     Nav,
     Page,
     Say,
@@ -31,7 +32,6 @@ from gateway.domain.duties import (
     MaintenanceState,
 )
 from gateway.domain.moments import VIETNAM, from_text
-from gateway.errors import Reason, RejectedError
 from gateway.ports import Row
 from gateway.ports.duties import Duties, NewDevice, NewIncident, NewMaintenance, NewOutageEntry
 
@@ -352,7 +352,7 @@ async def _move(duties: Duties, visit: Visit) -> Answer:
 def _may_know(visit: Visit, agency: str) -> None:
     """Refuse what belongs to an agency the person has no duties for, as if it were not there."""
     if not visit.me.may(Right.DUTIES, agency):
-        raise RejectedError(Reason.NOT_FOUND)
+        raise HiddenError
 
 
 def _kinds(visit: Visit) -> list[tuple[str, str]]:

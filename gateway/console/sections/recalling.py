@@ -2,17 +2,18 @@
 
 A person sees what belongs to agencies it may read; ordering and answering need the right to recall,
 holding the right to hold, each for the agency the document belongs to. A document of another agency
-does not exist.
+does not exist, and who asks for it leaves an audit entry.
 """
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from gateway.console.pages import (
     BASE,
     Answer,
     Group,
+    HiddenError,
     Nav,
     Page,
     Say,
@@ -28,6 +29,7 @@ from gateway.ports.clerk_receive import Letter
 from gateway.ports.clerk_send import SentDocument
 from gateway.ports.recalls import Recalls, ReceivedRecall, SentRecall, Takeback
 
+T = TypeVar("T")
 ROOT: Final = f"{BASE}/recalls"
 _PAGE: Final = 50
 _MAX: Final = 500
@@ -37,8 +39,10 @@ Names = Callable[[str], str]
 """Agency code to printed name."""
 
 
-def _missing() -> RejectedError:
-    return RejectedError(Reason.NOT_FOUND)
+def _known(found: T | None) -> T:
+    if found is None:
+        raise RejectedError(Reason.NOT_FOUND)
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,9 +96,9 @@ class Pages:
     # ------------------------------------------------------------ ours
 
     async def _sent(self, visit: Visit, right: Right) -> SentRecall:
-        found = await self.recalls.sent(visit.request.match_info["id"])
-        if found is None or not visit.me.may(Right.READ, found.sender):
-            raise _missing()
+        found = _known(await self.recalls.sent(visit.request.match_info["id"]))
+        if not visit.me.may(Right.READ, found.sender):
+            raise HiddenError
         visit.must(right, found.sender)
         return found
 
@@ -141,9 +145,9 @@ class Pages:
     # ------------------------------------------------------------ asked of us
 
     async def _asked(self, visit: Visit, right: Right) -> Takeback:
-        found = await self.recalls.takeback(visit.request.match_info["id"])
-        if found is None or not visit.me.may(Right.READ, found.agency):
-            raise _missing()
+        found = _known(await self.recalls.takeback(visit.request.match_info["id"]))
+        if not visit.me.may(Right.READ, found.agency):
+            raise HiddenError
         visit.must(right, found.agency)
         return found
 
@@ -191,9 +195,9 @@ class Pages:
         return Shown("recall-received.html.j2", received_values(visit, found))
 
     async def _received(self, visit: Visit, right: Right) -> ReceivedRecall:
-        found = await self.recalls.received(visit.request.match_info["id"])
-        if found is None or not visit.me.may(Right.READ, found.agency):
-            raise _missing()
+        found = _known(await self.recalls.received(visit.request.match_info["id"]))
+        if not visit.me.may(Right.READ, found.agency):
+            raise HiddenError
         visit.must(right, found.agency)
         return found
 

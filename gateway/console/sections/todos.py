@@ -4,9 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from gateway.console.pages import BASE, Answer, Page, Say, See, Shown, Visit
+from gateway.console.pages import BASE, Answer, HiddenError, Page, Say, See, Shown, Visit
 from gateway.domain.access import Right
-from gateway.errors import Reason, RejectedError
 from gateway.ports.clerk_send import Todos
 
 KINDS: Final = {
@@ -52,7 +51,7 @@ class TodoPages:
         """Record that one was done."""
         found = await self.todos.get(visit.request.match_info["id"])
         if not visit.me.may(Right.SEND, found.agency):
-            raise RejectedError(Reason.NOT_FOUND)
+            raise HiddenError
         how = visit.text("how")
         back = f"{BASE}/todo?agency={found.agency}"
         if not how:
