@@ -127,6 +127,14 @@ _UNSCANNED: Final = Text(
     "Chưa quét: không mở tệp trên máy không có phần mềm diệt mã độc.",
     "Not scanned: do not open the files on a computer without protection.",
 )
+_UNREAD: Final = Text(
+    "Tự xem trang đầu từng tệp có dấu mật không trước khi tiếp nhận.",
+    "Look for a stamp on the first page of each file yourself before accepting.",
+)
+_NO_STAMP: Final = Text(
+    "Không thấy dấu mật trong chữ trang đầu; bản quét phải tự xem",
+    "No stamp in the text of the first page; look at scans yourself",
+)
 _TODO: Final[Mapping[Step, Text]] = {
     Step.ENVELOPE: Text(
         "Đọc được, có lỗi nhỏ của bên gửi; đối chiếu các trường nêu dưới đây.",
@@ -262,6 +270,8 @@ def _check(step: Step, facts: Facts, said: tuple[Said, ...]) -> Check:
         tone, answer, todo = _signatures(facts.verdict, tone, todo)
     elif step is Step.MALWARE:
         tone, answer, todo = _malware(facts, tone, todo)
+    elif step is Step.SECRECY and tone == "good":
+        tone, answer, todo = _secrecy(facts)
     elif step is Step.MANIFEST and not facts.files:
         # RCV-01: a document without any file has nothing to be received.
         tone, answer = "bad", Text("Không có tệp nào", "No file at all")
@@ -291,6 +301,13 @@ def _malware(facts: Facts, tone: Tone, todo: Text) -> tuple[Tone, Text, Text]:
         return _worst_of(("doubt", tone)), answer, _TODO[Step.MALWARE]
     # FMT-14: nobody scans at this gateway: said, for it is not the same as clean.
     return "doubt", Text("Cổng này không quét mã độc", "This gateway does not scan"), _UNSCANNED
+
+
+def _secrecy(facts: Facts) -> tuple[Tone, Text, Text]:
+    # SEC-01: no stamp found is not the same as none there: only text is read, no picture.
+    if facts.verdict in {"pending", "unreadable"}:
+        return "doubt", Text("Chưa xem được hết các tệp", "Not all files were read"), _UNREAD
+    return "good", _NO_STAMP, _NOTHING
 
 
 def _worst_of(tones: Iterable[Tone]) -> Tone:

@@ -248,6 +248,7 @@ class Retention:
             names=json.dumps(sorted(names - {""})),
             owners=json.dumps(owners),
         )
+        todos = await self._ledger.all("todos_of_document", document=arrival["id"])
         proof = entry(
             self._ids, "audit", arrival["id"], arrival["document_id"], now,
             action="recalled-purged", actor=self._actor, target=f"arrival:{arrival['id']}",
@@ -266,6 +267,7 @@ class Retention:
         changes: list[Change] = [
             *(Delete("blob_ref", {"sha256": r["sha256"], "owner": r["owner"]}) for r in refs),
             Delete("recheck", {"subject": arrival["id"]}),
+            *(_untitled(todo) for todo in todos),
             Update("arrival", {"id": arrival["id"], "state": arrival["state"]}, columns),
             Update("takeback", {"id": row["id"], "purged_at": None}, {"purged_at": at}),
             event(arrival["id"], "retention_purged", now, classes=["recalled"], files=len(refs)),
@@ -296,6 +298,13 @@ class Retention:
                 rows_out = (Delete("verification", {"id": names}), proof.row)
                 await self._ledger.commit(ChangeSet(guards=self._guard(), rows=rows_out))
             count += len(rows)
+
+
+def _untitled(todo: Row) -> Update:
+    """Return the row by which a thing to do forgets what the document was about."""
+    told = json.loads(todo["data"])
+    told.pop("title", None)
+    return Update("todo", {"id": todo["id"]}, {"data": json.dumps(told, ensure_ascii=False)})
 
 
 def _tombstone(arrival: Row) -> dict[str, object]:

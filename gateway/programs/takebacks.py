@@ -145,7 +145,7 @@ async def chores(context: Context, arrival: Row, now: datetime) -> list[Change]:
     changes: list[Change] = [
         todo_row(
             context.ids, own, COLLECT_PRINTED, arrival["id"], now,
-            document=arrival["id"], urgency=urgency, **told,
+            document=arrival["id"], urgency=urgency, side="in", **told,
         )
     ]  # fmt: skip
     changes += [

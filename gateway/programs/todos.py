@@ -48,7 +48,8 @@ def todo_row(
         at: Aware instant.
         document: Consignment or arrival id, where the page leads.
         urgency: Of the document: urgent ones stand first.
-        data: What the page shows: `agency`, `name`, `why`, `title`.
+        data: What the page shows: `agency`, `name`, `why`, `title`; `side` is `in` where
+            `document` is an arrival.
     """
     values = {
         "id": ids.new(),

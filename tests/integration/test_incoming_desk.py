@@ -185,6 +185,9 @@ async def test_paper_shares_the_counter_and_warns_of_what_came_before(house):
     clicks = await asyncio.gather(*(paper(clerk, twice) for _ in range(3)))
     entered = {a.location for a in clicks if a.status == 303}
     assert len(entered) == 1, clicks
+    # The page of the form brought back, another document typed into it: said, not swallowed.
+    other = await paper(clerk, twice | {"subject": "Văn bản khác", "number": "46"})
+    assert (other.status, "other words" in other.words or "biểu mẫu" in other.words) == (409, True)
     # The other way round: the electronic one that follows a paper one is warned of.
     fields |= {"number": "44", "subject": "Giấy trước"}
     assert (await paper(clerk, fields)).status == 303

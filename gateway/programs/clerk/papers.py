@@ -139,7 +139,7 @@ async def enter(
 
     Raises:
         RejectedError: BAD_REQUEST with every fault of the form; RULES_BROKEN for a secrecy mark,
-            malware, or a scan that is no PDF.
+            malware, or a scan that is no PDF; CONFLICT when the form was entered with other words.
     """
     now = context.clock.now()
     faults = faults_of(paper, now)
@@ -179,6 +179,13 @@ async def _entered_before(context: Context, arrival: Mapping[str, Any]) -> tuple
     if not found:
         raise UnavailableError(public="the register is being changed by others", retry_after_s=1)
     row = found[0]
+    if row["envelope"] != arrival["envelope"]:
+        # Back in the browser, another paper typed over the first: never lost behind its number.
+        raise RejectedError(
+            Reason.CONFLICT,
+            f"This form was entered as {row['arrival_number']}/{row['arrival_year']} with other "
+            "words: open a new form for another document",
+        )
     return str(row["id"]), Done(row["arrival_number"], row["arrival_year"], repeated=True)
 
 

@@ -34,6 +34,14 @@ def test_what_is_not_known_is_never_good(verdict):
     assert check.tone == "doubt"
 
 
+def test_files_nobody_read_are_not_said_to_bear_no_stamp():
+    for verdict in ("pending", "unreadable"):
+        check = of(Facts((), verdict=verdict, scans=CLEAN, files=1), Step.SECRECY)
+        assert (check.tone, check.todo.vi != "") == ("doubt", True)
+    assert "bản quét" in of(WHOLE, Step.SECRECY).answer.vi
+    assert of(Facts((found("SEC-01", "error"),), files=1), Step.SECRECY).tone == "bad"
+
+
 def test_an_invalid_signature_is_bad_whatever_else_was_found():
     facts = Facts((found("SIG-26", "note"),), verdict="invalid", scans=CLEAN, files=1)
     assert of(facts, Step.SIGNATURES).tone == "bad"
