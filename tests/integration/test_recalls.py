@@ -632,4 +632,4 @@ async def test_the_pages(out):
         assert (await leader.post(f"{hold}/lift", {"reason": "xong"})).status == 303
         assert (await clerk.post(f"/recalls/{row['id']}/agree", {"note": "hủy"})).status == 303
         assert "lấy lại thành công" in (await clerk.get(f"/recalls/{row['id']}")).words
-        assert "Đã thu hồi ở mọi nơi nhận" in (await clerk.get(path)).words
+        assert "Đã yêu cầu thu hồi toàn bộ" in (await clerk.get(path)).words
