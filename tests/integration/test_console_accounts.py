@@ -8,9 +8,10 @@ import pytest
 from gateway.console.frame import SESSION
 from gateway.console.sections.signin import STEP
 from gateway.domain.access import Role
-from gateway.ports.accounts import State
-from tests.world.accounts import OTHER, PASSWORD, ROOT
+from gateway.ports.accounts import AuditQuery, State
+from tests.world.accounts import HERE, OTHER, PASSWORD, ROOT
 from tests.world.accounts_site import accounts_site, signed_in
+from tests.world.console import AUDITOR
 
 
 @pytest.fixture
@@ -282,8 +283,32 @@ async def test_an_administrator_of_one_unit_does_not_reach_into_another(world):
     for part in ("/lock", "/close", "/reset", "/sessions", "/handover", "/rights", ""):
         fields = {"code": "a", "reference": "1", "reason": "x", "successor": "y", "name": "Z"}
         answer = await admin.post(f"/people/{mai_id}{part}", {**fields, "role": "clerk"})
-        assert answer.status in {303, 403, 404}, part
+        assert answer.status == 404, part
+    new = {"login": "x9", "name": "X", "agency": "H37.04", "request_ref": "1"}
+    assert (await admin.post("/people/new", new)).status == 403
     assert (await office.accounts.one(ROOT, mai_id)).state is State.ACTIVE
+
+
+async def test_who_has_more_than_one_unit_is_seen_there_and_left_alone(world):
+    """ACC-06: an account with a role in the unit, of which it administers nothing else."""
+    site, office = world
+    await office.person("quantri", Role.UNIT_ADMIN)
+    mai_id = await office.person("mai", Role.CLERK, "H37.04")
+    await office.granted(mai_id, Role.CLERK, "H37.61")
+    await office.signed_in("mai")
+    admin = await signed_in(site, office, "quantri")
+    page = await admin.get(f"/people/{mai_id}")
+    assert page.status == 200
+    assert HERE.address not in page.text, "from where she signs in is her unit's affair"
+    fields = {"code": "a", "reference": "1", "reason": "x", "successor": "y", "name": "Z"}
+    for part in ("/lock", "/close", "/reset", "/sessions", "/handover", ""):
+        answer = await admin.post(f"/people/{mai_id}{part}", fields)
+        assert answer.status == 403, part
+    assert (await office.accounts.one(ROOT, mai_id)).state is State.ACTIVE
+    log = await office.made.audit.entries(AUDITOR, AuditQuery(action="refused"))
+    assert {row.target for row in log.items} >= {
+        f"page:person-{name}" for name in ("reset", "change", "sessions", "close")
+    }
 
 
 async def test_a_lock_needs_reason_and_reference_and_ends_the_session(world):

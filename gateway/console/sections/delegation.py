@@ -14,6 +14,7 @@ from gateway.console.sections.account import ACCOUNT, role_text
 from gateway.console.sections.faults import faults_of
 from gateway.domain.access import Person, Role
 from gateway.domain.moments import VIETNAM
+from gateway.domain.rights import LENDABLE
 from gateway.errors import RejectedError
 from gateway.ports.accounts import Account, Own
 
@@ -31,8 +32,8 @@ def time_of(text: str) -> datetime | None:
 
 
 def roles_to_lend(person: Person) -> list[tuple[str, str]]:
-    """Return the roles one has of one's own, as a form names them: `role:agency`, agency."""
-    own = [g for g in person.grants if not g.delegated_by]
+    """Return the roles one may lend (ACC-10), as a form names them: `role:agency`, agency."""
+    own = [g for g in person.grants if not g.delegated_by and g.role in LENDABLE]
     return [(f"{g.role}:{g.agency}", g.agency) for g in own]
 
 

@@ -7,9 +7,9 @@ open items is not closed without a successor; nothing is ever deleted. Keeps not
 from dataclasses import dataclass
 
 from gateway.console.pages import Answer, Page, Say, Section, See, Shown, Visit
-from gateway.console.sections.faults import faults_of
+from gateway.console.sections.faults import unless_hidden
 from gateway.console.sections.people import MANAGES, PEOPLE, lock_text, words
-from gateway.errors import Reason, RejectedError
+from gateway.errors import RejectedError
 from gateway.ports.accounts import Account, Accounts, LockCode, State
 
 _CODES = tuple(code for code in LockCode if code is not LockCode.LOST)
@@ -53,7 +53,7 @@ class _Pages:
                 text=visit.text("text"),
             )
         except RejectedError as refused:
-            return await self._lock(visit, _unless_hidden(refused))
+            return await self._lock(visit, unless_hidden(refused))
         told = Say("Đã khóa; mọi phiên đã kết thúc.", "Locked; all sessions are ended.")
         return See(f"{PEOPLE}/{account_id}", told)
 
@@ -63,7 +63,7 @@ class _Pages:
         try:
             await self.accounts.unlock(visit.me, account_id, reference=visit.text("reference"))
         except RejectedError as refused:
-            return await self._lock(visit, _unless_hidden(refused))
+            return await self._lock(visit, unless_hidden(refused))
         return See(f"{PEOPLE}/{account_id}", Say("Đã mở khóa.", "Unlocked."))
 
     # ------------------------------------------------------------ hand over, close
@@ -102,7 +102,7 @@ class _Pages:
                 visit.me, account_id, visit.text("successor"), reference=visit.text("reference")
             )
         except RejectedError as refused:
-            return await self._leave(visit, _unless_hidden(refused))
+            return await self._leave(visit, unless_hidden(refused))
         count = sum(one.count for one in given)
         told = Say(f"Đã bàn giao {count} việc.", f"Handed over: {count}.")
         return See(f"{PEOPLE}/{account_id}/leave", told)
@@ -118,23 +118,12 @@ class _Pages:
                 successor_id=visit.text("successor"),
             )
         except RejectedError as refused:
-            return await self._leave(visit, _unless_hidden(refused))
+            return await self._leave(visit, unless_hidden(refused))
         told = Say("Đã đóng tài khoản; lịch sử còn nguyên.", "Closed; its history stays.")
         return See(f"{PEOPLE}/{account_id}", told)
 
 
 _WHO = Say("Hãy chọn người nhận bàn giao.", "Choose who takes over.")
-
-
-def _unless_hidden(refused: RejectedError) -> tuple[Say, ...]:
-    """Return what is said in the form; what may not be done or known is the frame's.
-
-    Raises:
-        RejectedError: As it was, for FORBIDDEN and NOT_FOUND.
-    """
-    if refused.reason in {Reason.FORBIDDEN, Reason.NOT_FOUND}:
-        raise refused
-    return faults_of(refused)
 
 
 def section(accounts: Accounts) -> Section:

@@ -24,7 +24,7 @@ from gateway.console.pages import (
     Visit,
 )
 from gateway.console.sections.account import role_text
-from gateway.console.sections.faults import faults_of
+from gateway.console.sections.faults import unless_hidden
 from gateway.domain.access import EVERYWHERE, Person, Right
 from gateway.errors import RejectedError
 from gateway.ports.accounts import (
@@ -121,7 +121,7 @@ class _Pages:
         try:
             made = await self.accounts.add(visit.me, new)
         except RejectedError as refused:
-            return self._new(visit, faults_of(refused))
+            return self._new(visit, unless_hidden(refused))
         return link_page(visit, made)
 
     # ------------------------------------------------------------ one
@@ -135,10 +135,13 @@ class _Pages:
         return await self._page(visit, account)
 
     async def _page(self, visit: Visit, account: Account, faults: tuple[Say, ...] = ()) -> Shown:
+        may = self.accounts.may_change(visit.me, account)
         values = words(
             account=account,
-            may=self.accounts.may_change(visit.me, account),
-            sessions=await self.accounts.sessions(visit.me, account.id),
+            may=may,
+            # From where somebody signs in is for who administers the account, not for every unit
+            # that granted it something.
+            sessions=await self.accounts.sessions(visit.me, account.id) if may else (),
             held=await self.accounts.holdings(visit.me, account.id),
             own_sessions=False,
             faults=faults,
@@ -159,8 +162,9 @@ class _Pages:
                 agency=visit.text("agency"),
             )
         except RejectedError as refused:
+            faults = unless_hidden(refused)
             account = await self.accounts.one(visit.me, account_id)
-            return await self._page(visit, account, faults_of(refused))
+            return await self._page(visit, account, faults)
         return See(f"{PEOPLE}/{account_id}", Say("Đã lưu.", "Saved."))
 
     async def end_sessions(self, visit: Visit) -> Answer:
@@ -171,7 +175,7 @@ class _Pages:
                 visit.me, account_id, reason=visit.text("reason")
             )
         except RejectedError as refused:
-            return See(f"{PEOPLE}/{account_id}", faults_of(refused)[0], good=False)
+            return See(f"{PEOPLE}/{account_id}", unless_hidden(refused)[0], good=False)
         told = Say(f"Đã kết thúc {count} phiên.", f"Sessions ended: {count}.")
         return See(f"{PEOPLE}/{account_id}", told)
 
@@ -186,7 +190,7 @@ class _Pages:
                 reason=visit.text("reason"),
             )
         except RejectedError as refused:
-            return See(f"{PEOPLE}/{account_id}", faults_of(refused)[0], good=False)
+            return See(f"{PEOPLE}/{account_id}", unless_hidden(refused)[0], good=False)
         return link_page(visit, made)
 
 

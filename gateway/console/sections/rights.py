@@ -10,10 +10,10 @@ from typing import Final
 from gateway.console.pages import Answer, Page, Say, Section, See, Shown, Visit
 from gateway.console.sections.account import role_text
 from gateway.console.sections.delegation import time_of
-from gateway.console.sections.faults import faults_of
+from gateway.console.sections.faults import unless_hidden
 from gateway.console.sections.people import MANAGES, PEOPLE, agencies_of, words
 from gateway.domain.access import GATEWAY_ROLES, Grant, Right, Role
-from gateway.errors import Reason, RejectedError
+from gateway.errors import RejectedError
 from gateway.ports.accounts import Accounts
 
 RIGHT_WORDS: Final = {
@@ -107,9 +107,7 @@ class _Pages:
         try:
             plan = await self.accounts.plan(visit.me, account_id, add=add, revoke=revoke)
         except RejectedError as refused:
-            if refused.reason in {Reason.FORBIDDEN, Reason.NOT_FOUND}:
-                raise
-            return await self._ask(visit, faults_of(refused))
+            return await self._ask(visit, unless_hidden(refused))
         names = ("role", "agency", "from", "until", "request_ref")
         values = words(
             account=await self.accounts.one(visit.me, account_id),
@@ -136,9 +134,7 @@ class _Pages:
                 request_ref=visit.text("request_ref"),
             )
         except RejectedError as refused:
-            if refused.reason in {Reason.FORBIDDEN, Reason.NOT_FOUND}:
-                raise
-            return await self._ask(visit, faults_of(refused))
+            return await self._ask(visit, unless_hidden(refused))
         return See(f"{PEOPLE}/{account_id}", Say("Đã đổi quyền.", "The rights are changed."))
 
 

@@ -363,7 +363,7 @@ class LedgerAccounts:
 
     async def sessions(self, actor: Person, account_id: str) -> Sequence[SessionView]:
         """Return the sessions of an account."""
-        await self._seen(actor, account_id)
+        await self._mine(actor, account_id)
         return await sessions_of(self._means, account_id)
 
     async def end_sessions(self, actor: Person, account_id: str, *, reason: str) -> int:
