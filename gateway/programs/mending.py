@@ -16,11 +16,13 @@ from gateway import observe
 from gateway.domain.delivery import LONGEST_WISH
 from gateway.domain.moments import iso, to_text
 from gateway.ports import Absent, Change, ChangeSet, Conflict, Row, Update
-from gateway.programs import tracking
+from gateway.programs import tracking, turns
 from gateway.programs.context import Context
 from gateway.programs.rows import event
 
-_PAGE: Final = 2000
+_PAGE: Final = 200
+"""Documents looked at in one question: each is looked for in three tables."""
+
 _LIMIT: Final = 500
 _SLACK: Final = timedelta(minutes=15)
 """Longer than any wait that is no schedule's: a peer that is not configured, a local trouble."""
@@ -47,10 +49,12 @@ async def everything(context: Context) -> None:
         for row in await ledger.all("consignments_unclosed", after=after, last=last):
             await tracking.close_if_settled(context, row["id"])
         after = last
+        await turns.rest()
     after = ""
     while (last := await _last_of("transfers", context, after)) is not None:
         await _end(context, await ledger.all("attempts_left_open", after=after, last=last))
         after = last
+        await turns.rest()
 
 
 async def _last_of(table: str, context: Context, after: str) -> str | None:

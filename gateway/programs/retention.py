@@ -31,6 +31,7 @@ from gateway.ports import (
     Row,
     Update,
 )
+from gateway.programs import turns
 from gateway.programs.rows import entry, event
 
 _PAGE: Final = 500
@@ -153,6 +154,7 @@ class Retention:
             for row in rows:
                 yield row
             after = page["last"]
+            await turns.rest()
 
     async def _claims(self, table: str, row: Row, now: datetime) -> list[_Claim]:
         """Return the claims of a letter that may go now."""

@@ -971,7 +971,8 @@ QUERIES: Final[dict[str, str]] = {
         "WHERE state = 'arrived' AND sender = :sender AND consignment_id >= :since "
         "ORDER BY consignment_id LIMIT :limit"
     ),
-    "watch_receivers": _each_of("arrival", "agency", "agency > ''"),
+    # Not bounded twice: SQLite would begin at the lower one each time, and read every arrival.
+    "watch_receivers": _each_of("arrival", "agency", "1 = 1"),
     "watch_arrivals": (
         "SELECT id, document_id, urgency, state, offered_at, entered_system_at, received_at_legal, "
         "at_gateway_at FROM arrival WHERE agency = :agency AND state = :state AND id >= :since "

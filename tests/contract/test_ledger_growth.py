@@ -110,6 +110,17 @@ def _is_small(sql, line):
     )
 
 
+def test_a_jump_in_an_index_is_bounded_once():
+    # Of two lower bounds SQLite takes the first, and reads what lies between.
+    steps = {
+        name: sql.partition(" UNION ALL ")[2].partition("ORDER BY")[0]
+        for name, sql in QUERIES.items()
+        if "each_one" in sql
+    }
+    assert "watch_receivers" in steps
+    assert {name: step.count(" > ") for name, step in steps.items()} == dict.fromkeys(steps, 1)
+
+
 @pytest.mark.parametrize("name", PAGES)
 def test_a_page_is_read_in_the_order_of_an_index(ledger_file, name):
     plan = plan_of(ledger_file, name)

@@ -93,6 +93,23 @@ async def test_what_is_settled_but_for_its_closing_is_closed(town):
     assert await state_of(town, "waits") == "accepted"
 
 
+async def test_others_are_served_between_the_pages(town, monkeypatch):
+    monkeypatch.setattr(mending, "_PAGE", 1)
+    await put(town, *(consignment(f"c{n}", "closed") for n in range(5)))
+    turns = 0
+
+    async def waits():
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    waiting = asyncio.create_task(waits())
+    await mending.everything(town.context)
+    waiting.cancel()
+    assert turns >= 5
+
+
 async def test_a_closing_that_was_cut_off_after_a_refusal_is_made_good_within_a_minute(
     town, monkeypatch
 ):
