@@ -1,14 +1,19 @@
 """The pages of signing in, one's own account, people and the audit log, over the real programs."""
 
+import base64
+import io
 import re
+import zipfile
 
 import aiohttp
+import openpyxl
 import pytest
 
 from gateway.console.frame import SESSION
 from gateway.console.sections.signin import STEP
 from gateway.domain.access import Role
 from gateway.ports.accounts import AuditQuery, State
+from gateway.programs.accounts import lists
 from tests.world.accounts import HERE, OTHER, PASSWORD, ROOT
 from tests.world.accounts_site import accounts_site, signed_in
 from tests.world.console import AUDITOR
@@ -426,6 +431,38 @@ async def test_what_is_no_list_is_said_to_be_none(world, data):
     admin._token = "0" * 64
     form = form_of(admin, b"login\n")
     assert (await admin._ask("POST", "/people/import", data=form)).status == 400
+
+
+def widest(row):
+    """Return a small file that is a sheet as wide as sheets can be: a header, and one far cell."""
+    book, out = openpyxl.Workbook(), io.BytesIO()
+    book.active.append(["login", "name", "agency", "request_ref"])
+    book.save(out)
+    packed = io.BytesIO()
+    with zipfile.ZipFile(out) as source, zipfile.ZipFile(packed, "w") as target:
+        for name in source.namelist():
+            data = source.read(name)
+            if name.endswith("sheet1.xml"):
+                data = re.sub(rb'ref="[^"]*"', b'ref="A1:XFD1048576"', data, count=1)
+                cell = f'<row r="{row}"><c r="XFD{row}"><v>1</v></c></row></sheetData>'
+                data = data.replace(b"</sheetData>", cell.encode())
+            target.writestr(name, data)
+    return packed.getvalue()
+
+
+def test_a_sheet_that_claims_to_be_wide_is_read_as_wide_as_a_list():
+    rows = list(lists._xlsx(widest(40)))
+    assert rows == [["login", "name", "agency", "request_ref"], *[[]] * 39]
+
+
+async def test_what_is_no_list_is_not_taken_over_either(world):
+    site, office = world
+    await office.person("quantri", Role.UNIT_ADMIN)
+    admin = await signed_in(site, office, "quantri")
+    await admin.get("/people/import")
+    for data in (b"\xff\xfe", b"PK\x03\x04rubbish"):
+        fields = {"token": "x", "data": base64.urlsafe_b64encode(data).decode()}
+        assert (await admin.post("/people/import/take", fields)).status == 422
 
 
 # ---------------------------------------------------------------- the audit log
