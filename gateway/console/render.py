@@ -39,6 +39,8 @@ def environment() -> jinja2.Environment:
         loader=jinja2.FileSystemLoader(_TEMPLATES),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
+        # An upgrade puts new files beside code that runs: what is in use stays as it was.
+        auto_reload=False,
         trim_blocks=True,
         lstrip_blocks=True,
     )

@@ -212,3 +212,18 @@ async def test_an_address_that_leads_nowhere_is_a_page_too(site):
     assert answer.status == 404
     assert "Về trang chính" in answer.words
     assert (await (await site.visitor()).get("/no-such/page")).status == 303
+
+
+async def test_a_template_in_use_stays_as_it_was(tmp_path, monkeypatch):
+    """An upgrade lays new files beside code that runs."""
+    from gateway.console import render
+
+    (tmp_path / "one.j2").write_text("old {{ known }}")
+    monkeypatch.setattr(render, "_TEMPLATES", tmp_path)
+    render.environment.cache_clear()
+    try:
+        assert render.render("one.j2", "vi", {"known": "x"}) == b"old x"
+        (tmp_path / "one.j2").write_text("new {{ unknown }}")
+        assert render.render("one.j2", "vi", {"known": "x"}) == b"old x"
+    finally:
+        render.environment.cache_clear()

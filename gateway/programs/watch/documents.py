@@ -5,7 +5,7 @@ than `_WINDOW`. Normal documents are one alert for each other side, with their c
 are one each. Reads only.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Final
@@ -14,6 +14,7 @@ from gateway.domain.moments import VIETNAM, from_text, to_text
 from gateway.domain.watch import OPERATIONS, URGENT_MINUTES, AlertKind, Cause, urgent_due
 from gateway.domain.worktime import OfficeHours, local
 from gateway.ports import Row
+from gateway.programs import turns
 from gateway.programs.context import Context
 
 _MANY: Final = 1000
@@ -67,7 +68,7 @@ class Documents:
         """SND-08: handed over, and the receiver's system says nothing."""
         before = to_text(now - self._waits.not_picked_up)
         causes: list[Cause] = []
-        for sender in await self._agencies("watch_senders_untaken"):
+        async for sender in self._agencies("watch_senders_untaken"):
             rows = await self._ledger.all(
                 "watch_untaken", sender=sender, since=self._since(now), before=before, limit=_MANY
             )
@@ -77,7 +78,7 @@ class Documents:
     async def not_acknowledged(self, now: datetime) -> Sequence[Cause]:
         """SND-08: arrived, and neither 03 nor 02 in so many office hours of the receiver."""
         causes: list[Cause] = []
-        for sender in await self._agencies("watch_senders_arrived"):
+        async for sender in self._agencies("watch_senders_arrived"):
             rows = await self._ledger.all(
                 "watch_arrived", sender=sender, since=self._since(now), limit=_MANY
             )
@@ -149,7 +150,7 @@ class Documents:
         """RCV-05, RCV-08, RCV-09: what came and waits, agency by agency."""
         causes: list[Cause] = []
         directory = self._context.directory()
-        for agency in await self._agencies("watch_receivers"):
+        async for agency in self._agencies("watch_receivers"):
             known = directory.get(agency)
             taken = await self._arrivals(agency, "taken", now)
             offered = await self._arrivals(agency, "offered", now)
@@ -264,8 +265,11 @@ class Documents:
 
     # ------------------------------------------------------------ pieces
 
-    async def _agencies(self, query: str) -> list[str]:
-        return [row["agency"] for row in await self._ledger.all(query)]
+    async def _agencies(self, query: str) -> AsyncIterator[str]:
+        """Yield agencies; pages of the console are served between two of them."""
+        for row in await self._ledger.all(query):
+            yield row["agency"]
+            await turns.rest()
 
     def _since(self, now: datetime) -> str:
         return id_at(now - _WINDOW)
