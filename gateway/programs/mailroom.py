@@ -350,7 +350,8 @@ class Mailroom:
             raise RejectedError(Reason.CONFLICT, f"the document is {subject['state']} by now")
         recalls_it = arrival["business_type"] == BusinessType.RECALL and subject is not arrival
         gives_back = about is None or recalls_it
-        guards = await self._not_kept(subject, said.code) if gives_back else ()
+        given = [subject, *await takebacks.versions(context, subject)] if gives_back else []
+        guards = await self._not_kept(given, said.code)
         changes = statuses.report_on(context, arrival, said, now, about=about)
         if recalls_it:
             changes += self._taken_back(subject, said, now)
@@ -358,7 +359,7 @@ class Mailroom:
             by = decision.by or decision.system_id
             changes += takebacks.answered(context, subject, said, by, now)
             if guards:
-                changes += await takebacks.chores(context, subject, now)
+                changes += await self._given_back(given, said, by, now)
         changes += undetermined.taken(context, arrival, said.code, decision, now)
         entered = any("entered_system_at" in c.values for c in changes if isinstance(c, Update))
         changes += await self._mirror(about or arrival, said, now, entered=entered)
@@ -388,18 +389,33 @@ class Mailroom:
                 return None
         return await recalls.concerned_arrival(self._context, arrival) or arrival
 
-    async def _not_kept(self, subject: Row, code: str) -> tuple[Absent, ...]:
-        """REC-08: return the guard that nobody holds a document that is given back.
+    async def _given_back(
+        self, given: Sequence[Row], said: Said, by: str, now: datetime
+    ) -> list[Change]:
+        """REC-01: return what giving back leaves to do; earlier versions go with the newest."""
+        changes: list[Change] = []
+        for n, row in enumerate(given):
+            if n:
+                changes += self._taken_back(row, said, now)
+                changes += takebacks.answered(self._context, row, said, by, now)
+            changes += await takebacks.chores(self._context, row, now)
+        return changes
+
+    async def _not_kept(self, given: Sequence[Row], code: str) -> tuple[Absent, ...]:
+        """REC-08: return the guards that nobody holds what is given back.
 
         Raises:
             RejectedError: CONFLICT, somebody does.
         """
         if known_code(code) is not StatusCode.RECALL_AGREED:
             return ()
-        hold = await takebacks.held(self._context, subject["id"])
-        if hold is not None:
-            raise RejectedError(Reason.CONFLICT, f"kept by law: {hold['reason'][:200]}")
-        return (Absent("legal_hold", {"subject": subject["id"], "released_at": None}),)
+        for row in given:
+            hold = await takebacks.held(self._context, row["id"])
+            if hold is not None:
+                raise RejectedError(Reason.CONFLICT, f"kept by law: {hold['reason'][:200]}")
+        return tuple(
+            Absent("legal_hold", {"subject": row["id"], "released_at": None}) for row in given
+        )
 
     def _taken_back(self, about: Row, said: Said, now: datetime) -> list[Change]:
         """REC-01: agreeing to a recall by document takes the recalled document back."""

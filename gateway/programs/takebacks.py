@@ -16,7 +16,7 @@ from typing import Any, Final
 from gateway import observe
 from gateway.codec.edxml import envelope_from_json
 from gateway.domain.envelope import BusinessType, StatusCode
-from gateway.domain.lifecycle import ArrivalState, RecallState
+from gateway.domain.lifecycle import ARRIVAL, ArrivalEvent, ArrivalState, RecallState
 from gateway.domain.moments import to_text
 from gateway.domain.recall import targets
 from gateway.domain.receipt import known_code
@@ -26,6 +26,7 @@ from gateway.programs import matching, statuses
 from gateway.programs.catalogue import family, works_in_console
 from gateway.programs.context import Context
 from gateway.programs.recalls import concerned_arrival
+from gateway.programs.routing import LOCAL
 from gateway.programs.rows import event, loads
 from gateway.programs.statuses import Said
 from gateway.programs.todos import COLLECT_PRINTED, RECALL_ONWARD, todo_row
@@ -39,6 +40,10 @@ _RACES: Final = 8
 _OWNERS: Final = 200
 _DEAD: Final = frozenset({"refused", "quarantined", "cancelled"})
 _UNANSWERED: Final = (RecallState.ASKED.value, RecallState.DECLINED.value)
+_GIVEABLE: Final = frozenset(
+    state.value for state, kind in ARRIVAL.rows if kind is ArrivalEvent.RECALL_AGREED
+)
+_UNFETCHED: Final = frozenset({ArrivalState.CHECKED.value, ArrivalState.OFFERED.value})
 _ANSWERS: Final = frozenset({StatusCode.RECALL_AGREED, StatusCode.RECALL_DECLINED})
 WITHDRAWN: Final = "văn bản được rút lại trước khi đơn vị nhận lấy về"
 AGREED: Final = "đã thu hồi văn bản"
@@ -210,6 +215,27 @@ async def held(context: Context, subject: str) -> Row | None:
     return await context.ledger.one("legal_hold", subject=subject)
 
 
+async def versions(context: Context, arrival: Row) -> list[Row]:
+    """Return the other versions of a document that could be given back with it.
+
+    From outside it is asked for by its identifier, which all versions have; a sender of this
+    gateway asks for each of its sendings.
+    """
+    if arrival["source"] in {LOCAL, statuses.PAPER} or not arrival["document_id"].strip():
+        return []
+    found = await matching.arrivals_named(
+        context, arrival["agency"], arrival["sender"], arrival["document_id"]
+    )
+    return [
+        row
+        for row in found
+        if row["id"] != arrival["id"]
+        and row["agency"] == arrival["agency"]
+        and row["business_type"] != BusinessType.RECALL
+        and row["state"] in _GIVEABLE
+    ]
+
+
 async def of_others(context: Context, agency: str, issuer: str, document_id: str) -> Row | None:
     """Return an agency's arrival under this identifier that somebody else sent (REC-06)."""
     if not document_id.strip():
@@ -311,16 +337,19 @@ class Takebacks:
             ArrivalState.RETURNED,
         }:
             return StatusCode.RECALL_AGREED.value, row["answer"] or AGREED
-        hold = await held(self._context, arrival["id"])
-        if hold is not None:
-            # REC-08: the law that keeps it is stronger than its sender's wish.
-            return StatusCode.RECALL_DECLINED.value, hold["reason"]
-        if state in {ArrivalState.CHECKED, ArrivalState.OFFERED}:
+        whole = [arrival, *await versions(self._context, arrival)]
+        for one in whole:
+            hold = await held(self._context, one["id"])
+            if hold is not None:
+                # REC-08: the law that keeps it is stronger than its sender's wish.
+                return StatusCode.RECALL_DECLINED.value, hold["reason"]
+        if all(one["state"] in _UNFETCHED for one in whole):
             return StatusCode.RECALL_AGREED.value, WITHDRAWN
         console = works_in_console(self._context, arrival["agency"])
         automatic = self._context.policy.recall_agree == "automatic"
         # What is finished may lie in the archive: a person decides, whatever the settings say.
-        if console and automatic and state is not ArrivalState.DONE:
+        finished = any(one["state"] == ArrivalState.DONE.value for one in whole)
+        if console and automatic and not finished:
             return StatusCode.RECALL_AGREED.value, AGREED
         return None
 

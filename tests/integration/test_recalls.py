@@ -570,6 +570,53 @@ async def test_agreeing_to_an_update_of_what_never_came_takes_nothing_back(out):
     assert [(t.code, t.document_id) for t in await out.flush()] == [("15", "G09-8")]
 
 
+@pytest.mark.parametrize("held", [False, True])
+async def test_from_outside_all_versions_go_or_none(out, held):
+    first = packet("7", to=("H37.61",), sender="G09", document_id="G09-7")
+    await out.bring(first)
+    (row,) = await out.house.gateway.ledger.all(
+        "desk_newest_first", agency="H37.61", state="taken", id="~", limit=2
+    )
+    await out.house.gateway.mailroom.on_arrival(row["id"], "03", "")
+    update = {"subject": "Bản sửa", "trace": UPDATE.format("G09-7")}
+    await out.bring(packet("7", to=("H37.61",), sender="G09", document_id="G09-7", **update))
+    if held:
+        await recalls(out).hold("received", row["id"], "đang thanh tra", by="hung")
+    await out.flush()
+    about = head("G09-7", issuer="H37.61", code="7/SNV-VP")
+    await out.bring(status(about, "13", sender="G09", description="gửi nhầm"), "status")
+    asked = await out.house.gateway.ledger.all(
+        "takebacks", agency="H37.61", state="declined" if held else "asked", before="~", limit=5
+    )
+    assert len(asked) == 1
+    if not held:
+        await recalls(out).agree(asked[0]["id"], "đã hủy", by="lan")
+    states = {
+        state: await out.house.gateway.ledger.all(
+            "desk_newest_first", agency="H37.61", state=state, id="~", limit=5
+        )
+        for state in ("taken", "accepted", "recalled")
+    }
+    counts = {state: len(rows) for state, rows in states.items()}
+    kept, gone = {"taken": 1, "accepted": 1, "recalled": 0}, {"taken": 0, "accepted": 0}
+    assert counts == (kept if held else gone | {"recalled": 2})
+    # One question, one answer, however many versions there were.
+    assert [t.code for t in await out.flush()] == (["16"] if held else ["15"])
+
+
+async def test_an_earlier_version_that_was_fetched_is_not_said_to_be_withdrawn(out):
+    await out.bring(packet("7", to=("H37.04",), sender="G09", document_id="G09-7"))
+    (item,) = await out.arrivals()
+    await out.house.call("POST", f"/inbox/{item['id']}/confirm", "stc")
+    update = {"subject": "Bản sửa", "trace": UPDATE.format("G09-7")}
+    await out.bring(packet("7", to=("H37.04",), sender="G09", document_id="G09-7", **update))
+    await out.flush()
+    about = head("G09-7", issuer="H37.04", code="7/SNV-VP")
+    await out.bring(status(about, "13", sender="G09", description="gửi nhầm"), "status")
+    assert await out.flush() == []  # its own system has one of them: it decides
+    assert [c for c, _, _ in await out.waiting("stc")] == ["13"]
+
+
 async def test_an_update_is_taken_back_like_any_document(out):
     old = await local(out)
     code, new, _ = await out.house.send(
