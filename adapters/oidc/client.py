@@ -206,7 +206,9 @@ class OidcSignOn:
         # OpenID Connect Core 5.3.2: of another subject, nothing of it may be used.
         if found.get("sub") != claims["sub"]:
             raise _refused("subject of the further claims")
-        return {**found, **claims}
+        # An address and the word that it was verified come from one place, never one from each.
+        mail = {name: found.get(name) for name in ("email", "email_verified")}
+        return {**found, **claims, **mail}
 
     def _identity(self, claims: Mapping[str, Any]) -> Identity:
         mail, methods = claims.get("email"), claims.get("amr")

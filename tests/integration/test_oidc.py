@@ -167,7 +167,13 @@ async def test_a_mail_told_only_when_asked_counts_for_the_same_subject_alone(wor
     provider.claims = {"email": None, "email_verified": None}
     provider.user = {"sub": "s-1", "email": "lan@danang.gov.vn", "email_verified": True}
     assert (await single.finish(*await come(provider, single))).mail == "lan@danang.gov.vn"
-    provider.user["sub"] = "s-2"
+    # What the token calls verified is not what is told elsewhere.
+    provider.claims = {"email": None}
+    provider.user["email_verified"] = False
+    assert (await single.finish(*await come(provider, single))).mail == ""
+    del provider.user["email_verified"]
+    assert (await single.finish(*await come(provider, single))).mail == ""
+    provider.user |= {"sub": "s-2", "email_verified": True}
     with pytest.raises(RejectedError):
         await single.finish(*await come(provider, single))
 
