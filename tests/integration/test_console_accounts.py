@@ -431,6 +431,9 @@ async def test_what_is_no_list_is_said_to_be_none(world, data):
     admin._token = "0" * 64
     form = form_of(admin, b"login\n")
     assert (await admin._ask("POST", "/people/import", data=form)).status == 400
+    for body in (b"", b"--x\r\nrubbish", b"--x--\r\n"):
+        broken = {"data": body, "headers": {"Content-Type": "multipart/form-data; boundary=x"}}
+        assert (await admin._ask("POST", "/people/import", **broken)).status == 400, body
 
 
 def widest(row):

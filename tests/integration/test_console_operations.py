@@ -378,6 +378,10 @@ async def test_a_list_is_uploaded_shown_and_applied(house):
 
     good = "code,name\nH37.62,Sở Tài chính\n"
     assert (await admin._ask("POST", "/ops/import", data=form(good, "0" * 64))).status == 400
+    for kind in ("multipart/form-data; boundary=x", "multipart/form-data", "text/plain"):
+        for body in (b"", b"--x\r\nrubbish", b"--x--\r\n"):
+            broken = {"data": body, "headers": {"Content-Type": kind}}
+            assert (await admin._ask("POST", "/ops/import", **broken)).status == 400, (kind, body)
     faulty = await admin._ask("POST", "/ops/import", data=form("mã,tên\nx,y\n"))
     assert faulty.status == 422
     assert "Dòng 1" in faulty.words

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from aiohttp import BodyPartReader, web
+from aiohttp.http_exceptions import BadHttpMessage
 
 from gateway.console.frame import check_forgery
 from gateway.console.pages import Answer, Page, Say, Section, Shown, Visit
@@ -84,7 +85,7 @@ async def _file(visit: Visit) -> bytes:
         token = await _part(await reader.next(), "_csrf", 200)
         check_forgery(visit, token.decode("ascii", "replace"))
         return await _part(await reader.next(), "file", MOST_BYTES)
-    except (ValueError, web.HTTPBadRequest) as exc:
+    except (AssertionError, ValueError, BadHttpMessage, web.HTTPBadRequest) as exc:
         raise RejectedError(Reason.BAD_REQUEST, "the form cannot be read") from exc
 
 

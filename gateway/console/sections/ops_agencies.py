@@ -5,6 +5,7 @@ is there, what will be), and what is carried out is that plan and only while the
 says. Cut short, the same list does the rest. Every change has a reason.
 """
 
+import asyncio
 import base64
 import hashlib
 import json
@@ -15,7 +16,8 @@ from datetime import date
 from typing import Any, Final
 from urllib.parse import quote, urlencode
 
-from aiohttp import BodyPartReader
+from aiohttp import BodyPartReader, web
+from aiohttp.http_exceptions import BadHttpMessage
 
 from gateway.agencycsv import CsvFault
 from gateway.console.frame import check_forgery
@@ -125,11 +127,10 @@ class AgencyPages:
         """Show what a list would change, or every fault in it."""
         visit.must(Right.CONFIGURE)
         upload = await _upload(visit)
-        check_forgery(visit, upload.fields.get("_csrf", ""))
         reason = upload.fields.get("reason", "").strip()
         if not reason or len(reason) > _LONGEST:
             raise RejectedError(Reason.BAD_REQUEST, "Hãy ghi lý do / give a reason")
-        listed, faults = self._read(upload.file)
+        listed, faults = await asyncio.to_thread(self._read, upload.file)
         if faults:
             return Shown("ops-import.html.j2", {"faults": faults[:_SHOWN]}, status=422)
         missing = upload.fields.get("close_missing", "") == "yes"
@@ -221,30 +222,33 @@ def _step(code: Any, kinds: list[str], before: Fields | None, after: Fields) -> 
 
 
 async def _upload(visit: Visit) -> _Upload:
-    """Read a form with one file, bounded.
+    """Read a form with one file, bounded; nothing after its first field unless it is ours.
 
     Raises:
         RejectedError: BAD_REQUEST, TOO_LARGE.
     """
-    try:
-        reader = await visit.request.multipart()
-    except (AssertionError, ValueError) as exc:
-        raise RejectedError(Reason.BAD_REQUEST, "a form with a file is expected") from exc
     fields: dict[str, str] = {}
     file, size = b"", 0
-    async for part in reader:
-        if not isinstance(part, BodyPartReader):
-            raise RejectedError(Reason.BAD_REQUEST, "nested forms are not read")
-        data = bytearray()
-        while chunk := await part.read_chunk():
-            size += len(chunk)
-            if size > _UPLOAD:
-                raise RejectedError(Reason.TOO_LARGE, "the file is too large")
-            data += chunk
-        if part.name == "file":
-            file = bytes(data)
-        elif part.name:
-            fields[part.name] = data.decode(errors="replace")
+    try:
+        async for part in await visit.request.multipart():
+            if not isinstance(part, BodyPartReader):
+                raise RejectedError(Reason.BAD_REQUEST, "nested forms are not read")
+            data = bytearray()
+            while chunk := await part.read_chunk():
+                size += len(chunk)
+                if size > _UPLOAD:
+                    raise RejectedError(Reason.TOO_LARGE, "the file is too large")
+                data += chunk
+            if not fields:
+                check_forgery(visit, data.decode(errors="replace") if part.name == "_csrf" else "")
+            if part.name == "file":
+                file = bytes(data)
+            else:
+                fields[part.name or ""] = data.decode(errors="replace")
+    except (AssertionError, ValueError, BadHttpMessage, web.HTTPBadRequest) as exc:
+        raise RejectedError(Reason.BAD_REQUEST, "a form with a file is expected") from exc
+    if not fields:
+        raise RejectedError(Reason.BAD_REQUEST, "a form with a file is expected")
     return _Upload(fields, file)
 
 
