@@ -135,11 +135,18 @@ class LedgerTimekeeping:
         )
 
     async def end_hours(self, person: Person, entry_id: str) -> None:
-        """Take hours back."""
+        """Take hours back: those that have begun hold until the end of today."""
         row = await self._standing(entry_id)
         now = to_text(self._context.clock.now())
-        where = {"id": entry_id, "ended_at": None}
-        change = Update("office_hours", where, {"ended_by": person.login, "ended_at": now})
+        today = self._today().isoformat()
+        values = {"ended_by": person.login, "ended_at": now}
+        if not row["valid_from"] or row["valid_from"] <= today:
+            if row["valid_to"] and row["valid_to"] <= today:
+                raise _wrong("Giờ này đã hết hiệu lực", "These hours are over already")
+            # TIM-04: what was late or in time under them stays so.
+            values = {"ended_by": person.login, "valid_to": today}
+        where = {"id": entry_id, "ended_at": None, "valid_to": row["valid_to"]}
+        change = Update("office_hours", where, values)
         await self._decide(
             person,
             "office-hours-ended",

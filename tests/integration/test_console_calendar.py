@@ -83,6 +83,24 @@ async def test_hours_of_one_agency_are_its_administrators_and_change_no_other(ho
     assert again.status == 404
 
 
+async def test_hours_that_have_begun_end_with_today_and_the_past_keeps_them(house):
+    unit = await house.visitor("donvi", Role.UNIT_ADMIN, "H37.61")
+    await unit.get("/calendar?agency=H37.61")
+    first = _days(house, 1)
+    hours = {f"d{n}": "6h30-10h30, 14h-18h" for n in range(7)}
+    form = {"agency": "H37.61", "valid_from": first, **hours, "sure": "1"}
+    assert (await unit.post("/calendar/hours", form)).status == 303
+    (entry,) = await house.gateway.ledger.all("office_hours")
+    house.clock.move(timedelta(days=3))
+    unit = await house.visitor("donvi2", Role.UNIT_ADMIN, "H37.61")
+    await unit.get("/calendar?agency=H37.61")
+    end = {"agency": "H37.61", "act": "end"}
+    assert (await unit.post(f"/calendar/hours/{entry['id']}", end)).status == 303
+    (left,) = await house.gateway.ledger.all("office_hours")
+    assert (left["valid_from"], left["valid_to"]) == (first, _days(house, 0))
+    assert (await unit.post(f"/calendar/hours/{entry['id']}", end)).status == 400
+
+
 async def test_the_past_is_not_decided_again_and_faults_come_all_at_once(house):
     admin = await house.visitor("quantri", Role.SYS_ADMIN)
     await admin.get("/calendar")
