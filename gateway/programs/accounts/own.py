@@ -105,14 +105,15 @@ class LedgerOwn:
     async def _proven(self, person: Person, password: str) -> Row:
         """Return the own account once its password was given: a session alone is not enough."""
         row = await self._row(person)
-        wait = self._throttle.begin(row["id"], "")
+        # Each account answers for itself: there is no address that all of them share.
+        wait = self._throttle.begin(row["id"], "", "session")
         if wait > 0:
             many = Text(f"Sai nhiều lần: chờ {wait:.0f} giây", f"Too many: wait {wait:.0f} s")
             refused((many,), many.en)
         if not await self._means.passwords.matches(row["password"], composed(password)):
             wrong = Text("Mật khẩu hiện tại không đúng", "The present password is wrong")
             refused((wrong,), wrong.en)
-        self._throttle.succeeded(row["id"], "")
+        self._throttle.succeeded(row["id"], "", "session")
         return row
 
     async def fresh(self, person: Person) -> bool:

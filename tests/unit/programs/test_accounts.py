@@ -232,6 +232,20 @@ async def test_sessions_end_idle_at_their_longest_and_when_the_password_changes(
     assert await office.sessions.person(other) is None
 
 
+async def test_colleagues_who_mistype_keep_nobody_from_a_new_password(office):
+    await office.person("lan")
+    lan = await office.acting("lan")
+    for n in range(8):
+        await office.person(f"ai{n}")
+        colleague = await office.acting(f"ai{n}")
+        for _ in range(5):
+            await refused(office.own.change_password(colleague, OTHER, "x"), Reason.BAD_REQUEST)
+    asked = len(office.passwords.asked)
+    await refused(office.own.change_password(colleague, PASSWORD, OTHER), Reason.BAD_REQUEST)
+    assert len(office.passwords.asked) == asked, "who mistyped waits"
+    await office.own.change_password(lan, PASSWORD, OTHER)
+
+
 async def test_a_password_changed_meanwhile_lets_nobody_in(office):
     """Between the look at a password and the session, it was changed."""
     lan = await office.person("lan")
