@@ -75,6 +75,12 @@ async def alert_id(world, kind="urgent-waiting"):
     return row.fetchone()["id"]
 
 
+def entries(world):
+    """Return what was done, and for which agency: its own auditor must find it (AUD-03)."""
+    asked = "SELECT action, agency FROM receipt_entry WHERE kind = 'audit' ORDER BY rowid"
+    return [(row["action"], row["agency"]) for row in world.ledger.connection.execute(asked)]
+
+
 async def test_a_clerk_sees_takes_on_and_is_named(world):
     await urgent(world)
     lan = await world.site.visitor(CLERK)
@@ -89,6 +95,7 @@ async def test_a_clerk_sees_takes_on_and_is_named(world):
     assert "đang trình" in after
     assert "Tôi nhận xử lý" not in after
     assert '"untaken": 1' in (await lan.get("/alerts/count")).text
+    assert entries(world) == [("alert-acknowledged", "H37.61")]
 
 
 async def test_another_agency_sees_nothing_of_it(world):
@@ -161,6 +168,7 @@ async def test_the_roster_is_kept_by_the_agency(world):
     assert (await mai.post(f"/alerts/duty/{action}/remove")).status == 404
     assert (await lan.post(f"/alerts/duty/{action}/remove")).status == 303
     assert "Chưa có ca trực" in (await lan.get("/alerts/duty")).words
+    assert entries(world) == [("duty-turn-added", "H37.61"), ("duty-turn-removed", "H37.61")]
 
 
 async def test_today_in_both_languages(world):

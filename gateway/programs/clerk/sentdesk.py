@@ -222,7 +222,7 @@ class LedgerSentDesk:
 
     async def resend(self, consignment_id: str, delivery_id: str, why: str, *, by: Person) -> None:
         """Put a failed delivery, and those that failed with it, back into their lane."""
-        await self._must(consignment_id)
+        document = await self._must(consignment_id)
         ledger, now = self._context.ledger, self._context.clock.now()
         delivery = await ledger.one("delivery", id=delivery_id)
         if delivery is None or delivery["consignment_id"] != consignment_id:
@@ -260,6 +260,7 @@ class LedgerSentDesk:
                 "transfer-requeued",
                 f"transfer:{transfer['id']}",
                 reason=why,
+                agency=document["sender"],
                 consignment_id=consignment_id,
             ),
             wake(owed_to(transfer["hop"]), transfer["id"], transfer["lane"]),

@@ -167,7 +167,13 @@ class LedgerAlerts:
         }
         change = Update("alert", {"id": alert_id, "state": AlertState.OPEN.value}, values)
         told = audited(
-            self._context.ids, now, by, "alert-acknowledged", f"alert:{alert_id}", reason=note
+            self._context.ids,
+            now,
+            by,
+            "alert-acknowledged",
+            f"alert:{alert_id}",
+            reason=note,
+            agency=alert.agency,
         )
         # Two at once: the first one's name stays, the second sees it.
         await self._ledger.commit(ChangeSet(rows=(change, *told)))
@@ -204,17 +210,19 @@ class LedgerAlerts:
             "entered_by": by.login,
             "entered_at": to_text(now),
         }
-        told = audited(self._context.ids, now, by, "duty-turn-added", f"duty-turn:{turn_id}")
+        target = f"duty-turn:{turn_id}"
+        told = audited(self._context.ids, now, by, "duty-turn-added", target, agency=turn.agency)
         await self._ledger.commit(ChangeSet(rows=(Insert("duty_turn", values), *told)))
         return turn_id
 
     async def remove_turn(self, turn_id: str, *, by: Person) -> None:
         """End a turn."""
-        await self.turn(turn_id)
+        agency = (await self.turn(turn_id)).turn.agency
         now = self._context.clock.now()
         values = {"removed_at": to_text(now), "removed_by": by.login}
         change = Update("duty_turn", {"id": turn_id, "removed_at": None}, values)
-        told = audited(self._context.ids, now, by, "duty-turn-removed", f"duty-turn:{turn_id}")
+        target = f"duty-turn:{turn_id}"
+        told = audited(self._context.ids, now, by, "duty-turn-removed", target, agency=agency)
         done = await self._ledger.commit(ChangeSet(rows=(change, *told)))
         if isinstance(done, Conflict):
             raise RejectedError(Reason.CONFLICT, "The turn was removed before")
