@@ -103,18 +103,25 @@ class Frame:
             visit = await self._visit(page, request)
             try:
                 return await self._answer(page, visit)
-            except ForbiddenError:
-                return await self._forbidden(page, visit)
-            except HiddenError:
-                return await self._hidden(page, visit)
-            except UnavailableError as failure:
-                return await self._failed(visit, failure)
-            except (RejectedError, WebRefusalError) as failure:
-                if isinstance(failure, RejectedError) and failure.reason is Reason.FORBIDDEN:
-                    return await self._forbidden(page, visit)  # (3) said by a program
-                return await self._failed(visit, failure)
+            except _SHOWN_AS_PAGE as failure:
+                if request.writer.output_size > 0:
+                    raise  # An answer had begun: the server cuts it; a page must not end a file.
+                return await self._refusal(page, visit, failure)
 
         return handle
+
+    async def _refusal(self, page: Page, visit: Visit, failure: Exception) -> web.StreamResponse:
+        match failure:
+            case ForbiddenError():
+                return await self._forbidden(page, visit)
+            case HiddenError():
+                return await self._hidden(page, visit)
+            case RejectedError() if failure.reason is Reason.FORBIDDEN:
+                return await self._forbidden(page, visit)  # (3) said by a program
+            case RejectedError() | UnavailableError() | WebRefusalError():
+                return await self._failed(visit, failure)
+            case _:
+                raise failure
 
     async def _visit(self, page: Page, request: web.Request) -> Visit:
         outside.look(request, self.proxies)
@@ -254,6 +261,13 @@ class Frame:
         )
 
 
+_SHOWN_AS_PAGE: Final = (
+    ForbiddenError,
+    HiddenError,
+    RejectedError,
+    UnavailableError,
+    WebRefusalError,
+)
 _NEW_VISITOR: Final = web.RequestKey("new_visitor", str)
 
 

@@ -3,13 +3,15 @@
 import asyncio
 from urllib.parse import urlsplit
 
+import aiohttp
 import pytest
+from aiohttp import web
 
 from gateway.console.frame import local_path
 from gateway.console.pages import Group, HiddenError, Nav, Page, Say, Section, See, Shown, Visit
 from gateway.console.sections import home
 from gateway.domain.access import Right
-from gateway.errors import Reason, RejectedError
+from gateway.errors import Reason, RejectedError, UnavailableError
 from tests.world.console import AUDITOR, CLERK, NOBODY, console_site
 
 
@@ -31,6 +33,20 @@ async def _open(_: Visit) -> Shown:
     return Shown("problem.html.j2", {"title": said, "detail": said, "findings": ()})
 
 
+async def _cut(visit: Visit) -> web.StreamResponse:
+    response = web.StreamResponse(headers={"Content-Length": "3000"})
+    await response.prepare(visit.request)
+    await response.write(b"x" * 1000)
+    raise FAILURES[visit.query("by")]
+
+
+FAILURES = {
+    "unavailable": UnavailableError(),
+    "rejected": RejectedError(Reason.FORBIDDEN),
+    "hidden": HiddenError(),
+}
+
+
 async def _anothers(_: Visit) -> Shown:
     raise HiddenError
 
@@ -39,6 +55,7 @@ THINGS = Section(
     pages=(
         Page("GET", "/thing", "thing", _thing, Right.READ),
         Page("GET", "/broken", "broken", _broken),
+        Page("GET", "/cut", "cut", _cut),
         Page("GET", "/anothers", "anothers", _anothers),
         Page("POST", "/thing", "thing-form", _form, Right.READ, takes="form"),
         Page("GET", "/open", "open", _open, open=True),
@@ -73,6 +90,13 @@ async def test_a_thing_of_another_is_not_there_and_the_attempt_is_on_record(site
     assert site.trail.refusals == [("a-lan", "anothers", "GET")]
     assert (await clerk.get("/broken")).status == 404
     assert len(site.trail.refusals) == 1
+
+
+@pytest.mark.parametrize("by", list(FAILURES))
+async def test_a_file_that_breaks_off_is_cut_and_no_page_fills_it(site, by):
+    clerk = await site.visitor(CLERK)
+    with pytest.raises(aiohttp.ClientPayloadError):
+        await clerk.get(f"/cut?by={by}")
 
 
 @pytest.mark.parametrize(
