@@ -117,8 +117,10 @@ def _clause(word: str, *, starts: bool) -> tuple[tuple[Term, ...], ...]:
     bare = plain(word)
     if spelled(word) != bare:
         return ((Term(_accented(word), starts),),)
-    term = (Term(_plain(bare), starts),)
-    return (term, (Term(f"y{bare}"),)) if _YEAR.fullmatch(bare) else (term,)
+    if _YEAR.fullmatch(bare):
+        # Whole as it stands: as a beginning, an index would gather every document of the year.
+        return ((Term(_plain(bare)),), (Term(f"y{bare}"),))
+    return ((Term(_plain(bare), starts),),)
 
 
 def _words(text: str) -> list[str]:
