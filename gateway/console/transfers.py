@@ -13,6 +13,7 @@ from aiohttp import web
 from gateway.console.frame import check_forgery
 from gateway.console.pages import Visit
 from gateway.console.render import CSP
+from gateway.errors import Reason, RejectedError
 from gateway.ports import FormFile, Packet
 from gateway.web.body import Body, Form, Limits
 
@@ -30,6 +31,16 @@ async def uploads(visit: Visit, limits: Limits) -> AsyncIterator[FormFile]:
     async with aclosing(form.files()) as files:
         async for file in files:
             yield file
+
+
+async def still_here(visit: Visit) -> None:
+    """Cut what is being given piece by piece once its person is signed out or locked (ACC-03).
+
+    Raises:
+        RejectedError: FORBIDDEN.
+    """
+    if await visit.again() is None:
+        raise RejectedError(Reason.FORBIDDEN, "the session ended")
 
 
 async def download(visit: Visit, packet: Packet) -> web.StreamResponse:

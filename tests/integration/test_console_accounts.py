@@ -10,13 +10,14 @@ import openpyxl
 import pytest
 
 from gateway.console.frame import SESSION
+from gateway.console.sections import auditlog
 from gateway.console.sections.signin import STEP
 from gateway.domain.access import Role
-from gateway.ports.accounts import AuditQuery, State
+from gateway.ports.accounts import AuditQuery, AuditRow, Page, State
 from gateway.programs.accounts import lists
 from tests.world.accounts import HERE, OTHER, PASSWORD, ROOT
 from tests.world.accounts_site import accounts_site, signed_in
-from tests.world.console import AUDITOR
+from tests.world.console import AUDITOR, FakeSessions, FakeTrail, SetClock, console_site
 
 
 @pytest.fixture
@@ -490,3 +491,27 @@ async def test_the_audit_log_is_read_filtered_and_taken_away(world):
     assert "refused" in export.text
     taken = await auditor.get("/audit?actor=kiemtra&action=viewed")
     assert "export" in taken.words
+
+
+class Endless:
+    """An audit log of five pages; during the second, somebody is locked."""
+
+    def __init__(self):
+        self.sessions, self.asked = FakeSessions(), 0
+
+    async def entries(self, actor, query, *, after="", limit=50):
+        self.asked += 1
+        if self.asked == 2:
+            self.sessions.tokens.clear()
+        at = SetClock().now()
+        row = AuditRow(f"e{self.asked}", 1, at, "lan", "viewed", "arrival:1", "H37.61", {}, {})
+        return Page((row,), "more" if self.asked < 5 else "")
+
+
+async def test_taking_the_log_away_ends_with_the_session():
+    log = Endless()
+    async with console_site(auditlog.section(log, FakeTrail()), sessions=log.sessions) as site:
+        auditor = await site.visitor(AUDITOR)
+        with pytest.raises(aiohttp.ClientPayloadError):
+            await auditor.get("/audit/export")
+    assert log.asked == 2

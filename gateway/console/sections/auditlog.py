@@ -14,6 +14,7 @@ from aiohttp import web
 
 from gateway.console.pages import BASE, Answer, Group, Nav, Page, Say, Section, Shown, Visit
 from gateway.console.sections.delegation import time_of
+from gateway.console.transfers import still_here
 from gateway.domain.access import Right
 from gateway.ports.accounts import AuditLog, AuditQuery, AuditRow, Trail
 from gateway.reports.advice import Words
@@ -127,6 +128,7 @@ class _Pages:
             await response.write(made.rows(map(_cells, page.items)))
             if not page.after:
                 break
+            await still_here(visit)
             page = await self.log.entries(visit.me, query, after=page.after, limit=_PIECE)
         await response.write(made.tail())
         await response.write_eof()

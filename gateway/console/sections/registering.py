@@ -25,6 +25,7 @@ from gateway.console.pages import (
     Visit,
 )
 from gateway.console.sections.searching import path_of, state_words
+from gateway.console.transfers import still_here
 from gateway.domain.access import EVERYWHERE, Right
 from gateway.domain.moments import VIETNAM, from_text
 from gateway.errors import Reason, RejectedError
@@ -376,6 +377,7 @@ async def send(
     if head:
         await response.write(head)
     async for piece in pieces:
+        await still_here(visit)
         if data := await asyncio.to_thread(writer.rows, piece):
             await response.write(data)
     if data := await asyncio.to_thread(writer.tail):
