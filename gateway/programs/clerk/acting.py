@@ -17,7 +17,7 @@ from gateway.domain.moments import to_text
 from gateway.domain.receipt import REPEATABLE
 from gateway.domain.refusals import refusal_faults, refusal_text
 from gateway.errors import Reason, RejectedError
-from gateway.ports import Change, ChangeSet, Conflict, Insert, Present, Row, Update
+from gateway.ports import Absent, Change, ChangeSet, Conflict, Insert, Present, Row, Update
 from gateway.ports.clerk_receive import Assigned, Done
 from gateway.programs.catalogue import name_of
 from gateway.programs.clerk.marks import audited
@@ -177,8 +177,12 @@ async def irregular(context: Context, person: Person, row: Row, text: str) -> Do
         agency=row["agency"],
         arrival_id=row["id"],
     )
-    await context.ledger.commit(ChangeSet(rows=(Insert("incident", incident), *rows)))
-    return Done(row["arrival_number"], row["arrival_year"])
+    # The button pressed twice is one incident: the same words about the same arrival, still open.
+    alike = {key: incident[key] for key in ("agency", "kind", "subject", "detail")}
+    guard = Absent("incident", {**alike, "state": "open"})
+    change = ChangeSet(rows=(Insert("incident", incident), *rows), guards=(guard,))
+    repeated = isinstance(await context.ledger.commit(change), Conflict)
+    return Done(row["arrival_number"], row["arrival_year"], repeated=repeated)
 
 
 # ---------------------------------------------------------------- shared
