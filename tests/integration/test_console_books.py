@@ -10,6 +10,7 @@ import pytest
 
 from gateway.domain.access import Role
 from gateway.domain.moments import VIETNAM, from_text
+from gateway.ports.books import Progress
 from gateway.programs.bookkeeper import Bookkeeper
 from tests.world.gatehouse import gatehouse, packet
 
@@ -111,6 +112,19 @@ async def test_who_handles_it_now_finds_it_and_who_did_before_no_more(house):
         done = await ward.post(f"/incoming/{arrival['id']}/assign", {"account_id": account["id"]})
         assert done.status == 303, done.words
         await house.until(functools.partial(only, name))
+
+
+@pytest.mark.parametrize("path", [f"/registers/export?book=in&agency={WARD}&form=csv",
+                                  f"/statistics/export?agency={WARD}&form=csv"])  # fmt: skip
+async def test_a_file_that_would_lack_documents_is_refused(house, monkeypatch, path):
+    async def behind(_):
+        return Progress(1, 5)
+
+    monkeypatch.setattr(house.gateway.shelf.keeper, "caught_up", behind)
+    ward = await house.visitor("lan", Role.CLERK, WARD)
+    answer = await ward.get(path)
+    assert answer.status == 503
+    assert "lack documents" in answer.text
 
 
 async def test_books_of_another_ledger_are_made_anew(house):

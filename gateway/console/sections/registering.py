@@ -28,7 +28,7 @@ from gateway.console.sections.searching import path_of, state_words
 from gateway.console.transfers import still_here
 from gateway.domain.access import EVERYWHERE, Right
 from gateway.domain.moments import VIETNAM, from_text
-from gateway.errors import Reason, RejectedError
+from gateway.errors import Reason, RejectedError, UnavailableError
 from gateway.ports.accounts import Trail
 from gateway.ports.books import Books, Direction, Following, Hit, Span
 from gateway.reports import sheets
@@ -273,7 +273,7 @@ class Registers:
         period = chosen.span.month or chosen.span.year
         target = f"register:{chosen.agency}:{chosen.book.key}:{period}"
         await self.trail.viewed(visit.me, target, what="export", agency=chosen.agency)
-        await self.following.caught_up(_WHOLE_S)
+        await all_there(self.following)
         table = replace(chosen.table, made_at=visit.now)
         return await send(visit, form, table, self._pieces(chosen), target.replace(":", "-"))
 
@@ -357,6 +357,19 @@ def _after(text: str) -> tuple[int, int]:
     if number.isdecimal() and place.isdecimal() and len(text) < 30:
         return int(number), int(place)
     return -1, 0
+
+
+async def all_there(following: Following) -> None:
+    """Wait until the books hold all; a file does not say that something is missing in it.
+
+    Raises:
+        UnavailableError: They do not hold it yet.
+    """
+    if (await following.caught_up(_WHOLE_S)).behind:
+        raise UnavailableError(
+            public="The books are being brought up to date: a file made now would lack documents.",
+            retry_after_s=60,
+        )
 
 
 async def send(

@@ -25,7 +25,7 @@ from gateway.console.pages import (
     Shown,
     Visit,
 )
-from gateway.console.sections.registering import send
+from gateway.console.sections.registering import all_there, send
 from gateway.console.sections.searching import DIRECTIONS, SIGNED, state_words
 from gateway.domain.access import EVERYWHERE, Right
 from gateway.domain.moments import VIETNAM, to_text
@@ -39,7 +39,6 @@ from gateway.reports.sheets import Column, Form, Kind, Row, Table
 ROOT: Final = f"{BASE}/statistics"
 MOST_MONTHS: Final = 36
 _SOON_S: Final = 0.3
-_WHOLE_S: Final = 20.0
 OUTCOMES: Final[Mapping[str, tuple[Say, str]]] = {
     "on-time": (Say("Đúng hạn", "On time"), "good"),
     "late": (Say("Trễ hạn", "Late"), "bad"),
@@ -154,7 +153,7 @@ class Statistics:
         form = _form(visit)
         target = f"statistics:{chosen.agency or 'all'}:{chosen.first}:{chosen.last}"
         await self.trail.viewed(visit.me, target, what="export", agency=chosen.agency)
-        await self.following.caught_up(_WHOLE_S)
+        await all_there(self.following)
         counts = await self.books.counts(chosen.agencies, chosen.first, chosen.last)
         whom = self.names(chosen.agency) if chosen.agency else "Tất cả cơ quan"
         note = Words(
