@@ -15,6 +15,11 @@ CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 REGISTRY: Final = CollectorRegistry()
 
 
+def destination(hop: str) -> str:
+    """Return the label of a hop: agencies here are one, for there are as many as a country has."""
+    return "local" if hop.startswith("local:") else hop
+
+
 def _counter(name: str, text: str, *labels: str) -> Counter:
     return Counter(f"vanlien_{name}", text, labels, registry=REGISTRY)
 
