@@ -199,7 +199,7 @@ async def _announce(duties: Duties, visit: Visit) -> Answer:
         visit.text("title"), first, last, visit.text("detail"), visit.text("approval")
     )
     maintenance_id = await duties.announce(person, new)
-    told = Say("Đã thông báo cho các đơn vị", "The units are told")
+    told = Say("Đã đăng thông báo trên đầu mọi trang", "The notice stands above every page")
     return See(f"{BASE}{MAINTENANCE}/{maintenance_id}", told)
 
 
