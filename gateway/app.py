@@ -626,12 +626,13 @@ class Gateway:
             uploads=self.uploads,
             studio=studio,
             verify_page=page,
-            busy=_busy([*facades, *(() if console is None else (console,))]),
+            busy=_busy(facades),
             notices=LedgerNotices(self.ledger, self.pulse),
             replays=LedgerReplays(self.ledger, self.clock, self._ids),
             hooks=self.hooks,
             recalls=self.recalls,
             extra_streams=() if console is None else console.streams,
+            pages=None if console is None else console.pages,
         )
 
     def _make_console(self, studio: Studio) -> Console | None:
@@ -735,7 +736,7 @@ class Gateway:
             observe.plain_listener_warning(port=running.port, ranges=len(networks))
 
 
-def _busy(facades: Sequence[Facade | Console]) -> Callable[[web.Request, GatewayError], Any]:
+def _busy(facades: Sequence[Facade]) -> Callable[[web.Request, GatewayError], Any]:
     """Return how these doors say that there is no room: the one whose request it is."""
 
     def busy(request: web.Request, error: GatewayError) -> web.StreamResponse | None:

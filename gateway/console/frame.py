@@ -17,7 +17,7 @@ from aiohttp import web
 from multidict import MultiDict, MultiDictProxy
 
 from gateway import observe
-from gateway.console import forgery, outside, render
+from gateway.console import forgery, outside, render, trouble
 from gateway.console.pages import (
     BASE,
     SIGN_IN,
@@ -39,7 +39,7 @@ from gateway.console.pages import (
     may_come,
 )
 from gateway.domain.access import Person
-from gateway.errors import CATALOGUE, GatewayError, Reason, RejectedError, UnavailableError
+from gateway.errors import CATALOGUE, Reason, RejectedError, UnavailableError
 from gateway.ports import Clock, Network
 from gateway.ports.accounts import Sessions, Trail
 from gateway.web.problems import WebRefusalError
@@ -247,18 +247,9 @@ class Frame:
             response.headers["Retry-After"] = str(wait_s)
         return response
 
-    def busy(self, request: web.Request, _: GatewayError) -> web.StreamResponse | None:
-        """Return the page of an overloaded gateway, None when the request is not for a page."""
-        if not request.path.startswith(BASE):
-            return None
-        body = render.render("busy.html.j2", "vi", {"gateway_name": self.name})
-        return web.Response(
-            status=503,
-            body=body,
-            content_type="text/html",
-            charset="utf-8",
-            headers={"Retry-After": "5", "Content-Security-Policy": render.CSP},
-        )
+    def trouble(self, request: web.Request, problem: web.Response) -> web.Response | None:
+        """Return what went wrong as a page, None when the request is not for one of ours (5)."""
+        return trouble.page(request, problem, name=self.name, training=self.training)
 
 
 _SHOWN_AS_PAGE: Final = (

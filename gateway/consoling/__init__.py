@@ -26,7 +26,6 @@ from gateway.consoling import (
 )
 from gateway.consoling.parts import Parts, Shelf
 from gateway.domain.access import Person
-from gateway.errors import GatewayError
 
 __all__ = ["Console", "Parts", "Shelf", "make_console", "sections_of"]
 
@@ -50,11 +49,11 @@ _BANNERS: Final[tuple[Callable[[Parts], Banners], ...]] = (
 
 @dataclass(frozen=True, slots=True)
 class Console:
-    """The routes, those that stay open, and how the console says that there is no room."""
+    """The routes, those that stay open, and how the console says what went wrong."""
 
     routes: Sequence[web.RouteDef]
     streams: frozenset[str]
-    busy: Callable[[web.Request, GatewayError], web.StreamResponse | None]
+    pages: Callable[[web.Request, web.Response], web.Response | None]
 
 
 def sections_of(parts: Parts) -> list[Section]:
@@ -77,7 +76,7 @@ def make_console(parts: Parts) -> Console:
         proxies=told.proxies,
     )
     routes = [*routes_of(frame, sections), web.get("/", _to_console)]
-    return Console(routes, streams_of(sections), frame.busy)
+    return Console(routes, streams_of(sections), frame.trouble)
 
 
 def _all_banners(sources: Sequence[Banners]) -> Banners:

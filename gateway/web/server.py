@@ -187,6 +187,9 @@ class Gate:
 Busy = Callable[[web.Request, GatewayError], web.StreamResponse | None]
 """How a façade says that there is no room, in its own dialect; None for requests not its own."""
 
+Pages = Callable[[web.Request, web.Response], web.Response | None]
+"""How a problem looks to a person: the same answer as a page; None for what no person asked for."""
+
 
 @dataclass(frozen=True, slots=True)
 class House:
@@ -198,6 +201,7 @@ class House:
     endpoints: tuple[Endpoint, ...]
     busy: Busy | None = None
     streams: frozenset[str] = frozenset()
+    pages: Pages | None = None
 
 
 HOUSE: Final = web.AppKey("house", House)
@@ -236,6 +240,7 @@ def make_app(
     hooks: Webhooks | None = None,
     recalls: Recalls | None = None,
     extra_streams: Collection[str] = (),
+    pages: Pages | None = None,
 ) -> web.Application:
     """Return the application.
 
@@ -258,6 +263,7 @@ def make_app(
         recalls: Takes documents back, None for no such address.
         extra_streams: Patterns of those extra routes that stay open; they take their place among
             streams themselves (`stream_place`), for they know who looks.
+        pages: How problems look to persons.
     """
     limits = limits or Limits()
     gate, ops = Gate(limits), Ops(desk, clock)
@@ -279,7 +285,7 @@ def make_app(
     )
     ops.publish(functools.partial(openapi.render, endpoints, API_VERSION))
     streams = frozenset(e.path for e in endpoints if e.streams) | frozenset(extra_streams)
-    app = _framed(House(gate, ops, ids, endpoints, busy, streams), ())
+    app = _framed(House(gate, ops, ids, endpoints, busy, streams, pages), ())
     fixed = frozenset(endpoint.path for endpoint in endpoints)
     for endpoint in endpoints:
         handler = _open(endpoint) if endpoint.open else _guarded(endpoint, callers, gate)
@@ -316,6 +322,7 @@ def make_facade_app(
     middlewares: Sequence[Any] = (),
     busy: Busy | None = None,
     streams: Collection[str] = (),
+    pages: Pages | None = None,
 ) -> web.Application:
     """Return an application of a façade's routes alone, for a listener of its own.
 
@@ -326,8 +333,9 @@ def make_facade_app(
         middlewares: Run inside the frame (who may connect).
         busy: How the façade says that there is no room.
         streams: As `extra_streams` of `make_app`.
+        pages: How problems look to persons.
     """
-    house = House(Gate(limits or Limits()), None, ids, (), busy, frozenset(streams))
+    house = House(Gate(limits or Limits()), None, ids, (), busy, frozenset(streams), pages)
     app = _framed(house, middlewares)
     app.router.add_routes(routes)
     return app
@@ -529,7 +537,8 @@ def _refuse(
         if request.transport is not None:
             request.transport.abort()
         raise ConnectionResetError("the answer had begun") from failure
-    return response, reason
+    page = house.pages(request, response) if house.pages is not None else None
+    return page or response, reason
 
 
 async def _dress(request: web.Request, response: web.StreamResponse) -> None:

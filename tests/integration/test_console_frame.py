@@ -51,11 +51,22 @@ async def _anothers(_: Visit) -> Shown:
     raise HiddenError
 
 
+async def _bug(_: Visit) -> Shown:
+    raise ZeroDivisionError("SELECT secret FROM inside")
+
+
+async def _no_room(_: Visit) -> Shown:
+    raise web.HTTPRequestEntityTooLarge(1, 2)
+
+
 THINGS = Section(
     pages=(
         Page("GET", "/thing", "thing", _thing, Right.READ),
         Page("GET", "/broken", "broken", _broken),
         Page("GET", "/cut", "cut", _cut),
+        Page("GET", "/bug", "bug", _bug),
+        Page("GET", "/no-room", "no-room", _no_room),
+        Page("POST", "/bug", "bug-form", _bug, takes="form"),
         Page("GET", "/anothers", "anothers", _anothers),
         Page("POST", "/thing", "thing-form", _form, Right.READ, takes="form"),
         Page("GET", "/open", "open", _open, open=True),
@@ -251,3 +262,46 @@ async def test_a_template_in_use_stays_as_it_was(tmp_path, monkeypatch):
         assert render.render("one.j2", "vi", {"known": "x"}) == b"old x"
     finally:
         render.environment.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "vi", "en"),
+    [
+        ("/bug", 500, "đã được ghi lại", "The fault is ours"),
+        ("/no-room", 413, "chọn tệp nhỏ hơn", "choose smaller files"),
+        ("/static/none.css", 404, "Kiểm tra lại địa chỉ", "Check the address"),
+    ],
+)
+async def test_what_nobody_foresaw_is_a_page_that_says_what_to_do(site, path, status, vi, en):
+    answer = await (await site.visitor(CLERK)).get(path)
+    assert (answer.status, answer.headers["Content-Type"]) == (status, "text/html; charset=utf-8")
+    assert vi in answer.words
+    assert en in answer.words
+    assert answer.headers["X-Request-Id"] in answer.words
+    assert "frame-ancestors 'none'" in answer.headers["Content-Security-Policy"]
+    for inside in ("secret", "ZeroDivision", "Traceback", "_bug"):
+        assert inside not in answer.text
+
+
+async def test_a_form_that_failed_is_not_sent_again_by_its_page(site):
+    clerk = await site.visitor(CLERK)
+    await clerk.get("/thing")
+    answer = await clerk.post("/bug")
+    assert answer.status == 500
+    assert 'http-equiv="refresh"' not in answer.text
+    wrong = await clerk._ask("PUT", "/thing")
+    assert (wrong.status, wrong.headers["Allow"]) == (405, "GET,HEAD,POST".replace(",", ", "))
+    assert "về trang chính rồi làm lại từ biểu mẫu" in wrong.words
+
+
+async def test_an_overloaded_gateway_says_so_in_a_page_that_loads_again():
+    from gateway.web.body import Limits
+
+    async with console_site(home.section(), THINGS, limits=Limits(in_flight=0)) as site:
+        answer = await (await site.visitor(CLERK)).get("/thing")
+        assert (answer.status, answer.headers["Retry-After"]) == (503, "1")
+        assert "đang bận" in answer.words
+        assert 'http-equiv="refresh"' in answer.text
+        # What no person asked for stays what machines read.
+        async with aiohttp.ClientSession() as session, session.get(f"{site.url}/other") as other:
+            assert other.content_type == "application/problem+json"

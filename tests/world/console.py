@@ -20,6 +20,7 @@ from gateway.console.frame import SESSION, Frame, routes_of, streams_of
 from gateway.console.pages import Section
 from gateway.domain.access import Grant, Person, Role
 from gateway.stores import UuidIds
+from gateway.web.body import Limits
 from gateway.web.server import listen, make_facade_app
 
 CLERK = Person("a-lan", "lan", "Trần Thị Lan", (Grant(Role.CLERK, "H37.61"),), "s1")
@@ -157,6 +158,7 @@ async def console_site(
     clock: SetClock | None = None,
     sessions: Any = None,
     trail: Any = None,
+    limits: Limits | None = None,
     **frame: object,
 ) -> AsyncIterator[Site]:
     """Serve sections on a free loopback port; sessions and trail are fakes if not given."""
@@ -165,7 +167,7 @@ async def console_site(
     nav = tuple(place for section in sections for place in section.nav)
     made = Frame(sessions, trail, clock, nav=nav, **frame)  # type: ignore[arg-type]
     routes, streams = routes_of(made, sections), streams_of(sections)
-    app = make_facade_app(UuidIds(), routes, busy=made.busy, streams=streams)
+    app = make_facade_app(UuidIds(), routes, limits=limits, streams=streams, pages=made.trouble)
     running = await listen(app, "127.0.0.1", 0)
     site = Site(running.url, sessions, trail, clock)
     async with site.stack:
