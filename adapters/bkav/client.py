@@ -6,24 +6,23 @@ because doubt means send again (the receiver drops duplicates). The token is nev
 A crash leaves nothing behind here: attempts and outcomes are the caller's rows.
 """
 
-import asyncio
-import contextlib
 import ssl
 from collections import OrderedDict
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from datetime import datetime
 from typing import Final
 
 from multidict import CIMultiDict
 
 from adapters.bkav import wire
-from adapters.bkav.link import TROUBLE, BkavSettings, Link
-from adapters.shared.connecting import PeerTime
+from adapters.bkav.link import BkavSettings, Link
+from adapters.shared.carrying import handed_over, packet_within
+from adapters.shared.connecting import PeerTime, heard_out
 from adapters.shared.dates import read_date
 from adapters.shared.inline import Base64Member
 from adapters.shared.upload import Upload, shared
-from adapters.shared.values import kind_of, text_of, unreadable, wait_s
-from gateway.errors import Reason, RejectedError, UnavailableError
+from adapters.shared.values import text_of, unreadable, wait_s
+from gateway.errors import Reason, UnavailableError
 from gateway.ports import (
     AgencyRow,
     Busy,
@@ -85,26 +84,17 @@ class BkavAdapter:
             IntegrityError: The parcel's bytes are not those its hash and size name (and whatever
                 else `parcel.open` raises).
         """
-        left_s = (deadline - self._clock.now()).total_seconds()
-        if left_s <= 0:
-            return Busy("quá hạn trước khi gửi / the deadline passed before sending")
-        upload = Upload(parcel)
-        status, wish, answer = 401, "", b""
-        try:
-            async with asyncio.timeout(left_s):
-                for secret in self._secret.offered():
-                    upload = Upload(parcel)
-                    status, wish, answer = await self._send(parcel, upload, secret)
-                    if self._link.judged(secret, refused=status == 401, worked=status == 200):
-                        break
-        except TROUBLE as exc:
-            if upload.failure is not None:
-                raise upload.failure from exc
-            return Busy(f"mất liên lạc với trục / no answer from the axis ({kind_of(exc)})")
-        except UnavailableError as exc:
-            return Busy(exc.public)
-        wish_s = wait_s(wish, self._clock.now())
-        return _outcome(status, answer, wish_s, kind=parcel.kind)
+
+        async def send(fresh: Callable[[], Upload]) -> Outcome:
+            status, wish, answer = 401, "", b""
+            for secret in self._secret.offered():
+                status, wish, answer = await self._send(parcel, fresh(), secret)
+                if self._link.judged(secret, refused=status == 401, worked=status == 200):
+                    break
+            wish_s = wait_s(wish, self._clock.now())
+            return _outcome(status, answer, wish_s, kind=parcel.kind)
+
+        return await handed_over(parcel, deadline - self._clock.now(), send)
 
     async def _send(self, parcel: Parcel, upload: Upload, secret: bytes) -> tuple[int, str, bytes]:
         headers = self._headers(secret, wire.BINARY_TYPE, parcel.kind)
@@ -140,42 +130,27 @@ class BkavAdapter:
             raise unreadable("no row of the list has a docId")
         return tuple(one for one in found.values() if (kind, one.peer_doc_id) not in self._unusable)
 
-    async def fetch(self, item: Listed) -> AsyncIterator[bytes]:
+    def fetch(self, item: Listed) -> AsyncIterator[bytes]:
         """Stream the packet of one listed item; after an error what was yielded is void.
 
         Raises:
             UnavailableError: Not there, cut off, unreadable, or no packet.
             RejectedError: TOO_LARGE: it never will be ours.
         """
-        passed = 0
-        async with contextlib.aclosing(self._packet(item)) as chunks:
-            async for chunk in chunks:
-                passed += len(chunk)
-                if passed > self._settings.max_packet_bytes:
-                    limit = self._settings.max_packet_bytes
-                    raise RejectedError(
-                        Reason.TOO_LARGE, f"the packet is larger than {limit} bytes"
-                    )
-                yield chunk
-        if not passed:
-            raise unreadable("the packet is empty")
+        return packet_within(self._packet(item), self._settings.max_packet_bytes)
 
     async def _packet(self, item: Listed) -> AsyncGenerator[bytes, None]:
         # What was listed a moment ago has told which token the peer wants.
         headers = self._headers(self._secret.offered()[0], wire.JSON_TYPE, item.kind)
         headers["docId"] = item.peer_doc_id
         member = Base64Member("data")
-        try:
+        with heard_out("getDocument was cut off"):
             async with self._link.request("POST", "/getDocument", headers) as response:
                 if response.status != 200:
                     raise unreadable(f"getDocument: HTTP {response.status}")
                 async for chunk in response.content.iter_any():
                     if piece := member.feed(chunk):
                         yield piece
-        except TROUBLE as exc:
-            raise UnavailableError(
-                Reason.UNAVAILABLE, f"getDocument was cut off ({kind_of(exc)})"
-            ) from exc
         answer = wire.read(member.close())
         if not answer.ok:
             raise unreadable(f"the peer answers {answer.words}")
@@ -251,7 +226,7 @@ class BkavAdapter:
     ) -> wire.Answer:
         """Make one small call and read its JSON answer."""
         status, data = 401, b""
-        try:
+        with heard_out(f"{operation}: no answer from the axis"):
             for secret in self._secret.offered():
                 headers = self._headers(secret, wire.JSON_TYPE, kind)
                 if doc_id:
@@ -261,10 +236,6 @@ class BkavAdapter:
                     status = response.status
                 if self._link.judged(secret, refused=status == 401, worked=status == 200):
                     break
-        except TROUBLE as exc:
-            raise UnavailableError(
-                Reason.UNAVAILABLE, f"{operation}: no answer from the axis ({kind_of(exc)})"
-            ) from exc
         if status != 200:
             raise unreadable(f"{operation}: HTTP {status}")
         return wire.read(data)

@@ -4,21 +4,15 @@ Promises: tokens go in headers or messages, never in addresses or logs; redirect
 a token refused with 401 is noted and the next one tried. A crash leaves nothing behind.
 """
 
-import asyncio
 import ssl
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import aiohttp
 
-from adapters.shared.connecting import PeerTime, connected
-from adapters.shared.values import unreadable
-from adapters.shared.ways import in_clear
-from gateway import observe
+from adapters.shared.connecting import Line, PeerTime
 from gateway.ports import SharedSecret
-
-TROUBLE: Final = (aiohttp.ClientError, OSError, TimeoutError, asyncio.IncompleteReadError)
 
 _A_TOKEN: Final = 6
 
@@ -67,14 +61,11 @@ class Link:
         self.time = time
         self._settings = settings
         self._secret = secret
-        self._ssl: ssl.SSLContext | Literal[True] = ssl_context or True
-        self._session: aiohttp.ClientSession | None = None
+        self._line = Line(settings, time, ssl_context, tokens_to=settings.endpoint)
 
     async def close(self) -> None:
         """Close the connections; they may be opened again."""
-        session, self._session = self._session, None
-        if session is not None:
-            await session.close()
+        await self._line.close()
 
     def request(
         self,
@@ -84,21 +75,8 @@ class Link:
         data: bytes | AsyncIterator[bytes] | None = None,
     ) -> Any:
         """Make one request; use as a context."""
-        settings = self._settings
-        if self._session is None:
-            if in_clear(settings.endpoint):
-                # SEC-04: old axes of this kind speak plain HTTP inside the VPN; it is said aloud.
-                observe.standing_warning(what=f"token_in_clear:{settings.name}", active=True)
-            self._session = connected(
-                self.time,
-                connections=settings.connections,
-                connect_s=settings.connect_s,
-                silence_s=settings.silence_s,
-            )
-        url = settings.endpoint.rstrip("/") + path
-        return self._session.request(
-            method, url, headers=headers, data=data, allow_redirects=False, ssl=self._ssl
-        )
+        url = self._settings.endpoint.rstrip("/") + path
+        return self._line.request(method, url, headers=headers, data=data)
 
     def judged(self, secret: bytes, *, refused: bool, worked: bool) -> bool:
         """Note what the peer says of a token; tell whether it was not refused."""
@@ -115,13 +93,9 @@ class Link:
         Raises:
             UnavailableError: It is too long.
         """
-        found = bytearray()
-        async for chunk in response.content.iter_any():
-            found += chunk
-            if len(found) > self._settings.max_answer_bytes:
-                raise unreadable("the answer is too long")
+        found = await self._line.bounded(response)
         for secret in self._secret.offered():
             token = secret.strip()
             if len(token) >= _A_TOKEN:
                 found = found.replace(token, b"***")
-        return bytes(found)
+        return found

@@ -7,7 +7,7 @@ files of parts that go out. A crash leaves nothing behind.
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from email.message import Message as MailHeaders
 from email.utils import collapse_rfc2231_value
@@ -338,7 +338,7 @@ async def _plain(text: AsyncIterator[bytes], where: str) -> AsyncIterator[bytes]
 # ---------------------------------------------------------------- going out
 
 
-async def paced(pieces: Iterator[bytes]) -> AsyncIterator[bytes]:
+async def paced(pieces: Iterator[bytes]) -> AsyncGenerator[bytes, None]:
     """Yield pieces that are read from files, without holding anybody else up meanwhile."""
     while (piece := await asyncio.to_thread(next, pieces, None)) is not None:
         yield piece

@@ -23,11 +23,12 @@ from lxml import etree
 
 from adapters.bkav import letters, mime, soap, wire, writing
 from adapters.bkav.client import agency, failed
-from adapters.bkav.link import TROUBLE, BkavSettings, Link
-from adapters.shared.connecting import PeerTime
+from adapters.bkav.link import BkavSettings, Link
+from adapters.shared.carrying import handed_over, packet_within
+from adapters.shared.connecting import PeerTime, heard_out
 from adapters.shared.dates import date_text, read_date
 from adapters.shared.upload import Upload, shared
-from adapters.shared.values import kind_of, unreadable, wait_s
+from adapters.shared.values import unreadable, wait_s
 from gateway.codec.limits import Limits
 from gateway.codec.reader import ReadPacket, read_packet
 from gateway.errors import Reason, RejectedError, UnavailableError
@@ -101,24 +102,11 @@ class BkavSoapAdapter:
             IntegrityError: The parcel's bytes are not those its hash and size name (and whatever
                 else `parcel.open` raises).
         """
-        left_s = (deadline - self._clock.now()).total_seconds()
-        if left_s <= 0:
-            return Busy("quá hạn trước khi gửi / the deadline passed before sending")
         with tempfile.TemporaryDirectory(prefix="vanlien-bkav-") as folder:
-            path = Path(folder) / "parcel.edxml"
-            with path.open("xb") as file:
-                async for chunk in Upload(parcel).chunks():
-                    file.write(chunk)
             try:
-                spool = Path(folder) / "files"
-                spool.mkdir()
-                read = await asyncio.to_thread(_read, path, spool)
-                async with asyncio.timeout(left_s):
-                    return await self._send(read)
-            except TROUBLE as exc:
-                return Busy(f"mất liên lạc với trục / no answer from the axis ({kind_of(exc)})")
-            except UnavailableError as exc:
-                return Busy(exc.public, exc.retry_after_s)
+                read = await _taken_apart(parcel, Path(folder))
+                left = deadline - self._clock.now()
+                return await handed_over(parcel, left, lambda _: self._send(read))
             except RejectedError as exc:
                 return Refused(
                     f"không đổi được sang SOAP / no letter can say it: {exc.public}", "22"
@@ -226,25 +214,18 @@ class BkavSoapAdapter:
         request = self._request("GetDocument", self._secret.offered()[0], DocumentId=doc_id)
         headers = self._headers("GetDocument", soap.media_type(self._version))
         try:
-            async with self._link.request("POST", "", headers, request) as response:
-                told = mime.content_type(response.headers.get("Content-Type", ""))
-                if told.media != "multipart/related":
-                    body = soap.good(soap.answer(await self._link.bounded(response)))
-                    raise unreadable(f"{soap.local(body) or 'the answer'} is no document")
-                chunks = response.content.iter_any()
-                parts = mime.Parts(chunks, told.get("boundary"), limit)
-                message, listed, came = await _opened(parts, folder)
+            with heard_out("GetDocument was cut off"):
+                async with self._link.request("POST", "", headers, request) as response:
+                    told = mime.content_type(response.headers.get("Content-Type", ""))
+                    if told.media != "multipart/related":
+                        body = soap.good(soap.answer(await self._link.bounded(response)))
+                        raise unreadable(f"{soap.local(body) or 'the answer'} is no document")
+                    chunks = response.content.iter_any()
+                    parts = mime.Parts(chunks, told.get("boundary"), limit)
+                    message, listed, came = await _opened(parts, folder)
         except mime.CutOffError as exc:
             raise unreadable("the letter was cut off") from exc
-        except TROUBLE as exc:
-            raise UnavailableError(
-                Reason.UNAVAILABLE, f"GetDocument was cut off ({kind_of(exc)})"
-            ) from exc
-        passed = 0
-        async for piece in mime.paced(letters.packet(message, listed, came)):
-            passed += len(piece)
-            if passed > limit:
-                raise RejectedError(Reason.TOO_LARGE, f"the packet is larger than {limit} bytes")
+        async for piece in packet_within(mime.paced(letters.packet(message, listed, came)), limit):
             yield piece
 
     async def acknowledge(self, item: Listed, *, done: bool, note: str = "") -> None:
@@ -300,7 +281,7 @@ class BkavSoapAdapter:
     async def _ask(self, operation: str, **texts: str) -> etree._Element:
         """Make one small call; return the body of a good answer."""
         status, data = 401, b""
-        try:
+        with heard_out(f"{operation}: no answer from the axis"):
             for secret in self._secret.offered():
                 request = self._request(operation, secret, **texts)
                 headers = self._headers(operation, soap.media_type(self._version))
@@ -310,10 +291,6 @@ class BkavSoapAdapter:
                 refused = status == 401 or (status in {200, 400, 500} and _wrong_token(data))
                 if self._link.judged(secret, refused=refused, worked=status == 200):
                     break
-        except TROUBLE as exc:
-            raise UnavailableError(
-                Reason.UNAVAILABLE, f"{operation}: no answer from the axis ({kind_of(exc)})"
-            ) from exc
         if status not in {200, 400, 500}:
             raise unreadable(f"{operation}: HTTP {status}")
         return soap.good(soap.answer(data))
@@ -366,6 +343,16 @@ def _remember(memory: OrderedDict[str, bytes], name: str, value: bytes = b"") ->
     memory.move_to_end(name)
     if len(memory) > _MEMORY:
         memory.popitem(last=False)
+
+
+async def _taken_apart(parcel: Parcel, folder: Path) -> ReadPacket:
+    """Read a parcel's files into a folder: a letter of this wire is written anew."""
+    path, spool = folder / "parcel.edxml", folder / "files"
+    with path.open("xb") as file:
+        async for chunk in Upload(parcel).chunks():
+            file.write(chunk)
+    spool.mkdir()
+    return await asyncio.to_thread(_read, path, spool)
 
 
 def _read(path: Path, spool: Path) -> ReadPacket:

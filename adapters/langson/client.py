@@ -8,11 +8,10 @@ logged nor shown, and go over TLS or to this machine only. A crash leaves nothin
 attempts and outcomes are the caller's rows.
 """
 
-import asyncio
 import ssl
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from contextlib import aclosing
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Final, cast
 
 from adapters.langson import wire
@@ -20,16 +19,17 @@ from adapters.langson.arriving import packet_of
 from adapters.langson.letters import between, form, inside_json, json_letter, size_inside_json
 from adapters.langson.session import (
     NOT_SIGNED_IN,
-    TROUBLE,
     Pass,
     Reply,
     Session,
 )
 from adapters.langson.settings import LangsonSettings
+from adapters.shared.carrying import AHEAD, handed_over, packet_within
+from adapters.shared.connecting import heard_out
 from adapters.shared.dates import read_date
 from adapters.shared.upload import Upload
-from adapters.shared.values import kind_of, text_of, unreadable, wait_s
-from gateway.errors import Reason, RejectedError, UnavailableError
+from adapters.shared.values import text_of, unreadable, wait_s
+from gateway.errors import UnavailableError
 from gateway.ports import (
     AgencyRow,
     Busy,
@@ -45,8 +45,6 @@ from gateway.ports import (
 
 __all__ = ["LangsonAdapter", "LangsonSettings"]
 
-# The peer's clock may be ahead of ours: what it received just now belongs to the window.
-_AHEAD: Final = timedelta(days=1)
 _FINISHED: Final = frozenset({"done", "fail"})
 
 
@@ -94,25 +92,12 @@ class LangsonAdapter:
             IntegrityError: The parcel's bytes are not those its hash and size name (and whatever
                 else `parcel.open` raises).
         """
-        left_s = (deadline - self._clock.now()).total_seconds()
-        if left_s <= 0:
-            return Busy("quá hạn trước khi gửi / the deadline passed before sending")
-        uploads: list[Upload] = []
 
-        async def send(given: Pass) -> Reply:
-            uploads.append(Upload(parcel))
-            return await self._send(parcel, uploads[-1], given)
+        async def send(fresh: Callable[[], Upload]) -> Outcome:
+            reply = await self._session.signed_in(lambda given: self._send(parcel, fresh(), given))
+            return _outcome(reply, self._session.read, wait_s(reply.wish, self._clock.now()))
 
-        try:
-            async with asyncio.timeout(left_s):
-                reply = await self._session.signed_in(send)
-        except TROUBLE as exc:
-            if uploads and uploads[-1].failure is not None:
-                raise uploads[-1].failure from exc
-            return Busy(f"mất liên lạc với trục / no answer from the axis ({kind_of(exc)})")
-        except UnavailableError as exc:
-            return Busy(exc.public, exc.retry_after_s)
-        return _outcome(reply, self._session.read, wait_s(reply.wish, self._clock.now()))
+        return await handed_over(parcel, deadline - self._clock.now(), send)
 
     async def _send(self, parcel: Parcel, upload: Upload, given: Pass) -> Reply:
         if self._settings.variant == "v1":
@@ -149,7 +134,7 @@ class LangsonAdapter:
             {
                 "messageType": kind,
                 "fromDate": wire.day(begins, variant),
-                "toDate": wire.day(now + _AHEAD, variant),
+                "toDate": wire.day(now + AHEAD, variant),
             },
             paired=True,
         )
@@ -167,28 +152,20 @@ class LangsonAdapter:
             if since is not None or item.status.lower() not in _FINISHED
         )
 
-    async def fetch(self, item: Listed) -> AsyncIterator[bytes]:
+    def fetch(self, item: Listed) -> AsyncIterator[bytes]:
         """Stream the packet of one listed item; after an error what was yielded is void.
 
         Raises:
             UnavailableError: Not there, cut off, unreadable, or no packet.
             RejectedError: TOO_LARGE: it never will be ours.
         """
-        passed, most = 0, self._settings.max_packet_bytes
-        async with aclosing(self._packet(item.peer_doc_id)) as chunks:
-            async for chunk in chunks:
-                passed += len(chunk)
-                if passed > most:
-                    raise RejectedError(Reason.TOO_LARGE, f"the packet is larger than {most} bytes")
-                yield chunk
-        if not passed:
-            raise unreadable("the packet is empty")
+        return packet_within(self._packet(item.peer_doc_id), self._settings.max_packet_bytes)
 
     async def _packet(self, doc_id: str) -> AsyncGenerator[bytes, None]:
         for last in (False, True):
             given = await self._session.signed()
             asked = self._session.asked(given, {"docId": doc_id})
-            try:
+            with heard_out("getEdoc was cut off"):
                 async with self._session.open(
                     "GET", self._paths.get, given, params=asked
                 ) as response:
@@ -204,10 +181,6 @@ class LangsonAdapter:
                         async for chunk in chunks:
                             yield chunk
                     return
-            except TROUBLE as exc:
-                raise UnavailableError(
-                    Reason.UNAVAILABLE, f"getEdoc was cut off ({kind_of(exc)})"
-                ) from exc
 
     async def acknowledge(self, item: Listed, *, done: bool, note: str = "") -> None:
         """Tell the peer that the item is ours, or unusable and why.

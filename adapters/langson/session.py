@@ -14,22 +14,21 @@ import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Any, Final, Literal
+from typing import Any, Final
 from urllib.parse import quote, urlsplit
 
 import aiohttp
 
 from adapters.langson import wire
 from adapters.langson.settings import LangsonSettings
-from adapters.shared.connecting import PeerTime, connected
+from adapters.shared.connecting import Line, PeerTime, heard_out
 from adapters.shared.upload import shared
-from adapters.shared.values import kind_of, unreadable, wait_s
+from adapters.shared.values import unreadable, wait_s
 from gateway.errors import ConfigurationError, Reason, UnavailableError
 from gateway.ports import Clock, SharedSecret
 
 # The peer's tokens live about half an hour (spec 7.7); nobody tells how long a given one has left.
 _RENEW_AFTER: Final = timedelta(minutes=25)
-TROUBLE: Final = (aiohttp.ClientError, OSError, TimeoutError, asyncio.IncompleteReadError)
 NOT_SIGNED_IN: Final = 401
 _SHORTEST_SECRET: Final = 6
 _REFUSED_S: Final = 30.0
@@ -100,17 +99,14 @@ class Session:
         self._secret = shared(secret)
         self._clock = clock
         self.time = PeerTime(clock.now)
-        self._ssl: ssl.SSLContext | Literal[True] = ssl_context or True
-        self._session: aiohttp.ClientSession | None = None
+        self._line = Line(settings, self.time, ssl_context)
         self._pass: Pass | None = None
         self._paused: tuple[tuple[bytes, ...], datetime] | None = None
         self._signing_in = asyncio.Lock()
 
     async def close(self) -> None:
         """Close the connections; it may be used again afterwards."""
-        session, self._session = self._session, None
-        if session is not None:
-            await session.close()
+        await self._line.close()
 
     # ------------------------------------------------------------ signing in
 
@@ -196,17 +192,13 @@ class Session:
         if settings.variant == "v1":
             told |= {"otp": None, "twoFactorProvider": None, "typeObjs": [0, 1]}
             asked = {"allow_anonymous": "true"}
-        try:
+        with heard_out("login: no answer from the axis"):
             async with self.open(
                 "POST", self.paths.login, None, params=asked, told=told
             ) as response:
                 status: int = response.status
                 wish = response.headers.get("Retry-After", "")
-                body = await self.bounded(response)
-        except TROUBLE as exc:
-            raise UnavailableError(
-                Reason.UNAVAILABLE, f"login: no answer from the axis ({kind_of(exc)})"
-            ) from exc
+                body = await self._line.bounded(response)
         if status not in _LOGIN_STATUS:
             raise UnavailableError(
                 Reason.UNAVAILABLE,
@@ -274,28 +266,13 @@ class Session:
         data: AsyncIterator[bytes] | None = None,
     ) -> Any:
         """Return a request under way, to be entered; with a token it says who we are."""
-        if self._session is None:
-            self._session = connected(
-                self.time,
-                connections=self.settings.connections,
-                connect_s=self.settings.connect_s,
-                silence_s=self.settings.silence_s,
-            )
         every = {"Accept": "application/json", **(headers or {})}
         if given is not None and self.settings.variant == "v1":
             every["Authorization"] = f"Bearer {given.token}"
             every[wire.SENDER_HEADER] = self.settings.system_id
             every[wire.SECRET_HEADER] = word(given.secret)
-        return self._session.request(
-            method,
-            f"{self.settings.endpoint.rstrip('/')}{path}",
-            headers=every,
-            params=params,
-            json=told,
-            data=data,
-            allow_redirects=False,
-            ssl=self._ssl,
-        )
+        url = f"{self.settings.endpoint.rstrip('/')}{path}"
+        return self._line.request(method, url, headers=every, params=params, json=told, data=data)
 
     async def ask(
         self,
@@ -319,12 +296,8 @@ class Session:
             async with self.open(method, path, given, params=params, told=told) as response:
                 return await self.reply(response)
 
-        try:
+        with heard_out(f"{operation}: no answer from the axis"):
             reply = await self.signed_in(call)
-        except TROUBLE as exc:
-            raise UnavailableError(
-                Reason.UNAVAILABLE, f"{operation}: no answer from the axis ({kind_of(exc)})"
-            ) from exc
         if reply.status != 200:
             raise unreadable(f"{operation}: HTTP {reply.status}")
         return self.read(reply.body)
@@ -338,7 +311,7 @@ class Session:
         if response.status == NOT_SIGNED_IN:
             raise StaleError
         wish = response.headers.get("Retry-After", "")
-        return Reply(response.status, wish, await self.bounded(response))
+        return Reply(response.status, wish, await self._line.bounded(response))
 
     def pair(self, given: Pass) -> dict[str, str]:
         """Return who we are, as the older form wants it."""
@@ -361,15 +334,6 @@ class Session:
         """
         answer = wire.read(body)
         return replace(answer, text=self.unsaid(answer.text))
-
-    async def bounded(self, response: aiohttp.ClientResponse) -> bytes:
-        """Return a small answer; UnavailableError when it is not."""
-        body = bytearray()
-        async for chunk in response.content.iter_any():
-            body += chunk
-            if len(body) > self.settings.max_answer_bytes:
-                raise unreadable("the answer is too long")
-        return bytes(body)
 
 
 def _not_our_pair(reply: Reply) -> bool:

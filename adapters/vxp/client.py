@@ -7,22 +7,22 @@ duplicates). The secret is never logged nor shown. A crash leaves nothing behind
 outcomes are the caller's rows.
 """
 
-import asyncio
 import contextlib
 import ssl
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import Any, Final, Literal, cast
+from datetime import datetime
+from typing import Any, Final, cast
 
 import aiohttp
 from multidict import CIMultiDict
 
-from adapters.shared.connecting import PeerTime, connected
+from adapters.shared.carrying import AHEAD, handed_over, packet_within
+from adapters.shared.connecting import Line, PeerTime, heard_out
 from adapters.shared.upload import Upload, shared
-from adapters.shared.values import kind_of, text_of, unreadable, wait_s
+from adapters.shared.values import text_of, unreadable, wait_s
 from adapters.vxp import answers, wire
-from gateway.errors import Reason, RejectedError, UnavailableError
+from gateway.errors import Reason, UnavailableError
 from gateway.ports import (
     AgencyRow,
     Busy,
@@ -39,9 +39,6 @@ from gateway.ports import (
 # Answers of downloadEdoc after which getEdoc is tried: the peer does not offer the former.
 _NOT_OFFERED: Final = frozenset({404, 405, 500, 501})
 _NO_PACKETS: Final = frozenset({"application/json", "text/html"})
-# The peer's clock may be ahead of ours: what it received just now belongs to the window.
-_AHEAD: Final = timedelta(days=1)
-_TROUBLE: Final = (aiohttp.ClientError, OSError, TimeoutError, asyncio.IncompleteReadError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,17 +93,14 @@ class VxpAdapter:
         self._secret = shared(secret)
         self._clock = clock
         self.time = PeerTime(clock.now)
-        self._ssl: ssl.SSLContext | Literal[True] = ssl_context or True
-        self._session: aiohttp.ClientSession | None = None
+        self._line = Line(settings, self.time, ssl_context)
 
     def __repr__(self) -> str:
         return f"VxpAdapter({self.name!r}, {self._settings.endpoint!r})"
 
     async def close(self) -> None:
         """Close the connections; the adapter may be used again afterwards."""
-        session, self._session = self._session, None
-        if session is not None:
-            await session.close()
+        await self._line.close()
 
     # ------------------------------------------------------------ delivering
 
@@ -117,24 +111,15 @@ class VxpAdapter:
             IntegrityError: The parcel's bytes are not those its hash and size name (and whatever
                 else `parcel.open` raises).
         """
-        left_s = (deadline - self._clock.now()).total_seconds()
-        if left_s <= 0:
-            return Busy("quá hạn trước khi gửi / the deadline passed before sending")
-        upload = Upload(parcel, wire.CRLF)
-        try:
-            async with asyncio.timeout(left_s):
-                for secret in self._secret.offered():
-                    upload = Upload(parcel, wire.CRLF)
-                    status, wish, body = await self._send(parcel, upload, secret)
-                    if self._taken(secret, status):
-                        break
-        except _TROUBLE as exc:
-            if upload.failure is not None:
-                raise upload.failure from exc
-            return Busy(f"mất liên lạc với trục / no answer from the axis ({kind_of(exc)})")
-        except UnavailableError as exc:
-            return Busy(exc.public)
-        return _outcome(status, body, wait_s(wish, self._clock.now()))
+
+        async def send(fresh: Callable[[], Upload]) -> Outcome:
+            for secret in self._secret.offered():
+                status, wish, body = await self._send(parcel, fresh(), secret)
+                if self._taken(secret, status):
+                    break
+            return _outcome(status, body, wait_s(wish, self._clock.now()))
+
+        return await handed_over(parcel, deadline - self._clock.now(), send, tail=wire.CRLF)
 
     async def _send(self, parcel: Parcel, upload: Upload, secret: bytes) -> tuple[int, str, bytes]:
         parameters = {
@@ -149,7 +134,7 @@ class VxpAdapter:
         headers["Content-Length"] = str(parcel.size_bytes + len(wire.CRLF))
         async with self._open("POST", "sendEdoc", headers, upload.chunks()) as response:
             wish = response.headers.get("Retry-After", "")
-            return response.status, wish, await self._bounded(response)
+            return response.status, wish, await self._line.bounded(response)
 
     # ------------------------------------------------------------ collecting
 
@@ -163,7 +148,7 @@ class VxpAdapter:
         """
         parameters = {"servicetype": wire.SERVICE_TYPE, "messagetype": kind}
         if since is not None:
-            window = {"fromDate": since, "toDate": self._clock.now() + _AHEAD}
+            window = {"fromDate": since, "toDate": self._clock.now() + AHEAD}
             parameters |= {name: wire.date_text(at) for name, at in window.items()}
         answer = await self._ask("getReceivedEdocList", parameters)
         found: dict[str, Listed] = {}
@@ -176,7 +161,7 @@ class VxpAdapter:
             raise unreadable("no row of the list has a docId")
         return tuple(found.values())
 
-    async def fetch(self, item: Listed) -> AsyncIterator[bytes]:
+    def fetch(self, item: Listed) -> AsyncIterator[bytes]:
         """Stream the packet of one listed item; after an error what was yielded is void.
 
         downloadEdoc is preferred because it streams; a peer that does not offer it is asked by
@@ -186,18 +171,7 @@ class VxpAdapter:
             UnavailableError: Not there, cut off, unreadable, or no packet.
             RejectedError: TOO_LARGE: it never will be ours.
         """
-        passed = 0
-        async with contextlib.aclosing(self._packet(item.peer_doc_id)) as chunks:
-            async for chunk in chunks:
-                passed += len(chunk)
-                if passed > self._settings.max_packet_bytes:
-                    limit = self._settings.max_packet_bytes
-                    raise RejectedError(
-                        Reason.TOO_LARGE, f"the packet is larger than {limit} bytes"
-                    )
-                yield chunk
-        if not passed:
-            raise unreadable("the packet is empty")
+        return packet_within(self._packet(item.peer_doc_id), self._settings.max_packet_bytes)
 
     async def acknowledge(self, item: Listed, *, done: bool, note: str = "") -> None:
         """Tell the peer that the item is ours, or unusable and why (ASCII on this wire).
@@ -279,50 +253,29 @@ class VxpAdapter:
         headers: CIMultiDict[str],
         data: bytes | AsyncIterator[bytes] | None,
     ) -> Any:
-        if self._session is None:
-            self._session = connected(
-                self.time,
-                connections=self._settings.connections,
-                connect_s=self._settings.connect_s,
-                silence_s=self._settings.silence_s,
-            )
         url = f"{self._settings.endpoint.rstrip('/')}/{operation}"
-        return self._session.request(
-            method, url, headers=headers, data=data, allow_redirects=False, ssl=self._ssl
-        )
+        return self._line.request(method, url, headers=headers, data=data)
 
     async def _ask(
         self, operation: str, parameters: Mapping[str, str], data: bytes = b""
     ) -> answers.Answer:
         """Make one small call and read its JSON answer."""
-        try:
+        with heard_out(f"{operation}: no answer from the axis"):
             for secret in self._secret.offered():
                 headers = self._headers(parameters, wire.JSON_TYPE, secret)
                 async with self._open("POST", operation, headers, data) as response:
-                    body = await self._bounded(response)
+                    body = await self._line.bounded(response)
                     status = response.status
                 if self._taken(secret, status):
                     break
-        except _TROUBLE as exc:
-            raise UnavailableError(
-                Reason.UNAVAILABLE, f"{operation}: no answer from the axis ({kind_of(exc)})"
-            ) from exc
         if status != 200:
             raise unreadable(f"{operation}: HTTP {status}")
         return answers.read(body)
 
-    async def _bounded(self, response: aiohttp.ClientResponse) -> bytes:
-        body = bytearray()
-        async for chunk in response.content.iter_any():
-            body += chunk
-            if len(body) > self._settings.max_answer_bytes:
-                raise unreadable("the answer is too long")
-        return bytes(body)
-
     async def _packet(self, doc_id: str) -> AsyncGenerator[bytes, None]:
         """Stream a packet by downloadEdoc, else by getEdoc."""
         parameters = {"docId": doc_id, "filePath": "xml"}
-        try:
+        with contextlib.suppress(_NoPacketError), heard_out("downloadEdoc was cut off"):
             # What was listed a moment ago has told which secret the peer wants.
             headers = self._headers(parameters, wire.JSON_TYPE, self._secret.offered()[0])
             async with self._open("GET", "downloadEdoc", headers, None) as response:
@@ -333,28 +286,18 @@ class VxpAdapter:
                         return
                 if response.status not in _NOT_OFFERED:
                     raise unreadable(f"downloadEdoc: HTTP {response.status}")
-        except _NoPacketError:
-            pass
-        except _TROUBLE as exc:
-            raise UnavailableError(
-                Reason.UNAVAILABLE, f"downloadEdoc was cut off ({kind_of(exc)})"
-            ) from exc
         async with contextlib.aclosing(self._base64_packet(parameters)) as chunks:
             async for chunk in chunks:
                 yield chunk
 
     async def _base64_packet(self, parameters: Mapping[str, str]) -> AsyncGenerator[bytes, None]:
         headers = self._headers(parameters, wire.JSON_TYPE, self._secret.offered()[0])
-        try:
+        with heard_out("getEdoc was cut off"):
             async with self._open("POST", "getEdoc", headers, b"{}") as response:
                 if response.status != 200:
                     raise unreadable(f"getEdoc: HTTP {response.status}")
                 async for chunk in answers.decoded(response.content.iter_any()):
                     yield chunk
-        except _TROUBLE as exc:
-            raise UnavailableError(
-                Reason.UNAVAILABLE, f"getEdoc was cut off ({kind_of(exc)})"
-            ) from exc
 
 
 class _NoPacketError(Exception):

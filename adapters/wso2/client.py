@@ -8,28 +8,24 @@ obeyed. Secrets and tokens stand in headers only, are never logged nor shown. A 
 behind here: attempts and outcomes are the caller's rows.
 """
 
-import asyncio
-import contextlib
 import ssl
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
-from typing import Any, Final, Literal
+from datetime import datetime
+from typing import Any, Final
 from urllib.parse import urlsplit
 
-import aiohttp
 from yarl import URL
 
-from adapters.shared.connecting import PeerTime, connected
+from adapters.shared.carrying import AHEAD, handed_over, packet_within
+from adapters.shared.connecting import Line, PeerTime, heard_out
 from adapters.shared.dates import date_text
 from adapters.shared.inline import Base64Member, encoded
 from adapters.shared.oauth import Bearer
 from adapters.shared.upload import Upload, shared
-from adapters.shared.values import ascii_only, kind_of, text_of, unreadable, wait_s
-from adapters.shared.ways import in_clear
+from adapters.shared.values import ascii_only, text_of, unreadable, wait_s
 from adapters.wso2 import wire
-from gateway import observe
-from gateway.errors import Reason, RejectedError, UnavailableError
+from gateway.errors import UnavailableError
 from gateway.ports import (
     AgencyRow,
     Busy,
@@ -43,9 +39,6 @@ from gateway.ports import (
     Taken,
 )
 
-# The peer's clock may be ahead of ours: what it received just now belongs to the window.
-_AHEAD: Final = timedelta(days=1)
-_TROUBLE: Final = (aiohttp.ClientError, OSError, TimeoutError, asyncio.IncompleteReadError)
 _USER_AGENT: Final = "vanlien"
 
 
@@ -115,8 +108,7 @@ class Wso2Adapter:
         self._settings = settings
         self._clock = clock
         self.time = PeerTime(clock.now)
-        self._ssl: ssl.SSLContext | Literal[True] = ssl_context or True
-        self._session: aiohttp.ClientSession | None = None
+        self._line = Line(settings, self.time, ssl_context, tokens_to=settings.base)
         self._bearer = Bearer(settings.system_id, shared(secret), self._sign_in, clock.now)
 
     def __repr__(self) -> str:
@@ -125,9 +117,7 @@ class Wso2Adapter:
     async def close(self) -> None:
         """Close the connections and forget the token; the adapter may be used again afterwards."""
         await self._bearer.close()
-        session, self._session = self._session, None
-        if session is not None:
-            await session.close()
+        await self._line.close()
 
     # ------------------------------------------------------------ delivering
 
@@ -138,26 +128,17 @@ class Wso2Adapter:
             IntegrityError: The parcel's bytes are not those its hash and size name (and whatever
                 else `parcel.open` raises).
         """
-        left_s = (deadline - self._clock.now()).total_seconds()
-        if left_s <= 0:
-            return Busy("quá hạn trước khi gửi / the deadline passed before sending")
-        upload = Upload(parcel)
-        try:
-            async with asyncio.timeout(left_s):
-                for last in (False, True):
-                    upload = Upload(parcel)
-                    token = await self._bearer.token()
-                    status, wish, body = await self._send(parcel, upload, token)
-                    if status != 401 or last:
-                        break
-                    self._bearer.refused(token)
-        except _TROUBLE as exc:
-            if upload.failure is not None:
-                raise upload.failure from exc
-            return Busy(f"mất liên lạc với trục / no answer from the axis ({kind_of(exc)})")
-        except UnavailableError as exc:
-            return Busy(exc.public, exc.retry_after_s)
-        return _outcome(status, body, self._wait_s(wish, body))
+
+        async def send(fresh: Callable[[], Upload]) -> Outcome:
+            for last in (False, True):
+                token = await self._bearer.token()
+                status, wish, body = await self._send(parcel, fresh(), token)
+                if status != 401 or last:
+                    break
+                self._bearer.refused(token)
+            return _outcome(status, body, self._wait_s(wish, body))
+
+        return await handed_over(parcel, deadline - self._clock.now(), send)
 
     async def _send(self, parcel: Parcel, upload: Upload, token: str) -> tuple[int, str, bytes]:
         content_type, before, after = _around(self._settings.variant, parcel.kind)
@@ -177,7 +158,7 @@ class Wso2Adapter:
             "POST", "/vanbans", token, query=query, headers=headers, data=text()
         ) as response:
             wish = response.headers.get("Retry-After", "")
-            return response.status, wish, await self._bounded(response)
+            return response.status, wish, await self._line.bounded(response)
 
     # ------------------------------------------------------------ collecting
 
@@ -192,7 +173,7 @@ class Wso2Adapter:
         query: dict[str, str] = {wire.KIND[0]: kind}
         if since is not None:
             query[wire.SINCE[0]] = date_text(since)
-            query[wire.UNTIL[0]] = date_text(self._clock.now() + _AHEAD)
+            query[wire.UNTIL[0]] = date_text(self._clock.now() + AHEAD)
         table = wire.rows(await self._ask("GET", "/vanbans", query))
         found: dict[str, Listed] = {}
         named = 0
@@ -205,25 +186,14 @@ class Wso2Adapter:
             raise unreadable("no row of the list has a docId")
         return tuple(found.values())
 
-    async def fetch(self, item: Listed) -> AsyncIterator[bytes]:
+    def fetch(self, item: Listed) -> AsyncIterator[bytes]:
         """Stream the packet of one listed item; after an error what was yielded is void.
 
         Raises:
             UnavailableError: Not there, cut off, unreadable, or no packet.
             RejectedError: TOO_LARGE: it never will be ours.
         """
-        passed = 0
-        async with contextlib.aclosing(self._packet(item.peer_doc_id)) as chunks:
-            async for chunk in chunks:
-                passed += len(chunk)
-                if passed > self._settings.max_packet_bytes:
-                    limit = self._settings.max_packet_bytes
-                    raise RejectedError(
-                        Reason.TOO_LARGE, f"the packet is larger than {limit} bytes"
-                    )
-                yield chunk
-        if not passed:
-            raise unreadable("the packet is empty")
+        return packet_within(self._packet(item.peer_doc_id), self._settings.max_packet_bytes)
 
     async def acknowledge(self, item: Listed, *, done: bool, note: str = "") -> None:
         """Tell the peer that the item is ours, or unusable and why (ASCII: the axis wants it so).
@@ -256,33 +226,12 @@ class Wso2Adapter:
 
     async def _sign_in(self, headers: Mapping[str, str], data: bytes) -> tuple[int, str, bytes]:
         """Post to the token endpoint."""
-        try:
-            async with self._connected().post(
-                URL(self._settings.signs_in_at),
-                headers={"User-Agent": _USER_AGENT, **headers},
-                data=data,
-                allow_redirects=False,
-                ssl=self._ssl,
-            ) as response:
+        every = {"User-Agent": _USER_AGENT, **headers}
+        url = URL(self._settings.signs_in_at)
+        with heard_out("no answer from the token endpoint"):
+            async with self._line.request("POST", url, headers=every, data=data) as response:
                 wish = response.headers.get("Retry-After", "")
-                return response.status, wish, await self._bounded(response)
-        except _TROUBLE as exc:
-            raise UnavailableError(
-                Reason.UNAVAILABLE, f"no answer from the token endpoint ({kind_of(exc)})"
-            ) from exc
-
-    def _connected(self) -> aiohttp.ClientSession:
-        if self._session is None:
-            if in_clear(self._settings.base):
-                # SEC-04: inside a VPN some gateways speak plain HTTP; it is said aloud.
-                observe.standing_warning(what=f"token_in_clear:{self.name}", active=True)
-            self._session = connected(
-                self.time,
-                connections=self._settings.connections,
-                connect_s=self._settings.connect_s,
-                silence_s=self._settings.silence_s,
-            )
-        return self._session
+                return response.status, wish, await self._line.bounded(response)
 
     def _open(
         self,
@@ -304,9 +253,7 @@ class Wso2Adapter:
             every[wire.UNIT_SECRET] = self._settings.unit_secret
         # The path holds a peer's own words, quoted: they stay as they are.
         url = URL(f"{self._settings.base}{path}", encoded=True).with_query(query or {})
-        return self._connected().request(
-            method, url, headers=every, data=data, allow_redirects=False, ssl=self._ssl
-        )
+        return self._line.request(method, url, headers=every, data=data)
 
     async def _ask(
         self, method: str, path: str, query: Mapping[str, str], data: bytes | None = None
@@ -315,21 +262,17 @@ class Wso2Adapter:
         headers = {} if data is None else {"Content-Type": wire.JSON_TYPE}
         what = f"{method} {path.split('/')[1]}"
         status, body, wish = 0, b"", ""
-        try:
+        with heard_out(f"{what}: no answer from the axis"):
             for last in (False, True):
                 token = await self._bearer.token()
                 async with self._open(
                     method, path, token, query=query, headers=headers, data=data
                 ) as response:
-                    body = await self._bounded(response)
+                    body = await self._line.bounded(response)
                     status, wish = response.status, response.headers.get("Retry-After", "")
                 if status != 401 or last:
                     break
                 self._bearer.refused(token)
-        except _TROUBLE as exc:
-            raise UnavailableError(
-                Reason.UNAVAILABLE, f"{what}: no answer from the axis ({kind_of(exc)})"
-            ) from exc
         if not _is_good(status):
             raise self._not_ok(what, status, self._wait_s(wish, body))
         return wire.read(body)
@@ -337,7 +280,7 @@ class Wso2Adapter:
     async def _packet(self, doc_id: str) -> AsyncGenerator[bytes, None]:
         """Stream a packet; its base64 is decoded while it arrives."""
         path = f"/vanbans/{wire.path_of(doc_id)}"
-        try:
+        with heard_out("the packet was cut off"):
             for last in (False, True):
                 token = await self._bearer.token()
                 async with self._open("GET", path, token) as response:
@@ -350,18 +293,6 @@ class Wso2Adapter:
                     async for chunk in _decoded(response.content.iter_any()):
                         yield chunk
                     return
-        except _TROUBLE as exc:
-            raise UnavailableError(
-                Reason.UNAVAILABLE, f"the packet was cut off ({kind_of(exc)})"
-            ) from exc
-
-    async def _bounded(self, response: aiohttp.ClientResponse) -> bytes:
-        body = bytearray()
-        async for chunk in response.content.iter_any():
-            body += chunk
-            if len(body) > self._settings.max_answer_bytes:
-                raise unreadable("the answer is too long")
-        return bytes(body)
 
     def _wait_s(self, header: str, body: bytes) -> float | None:
         now = self._clock.now()
