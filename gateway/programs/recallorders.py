@@ -204,6 +204,20 @@ class RecallOrders:
         self, notice: Row, bodies: Sequence[Row], agencies: Collection[str], reason: str,
         now: datetime,
     ) -> None:  # fmt: skip
+        for _ in range(_RACES):
+            change, waiting = await self._by_notice(notice, bodies, agencies, reason, now)
+            # A 13 of the same sender at this very moment: each recipient is asked once.
+            if isinstance(await self._context.ledger.commit(change), Conflict):
+                continue
+            for wish_id in waiting:
+                await self._safely(wish_id)
+            return
+
+    async def _by_notice(
+        self, notice: Row, bodies: Sequence[Row], agencies: Collection[str], reason: str,
+        now: datetime,
+    ) -> tuple[ChangeSet, list[str]]:  # fmt: skip
+        """Return the order a document of type 1 stands for, and which parts of it wait."""
         context = self._context
         rows = await context.ledger.all(
             "deliveries_of_many", ids=json.dumps([v["id"] for v in bodies])
@@ -214,19 +228,17 @@ class RecallOrders:
         fresh = [d for d in rows if d["id"] not in {r["delivery_id"] for r in known}]
         fresh = [d for d in fresh if recall_act(DeliveryState(d["state"])) is not RecallAct.NOTHING]
         if not fresh:
-            return
+            return ChangeSet(), []
         order = order_row(context, bodies[-1], reason, now, asked_by=notice["system_id"])
         changes: list[Change] = [order]
-        made = []
+        waiting = []
         for delivery in fresh:
             asked = recall_act(DeliveryState(delivery["state"])) is RecallAct.ASK
             state = RecallState.ASKED if asked else RecallState.WAITING
             wish = wish_row(context, delivery, order.values, state, now, notice["id"])
             changes.append(wish)
-            made += [] if asked else [str(wish.values["id"])]
-        await context.ledger.commit(ChangeSet(rows=tuple(changes)))
-        for wish_id in made:
-            await self._safely(wish_id)
+            waiting += [] if asked else [str(wish.values["id"])]
+        return ChangeSet(rows=tuple(changes)), waiting
 
     # ------------------------------------------------------------ one recipient
 

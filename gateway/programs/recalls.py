@@ -101,11 +101,13 @@ async def _asked(context: Context, delivery: Row, reason: str, now: datetime) ->
         "asked_at": to_text(now),
     }
     told = event(delivery["consignment_id"], "recall_asked", now, agency=delivery["agency"])
-    known = await context.ledger.all("recalls_of", delivery_id=delivery["id"])
-    if known and known[0]["state"] in {RecallState.ASKED.value, RecallState.WAITING.value}:
-        return []
-    if known and known[0]["state"] != RecallState.AGREED.value:
-        where = {"id": known[0]["id"], "state": known[0]["state"]}
+    known = await context.ledger.one("recall_of", delivery_id=delivery["id"])
+    if known is not None:
+        if known["state"] in _OPEN:
+            return []
+        if known["state"] == RecallState.AGREED.value:
+            raise RejectedError(Reason.ILLEGAL_TRANSITION, "the document was given back already")
+        where = {"id": known["id"], "state": known["state"]}
         return [Update("recall", where, values | {"answered_at": None, "answer": ""}), told]
     consignment = {**delivery, "id": delivery["consignment_id"]}
     before = await context.ledger.all("recall_orders_of", consignment_id=consignment["id"], limit=1)
@@ -222,8 +224,8 @@ def _change_answered(delivery: Row, now: datetime, *, agreed: bool) -> Change:
 
 
 async def _is_asked(context: Context, delivery: Row, *, open_only: bool = False) -> bool:
-    rows = await context.ledger.all("recalls_of", delivery_id=delivery["id"])
-    return any(not open_only or row["state"] in _OPEN for row in rows)
+    row = await context.ledger.one("recall_of", delivery_id=delivery["id"])
+    return row is not None and (not open_only or row["state"] in _OPEN)
 
 
 async def _is_changed(context: Context, delivery: Row) -> bool:

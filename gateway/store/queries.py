@@ -137,6 +137,39 @@ QUERIES: Final[dict[str, str]] = {
     "ORDER BY planned_from LIMIT :limit",
     "maintenance_last": "SELECT * FROM maintenance WHERE state = 'done' "
     "ORDER BY ended_at DESC LIMIT 1",
+    # Whom a unit's mail goes to: who answers for its work or its accounts.
+    "mails_of_units": (
+        "SELECT a.mail, MIN(g.agency) AS agency FROM account_grant g "
+        "JOIN account a ON a.id = g.account_id WHERE g.agency != '' "
+        "AND g.role IN (SELECT value FROM json_each(:roles)) AND g.revoked_at IS NULL "
+        "AND a.state = 'active' AND a.mail != '' "
+        "AND (g.valid_from IS NULL OR g.valid_from <= :now) "
+        "AND (g.valid_to IS NULL OR g.valid_to > :now) "
+        "GROUP BY a.mail ORDER BY a.mail LIMIT :limit"
+    ),
+    "maintenance_mails": (
+        "SELECT whom, agency FROM maintenance_telling WHERE maintenance_id = :id "
+        "AND act = 'announce' AND way = 'mail' ORDER BY whom LIMIT :limit"
+    ),
+    "maintenance_tellings": (
+        "SELECT * FROM maintenance_telling WHERE maintenance_id = :id "
+        "AND (act, way, whom) > (:act, :way, :whom) ORDER BY act, way, whom LIMIT :limit"
+    ),
+    "maintenance_told": (
+        "SELECT act, way, state, COUNT(*) AS n FROM maintenance_telling "
+        "WHERE maintenance_id = :id GROUP BY act, way, state ORDER BY act, way, state"
+    ),
+    "maintenance_owed": (
+        "SELECT * FROM maintenance_telling WHERE state = 'owed' AND due_at <= :now "
+        "ORDER BY due_at, id LIMIT :limit"
+    ),
+    # Agencies that heard: by a mail that was taken, or by a system that speaks for them.
+    "maintenance_agencies_told": (
+        "SELECT agency FROM maintenance_telling WHERE maintenance_id = :id "
+        "AND act = 'announce' AND way = 'mail' AND state = 'told' AND agency != '' UNION "
+        "SELECT s.agency FROM maintenance_telling t JOIN system_agency s ON s.system_id = t.whom "
+        "WHERE t.maintenance_id = :id AND t.act = 'announce' AND t.way IN ('feed', 'webhook')"
+    ),
     "outage_entries": "SELECT * FROM outage_entry WHERE agency = :agency AND id < :before "
     "ORDER BY id DESC LIMIT :limit",
     "key_device": "SELECT * FROM key_device WHERE id = :id",
@@ -614,6 +647,10 @@ QUERIES: Final[dict[str, str]] = {
         "SELECT id, kind, agency, subject, count, due, '' AS document_id FROM alert "
         "WHERE id IN (SELECT value FROM json_each(:ids))"
     ),
+    "told_maintenances": (
+        "SELECT id, title, planned_from, planned_to, '' AS document_id FROM maintenance "
+        "WHERE id IN (SELECT value FROM json_each(:ids))"
+    ),
     "replay_open": "SELECT * FROM replay WHERE system_id = :system_id AND ended_at IS NULL",
     "replay_since": (
         "SELECT MIN(seq) AS seq FROM (SELECT inbox_seq AS seq FROM arrival "
@@ -668,7 +705,7 @@ QUERIES: Final[dict[str, str]] = {
     ),
     "place": "SELECT * FROM place WHERE consumer = :consumer",
     "places": "SELECT * FROM place ORDER BY consumer",
-    "recalls_of": "SELECT * FROM recall WHERE delivery_id = :delivery_id ORDER BY id DESC",
+    "recall_of": "SELECT * FROM recall WHERE delivery_id = :delivery_id",
     # -------------------------------------------------------------- recalls
     "recall": "SELECT * FROM recall WHERE id = :id",
     # `looked` again and again: few wait, and each only until its attempt ended.

@@ -589,7 +589,7 @@ recall = Table(
     "recall",
     metadata,
     _id(),
-    Column("delivery_id", Text, nullable=False, index=True),
+    _text("delivery_id"),
     _text("state"),
     _text("reason", default=""),
     _text("asked_at"),
@@ -598,6 +598,8 @@ recall = Table(
     _text("order_id", default=""),
     _text("sender", default=""),
     _text("notice_id", default=""),
+    # Two who ask at one instant ask once: one part for a recipient, whoever is faster.
+    UniqueConstraint("delivery_id"),
     Index("ix_recall_order", "order_id"),
     Index(
         "ix_recall_open",
@@ -991,6 +993,32 @@ maintenance = Table(
     _text("after", default=""),
     _text("note", default=""),
     Index("ix_maintenance_state", "state", "ended_at"),
+)
+# OPS-06: who was told of a maintenance, by which way; owed before it is told, never removed.
+_UNTOLD: Final = "state = 'owed'"
+maintenance_telling = Table(
+    "maintenance_telling",
+    metadata,
+    _id(),
+    _text("maintenance_id"),
+    _text("act"),
+    _text("way"),
+    _text("whom"),
+    _text("agency", default=""),
+    _text("state"),
+    _text("made_at"),
+    _text("due_at"),
+    _int("tries", default=0),
+    _text("told_at", null=True),
+    _text("reason", default=""),
+    UniqueConstraint("maintenance_id", "act", "way", "whom"),
+    Index(
+        "ix_maintenance_telling_owed",
+        "due_at",
+        "id",
+        sqlite_where=text(_UNTOLD),
+        postgresql_where=text(_UNTOLD),
+    ),
 )
 # OPS-08: what was done by other means during an outage, entered afterwards: when it really was, and
 # when it was written down, are two columns for ever.

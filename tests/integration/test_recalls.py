@@ -3,6 +3,7 @@
 Rules: REC-01, REC-02, REC-03, REC-07, REC-08, ARC-12.
 """
 
+import asyncio
 import itertools
 import json
 from datetime import timedelta
@@ -11,7 +12,7 @@ import pytest
 
 from gateway.domain.access import Grant, Person, Role
 from gateway.errors import Reason, RejectedError
-from gateway.ports import Busy, Caller, ChangeSet, SubmitOptions, Update
+from gateway.ports import Busy, Caller, ChangeSet, Conflict, Insert, SubmitOptions, Update
 from gateway.programs.retention import Ages, Retention
 from tests.world.gatehouse import packet
 from tests.world.outside import head, outside, silenced, status
@@ -175,11 +176,11 @@ async def test_another_agency_takes_nothing_back(out):
     assert caught.value.reason is Reason.SENDER_NOT_CALLER
 
 
-def _thirteen(about, sender):
+def _thirteen(about, sender, why="x"):
     from gateway.codec.limits import Limits
     from gateway.codec.status import parse_status
 
-    return parse_status(status(about, "13", sender=sender, description="x"), Limits())
+    return parse_status(status(about, "13", sender=sender, description=why), Limits())
 
 
 async def test_by_document_where_the_peer_understands_only_that(out):
@@ -402,7 +403,7 @@ async def test_in_whatever_order_both_sides_end_alike(out, first):
         assert (delivery["state"] == "recalled") is gone, (first, steps)
         asked = await question(out, answer)
         assert (asked is not None and asked["state"] == "agreed") is gone
-        (mine,) = await ledger.all("recalls_of", delivery_id=delivery["id"]) or [None]
+        (mine,) = await ledger.all("recall_of", delivery_id=delivery["id"]) or [None]
         assert mine is None or (mine["state"] == "agreed") is gone, (first, steps)
         told = await ledger.all("statuses_of_arrival", arrival_id=item["id"])
         assert [t["code"] for t in told].count("15") == int(gone)
@@ -520,6 +521,24 @@ async def test_the_button_pressed_twice_is_one_order(out, monkeypatch):
     assert sorted(t.to for t in await out.flush() if t.code == "13") == ["G09", "G12"]
     acts = await out.house.gateway.ledger.all("acts_on", subject=f"document:{answer['id']}")
     assert [a["type"] for a in acts].count("recall-ordered") == 1
+
+
+async def test_two_who_ask_at_one_instant_ask_once(out):
+    answer = await out.send()
+    mailroom, caller = out.house.gateway.mailroom, out.caller("snv")
+    about = head(answer["document_id"], issuer="G09")
+    asked = [_thirteen(about, "H37.02", why) for why in ("nhầm số", "nhầm ngày")]
+    await asyncio.gather(
+        *(mailroom.from_system(caller, one, str(n) * 64) for n, one in enumerate(asked))
+    )
+    delivery = await out.delivery(answer)
+    (row,) = await out.house.gateway.ledger.all("recall_of", delivery_id=delivery["id"])
+    assert row["state"] == "asked"
+    (order,) = (await out.house.call("GET", f"/documents/{answer['id']}/recall"))[1]["orders"]
+    assert order["reason"] in {"nhầm số", "nhầm ngày"}
+    assert [t.code for t in await out.flush()] == ["13"]
+    rows = (Insert("recall", row | {"id": "another"}),)  # evil twin: no program can make a second
+    assert isinstance(await out.house.gateway.ledger.commit(ChangeSet(rows=rows)), Conflict)
 
 
 async def test_a_restored_gateway_withdraws_and_cancels_nothing_before_it_is_let_go(out):

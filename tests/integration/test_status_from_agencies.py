@@ -392,11 +392,11 @@ async def test_a_recall_inside_the_province(out):
     assert "recall_asked" in [e["type"] for e in events]
     delivery = await out.delivery(answer, "H37.04")
     ledger = out.house.gateway.ledger
-    (record,) = await ledger.all("recalls_of", delivery_id=delivery["id"])
+    (record,) = await ledger.all("recall_of", delivery_id=delivery["id"])
     assert (record["state"], record["reason"]) == ("asked", "ban hành nhầm")
     http, _, _ = await post(out, item, "16", "đã giao phòng A")
     assert http == 200
-    (record,) = await ledger.all("recalls_of", delivery_id=delivery["id"])
+    (record,) = await ledger.all("recall_of", delivery_id=delivery["id"])
     assert (record["state"], record["answer"]) == ("declined", "đã giao phòng A")
     assert (await out.delivery(answer, "H37.04"))["state"] == "arrived"
     out.house.clock.move(timedelta(minutes=2))
@@ -404,7 +404,7 @@ async def test_a_recall_inside_the_province(out):
     assert (await post(out, item, "16", "đã giao phòng A"))[0] == 200
     http, after, _ = await post(out, item, "15")
     assert (http, after["state"]) == (200, "recalled")
-    (record,) = await ledger.all("recalls_of", delivery_id=delivery["id"])
+    (record,) = await ledger.all("recall_of", delivery_id=delivery["id"])
     assert record["state"] == "agreed"
     assert (await out.delivery(answer, "H37.04"))["state"] == "recalled"
     assert [c for c, _, _ in await out.waiting()] == ["01", "16", "16", "15"]

@@ -323,7 +323,7 @@ async def recall(out, answer, agency="G09", system="snv", reason="ban h√†nh nh·∫
 
 async def recalls_of(out, answer, agency="G09"):
     delivery = await out.delivery(answer, agency)
-    return await out.house.gateway.ledger.all("recalls_of", delivery_id=delivery["id"])
+    return await out.house.gateway.ledger.all("recall_of", delivery_id=delivery["id"])
 
 
 async def test_a_recall_is_asked_and_agreed(out):

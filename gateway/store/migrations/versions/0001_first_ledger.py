@@ -574,8 +574,8 @@ def _incoming() -> None:
         sa.Column("sender", TEXT, nullable=False, server_default=sa.text("''")),
         sa.Column("notice_id", TEXT, nullable=False, server_default=sa.text("''")),
         sa.PrimaryKeyConstraint("id", name="pk_recall"),
+        sa.UniqueConstraint("delivery_id", name="uq_recall_delivery_id"),
     )
-    op.create_index("ix_recall_delivery_id", "recall", ["delivery_id"])
     op.create_index("ix_recall_order", "recall", ["order_id"])
     op.create_index(
         "ix_recall_open",
@@ -891,6 +891,36 @@ def _work() -> None:
         sa.PrimaryKeyConstraint("id", name="pk_maintenance"),
     )
     op.create_index("ix_maintenance_state", "maintenance", ["state", "ended_at"])
+    op.create_table(
+        "maintenance_telling",
+        sa.Column("id", TEXT, nullable=False),
+        sa.Column("maintenance_id", TEXT, nullable=False),
+        sa.Column("act", TEXT, nullable=False),
+        sa.Column("way", TEXT, nullable=False),
+        sa.Column("whom", TEXT, nullable=False),
+        sa.Column("agency", TEXT, nullable=False, server_default=sa.text("''")),
+        sa.Column("state", TEXT, nullable=False),
+        sa.Column("made_at", TEXT, nullable=False),
+        sa.Column("due_at", TEXT, nullable=False),
+        sa.Column("tries", NUMBER, nullable=False, server_default=sa.text("0")),
+        sa.Column("told_at", TEXT, nullable=True),
+        sa.Column("reason", TEXT, nullable=False, server_default=sa.text("''")),
+        sa.PrimaryKeyConstraint("id", name="pk_maintenance_telling"),
+        sa.UniqueConstraint(
+            "maintenance_id",
+            "act",
+            "way",
+            "whom",
+            name="uq_maintenance_telling_maintenance_id_act_way_whom",
+        ),
+    )
+    op.create_index(
+        "ix_maintenance_telling_owed",
+        "maintenance_telling",
+        ["due_at", "id"],
+        sqlite_where=sa.text("state = 'owed'"),
+        postgresql_where=sa.text("state = 'owed'"),
+    )
     op.create_table(
         "outage_entry",
         sa.Column("id", TEXT, nullable=False),
