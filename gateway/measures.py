@@ -15,11 +15,6 @@ CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 REGISTRY: Final = CollectorRegistry()
 
 
-def destination(hop: str) -> str:
-    """Return the label of a hop: agencies here are one, for there are as many as a country has."""
-    return "local" if hop.startswith("local:") else hop
-
-
 def _counter(name: str, text: str, *labels: str) -> Counter:
     return Counter(f"vanlien_{name}", text, labels, registry=REGISTRY)
 
@@ -89,6 +84,18 @@ disk_days_left = Gauge(
 put_off = _counter("documents_put_off", "Documents put off because there was no room", "what")
 auth_failed = _counter("auth_failed", "Requests without valid credentials", "route")
 
+
+def tried(hop: str, outcome: str, took_s: float | None = None) -> None:
+    """Count an attempt that ended, and the time it took where it took any.
+
+    The agencies of this gateway are one destination: a country has too many for labels.
+    """
+    peer = "local" if hop.startswith("local:") else hop
+    of(attempts, peer, outcome).inc()
+    if took_s is not None:
+        of(transfer_s, peer).observe(took_s)
+
+
 KNOWN_CODES: Final = frozenset({"01", "02", "03", "04", "05", "06", "13", "15", "16"})
 _GAUGE: Final = re.compile(
     r"([a-zA-Z_][a-zA-Z0-9_]*)(\{[a-z_]+=\"[^\"\\\n{}]*\"(?:,[a-z_]+=\"[^\"\\\n{}]*\")*\})?"
@@ -128,9 +135,8 @@ def flow() -> dict[tuple[str, str], tuple[int, int]]:
     found: dict[tuple[str, str], tuple[int, int]] = {}
 
     def add(what: str, peer: str, n: float = 0, seconds: float = 0.0) -> None:
-        told = "local" if peer.startswith("local:") else peer
-        before = found.get((what, told), (0, 0))
-        found[what, told] = before[0] + round(n), before[1] + round(seconds * 1000)
+        before = found.get((what, peer), (0, 0))
+        found[what, peer] = before[0] + round(n), before[1] + round(seconds * 1000)
 
     for sample in _samples(accepted, "_total"):
         add("accepted", "", sample.value)

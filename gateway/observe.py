@@ -258,9 +258,8 @@ def delivery_handed_over(
 ) -> None:
     """A peer took it: time split in waiting and carrying."""
     facts = locals()
-    measures.of(measures.attempts, measures.destination(peer), "taken").inc()
+    measures.tried(peer, "taken", transfer_s)
     measures.of(measures.lane_wait, lane).observe(queued_s)
-    measures.of(measures.transfer_s, peer).observe(transfer_s)
     _info("delivery_handed_over", facts)
 
 
@@ -278,9 +277,8 @@ def delivery_deferred(
 ) -> None:
     """A peer could not take it now; it is tried again in `retry_in_s`."""
     facts = locals()
-    measures.of(measures.attempts, measures.destination(peer), "deferred").inc()
+    measures.tried(peer, "deferred", transfer_s)
     measures.of(measures.lane_wait, lane).observe(queued_s)
-    measures.of(measures.transfer_s, peer).observe(transfer_s)
     _info("delivery_deferred", facts)
 
 
@@ -294,7 +292,7 @@ def delivery_failed(
 ) -> None:
     """No more attempts: an operator or the sender must act. Nothing is deleted."""
     facts = locals()
-    measures.of(measures.attempts, measures.destination(peer), "failed").inc()
+    measures.tried(peer, "failed")
     _warn("delivery_failed", facts)
 
 

@@ -2,13 +2,17 @@
 
 import os
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
 import pytest
 from hypothesis import HealthCheck, settings
+from prometheus_client.metrics import MetricWrapperBase
 
 from gateway import measures
+from gateway.verifier import pool, process
+from tests.world import nursery
 from tests.world.servers.clamd import clamd_server  # noqa: F401
 from tests.world.servers.postgres import (  # noqa: F401 - fixtures, for every test
     postgres_ledger_url,
@@ -58,6 +62,32 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         return float(marker.args[0]) if marker is not None else 0.0
 
     items.sort(key=allowed, reverse=True)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _measures_of_this_file() -> None:
+    """Forget what tests of other files counted: there is one registry a process, and its labels stay.
+
+    Once a file, as the gateways that files share live no longer.
+    """
+    measures.of.cache_clear()
+    for metric in vars(measures).values():
+        if isinstance(metric, MetricWrapperBase):
+            metric.clear()
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _workers_born_ready() -> Iterator[None]:
+    """Let verifier processes be forked, not started: each start is a second of reading code."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pool, "spawned", nursery.worker)
+        yield
+
+
+@pytest.fixture
+def real_workers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Start verifier processes as the gateway does, for tests about them."""
+    monkeypatch.setattr(pool, "spawned", process.spawned)
 
 
 @pytest.fixture(autouse=True)

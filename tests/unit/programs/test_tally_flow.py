@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
-from gateway import measures
+from gateway import measures, observe
 from gateway.programs.opsdesk import flow_of
 from gateway.programs.tally import minute
 
@@ -36,9 +36,17 @@ def test_the_minute_under_way_is_left_out():
 
 
 def test_local_systems_are_one_destination_of_the_counters():
-    before = measures.flow().get(("taken", "local"), (0, 0))[0]
+    def counted(what, peer="local"):
+        return measures.flow().get((what, peer), (0, 0))
+
+    before = {what: counted(what) for what in ("taken", "deferred", "failed", "attempted")}
     for code in ("H37.61", "H37.04"):
-        measures.of(measures.attempts, f"local:{code}", "taken").inc()
-    flow = measures.flow()
-    assert flow["taken", "local"][0] == before + 2
-    assert not [peer for _, peer in flow if peer.startswith("local:")]
+        to = {"transfer_id": "t1", "peer": f"local:{code}", "attempt": 1}
+        observe.delivery_handed_over(**to, lane="normal", transfer_s=0.25)
+        observe.delivery_deferred(**to, lane="normal", reason="busy", retry_in_s=1, transfer_s=0.25)
+        observe.delivery_failed(**to, reason="refused")
+    for what in ("taken", "deferred", "failed"):
+        assert counted(what)[0] == before[what][0] + 2
+    assert counted("attempted") == (before["attempted"][0] + 4, before["attempted"][1] + 1000)
+    assert not [peer for _, peer in measures.flow() if peer.startswith("local:")]
+    assert b'peer="local:' not in measures.render({})
