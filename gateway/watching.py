@@ -16,8 +16,9 @@ from gateway.ports.watch import Post
 from gateway.programs.context import Context
 from gateway.programs.watch.documents import Waits
 from gateway.programs.watch.machine import Facts, kernel_is_synchronised
+from gateway.programs.watch.noticing import Noticer
 from gateway.programs.watch.program import Told, Watch
-from gateway.programs.watch.telling import Hook, Teller
+from gateway.programs.watch.telling import Allowance, Hook, Teller
 from gateway.programs.watch.words import Words
 from gateway.secrets import read_secret_file
 
@@ -116,6 +117,7 @@ def make_watch(settings: Settings, context: Context, facts: Facts) -> Watch:
         hook=hook is not None,
         digest=settings.watch.digest,
     )
-    per_minute = settings.mail.per_minute
-    teller = Teller(context, words_of(settings), mail, hook, per_minute=per_minute)
-    return Watch(context, known, waits_of(settings), told, teller)
+    allowance, words = Allowance(settings.mail.per_minute), words_of(settings)
+    teller = Teller(context, words, mail, hook, allowance)
+    noticer = Noticer(context, words, mail, allowance)
+    return Watch(context, known, waits_of(settings), told, (teller, noticer))

@@ -711,6 +711,12 @@ class NoticeOut(TypedDict):
     sender: NotRequired[str | None]
     cursor: NotRequired[int | None]
     href: NotRequired[str | None]
+    alert: NotRequired[str | None]
+    count: NotRequired[int | None]
+    due: NotRequired[str | None]
+    title: NotRequired[str | None]
+    planned_from: NotRequired[str | None]
+    planned_to: NotRequired[str | None]
 
 
 class NoticesOut(TypedDict):

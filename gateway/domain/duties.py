@@ -73,6 +73,33 @@ MAINTENANCE_STEPS: Final[Mapping[tuple[MaintenanceState, str], MaintenanceState]
 )
 
 
+NOTICE_TEXTS: Final[Mapping[str, Text]] = MappingProxyType(
+    {
+        "announce": Text("Thông báo bảo trì", "Maintenance is announced"),
+        "begin": Text("Bắt đầu bảo trì", "Maintenance begins"),
+        "finish": Text("Đã xong bảo trì", "Maintenance is over"),
+        "cancel": Text("Hủy đợt bảo trì", "Maintenance is called off"),
+    }
+)
+"""What units are told at each step (OPS-06)."""
+
+WAY_TEXTS: Final[Mapping[str, Text]] = MappingProxyType(
+    {
+        "mail": Text("thư điện tử", "mail"),
+        "feed": Text("hệ thống đọc luồng sự kiện", "read by the system in its events"),
+        "webhook": Text("webhook của hệ thống", "webhook of the system"),
+    }
+)
+TELLING_TEXTS: Final[Mapping[str, Text]] = MappingProxyType(
+    {
+        "owed": Text("chờ gửi", "to be told"),
+        "told": Text("đã nhận", "told"),
+        "dead": Text("KHÔNG gửi được", "could NOT be told"),
+        "over": Text("không cần nữa", "not needed any more"),
+    }
+)
+
+
 class DeviceState(StrEnum):
     """Where a device with a secret key is (ORG-09)."""
 

@@ -1,7 +1,8 @@
 """What a calling system hears of: the public names of events, and who each is for. A table.
 
-An event of the ledger is for the system that sent the document (`s:` and its id), or for the agency
-that received something (`a:` and its code). What is not named here is nobody's outside.
+An event of the ledger is for the system that sent the document (`s:` and its id), for the agency
+that received something (`a:` and its code), or for all of them (`e:`). What is not named here is
+nobody's outside.
 """
 
 from collections.abc import Mapping
@@ -10,6 +11,7 @@ from typing import Final
 
 SENT: Final = "s:"
 RECEIVED: Final = "a:"
+EVERYBODY: Final = "e:"
 
 KINDS: Final[Mapping[tuple[str, str], str]] = MappingProxyType(
     {
@@ -42,9 +44,19 @@ KINDS: Final[Mapping[tuple[str, str], str]] = MappingProxyType(
         (RECEIVED, "verdict_changed"): "inbox.verdict_changed",
         (RECEIVED, "alert_raised"): "alert.raised",
         (RECEIVED, "alert_ended"): "alert.ended",
+        # OPS-06 (S003 art 21.3): units are told before maintenance, and when it is over.
+        (EVERYBODY, "maintenance_announce"): "maintenance.announced",
+        (EVERYBODY, "maintenance_begin"): "maintenance.begun",
+        (EVERYBODY, "maintenance_finish"): "maintenance.finished",
+        (EVERYBODY, "maintenance_cancel"): "maintenance.cancelled",
     }
 )
 """Public name by side and by type of the ledger's event."""
+
+MAINTENANCE: Final[Mapping[str, str]] = MappingProxyType(
+    {name: kind.partition("_")[2] for (side, kind), name in KINDS.items() if side == EVERYBODY}
+)
+"""Public names of notices of maintenance, and the act each is about."""
 
 EVENT_TYPES: Final = tuple(sorted({kind for _, kind in KINDS}))
 """Types of events that are anybody's outside."""
@@ -55,7 +67,7 @@ NAMES: Final = tuple(sorted(set(KINDS.values())))
 
 def audiences(system_id: str, agencies: frozenset[str]) -> tuple[str, ...]:
     """Return whom a system hears as."""
-    return (f"{SENT}{system_id}", *(f"{RECEIVED}{code}" for code in sorted(agencies)))
+    return (f"{SENT}{system_id}", *(f"{RECEIVED}{code}" for code in sorted(agencies)), EVERYBODY)
 
 
 def named(audience: str, event_type: str) -> str | None:

@@ -28,13 +28,57 @@ class NewIncident:
 
 @dataclass(frozen=True, slots=True)
 class NewMaintenance:
-    """Maintenance to be announced (OPS-06)."""
+    """Maintenance to be announced (OPS-06).
+
+    Args:
+        title: What for.
+        planned_from: Aware instant.
+        planned_to: Aware instant, later.
+        detail: What units will notice.
+        approval: The document that approved the plan (OPS-07).
+        mails: Addresses the notice names, as typed.
+        units: Whether clerks, leaders and administrators of every unit are written to.
+    """
 
     title: str
     planned_from: datetime
     planned_to: datetime
     detail: str = ""
     approval: str = ""
+    mails: str = ""
+    units: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class ReachedOne:
+    """Somebody told of a step of a maintenance, or to be told; times as the ledger's text."""
+
+    act: str
+    way: str
+    whom: str
+    agency: str
+    state: str
+    made_at: str
+    told_at: str
+    tries: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """Whom a maintenance reached (OPS-06).
+
+    Args:
+        counts: Step, way, state, and how many.
+        page: A page of them, in the order of step, way and address.
+        more: Whether there are further ones.
+        unreached: Agencies of ours of which neither a person's mail was taken, nor a system heard.
+    """
+
+    counts: tuple[tuple[str, str, str, int], ...] = ()
+    page: tuple[ReachedOne, ...] = ()
+    more: bool = False
+    unreached: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +167,10 @@ class Duties(Protocol):
 
     async def maintenance(self, maintenance_id: str) -> MaintenanceView:
         """Return one."""
+        ...
+
+    async def reached(self, maintenance_id: str, after: Sequence[str]) -> Reached:
+        """Return whom it reached; `after`: step, way and address of the last one seen, or none."""
         ...
 
     async def ahead(self) -> Sequence[Row]:

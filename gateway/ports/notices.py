@@ -47,6 +47,10 @@ class Notices(Protocol):
         """
         ...
 
+    async def heard(self, caller: Caller, notices: Sequence[Notice]) -> None:
+        """Record that a caller was given some notices, where that is kept (OPS-06)."""
+        ...
+
     async def newest(self) -> int:
         """Return the highest cursor given so far: who begins here hears what is to come."""
         ...

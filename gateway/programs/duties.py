@@ -32,7 +32,9 @@ from gateway.ports.duties import (
     NewIncident,
     NewMaintenance,
     NewOutageEntry,
+    Reached,
 )
+from gateway.programs import unitnotices
 from gateway.programs.context import Context
 from gateway.programs.integrity import integrity_now
 from gateway.programs.rows import audited, dumps, loads
@@ -141,6 +143,10 @@ class LedgerDuties:
         remarks = compared(before, after) if before is not None and after is not None else ()
         return MaintenanceView(row, before, after, remarks)
 
+    async def reached(self, maintenance_id: str, after: Sequence[str]) -> Reached:
+        """Return whom it reached."""
+        return await unitnotices.reached(self._context, maintenance_id, after)
+
     async def ahead(self) -> Sequence[Row]:
         """Return what is announced or under way."""
         asked_at, rows = self._ahead
@@ -180,7 +186,9 @@ class LedgerDuties:
         }
         await self._do(
             person, "maintenance-announced", f"maintenance:{maintenance_id}",
-            Insert("maintenance", values), reason=new.approval,
+            Insert("maintenance", values),
+            *await unitnotices.announced(self._context, maintenance_id, new, now),
+            reason=new.approval, told={"units": int(new.units)},
         )  # fmt: skip
         self._ahead = (float("-inf"), ())
         return maintenance_id
@@ -193,7 +201,8 @@ class LedgerDuties:
         after = MAINTENANCE_STEPS.get((state, act))
         if after is None:
             raise RejectedError(Reason.ILLEGAL_TRANSITION, f"{act}: it is {state.value}")
-        at = to_text(self._context.clock.now())
+        now = self._context.clock.now()
+        at = to_text(now)
         values: dict[str, Any] = {"state": after.value, "note": note.strip() or view.row["note"]}
         if act == "begin":
             values |= {"began_at": at, "before": _text(await integrity_now(self._context))}
@@ -204,8 +213,9 @@ class LedgerDuties:
             values |= {"ended_at": at}
         change = Update("maintenance", {"id": maintenance_id, "state": state.value}, values)
         await self._do(
-            person, f"maintenance-{act}", f"maintenance:{maintenance_id}", change, reason=note
-        )
+            person, f"maintenance-{act}", f"maintenance:{maintenance_id}", change,
+            *await unitnotices.stepped(self._context, maintenance_id, act, now), reason=note,
+        )  # fmt: skip
         self._ahead = (float("-inf"), ())
 
     # ------------------------------------------------------------ after an outage

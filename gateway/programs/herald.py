@@ -37,6 +37,7 @@ from gateway.ports import (
     Update,
 )
 from gateway.programs.leases import Leases
+from gateway.programs.notices import heard
 from gateway.programs.rows import event, loads
 from gateway.programs.webhooks import ACTIVE, PAUSED, LedgerWebhooks, place_of
 
@@ -299,7 +300,12 @@ class Herald:
             },
         )
         moved = _advanced(place, notice.cursor, now)
-        if isinstance(await self._ledger.commit(ChangeSet(rows=(call, rested, moved))), Conflict):
+        # OPS-06: whose system was told of a maintenance stands beside the outcome.
+        known = None
+        if ended["state"] == "told":
+            known = heard(row["system_id"], "webhook", notice, from_text(now))
+        told = (call, rested, moved) if known is None else (call, rested, moved, known)
+        if isinstance(await self._ledger.commit(ChangeSet(rows=told)), Conflict):
             await self._ledger.commit(ChangeSet(rows=(call, rested)))
             return None
         return {**place, **moved.values}

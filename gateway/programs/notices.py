@@ -2,23 +2,25 @@
 
 The sequencer gives each event its place and its audience in the commit that wrote it, so a page
 that was read once holds everything up to its last row, and costs a page however long the ledger is.
-Reads only: ids, codes and states leave, no content and no person.
+Ids, codes and states leave, no content and no person. Written is only whose system took a notice of
+maintenance, once (OPS-06).
 """
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Any, Final
 
-from gateway.domain.moments import local_text
-from gateway.domain.notices import audiences, named, wanted
+from gateway.domain.moments import local_text, to_text
+from gateway.domain.notices import MAINTENANCE, audiences, named, wanted
 from gateway.errors import Reason, RejectedError
-from gateway.ports import Caller, Json, Ledger, Notice, NoticePage, Row
+from gateway.ports import Caller, ChangeSet, Clock, Insert, Json, Ledger, Notice, NoticePage, Row
 from gateway.programs.paging import page_end
 from gateway.programs.pulse import Pulse
 from gateway.programs.rows import loads
 
 API: Final = "/api/v1"
-_SUBJECTS: Final = ("consignments", "transfers", "arrivals", "statuses", "alerts")
+_SUBJECTS: Final = ("consignments", "transfers", "arrivals", "statuses", "alerts", "maintenances")
 
 
 class LedgerNotices:
@@ -27,9 +29,11 @@ class LedgerNotices:
     Args:
         ledger: Where events are.
         pulse: Says when there are more.
+        clock: The time; None for a reader that keeps by itself what was heard.
     """
 
-    def __init__(self, ledger: Ledger, pulse: Pulse) -> None:
+    def __init__(self, ledger: Ledger, pulse: Pulse, clock: Clock | None = None) -> None:
+        self._clock = clock
         self._ledger = ledger
         self._pulse = pulse
 
@@ -60,6 +64,16 @@ class LedgerNotices:
             [one for one in told if one is not None and wanted(kinds, one.kind)], upto
         )
 
+    async def heard(self, caller: Caller, notices: Sequence[Notice]) -> None:
+        """Record whose system took a notice of maintenance (OPS-06)."""
+        if self._clock is None:
+            return
+        at = self._clock.now()
+        rows = [heard(caller.system_id, "feed", one, at) for one in notices]
+        told = tuple(row for row in rows if row is not None)
+        if told:
+            await self._ledger.commit(ChangeSet(rows=told))
+
     async def _check(self, cursor: int) -> None:
         newest = await self.newest()
         if cursor > newest:
@@ -87,6 +101,26 @@ class LedgerNotices:
         for row in await self._ledger.all("told_deliveries", ids=asked):
             covered.setdefault(row["transfer_id"], []).append(row["agency"])
         return {key: {**row, "agencies": covered.get(key, ())} for key, row in found.items()}
+
+
+def heard(system_id: str, way: str, notice: Notice, at: datetime) -> Insert | None:
+    """Return the row that says which system heard of a maintenance; None for any other notice."""
+    act = MAINTENANCE.get(notice.kind)
+    if act is None:
+        return None
+    values = {
+        "id": f"{notice.body['subject']}:{act}:{way}:{system_id}",
+        "maintenance_id": notice.body["subject"],
+        "act": act,
+        "way": way,
+        "whom": system_id,
+        "state": "told",
+        "made_at": to_text(at),
+        "due_at": to_text(at),
+        "tries": 1,
+        "told_at": to_text(at),
+    }
+    return Insert("maintenance_telling", values, ignore=True)
 
 
 def _notice(row: Row, subjects: Mapping[str, Row]) -> Notice | None:
@@ -134,6 +168,9 @@ def _where(subject: str, about: Row) -> Json:
         case "alerts":
             due = local_text(about["due"])
             return {"alert": about["kind"], "count": about["count"], "due": due}
+        case "maintenances":
+            begins, ends = local_text(about["planned_from"]), local_text(about["planned_to"])
+            return {"title": about["title"], "planned_from": begins, "planned_to": ends}
         case "transfers":
             document = about["consignment_id"]
             return {"document": document, "href": f"{API}/documents/{document}"}

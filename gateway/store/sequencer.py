@@ -14,7 +14,7 @@ import sqlite3
 from collections.abc import Generator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
-from gateway.domain.notices import EVENT_TYPES, RECEIVED, SENT
+from gateway.domain.notices import EVENT_TYPES, EVERYBODY, RECEIVED, SENT
 from gateway.ports import Row
 from gateway.receipts import merkle
 from gateway.receipts.log import EMPTY, Tail
@@ -57,7 +57,8 @@ _WAITING: Final = (
     f"COUNT(*) AS events, MIN(id) AS low, MAX(id) AS high FROM event WHERE {_EVENTS}"
 )
 
-# Whom an event is told to: the system that sent the document, or the agency that has something.
+# Whom an event is told to: the system that sent the document, the agency that has something, or
+# everybody (OPS-06).
 # SEC-01: what is not offered, and what is set apart, is told to nobody.
 _AUDIENCE: Final = (
     f"CASE WHEN type IN ({', '.join(repr(one) for one in EVENT_TYPES)}) THEN COALESCE("  # noqa: S608
@@ -71,6 +72,7 @@ _AUDIENCE: Final = (
     "ON c.id = t.consignment_id WHERE t.id = event.subject AND t.status_id IS NULL), "
     f"(SELECT '{RECEIVED}' || w.agency FROM alert w WHERE w.id = event.subject "
     "AND w.agency != ''), "
+    f"(SELECT '{EVERYBODY}' || '' FROM maintenance m WHERE m.id = event.subject), "
     "'') ELSE '' END"
 )
 

@@ -9,13 +9,15 @@ something is written. A crash leaves nothing.
 
 import asyncio
 import json
+from collections.abc import Sequence
 from typing import Any, Final
 
 from aiohttp import web
 from pydantic import BaseModel, ConfigDict, Field
 
-from gateway.domain.notices import NAMES
-from gateway.errors import Reason, RejectedError
+from gateway import observe
+from gateway.domain.notices import MAINTENANCE, NAMES
+from gateway.errors import GatewayError, Reason, RejectedError
 from gateway.ports import Caller, Callers, Notice, Notices
 from gateway.web import auth
 from gateway.web.body import Limits
@@ -95,6 +97,12 @@ class NoticeOut(BaseModel):
     sender: str | None = None
     cursor: int | None = Field(None, description="Its cursor in the inbox")
     href: str | None = Field(None, description="Where to read on")
+    alert: str | None = Field(None, description="Kind of the alert")
+    count: int | None = Field(None, description="How many things an alert is about")
+    due: str | None = Field(None, description="Until when something must be done")
+    title: str | None = Field(None, description="What a maintenance is for")
+    planned_from: str | None = Field(None, description="When a maintenance begins")
+    planned_to: str | None = Field(None, description="When it ends")
 
 
 class NoticesOut(BaseModel):
@@ -132,6 +140,7 @@ class EventRoutes:
             page = await self._notices.after(
                 caller, after or 0, limit=query["limit"], kinds=query["kinds"]
             )
+            await self._heard(caller, page.notices)
             return json_response({"items": [n.body for n in page.notices], "next": page.next})
         if after is None:
             after = await self._notices.newest()
@@ -164,10 +173,19 @@ class EventRoutes:
             if page.next != after:
                 after = page.next
                 await self._write(response, _frames(page.notices, after))
+                await self._heard(caller, page.notices)
                 continue
             if not await self._more(seen):
                 await self._write(response, ": \n\n")  # keeps proxies, and shows who has gone
         await response.write_eof()
+
+    async def _heard(self, caller: Caller, notices: Sequence[Notice]) -> None:
+        """Record whose system was told of maintenance; a reader never fails by it."""
+        if any(one.kind in MAINTENANCE for one in notices):
+            try:
+                await self._notices.heard(caller, notices)
+            except GatewayError as exc:
+                observe.program_failed(program="events", failure=exc, retry_in_s=0)
 
     async def _more(self, seen: int) -> bool:
         """Wait for more, or for the end; False when neither came for a heartbeat's time."""

@@ -34,6 +34,8 @@ async def test_maintenance_is_announced_to_all_and_its_reports_prove_that_nothin
         "planned_from": _local(house, hours=1),
         "planned_to": _local(house, hours=2),
         "approval": "KH 12",
+        "units": "1",
+        "mails": "phong-cntt@so.vn",
     }
     made = await ops.post("/maintenance", form)
     assert made.status == 303
@@ -43,6 +45,15 @@ async def test_maintenance_is_announced_to_all_and_its_reports_prove_that_nothin
         return "Nâng cấp phiên bản" in (await clerk.get("")).words
 
     await house.until(told)
+    # OPS-06: the units' own systems hear it too, and the page says that they did.
+    assert "H37.02" in (await ops.get(path)).words.partition("Ai đã được báo")[2]
+    status, heard, _ = await house.call(
+        "GET", "/events?after=0&kinds=maintenance.*", headers={"Accept": "application/json"}
+    )
+    assert (status, [e["title"] for e in heard["items"]]) == (200, ["Nâng cấp phiên bản"])
+    shown = (await ops.get(path)).words.partition("Ai đã được báo")[2]
+    assert "hệ thống đọc luồng sự kiện: đã nhận 1" in shown
+    assert "Ai đã được báo" not in (await clerk.get(path)).words  # addresses of persons
     assert (await clerk.post(path, {"act": "begin"})).status == 403
     assert (await ops.post(path, {"act": "finish"})).status == 409
     assert (await ops.post(path, {"act": "begin"})).status == 303

@@ -27,6 +27,9 @@ from gateway.domain.duties import (
     DEVICE_TEXTS,
     INCIDENT_TEXTS,
     MAINTENANCE_TEXTS,
+    NOTICE_TEXTS,
+    TELLING_TEXTS,
+    WAY_TEXTS,
     DeviceState,
     IncidentKind,
     MaintenanceState,
@@ -196,16 +199,31 @@ async def _announce(duties: Duties, visit: Visit) -> Answer:
         fault = Say("Cần tiêu đề, lúc bắt đầu và kết thúc", "Title, beginning and end are needed")
         return await _maintenance_list(duties, visit, [fault], 422)
     new = NewMaintenance(
-        visit.text("title"), first, last, visit.text("detail"), visit.text("approval")
+        visit.text("title"),
+        first,
+        last,
+        visit.text("detail"),
+        visit.text("approval"),
+        visit.text("mails"),
+        units=bool(visit.text("units")),
     )
     maintenance_id = await duties.announce(person, new)
-    told = Say("Đã đăng thông báo trên đầu mọi trang", "The notice stands above every page")
+    told = Say(
+        "Đã đăng thông báo: trên đầu mọi trang, cho hệ thống của đơn vị và qua thư",
+        "The notice stands above every page and goes to units' systems and by mail",
+    )
     return See(f"{BASE}{MAINTENANCE}/{maintenance_id}", told)
 
 
 async def _maintenance(duties: Duties, visit: Visit) -> Answer:
     view = await duties.maintenance(visit.request.match_info["id"])
-    values = {"view": view, "texts": MAINTENANCE_TEXTS, "may": visit.me.may(Right.DUTIES)}
+    may = visit.me.may(Right.DUTIES)
+    values = {"view": view, "texts": MAINTENANCE_TEXTS, "may": may}
+    if may:
+        # Addresses of persons: for who runs the maintenance alone.
+        after = [visit.query(name)[:300] for name in ("act", "way", "whom")]
+        values["reached"] = await duties.reached(view.row["id"], after)
+        values |= {"acts": NOTICE_TEXTS, "ways": WAY_TEXTS, "tellings": TELLING_TEXTS}
     return Shown("duties-maintenance.html.j2", values)
 
 

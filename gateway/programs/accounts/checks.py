@@ -25,6 +25,11 @@ def plain_login(login: str) -> str:
     return "".join(plain(c) if c.isalpha() else c for c in login.casefold())
 
 
+def is_mail(text: str) -> bool:
+    """Return whether a text is one mail address."""
+    return bool(_MAIL.fullmatch(text))
+
+
 def account_faults(new: NewAccount) -> tuple[Text, ...]:
     """Return everything that is wrong with an account to be made."""
     return tuple(_faults(new))
@@ -38,7 +43,7 @@ def _faults(new: NewAccount) -> Iterator[Text]:
         )
     if not 1 <= len(new.name) <= _LONGEST or not new.name.isprintable():
         yield Text("Thiếu họ tên, hoặc họ tên quá dài", "The full name is missing, or too long")
-    if new.mail and not _MAIL.fullmatch(new.mail):
+    if new.mail and not is_mail(new.mail):
         yield Text("Địa chỉ thư điện tử sai", "The mail address is none")
     if len(new.request_ref) > _LONGEST:
         yield Text("Số văn bản đề nghị quá dài", "The number of the request is too long")

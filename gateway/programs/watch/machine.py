@@ -196,7 +196,7 @@ class Machine:
                     "maintenance:periodic",
                     OPERATIONS,
                     since,
-                    path="/duties",
+                    path="/maintenance",
                 )
             )
         return causes

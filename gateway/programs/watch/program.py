@@ -12,7 +12,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, Protocol
 
 from gateway import observe
 from gateway.domain.access import Right, Role, roles_with
@@ -38,7 +38,6 @@ from gateway.programs.context import Context
 from gateway.programs.rows import dumps, event
 from gateway.programs.watch.documents import Documents, Waits, start_of_work
 from gateway.programs.watch.machine import Facts, Machine
-from gateway.programs.watch.telling import Teller
 
 LEASE: Final = "watch"
 DIGEST: Final = "digest"
@@ -73,6 +72,14 @@ class Told:
     digest: bool = True
 
 
+class Tells(Protocol):
+    """Tells what is owed."""
+
+    async def once(self) -> int:
+        """Tell what is due now; return how many letters and messages went out."""
+        ...
+
+
 class Watch:
     """Watches.
 
@@ -81,7 +88,7 @@ class Watch:
         facts: What others of this process know.
         waits: How long what may wait.
         told: Who is told.
-        teller: Tells what is owed; None where there is no way to tell.
+        tellers: Tell what is owed, the most urgent first.
     """
 
     def __init__(
@@ -90,11 +97,11 @@ class Watch:
         facts: Facts,
         waits: Waits,
         told: Told,
-        teller: Teller | None = None,
+        tellers: Sequence[Tells] = (),
     ) -> None:
         self._context = context
         self._told = told
-        self._teller = teller
+        self._tellers = tellers
         self._measured: set[tuple[str, str]] = set()
         documents, machine = Documents(context, waits), Machine(context, facts)
         kind = AlertKind
@@ -150,8 +157,9 @@ class Watch:
             if loop.time() >= again:
                 again = loop.time() + _PERIOD_S
                 await self.look()
-            if self._teller is not None and not self._context.restored:
-                await self._teller.once()
+            if not self._context.restored:
+                for one in self._tellers:
+                    await one.once()
             await asyncio.sleep(_TELL_S)
 
     # ------------------------------------------------------------ one look

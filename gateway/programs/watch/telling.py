@@ -15,7 +15,7 @@ from gateway import observe
 from gateway.domain import webhook as signing
 from gateway.domain.moments import from_text, iso, to_text
 from gateway.domain.watch import KINDS, AlertKind, AlertState
-from gateway.ports import ChangeSet, Row, Update
+from gateway.ports import Change, ChangeSet, Row, Update
 from gateway.ports import Post as Hooks
 from gateway.ports.watch import Alert, Letter, Post
 from gateway.programs.context import Context
@@ -23,6 +23,7 @@ from gateway.programs.rows import dumps
 from gateway.programs.watch.keeping import LedgerAlerts
 from gateway.programs.watch.words import Words
 
+_TABLE: Final = "alert_telling"
 _AT_ONCE: Final = 200
 _FEW: Final = 3
 _FIRST_S: Final = 30.0
@@ -45,6 +46,27 @@ class Hook:
     post: Hooks
 
 
+class Allowance:
+    """Mails a minute, of whatever kind.
+
+    Args:
+        per_minute: How many.
+    """
+
+    def __init__(self, per_minute: int = 30) -> None:
+        self._per_minute = per_minute
+        self._sent: list[datetime] = []
+
+    def allows(self, now: datetime, *, share: int = 1) -> bool:
+        """Return whether one more may go, of the whole or of a share of it (2: half)."""
+        self._sent = [at for at in self._sent if timedelta() <= now - at < timedelta(minutes=1)]
+        return len(self._sent) < max(1, self._per_minute // share)
+
+    def used(self, now: datetime) -> None:
+        """Count one."""
+        self._sent.append(now)
+
+
 class Teller:
     """Tells what is owed.
 
@@ -53,7 +75,7 @@ class Teller:
         words: Texts of mails.
         mail: Brings mail, None without a server.
         hook: The webhook of operations, None without.
-        per_minute: Mails a minute.
+        allowance: Mails a minute.
     """
 
     def __init__(
@@ -62,15 +84,13 @@ class Teller:
         words: Words,
         mail: Post | None,
         hook: Hook | None = None,
-        *,
-        per_minute: int = 30,
+        allowance: Allowance | None = None,
     ) -> None:
         self._context = context
         self._words = words
         self._mail = mail
         self._hook = hook
-        self._per_minute = per_minute
-        self._sent: list[datetime] = []
+        self._allowance = allowance or Allowance()
         self._alerts = LedgerAlerts(context)
 
     async def once(self) -> int:
@@ -91,14 +111,10 @@ class Teller:
             # What is many is one letter.
             single = digest or len(some) <= _FEW
             for part in [[row] for row in some] if single else [some]:
-                if not self._may_mail(now):
+                if not self._allowance.allows(now):
                     return out
                 out += await self._by_mail(whom, part, now)
         return out
-
-    def _may_mail(self, now: datetime) -> bool:
-        self._sent = [at for at in self._sent if timedelta() <= now - at < timedelta(minutes=1)]
-        return len(self._sent) < self._per_minute
 
     # ------------------------------------------------------------ by mail
 
@@ -110,7 +126,7 @@ class Teller:
         if letter is None:
             await self._settle(rows, now, "over")
             return 0
-        self._sent.append(now)
+        self._allowance.used(now)
         mailed = await self._mail.send(letter)
         if not mailed.reason:
             await self._settle(rows, now, "told")
@@ -156,32 +172,41 @@ class Teller:
         self, rows: Sequence[Row], now: datetime, state: str, reason: str = ""
     ) -> None:
         for row in rows:
-            values = {
-                "state": state,
-                "told_at": to_text(now) if state == "told" else None,
-                "tries": row["tries"] + 1,
-                "reason": reason,
-            }
-            where = {"id": row["id"], "state": "owed"}
-            update = Update("alert_telling", where, values, expect=None)
-            await self._context.ledger.commit(ChangeSet(rows=(update,)))
+            await self._commit(settled(_TABLE, row, now, state, reason))
 
     async def _failed(
         self, rows: Sequence[Row], now: datetime, reason: str, *, final: bool
     ) -> None:
         for row in rows:
-            tries = row["tries"] + 1
             old = now - from_text(row["made_at"]) > _GIVE_UP
-            wait = min(timedelta(seconds=_FIRST_S * 2 ** min(tries - 1, 20)), _LONGEST)
-            values = {
-                "state": "dead" if final or old else "owed",
-                "tries": tries,
-                "due_at": to_text(now + wait),
-                "reason": reason[:200],
-            }
-            where = {"id": row["id"], "state": "owed"}
-            update = Update("alert_telling", where, values, expect=None)
-            await self._context.ledger.commit(ChangeSet(rows=(update,)))
+            await self._commit(failed(_TABLE, row, now, reason, final=final or old))
+
+    async def _commit(self, change: Change) -> None:
+        await self._context.ledger.commit(ChangeSet(rows=(change,)))
+
+
+def settled(table: str, row: Row, now: datetime, state: str, reason: str = "") -> Update:
+    """Return the change that ends what was owed to somebody."""
+    values = {
+        "state": state,
+        "told_at": to_text(now) if state == "told" else None,
+        "tries": row["tries"] + 1,
+        "reason": reason,
+    }
+    return Update(table, {"id": row["id"], "state": "owed"}, values, expect=None)
+
+
+def failed(table: str, row: Row, now: datetime, reason: str, *, final: bool) -> Update:
+    """Return the change after a try that failed: again later, or no more."""
+    tries = row["tries"] + 1
+    wait = min(timedelta(seconds=_FIRST_S * 2 ** min(tries - 1, 20)), _LONGEST)
+    values = {
+        "state": "dead" if final else "owed",
+        "tries": tries,
+        "due_at": to_text(now + wait),
+        "reason": reason[:200],
+    }
+    return Update(table, {"id": row["id"], "state": "owed"}, values, expect=None)
 
 
 def shown(alert: Alert) -> Mapping[str, Any]:

@@ -8,7 +8,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from gateway.domain.moments import VIETNAM
+from gateway.domain.duties import NOTICE_TEXTS
+from gateway.domain.moments import VIETNAM, from_text
 from gateway.domain.watch import (
     KINDS,
     SEVERITY_TEXTS,
@@ -16,6 +17,7 @@ from gateway.domain.watch import (
     Severity,
     Today,
 )
+from gateway.ports import Row
 from gateway.ports.watch import Alert, Letter
 
 _MOST_LINES = 50
@@ -71,6 +73,22 @@ class Words:
         row = KINDS[alert.kind]
         return [f"  {row.text.en}. {row.advice.en}"]
 
+    def maintenance(self, message_id: str, to: str, act: str, work: Row) -> Letter:
+        """Return the mail about one step of a maintenance (OPS-06)."""
+        said = NOTICE_TEXTS[act]
+        lines = [
+            f"{said.vi}: {work['title']}",
+            f"{said.en}: {work['title']}",
+            "",
+            f"  Dự kiến / Planned: {_duration(work)}",
+        ]
+        if act == "finish" and work["ended_at"]:
+            lines.append(f"  Xong lúc / Done: {_moment(from_text(work['ended_at']))}")
+        if work["detail"] and act == "announce":
+            lines += ["", work["detail"]]
+        lines += ["", f"{self.url}"]
+        return Letter(message_id, to, f"{said.vi}: {work['title']} · {self.name}", _body(lines))
+
     def digest(self, message_id: str, to: str, today: Today, now: datetime) -> Letter:
         """Return the mail of a morning (RPT-13)."""
         day = now.astimezone(VIETNAM).strftime("%d/%m/%Y")
@@ -82,6 +100,10 @@ class Words:
         lines += ["", f"{self.url}/today?agency={today.agency}"]
         subject = f"Việc hôm nay {day}: {_short(today)} · {self.name}"
         return Letter(message_id, to, subject, _body(lines))
+
+
+def _duration(work: Row) -> str:
+    return f"{_moment(from_text(work['planned_from']))} – {_moment(from_text(work['planned_to']))}"
 
 
 def _short(today: Today) -> str:

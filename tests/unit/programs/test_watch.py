@@ -25,7 +25,7 @@ from gateway.programs.watch.documents import Waits, id_at, office_time
 from gateway.programs.watch.keeping import LedgerAlerts
 from gateway.programs.watch.machine import CHAIN, Facts
 from gateway.programs.watch.program import Told, Watch
-from gateway.programs.watch.telling import Hook, Teller
+from gateway.programs.watch.telling import Allowance, Hook, Teller
 from gateway.programs.watch.words import Words
 from gateway.stores import UuidIds
 from tests.world.console import CLERK
@@ -99,7 +99,7 @@ class World:
         words = Words("Cổng thử", "https://cong.x.vn/console", "x.vn")
         hook = Hook("https://truc.x.vn", lambda: b"s", self.hooks)
         self.teller = Teller(self.context, words, self.mail, hook)
-        self.watch = Watch(self.context, self.facts, Waits(), self.told, self.teller)
+        self.watch = Watch(self.context, self.facts, Waits(), self.told, (self.teller,))
 
     async def put(self, *rows: Any) -> None:
         await self.ledger.commit(ChangeSet(rows=rows))
@@ -405,7 +405,7 @@ async def test_many_alerts_are_one_letter(world):
 async def test_letters_are_bounded_and_none_is_lost(world):
     for n in range(6):
         await world.person(f"p{n}", Role.CLERK)
-    world.teller._per_minute = 4
+    world.teller._allowance = Allowance(4)
     await world.arrived(urgency=3, ago_h=1)
     await world.look()
     assert len(world.mail.letters) == 4
