@@ -627,7 +627,7 @@ class Gateway:
             studio=studio,
             verify_page=page,
             busy=_busy(facades),
-            notices=LedgerNotices(self.ledger, self.pulse),
+            notices=LedgerNotices(self.ledger, self.pulse, self.clock),
             replays=LedgerReplays(self.ledger, self.clock, self._ids),
             hooks=self.hooks,
             recalls=self.recalls,
