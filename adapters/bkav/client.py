@@ -19,7 +19,7 @@ from adapters.bkav.link import BkavSettings, Link
 from adapters.shared.carrying import handed_over, packet_within
 from adapters.shared.connecting import PeerTime, heard_out
 from adapters.shared.dates import read_date
-from adapters.shared.inline import Base64Member
+from adapters.shared.jsonanswers import packet_inside
 from adapters.shared.upload import Upload, shared
 from adapters.shared.values import text_of, unreadable, wait_s
 from gateway.errors import Reason, UnavailableError
@@ -143,19 +143,12 @@ class BkavAdapter:
         # What was listed a moment ago has told which token the peer wants.
         headers = self._headers(self._secret.offered()[0], wire.JSON_TYPE, item.kind)
         headers["docId"] = item.peer_doc_id
-        member = Base64Member("data")
         with heard_out("getDocument was cut off"):
             async with self._link.request("POST", "/getDocument", headers) as response:
                 if response.status != 200:
                     raise unreadable(f"getDocument: HTTP {response.status}")
-                async for chunk in response.content.iter_any():
-                    if piece := member.feed(chunk):
-                        yield piece
-        answer = wire.read(member.close())
-        if not answer.ok:
-            raise unreadable(f"the peer answers {answer.words}")
-        if not member.found:
-            raise unreadable("the answer has no data")
+                async for chunk in packet_inside(response.content.iter_any(), wire.check):
+                    yield chunk
 
     async def acknowledge(self, item: Listed, *, done: bool, note: str = "") -> None:
         """Tell the peer that we have the item.

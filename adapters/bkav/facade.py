@@ -8,7 +8,7 @@ broke off was never accepted, and the client sends it again.
 """
 
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final, cast
 
 import aiohttp
@@ -18,8 +18,8 @@ from adapters.bkav import wire
 from adapters.bkav.gate import Gate, Guest
 from adapters.bkav.numbers import MAX_ROWS, Numbers
 from adapters.bkav.soapfacade import SoapDesk
-from adapters.shared.inline import encoded
-from adapters.shared.serving import Handler, admitted, body, may_call, not_from_here, stream
+from adapters.shared.jsonanswers import encode, hand_out
+from adapters.shared.serving import Handler, admitted, body, may_call, not_from_here
 from adapters.shared.values import text_of
 from gateway import observe
 from gateway.errors import GatewayError, Reason, RejectedError, UnavailableError
@@ -125,7 +125,7 @@ def _refused(name: str, error: GatewayError) -> web.Response:
 
 def _json(answer: Mapping[str, Any], status: int = 200) -> web.Response:
     return web.Response(
-        body=wire.encode(answer), status=status, content_type="application/json", charset="utf-8"
+        body=encode(answer), status=status, content_type="application/json", charset="utf-8"
     )
 
 
@@ -174,16 +174,7 @@ class _Desk:
         """Hand out a packet as base64 inside JSON, streamed."""
         item_id = await self._numbers.find(guest.own, await _doc_id(request))
         packet = await self._front.fetch(guest.own, item_id)
-        before, after = wire.packet_frame()
-        size = len(before) + (packet.size_bytes + 2) // 3 * 4 + len(after)
-
-        async def text() -> AsyncIterator[bytes]:
-            yield before
-            async for chunk in encoded(packet.chunks):
-                yield chunk
-            yield after
-
-        return await stream(request, text(), size, "application/json; charset=utf-8", packet)
+        return await hand_out(request, packet, wire.build)
 
     async def confirm(self, request: web.Request, guest: Guest) -> web.StreamResponse:
         """Take note that the agency's system has it."""

@@ -11,13 +11,13 @@ type and the name of the field.
 
 import base64
 import hashlib
-import json
 import re
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from adapters.shared.values import REFUSING, keepable, text_of, unreadable
+from adapters.shared.jsonanswers import read_object
+from adapters.shared.values import REFUSING, text_of, unreadable
 from gateway.errors import CATALOGUE, GatewayError, Reason, RejectedError
 
 BASE: Final = "/EdocService"
@@ -89,17 +89,6 @@ def refusal(error: GatewayError) -> dict[str, Any]:
     return {"status": status, "code": FAIL_CODE, "errors": errors}
 
 
-def encode(answer: Mapping[str, Any]) -> bytes:
-    """Return the bytes of an answer: ASCII JSON, readable under any character set."""
-    return json.dumps(answer, separators=(",", ":")).encode("ascii")
-
-
-def packet_frame() -> tuple[bytes, bytes]:
-    """Return what stands before and after the base64 text in a getDocument answer."""
-    before, after = encode(build(data="|")).split(b'"|"')
-    return before + b'"', b'"' + after
-
-
 # ---------------------------------------------------------------- answers read
 
 
@@ -129,17 +118,21 @@ def read(body: bytes) -> Answer:
     Raises:
         UnavailableError: It is not one (HTML, empty, broken, no status).
     """
-    try:
-        value = keepable(json.loads(body))
-    except (ValueError, RecursionError) as exc:
-        raise unreadable("the answer is not JSON") from exc
-    if not isinstance(value, dict) or not isinstance(value.get("status"), str):
+    value = read_object(body)
+    if not isinstance(value.get("status"), str):
         raise unreadable("the answer has no status")
     listed = value.get("errors")
     found = [_fault(one) for one in listed] if isinstance(listed, list) else []
     code = text_of(value, "code")
     ok = value["status"].strip().lower() in {"success", "ok"} and code in {"", OK_CODE}
     return Answer(ok, tuple(found[:50]), value)
+
+
+def check(body: bytes) -> None:
+    """Raise UnavailableError unless an answer is one of success."""
+    answer = read(body)
+    if not answer.ok:
+        raise unreadable(f"the peer answers {answer.words}")
 
 
 def _fault(row: Any) -> Fault:

@@ -27,6 +27,7 @@ from adapters.langson.settings import LangsonSettings
 from adapters.shared.carrying import AHEAD, handed_over, packet_within
 from adapters.shared.connecting import heard_out
 from adapters.shared.dates import read_date
+from adapters.shared.jsonanswers import Answer, rows
 from adapters.shared.upload import Upload
 from adapters.shared.values import text_of, unreadable, wait_s
 from gateway.errors import UnavailableError
@@ -139,7 +140,7 @@ class LangsonAdapter:
             paired=True,
         )
         found: dict[str, Listed] = {}
-        table = wire.rows(answer)
+        table = rows(answer)
         for row in table:
             doc_id = text_of(row, "docId", "docid", "DocId")
             if doc_id:
@@ -193,7 +194,7 @@ class LangsonAdapter:
             told["description"] = note or "không đọc được gói tin"
         answer = await self._session.ask("POST", self._paths.update, body=told)
         if not answer.ok:
-            raise unreadable(f"updateStatus answers {answer.code}: {answer.text}")
+            raise unreadable(f"updateStatus answers {answer.words}")
 
     async def agencies(self) -> Sequence[AgencyRow]:
         """Return the axis's catalogue.
@@ -204,7 +205,7 @@ class LangsonAdapter:
             UnavailableError: No answer, or none that can be read.
         """
         found: dict[str, AgencyRow] = {}
-        for row in wire.rows(await self._session.ask("GET", self._paths.agencies)):
+        for row in rows(await self._session.ask("GET", self._paths.agencies)):
             code = text_of(row, "orgCode", "code")
             if code:
                 found.setdefault(code, _agency(code, row))
@@ -216,13 +217,13 @@ class LangsonAdapter:
         variant = self._settings.variant
         today = wire.day(now, variant)
         window = {"messageType": "edoc", "fromDate": today, "toDate": today}
-        wire.rows(await self._session.ask("GET", self._paths.listing, window, paired=True))
+        rows(await self._session.ask("GET", self._paths.listing, window, paired=True))
 
 
 # ---------------------------------------------------------------- answers
 
 
-def _outcome(reply: Reply, read: Callable[[bytes], wire.Answer], wish_s: float | None) -> Outcome:
+def _outcome(reply: Reply, read: Callable[[bytes], Answer], wish_s: float | None) -> Outcome:
     """Turn an answer to sendEdoc, and its Retry-After, into an outcome (ID-09, SND-15)."""
     status = reply.status
     if status == 413:
@@ -232,17 +233,17 @@ def _outcome(reply: Reply, read: Callable[[bytes], wire.Answer], wish_s: float |
     except UnavailableError as exc:
         told = f"trục trả lời HTTP {status} / the axis answers HTTP {status}"
         return Busy(told if status != 200 else exc.public, wish_s)
-    words = f"{answer.code}: {answer.text}".strip()
     # A refusal is one whatever the HTTP status; success is one with 200 alone.
-    if answer.refuses:
-        return Refused(words, answer.code)
+    if answer.refusal_code:
+        return Refused(answer.words, answer.refusal_code)
     if status != 200:
         return Busy(f"trục trả lời HTTP {status} / the axis answers HTTP {status}", wish_s)
     if not answer.ok:
-        return Busy(f"trục báo lỗi / the axis reports {words}", wish_s)
-    if not answer.doc_id:
+        return Busy(f"trục báo lỗi / the axis reports {answer.words}", wish_s)
+    doc_id = wire.doc_id_of(answer)
+    if not doc_id:
         return Busy("trục nhận nhưng không trả docId / accepted without a docId")
-    return Taken(answer.doc_id, answer.text)
+    return Taken(doc_id, answer.text)
 
 
 def _listed(doc_id: str, kind: MessageKind, row: Mapping[str, Any]) -> Listed:

@@ -19,6 +19,7 @@ from aiohttp import web
 from adapters.langson import incoming, outgoing, wire
 from adapters.langson.credentials import NoTokenError, Reception, queried
 from adapters.langson.statuses import Reporter
+from adapters.shared.jsonanswers import encode
 from adapters.shared.serving import Handler, may_call, not_from_here, small_body, write
 from gateway import observe
 from gateway.errors import CATALOGUE, GatewayError, Reason, RejectedError, UnavailableError
@@ -125,7 +126,7 @@ def _failure(error: GatewayError, *, told: bool) -> web.StreamResponse:
 
 def _json(answer: Mapping[str, Any], status: int = 200) -> web.Response:
     return web.Response(
-        body=wire.encode(answer), status=status, content_type="application/json", charset="utf-8"
+        body=encode(answer), status=status, content_type="application/json", charset="utf-8"
     )
 
 

@@ -22,6 +22,7 @@ import aiohttp
 from adapters.langson import wire
 from adapters.langson.settings import LangsonSettings
 from adapters.shared.connecting import Line, PeerTime, heard_out
+from adapters.shared.jsonanswers import Answer
 from adapters.shared.upload import shared
 from adapters.shared.values import unreadable, wait_s
 from gateway.errors import ConfigurationError, Reason, UnavailableError
@@ -181,7 +182,7 @@ class Session:
         # 15 of rules C7: not for the parcel to mend. It waits for the operator.
         raise _RefusedError(unreadable(f"login is refused (HTTP {status}): {said}"))
 
-    async def _login(self, password: str) -> tuple[int, wire.Answer]:
+    async def _login(self, password: str) -> tuple[int, Answer]:
         settings = self.settings
         told: dict[str, Any] = {
             "username": settings.username or settings.system_id,
@@ -282,7 +283,7 @@ class Session:
         *,
         body: Mapping[str, str] | None = None,
         paired: bool = False,
-    ) -> wire.Answer:
+    ) -> Answer:
         """Make one small call and read its JSON answer."""
         operation = path.rpartition("/")[2]
 
@@ -326,7 +327,7 @@ class Session:
                 text = text.replace(secret, "***").replace(quote(secret, safe=""), "***")
         return text
 
-    def read(self, body: bytes) -> wire.Answer:
+    def read(self, body: bytes) -> Answer:
         """Read a JSON answer; its words are without our secrets.
 
         Raises:

@@ -14,15 +14,15 @@ Our reading of what the specification leaves open (spec/edxml.md 7.7):
   `success: false` for an empty list.
 """
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final, Literal
 
 from adapters.shared.dates import read_date
+from adapters.shared.jsonanswers import Answer, read_json
 from adapters.shared.serving import words
-from adapters.shared.values import REFUSING, keepable, text_of, unreadable
+from adapters.shared.values import text_of, unreadable
 from gateway.domain.moments import VIETNAM
 from gateway.errors import CATALOGUE, GatewayError, Reason, RejectedError
 
@@ -130,11 +130,6 @@ def read_to(text: str, name: str) -> datetime | None:
 # ---------------------------------------------------------------- answers, written
 
 
-def encode(answer: Mapping[str, Any]) -> bytes:
-    """Return the bytes of an answer: ASCII JSON, readable under any character set."""
-    return json.dumps(answer, separators=(",", ":")).encode("ascii")
-
-
 def good(**payload: object) -> dict[str, Any]:
     """Return an answer of success."""
     return {"success": True, "code": 200, "message": OK, **payload}
@@ -155,46 +150,13 @@ def refusal(error: GatewayError, *, status: int = 200, message: str = "") -> dic
 # ---------------------------------------------------------------- answers, read
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """An answer as read.
-
-    Args:
-        ok: The peer says success.
-        code: `errorCode` as text; "" when absent.
-        text: What it says of it.
-        body: The whole; a bare list is its `data`.
-    """
-
-    ok: bool
-    code: str
-    text: str
-    body: Mapping[str, Any]
-
-    @property
-    def refuses(self) -> bool:
-        """Tell whether the same parcel will never pass (rules C7)."""
-        return not self.ok and self.code in REFUSING
-
-    @property
-    def doc_id(self) -> str:
-        """Return the peer's key of what it took, "" without one."""
-        data = self.body.get("data")
-        inside = data if isinstance(data, Mapping) else {}
-        return text_of(self.body, "docId", "DocId") or text_of(inside, "docId", "DocId")
-
-
 def read(body: bytes) -> Answer:
     """Read a JSON answer.
 
     Raises:
         UnavailableError: It is not one (HTML, empty, broken, nothing said of success).
     """
-    try:
-        value = keepable(json.loads(body))
-    except (ValueError, RecursionError) as exc:
-        raise unreadable("the answer is not JSON") from exc
-    return judged(value)
+    return judged(read_json(body))
 
 
 def judged(value: Any) -> Answer:
@@ -222,18 +184,11 @@ def judged(value: Any) -> Answer:
     return Answer(success and code in {"", SUCCESS_CODE}, code, text[:500], value)
 
 
-def rows(answer: Answer) -> list[Mapping[str, Any]]:
-    """Return the rows of a list answer.
-
-    Raises:
-        UnavailableError: The peer reports a failure, or there is no list to read.
-    """
-    if not answer.ok:
-        raise unreadable(f"the peer answers {answer.code}: {answer.text}")
+def doc_id_of(answer: Answer) -> str:
+    """Return the peer's key of what it took, "" without one."""
     data = answer.body.get("data")
-    if not isinstance(data, list) or not all(isinstance(row, Mapping) for row in data):
-        raise unreadable("the answer has no list")
-    return data
+    inside = data if isinstance(data, Mapping) else {}
+    return text_of(answer.body, "docId", "DocId") or text_of(inside, "docId", "DocId")
 
 
 def token_of(answer: Answer) -> str:

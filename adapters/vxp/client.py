@@ -19,6 +19,7 @@ from multidict import CIMultiDict
 
 from adapters.shared.carrying import AHEAD, handed_over, packet_within
 from adapters.shared.connecting import Line, PeerTime, heard_out
+from adapters.shared.jsonanswers import Answer, packet_inside, rows
 from adapters.shared.upload import Upload, shared
 from adapters.shared.values import text_of, unreadable, wait_s
 from adapters.vxp import answers, wire
@@ -152,7 +153,7 @@ class VxpAdapter:
             parameters |= {name: wire.date_text(at) for name, at in window.items()}
         answer = await self._ask("getReceivedEdocList", parameters)
         found: dict[str, Listed] = {}
-        table = answers.rows(answer)
+        table = rows(answer)
         for row in table:
             doc_id = text_of(row, "docId", "docid", "DocId")
             if doc_id:
@@ -184,7 +185,7 @@ class VxpAdapter:
             parameters["description"] = wire.ascii_only(note) or "khong doc duoc goi tin"
         answer = await self._ask("updateStatus", parameters, b"{}")
         if not answer.ok:
-            raise unreadable(f"updateStatus answers {answer.code}: {answer.text}")
+            raise unreadable(f"updateStatus answers {answer.words}")
 
     async def agencies(self) -> Sequence[AgencyRow]:
         """Return the axis's catalogue with both notations.
@@ -194,9 +195,9 @@ class VxpAdapter:
         Raises:
             UnavailableError: No answer, or none that can be read.
         """
-        plain = answers.rows(await self._ask("getAgenciesList", {}))
+        plain = rows(await self._ask("getAgenciesList", {}))
         try:
-            current = answers.rows(await self._ask("getAgenciesListQD20", {"level": "1"}))
+            current = rows(await self._ask("getAgenciesListQD20", {"level": "1"}))
         except UnavailableError:  # an older axis: the plain list stands alone
             current = []
         aliases = {text_of(row, "code"): text_of(row, "code102") for row in current}
@@ -214,7 +215,7 @@ class VxpAdapter:
         parameters = {"servicetype": wire.SERVICE_TYPE, "messagetype": "edoc"}
         answer = await self._ask("countReceiveEdoc", parameters, b"{}")
         if not answer.ok:
-            raise unreadable(f"the peer answers {answer.code}: {answer.text}")
+            raise unreadable(f"the peer answers {answer.words}")
 
     # ------------------------------------------------------------ one call
 
@@ -258,7 +259,7 @@ class VxpAdapter:
 
     async def _ask(
         self, operation: str, parameters: Mapping[str, str], data: bytes = b""
-    ) -> answers.Answer:
+    ) -> Answer:
         """Make one small call and read its JSON answer."""
         with heard_out(f"{operation}: no answer from the axis"):
             for secret in self._secret.offered():
@@ -296,7 +297,7 @@ class VxpAdapter:
             async with self._open("POST", "getEdoc", headers, b"{}") as response:
                 if response.status != 200:
                     raise unreadable(f"getEdoc: HTTP {response.status}")
-                async for chunk in answers.decoded(response.content.iter_any()):
+                async for chunk in packet_inside(response.content.iter_any(), answers.check):
                     yield chunk
 
 
@@ -339,10 +340,9 @@ def _outcome(status: int, body: bytes, wish_s: float | None = None) -> Outcome:
         if not doc_id:
             return Busy("trục nhận nhưng không trả DocId / accepted without a DocId")
         return Taken(doc_id, answer.text)
-    words = f"{answer.code}: {answer.text}".strip()
-    if answer.refuses:
-        return Refused(words, answer.refusal_code)
-    return Busy(f"trục báo lỗi / the axis reports {words}")
+    if answer.refusal_code:
+        return Refused(answer.words, answer.refusal_code)
+    return Busy(f"trục báo lỗi / the axis reports {answer.words}")
 
 
 def _listed(doc_id: str, kind: MessageKind, row: Mapping[str, Any]) -> Listed:

@@ -10,14 +10,14 @@ was never accepted, and the client sends it again.
 """
 
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final, cast
 
 import aiohttp
 from aiohttp import web
 
-from adapters.shared.inline import encoded
+from adapters.shared.jsonanswers import encode, hand_out
 from adapters.shared.serving import Handler, admitted, body, let_go, may_call, not_from_here, stream
 from adapters.shared.values import keepable, text_of
 from adapters.vxp import answers, wire
@@ -193,7 +193,7 @@ def _failure(error: GatewayError, status: int, **payload: object) -> web.Respons
 
 def _json(answer: Mapping[str, Any], status: int = 200) -> web.Response:
     return web.Response(
-        body=answers.encode(answer), status=status, content_type="application/json", charset="utf-8"
+        body=encode(answer), status=status, content_type="application/json", charset="utf-8"
     )
 
 
@@ -270,16 +270,7 @@ class _Desk:
     ) -> web.StreamResponse:
         """Hand out a packet as base64 inside JSON, streamed."""
         packet = await self._front.fetch(caller, _doc_id(signed))
-        before, after = answers.encoded_frame()
-        size = len(before) + (packet.size_bytes + 2) // 3 * 4 + len(after)
-
-        async def text() -> AsyncIterator[bytes]:
-            yield before
-            async for chunk in encoded(packet.chunks):
-                yield chunk
-            yield after
-
-        return await stream(request, text(), size, "application/json; charset=utf-8", packet)
+        return await hand_out(request, packet, answers.build)
 
     async def download(
         self, request: web.Request, signed: wire.Signed, caller: Caller

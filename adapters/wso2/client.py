@@ -20,7 +20,8 @@ from yarl import URL
 from adapters.shared.carrying import AHEAD, handed_over, packet_within
 from adapters.shared.connecting import Line, PeerTime, heard_out
 from adapters.shared.dates import date_text
-from adapters.shared.inline import Base64Member, encoded
+from adapters.shared.inline import encoded
+from adapters.shared.jsonanswers import Answer, encode, packet_inside, rows
 from adapters.shared.oauth import Bearer
 from adapters.shared.upload import Upload, shared
 from adapters.shared.values import ascii_only, text_of, unreadable, wait_s
@@ -174,7 +175,7 @@ class Wso2Adapter:
         if since is not None:
             query[wire.SINCE[0]] = date_text(since)
             query[wire.UNTIL[0]] = date_text(self._clock.now() + AHEAD)
-        table = wire.rows(await self._ask("GET", "/vanbans", query))
+        table = rows(await self._ask("GET", "/vanbans", query))
         found: dict[str, Listed] = {}
         named = 0
         for row in table:
@@ -206,9 +207,9 @@ class Wso2Adapter:
         if not done:
             told[wire.NOTE[0]] = ascii_only(note) or "khong doc duoc goi tin"
         path = f"/vanbans/{wire.path_of(item.peer_doc_id)}"
-        answer = await self._ask("PUT", path, {wire.STATUS[0]: status}, wire.encode(told))
+        answer = await self._ask("PUT", path, {wire.STATUS[0]: status}, encode(told))
         if not answer.ok:
-            raise unreadable(f"the acknowledgement is answered {answer.code}: {answer.text}")
+            raise unreadable(f"the acknowledgement is answered {answer.words}")
 
     async def agencies(self) -> Sequence[AgencyRow]:
         """Return the axis's catalogue.
@@ -216,11 +217,11 @@ class Wso2Adapter:
         Raises:
             UnavailableError: No answer, or none that can be read.
         """
-        return wire.agencies_of(wire.rows(await self._ask("GET", "/donvilienthongs", {})))
+        return wire.agencies_of(rows(await self._ask("GET", "/donvilienthongs", {})))
 
     async def probe(self) -> None:
         """Raise UnavailableError when the peer does not answer, or not to our credentials."""
-        wire.rows(await self._ask("GET", "/vanbans", {wire.KIND[0]: "status"}))
+        rows(await self._ask("GET", "/vanbans", {wire.KIND[0]: "status"}))
 
     # ------------------------------------------------------------ one call
 
@@ -257,7 +258,7 @@ class Wso2Adapter:
 
     async def _ask(
         self, method: str, path: str, query: Mapping[str, str], data: bytes | None = None
-    ) -> wire.Answer:
+    ) -> Answer:
         """Make one small call and read its JSON answer."""
         headers = {} if data is None else {"Content-Type": wire.JSON_TYPE}
         what = f"{method} {path.split('/')[1]}"
@@ -290,7 +291,7 @@ class Wso2Adapter:
                     if response.status != 200:
                         wish = response.headers.get("Retry-After", "")
                         raise self._not_ok("GET vanbans", response.status, self._wait_s(wish, b""))
-                    async for chunk in _decoded(response.content.iter_any()):
+                    async for chunk in packet_inside(response.content.iter_any(), wire.check):
                         yield chunk
                     return
 
@@ -309,7 +310,7 @@ def _around(variant: wire.Variant, kind: MessageKind) -> tuple[str, bytes, bytes
     """Return the type of a body and what stands before and after the base64 in it."""
     match variant:
         case "object":
-            before, after = wire.encode({wire.KIND[0]: kind, wire.PACKET[0]: "|"}).split(b"|")
+            before, after = encode({wire.KIND[0]: kind, wire.PACKET[0]: "|"}).split(b"|")
             return wire.JSON_TYPE, before, after
         case "text":
             return wire.JSON_TYPE, b'"', b'"'
@@ -321,23 +322,6 @@ def _around(variant: wire.Variant, kind: MessageKind) -> tuple[str, bytes, bytes
 def _escaped(text: bytes) -> bytes:
     """Return base64 as a form carries it."""
     return text.replace(b"+", b"%2B").replace(b"/", b"%2F").replace(b"=", b"%3D")
-
-
-async def _decoded(body: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """Yield the packet inside the answer to a fetch.
-
-    Raises:
-        UnavailableError: The answer is a failure, broken or cut off; what was yielded is void.
-    """
-    parser = Base64Member("data")
-    async for chunk in body:
-        if piece := parser.feed(chunk):
-            yield piece
-    answer = wire.read(parser.close())
-    if not answer.ok:
-        raise unreadable(f"the peer answers {answer.code}: {answer.text}")
-    if not parser.found:
-        raise unreadable("the answer has no data")
 
 
 def _is_good(status: int) -> bool:
@@ -354,14 +338,13 @@ def _outcome(status: int, body: bytes, wish_s: float | None) -> Outcome:
     except UnavailableError as exc:
         said = exc.public if _is_good(status) else f"HTTP {status}: {exc.public}"
         return Busy(said, wish_s)
-    words = f"{answer.code}: {answer.text}".strip()
     # A business refusal is one whatever status it comes with, but 5xx speaks of the server.
     if answer.refusal_code and status < 500:
-        return Refused(words, answer.refusal_code)
+        return Refused(answer.words, answer.refusal_code)
     if not _is_good(status):
         return Busy(f"trục trả lời HTTP {status} / the axis answers HTTP {status}", wish_s)
     if not answer.ok:
-        return Busy(f"trục báo lỗi / the axis reports {words}", wish_s)
+        return Busy(f"trục báo lỗi / the axis reports {answer.words}", wish_s)
     doc_id = text_of(answer.body, "docId", "DocId", "docid")
     if not doc_id:
         return Busy("trục nhận nhưng không trả docId / accepted without a docId")

@@ -10,14 +10,14 @@ looks like an empty list. A crash leaves nothing behind here: an upload that bro
 accepted, and the client sends it again.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
 from typing import Any, Final
 
 import aiohttp
 from aiohttp import web
 
-from adapters.shared.inline import encoded
+from adapters.shared.jsonanswers import encode, hand_out
 from adapters.shared.serving import Handler, admitted, body, let_go, may_call, not_from_here, stream
 from adapters.shared.signins import SignIns
 from adapters.wso2 import wire
@@ -196,7 +196,7 @@ def _missing(told: str) -> _TokenError:
 
 def _json(answer: Mapping[str, Any], status: int = 200) -> web.Response:
     return web.Response(
-        body=wire.encode(answer), status=status, content_type=wire.JSON_TYPE, charset="utf-8"
+        body=encode(answer), status=status, content_type=wire.JSON_TYPE, charset="utf-8"
     )
 
 
@@ -269,16 +269,7 @@ class _Desk:
             return await stream(
                 request, packet.chunks, packet.size_bytes, "application/xml", packet
             )
-        before, after = wire.packet_frame()
-        size = len(before) + (packet.size_bytes + 2) // 3 * 4 + len(after)
-
-        async def text() -> AsyncIterator[bytes]:
-            yield before
-            async for chunk in encoded(packet.chunks):
-                yield chunk
-            yield after
-
-        return await stream(request, text(), size, "application/json; charset=utf-8", packet)
+        return await hand_out(request, packet, wire.build)
 
     async def update(
         self, request: web.Request, params: Params, caller: Caller

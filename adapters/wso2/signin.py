@@ -18,6 +18,7 @@ from urllib.parse import parse_qsl, unquote_plus
 
 from aiohttp import web
 
+from adapters.shared.jsonanswers import encode
 from adapters.shared.serving import small_body
 from adapters.shared.signins import SignIns
 from adapters.wso2 import wire
@@ -193,7 +194,7 @@ def _refusal(failure: OAuthError) -> web.Response:
 
 def _answer(told: Mapping[str, object], status: int) -> web.Response:
     return web.Response(
-        body=wire.encode(told),
+        body=encode(told),
         status=status,
         content_type="application/json",
         charset="utf-8",

@@ -18,14 +18,14 @@ Our reading of what no public document says (A4U shows calls and results, not th
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Literal, cast
 from urllib.parse import quote
 
 from adapters.shared.dates import date_text, read_date
+from adapters.shared.jsonanswers import Answer, read_object
 from adapters.shared.serving import words
-from adapters.shared.values import keepable, refusal_code, text_of, unreadable
+from adapters.shared.values import text_of, unreadable
 from gateway.errors import CATALOGUE, GatewayError, Reason, RejectedError
 from gateway.ports import AgencyRow, InboxItem, Listed, MessageKind, SentItem
 from gateway.ports.registration import Wish
@@ -92,43 +92,10 @@ def refusal(error: GatewayError, **payload: object) -> dict[str, Any]:
     return build(str(CATALOGUE[error.reason].axis), words(error), **payload)
 
 
-def encode(answer: Mapping[str, Any]) -> bytes:
-    """Return the bytes of an answer: ASCII JSON, readable under any character set."""
-    return json.dumps(answer, separators=(",", ":")).encode("ascii")
-
-
-def packet_frame() -> tuple[bytes, bytes]:
-    """Return what stands before and after the base64 text in the answer to a fetch."""
-    before, after = encode(build(data="|")).split(b'"|"')
-    return before + b'"', b'"' + after
-
-
 def fault(code: int, message: str, description: str, **more: object) -> dict[str, Any]:
     """Return an error of the gateway itself, as releases before and after 3.0 write it."""
     told = {"message": message, "description": description} | more
     return {"fault": {"code": code} | told, "code": str(code)} | told
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """An answer as read.
-
-    Args:
-        ok: The peer says success.
-        code: Its error code as text; "" when absent.
-        text: Its words.
-        body: The whole object.
-    """
-
-    ok: bool
-    code: str
-    text: str
-    body: Mapping[str, Any]
-
-    @property
-    def refusal_code(self) -> str:
-        """Return the code of rules C7 if the same parcel will never pass, "" otherwise."""
-        return "" if self.ok else refusal_code(self.code, self.text)
 
 
 def read(body: bytes) -> Answer:
@@ -137,12 +104,7 @@ def read(body: bytes) -> Answer:
     Raises:
         UnavailableError: It is not one: HTML, empty, broken, no status, or the gateway's own.
     """
-    try:
-        value = keepable(json.loads(body))
-    except (ValueError, RecursionError) as exc:
-        raise unreadable("the answer is not JSON") from exc
-    if not isinstance(value, dict):
-        raise unreadable("the answer is no object")
+    value = read_object(body)
     told = value.get("fault")
     if isinstance(told, dict):
         raise unreadable(f"the gateway's fault {text_of(told, 'code')}: {_brief(told, 'message')}")
@@ -154,18 +116,11 @@ def read(body: bytes) -> Answer:
     return Answer(ok, code, _brief(value, "errorDesc", "ErrorDesc"), value)
 
 
-def rows(answer: Answer) -> Sequence[Mapping[str, Any]]:
-    """Return the rows of a list answer.
-
-    Raises:
-        UnavailableError: The peer reports a failure, or there is no list to read.
-    """
+def check(body: bytes) -> None:
+    """Raise UnavailableError unless an answer is one of success."""
+    answer = read(body)
     if not answer.ok:
-        raise unreadable(f"the peer answers {answer.code}: {answer.text}")
-    data = answer.body.get("data")
-    if not isinstance(data, list) or not all(isinstance(row, dict) for row in data):
-        raise unreadable("the answer has no list")
-    return data
+        raise unreadable(f"the peer answers {answer.words}")
 
 
 def next_access_s(body: bytes, now: datetime) -> float | None:

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adapters.shared.inline import encoded
+from adapters.shared.jsonanswers import encode, rows
 from adapters.wso2 import client, wire
 from adapters.wso2.intake import Intake
 from gateway.domain.moments import VIETNAM
@@ -163,7 +164,7 @@ def test_any_json_is_an_outcome_a_list_or_unreadable(value):
     body = json.dumps(value).encode()
     client._outcome(200, body, None)
     try:
-        table = wire.rows(wire.read(body))
+        table = rows(wire.read(body))
     except UnavailableError:
         return
     for row in table:
@@ -174,6 +175,6 @@ def test_any_json_is_an_outcome_a_list_or_unreadable(value):
 @given(st.integers(0, 10**11))
 def test_next_access_comes_back(second):
     at = datetime.fromtimestamp(second, UTC)
-    body = wire.encode(wire.fault(900800, "x", "y", nextAccessTime=wire.next_access(at)))
+    body = encode(wire.fault(900800, "x", "y", nextAccessTime=wire.next_access(at)))
     assert wire.next_access_s(body, at) == 0.0
     assert wire.next_access_s(body, at - timedelta(seconds=9)) == 9.0

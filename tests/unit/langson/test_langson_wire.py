@@ -9,6 +9,7 @@ import pytest
 from adapters.langson import wire
 from adapters.langson.arriving import packet_of
 from adapters.langson.declared import Declared
+from adapters.shared.jsonanswers import rows
 from adapters.shared.jsonstream import MAX_DEPTH, BrokenJsonError, JsonStream
 from gateway.errors import CATALOGUE, Reason, RejectedError, UnavailableError
 
@@ -45,12 +46,12 @@ def test_every_reason_has_its_code_and_both_languages(reason):
 
 def test_answers_seen():
     good = wire.read(b'{"success":true,"message":"OK","docId":"d1"}')
-    assert (good.ok, good.doc_id, good.refuses) == (True, "d1", False)
+    assert (good.ok, wire.doc_id_of(good), good.refusal_code) == (True, "d1", "")
     bad = wire.read(
         b'{"success":false,"message":"Loi","data":{"docId":null,"status":"error",'
         b'"errorCode":"18","errorDesc":"Khong co"}}'
     )
-    assert (bad.ok, bad.code, bad.text, bad.refuses) == (False, "18", "Khong co", True)
+    assert (bad.ok, bad.code, bad.text, bad.refusal_code) == (False, "18", "Khong co", "18")
     assert wire.token_of(wire.read(b'{"code":200,"message":"","data":{"token":"t"}}')) == "t"
     assert wire.token_of(wire.read(b'{"success":true,"message":"","token":"t"}')) == "t"
     for code in (b'"00"', b"1", b'"success"', b"null"):
@@ -58,7 +59,7 @@ def test_answers_seen():
         assert (odd.ok, wire.token_of(odd)) == (True, "t")
     assert not wire.read(b'{"success":false,"data":{"token":"t"}}').ok
     assert not wire.read(b'{"code":"500","data":[]}').ok
-    assert wire.rows(wire.read(b'[{"code":"H37"}]')) == [{"code": "H37"}]
+    assert rows(wire.read(b'[{"code":"H37"}]')) == [{"code": "H37"}]
     # A success with a code of failure is none.
     assert not wire.read(b'{"success":true,"data":{"errorCode":"20"}}').ok
     assert not wire.read(b'{"code":"401","message":"licenseInfo:invalid"}').ok
@@ -84,7 +85,7 @@ def test_answers_that_say_nothing(body):
 )
 def test_lists_that_are_none(body):
     with pytest.raises(UnavailableError):
-        wire.rows(wire.read(body))
+        rows(wire.read(body))
 
 
 # ---------------------------------------------------------------- getEdoc

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adapters.shared import inline, values
+from adapters.shared.jsonanswers import encode, frame, packet_inside, rows
 from adapters.vxp import answers
 from gateway.errors import CATALOGUE, Reason, RejectedError, UnavailableError
 
@@ -34,12 +35,12 @@ def test_success_and_failure():
     assert failure["ErrorCode"] == "18"
     assert failure["ErrorDesc"] == "Không tìm thấy đơn vị nhận | no H99"
     assert failure["DocId"] == ""
-    assert answers.encode(failure).isascii()
+    assert encode(failure).isascii()
 
 
 @pytest.mark.parametrize("reason", list(Reason))
 def test_every_reason_has_a_code_a_client_can_read(reason):
-    read = answers.read(answers.encode(answers.refusal(RejectedError(reason))))
+    read = answers.read(encode(answers.refusal(RejectedError(reason))))
     assert not read.ok
     assert read.code == str(CATALOGUE[reason].axis)
     assert read.text.startswith(CATALOGUE[reason].vi)
@@ -47,19 +48,19 @@ def test_every_reason_has_a_code_a_client_can_read(reason):
 
 @pytest.mark.parametrize("code", ["10", "18", "19", "22", "23"])
 def test_codes_that_refuse(code):
-    assert answers.read(answers.encode(answers.build(code, "x"))).refuses
+    assert answers.read(encode(answers.build(code, "x"))).refusal_code
 
 
 @pytest.mark.parametrize("code", ["15", "20", "21", "100", "999", ""])
 def test_codes_that_wait(code):
     body = {"status": "FAIL", "ErrorCode": code, "ErrorDesc": "x"}
-    assert not answers.read(json.dumps(body).encode()).refuses
+    assert not answers.read(json.dumps(body).encode()).refusal_code
 
 
 def test_wrong_sender_is_told_by_its_text():
     body = answers.build("1", answers.wrong_sender("H99", "h37.demo"))
-    read = answers.read(answers.encode(body))
-    assert read.refuses
+    read = answers.read(encode(body))
+    assert read.refusal_code
     assert read.refusal_code == "19"
 
 
@@ -90,11 +91,11 @@ def test_status_ok_with_an_error_code_is_no_success():
 )
 def test_no_list_is_not_an_empty_list(body):
     with pytest.raises(UnavailableError):
-        answers.rows(answers.read(json.dumps(body).encode()))
+        rows(answers.read(json.dumps(body).encode()))
 
 
 def test_an_empty_list_is_empty():
-    assert answers.rows(answers.read(b'{"status":"OK","ErrorCode":"0","data":[]}')) == []
+    assert rows(answers.read(b'{"status":"OK","ErrorCode":"0","data":[]}')) == []
 
 
 @pytest.mark.parametrize("text", [r"a\u0000b", r"a\ud800b", "a\ud800b"])
@@ -137,16 +138,16 @@ async def test_packet_comes_out_however_it_is_cut(frame, size):
         body = (frame % text).encode()
         for step in (1, 2, 3, 5, 7, len(body)):
             chunks = [body[i : i + step] for i in range(0, len(body), step)]
-            assert await joined(answers.decoded(feed(*chunks))) == data
+            assert await joined(packet_inside(feed(*chunks), answers.check)) == data
 
 
 @given(st.lists(st.binary(max_size=40), max_size=8), st.integers(1, 50))
 async def test_encoded_round_trip(chunks, step):
-    before, after = answers.encoded_frame()
+    before, after = frame(answers.build)
     body = before + await joined(inline.encoded(feed(*chunks))) + after
     assert json.loads(body)["status"] == "OK"
     pieces = [body[i : i + step] for i in range(0, len(body), step)]
-    assert await joined(answers.decoded(feed(*pieces))) == b"".join(chunks)
+    assert await joined(packet_inside(feed(*pieces), answers.check)) == b"".join(chunks)
 
 
 @pytest.mark.parametrize(
@@ -173,7 +174,7 @@ async def test_broken_packet_answers(body):
     for step in (1000, len(body) or 1):
         chunks = [body[i : i + step] for i in range(0, len(body), step)]
         with pytest.raises(UnavailableError):
-            await joined(answers.decoded(feed(*chunks)))
+            await joined(packet_inside(feed(*chunks), answers.check))
 
 
 @pytest.mark.parametrize(
