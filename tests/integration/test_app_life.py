@@ -60,7 +60,7 @@ def footprint():
     }
 
 
-async def test_stopping_leaves_nothing(tmp_path):
+async def test_stopping_leaves_nothing(tmp_path, real_workers):
     before = footprint()
     with warnings.catch_warnings():
         warnings.simplefilter("error")

@@ -19,6 +19,8 @@ from gateway.verifier.pool import MIB, VerifierPool
 from tests.world import bombs
 from tests.world.signed_files import NOW, letter, once, pki, trust_of, twice
 
+pytestmark = pytest.mark.usefixtures("real_workers")
+
 HOSTILE = "tests.world.hostile_worker"
 ROOT = Path(__file__).resolve().parents[2]
 

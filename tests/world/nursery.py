@@ -1,11 +1,12 @@
-"""Where `vanlien serve` children are born: forked from a process that has read the program already.
+"""Where processes of the gateway are born: forked from one that has read the program already.
 
-Most of a start is the same two seconds of reading code, and the crash tests start a server more
-than a hundred times. Promises: what is forked is a process of its own, with the environment and the
-log it is given, killed and waited for like any other; the nursery itself runs nothing and opens
-nothing, so a child inherits no thread, no connection and no loop. It ends with who started it, and
-a child with the connection it was asked for on. `tests/integration/test_readme.py` and
-`tests/crash/test_gateway_stops.py` start the real command.
+Most of a start is the same two seconds of reading code: the crash tests start a server more than a
+hundred times, and every gateway starts verifier processes. Promises: what is forked is a process of
+its own, with the environment and the log or pipe it is given, killed and waited for like any other;
+the nursery itself runs nothing and opens nothing, so a child inherits no thread, no connection and
+no loop. It ends with who started it, and a child with the connection it was asked for on.
+`tests/integration/test_readme.py` and `tests/crash/test_gateway_stops.py` start the real command;
+the verifier's own tests start the real processes (`real_workers`).
 
     python -m tests.world.nursery SOCKET
 """
@@ -16,6 +17,7 @@ import contextlib
 import gc
 import json
 import os
+import runpy
 import select
 import signal
 import socket
@@ -26,6 +28,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from gateway.verifier import pool, process
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -34,6 +38,9 @@ ROOT = Path(__file__).resolve().parents[2]
 
 class Born:
     """A child as its test sees it: like `asyncio.subprocess.Process`, as far as tests need it."""
+
+    stdin: asyncio.StreamWriter | None = None
+    stdout: asyncio.StreamReader | None = None
 
     def __init__(self, pid: int, reader: asyncio.StreamReader, writer: Any) -> None:
         self.pid = pid
@@ -45,13 +52,18 @@ class Born:
         line = await reader.readline()
         # Without a word the nursery itself is gone, and its children with it.
         self.returncode = int(line) if line else -signal.SIGKILL
-        self._writer.close()
+        for writer in filter(None, (self._writer, self.stdin)):
+            writer.close()
 
     def send_signal(self, number: int) -> None:
         """Send a signal; ProcessLookupError when it has ended."""
         if self.returncode is not None:
             raise ProcessLookupError
         os.kill(self.pid, number)
+
+    def kill(self) -> None:
+        """Kill it; ProcessLookupError when it has ended."""
+        self.send_signal(signal.SIGKILL)
 
     async def wait(self) -> int:
         """Return its exit code, minus the signal that ended it."""
@@ -63,9 +75,25 @@ class Born:
 async def born(arguments: Sequence[str], log: Path, environ: Mapping[str, str]) -> Born:
     """Start `vanlien ARGUMENTS`, writing to `log`."""
     await asyncio.to_thread(log.write_bytes, b"")  # whoever looks finds it, however early
-    reader, writer = await asyncio.open_unix_connection(str(_nursery()))
-    asked = {"arguments": list(arguments), "log": str(log), "environ": dict(environ)}
-    writer.write(json.dumps(asked).encode() + b"\n")
+    return await _asked({"arguments": list(arguments), "log": str(log), "environ": dict(environ)})
+
+
+async def worker(module: str, arguments: Sequence[str]) -> process.Worker:
+    """Start a verifier process: `gateway.verifier.process.spawned`, sooner."""
+    ours, theirs = socket.socketpair()
+    environ = process.bare_environment()
+    asked = {"module": module, "arguments": list(arguments), "environ": environ}
+    with theirs:
+        child = await _asked(asked, theirs.fileno())
+    child.stdout, child.stdin = await asyncio.open_connection(sock=ours)
+    return process.Worker(child)  # type: ignore[arg-type]
+
+
+async def _asked(message: Mapping[str, Any], *files: int) -> Born:
+    line = socket.socket(socket.AF_UNIX)
+    line.connect(str(_nursery()))
+    socket.send_fds(line, [json.dumps(message).encode() + b"\n"], files)
+    reader, writer = await asyncio.open_connection(sock=line)
     return Born(int(await reader.readline()), reader, writer)
 
 
@@ -106,9 +134,18 @@ def _close(process: "subprocess.Popen[bytes]", path: Path) -> None:
 
 def main(path: str) -> None:
     """Read the program, then fork a child for every connection until standard input closes."""
+    import pypdfium2  # noqa: F401
+
+    import gateway.trust.pdf
+    import gateway.trust.render
+    import gateway.trust.verify
+    import gateway.verifier.examine
+    import gateway.verifier.firstpage
+    import gateway.verifier.trusted  # noqa: F401
     from gateway.__main__ import application
 
     application()
+    _running.append(Path(path))  # a gateway born here has its workers born here
     gc.collect()
     gc.freeze()
     listening = socket.socket(socket.AF_UNIX)
@@ -154,10 +191,14 @@ def _fork(
     line: socket.socket, listening: socket.socket, children: Mapping[int, tuple[int, socket.socket]]
 ) -> int:
     """Read what is asked for and fork it; return the child's process id."""
-    with line.makefile("rb") as told:
-        asked = json.loads(told.readline())
+    told, files, _flags, _address = socket.recv_fds(line, 1 << 20, 1)
+    while not told.endswith(b"\n"):
+        told += line.recv(1 << 20)
+    asked = json.loads(told)
     pid = os.fork()
     if pid:
+        for number in files:
+            os.close(number)
         return pid
     try:
         listening.close()
@@ -165,7 +206,7 @@ def _fork(
         for watched, (_, other) in children.items():
             os.close(watched)
             other.close()
-        code = _live(asked["arguments"], asked["log"], asked["environ"])
+        code = _work(asked, *files) if "module" in asked else _live(asked)
     except BaseException:  # noqa: BLE001 - like the interpreter: say it, and end with 1
         sys.excepthook(*sys.exc_info())
         code = 1
@@ -174,23 +215,40 @@ def _fork(
     os._exit(code)
 
 
-def _live(arguments: Sequence[str], log: str, environ: Mapping[str, str]) -> int:
-    """Be the child: its own output and environment, then the command."""
+def _live(asked: Mapping[str, Any]) -> int:
+    """Be a server: its own output and environment, then the command."""
     from gateway import app, faults
     from gateway.__main__ import main as command
 
     # The verifier starts with the first file that has a signature; most children never see one.
     app._LISTENERS_FIRST_S = 3600.0
+    pool.spawned = worker
+    written = os.open(asked["log"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
+    _wear(os.open(os.devnull, os.O_RDONLY), written, written, asked["environ"])
+    armed, _, count = asked["environ"].get("VANLIEN_FAULT", "").partition(":")
+    faults._ARMED, faults._left = armed, int(count or "1")
+    return command(asked["arguments"])
 
-    written = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
-    nothing = os.open(os.devnull, os.O_RDONLY)
-    for number, source in ((0, nothing), (1, written), (2, written)):
+
+def _work(asked: Mapping[str, Any], line: int) -> int:
+    """Be a verifier process: its owner's pipe and nothing else, then its module."""
+    os.setsid()
+    os.chdir("/")
+    _wear(line, line, os.open(os.devnull, os.O_WRONLY), asked["environ"])
+    os.close(line)
+    sys.argv = [asked["module"], *asked["arguments"]]
+    try:
+        runpy.run_module(asked["module"], run_name="__main__", alter_sys=True)
+    except SystemExit as exc:
+        return int(exc.code or 0)
+    return 0
+
+
+def _wear(stdin: int, stdout: int, stderr: int, environ: Mapping[str, str]) -> None:
+    for number, source in enumerate((stdin, stdout, stderr)):
         os.dup2(source, number)
     os.environ.clear()
     os.environ.update(environ)
-    armed, _, count = environ.get("VANLIEN_FAULT", "").partition(":")
-    faults._ARMED, faults._left = armed, int(count or "1")
-    return command(arguments)
 
 
 if __name__ == "__main__":
