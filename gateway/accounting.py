@@ -12,7 +12,12 @@ from gateway.keys.secretkey import SecretKeys
 from gateway.ports import Clock, Ids, Ledger
 from gateway.ports.accounts import Holdings
 from gateway.programs.accounts.auditlog import LedgerAuditLog
-from gateway.programs.accounts.holdings import AssignmentHoldings, DraftHoldings
+from gateway.programs.accounts.holdings import (
+    AlertHoldings,
+    AssignmentHoldings,
+    DraftHoldings,
+    TurnHoldings,
+)
 from gateway.programs.accounts.lists import LedgerLists
 from gateway.programs.accounts.locking import Locking
 from gateway.programs.accounts.managing import LedgerAccounts
@@ -68,11 +73,13 @@ def rules_of(settings: Settings) -> Rules:
     )
 
 
-def holdings_of(ledger: Ledger, ids: Ids) -> list[Holdings]:
+def holdings_of(ledger: Ledger, clock: Clock, ids: Ids) -> list[Holdings]:
     """Return the places where persons have open items (ACC-04): one line for each."""
     return [
         DraftHoldings(ledger),
         AssignmentHoldings(ledger, ids),
+        AlertHoldings(ledger),
+        TurnHoldings(ledger, clock, ids),
     ]
 
 
@@ -83,7 +90,7 @@ def make_accounts(
     passwords = Argon2Passwords(memory_kib=settings.accounts.password_memory)
     means = Means(ledger, clock, ids, keys, passwords, rules_of(settings))
     locking = Locking(means)
-    managing = LedgerAccounts(means, locking, holdings_of(ledger, ids))
+    managing = LedgerAccounts(means, locking, holdings_of(ledger, clock, ids))
     return Accounting(
         means=means,
         sessions=LedgerSessions(means),

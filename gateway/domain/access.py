@@ -117,6 +117,33 @@ ROLE_TEXTS: Final[Mapping[Role, Text]] = MappingProxyType(
 )
 
 
+RIGHT_TEXTS: Final[Mapping[Right, Text]] = MappingProxyType(
+    {
+        Right.READ: Text("Xem văn bản của cơ quan", "Read the agency's documents"),
+        Right.READ_OWN: Text("Xem văn bản mình soạn, được giao", "Read one's own documents"),
+        Right.RECEIVE: Text("Tiếp nhận, đăng ký, từ chối", "Receive, register, refuse"),
+        Right.PROCESS: Text("Cập nhật trạng thái xử lý", "Set the state of processing"),
+        Right.SEND: Text("Phát hành, gửi văn bản", "Issue and send documents"),
+        Right.DRAFT: Text("Soạn văn bản", "Draft documents"),
+        Right.RECALL: Text("Thu hồi, thay thế", "Recall, replace"),
+        Right.HOLD: Text("Giữ pháp lý", "Legal hold"),
+        Right.REGISTERS: Text("Sổ đăng ký văn bản", "Registers"),
+        Right.STATISTICS: Text("Thống kê", "Statistics"),
+        Right.ALERTS: Text("Xem, xác nhận cảnh báo", "See and acknowledge alerts"),
+        Right.OPERATE: Text("Vận hành hàng đợi", "Operate the queues"),
+        Right.SEE_OPERATIONS: Text("Xem vận hành", "See operations"),
+        Right.CONFIGURE: Text("Cấu hình", "Configure"),
+        Right.OFFICE_HOURS: Text("Giờ làm việc của cơ quan", "Office hours of the agency"),
+        Right.DUTIES: Text(
+            "Bảo trì, sự cố, nhập bù, thiết bị khóa", "Maintenance, incidents, key devices"
+        ),
+        Right.ACCOUNTS: Text("Quản trị tài khoản của cơ quan", "Accounts of the agency"),
+        Right.ADMINISTER: Text("Quản trị mọi tài khoản", "All accounts"),
+        Right.AUDIT: Text("Xem nhật ký", "Read the audit log"),
+    }
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Grant:
     """A role for an agency.

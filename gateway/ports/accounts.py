@@ -260,7 +260,8 @@ LOCK_TEXTS: Final[Mapping[LockCode, Text]] = {
     ),
     LockCode.UNIT_ASKED: Text("Văn bản đề nghị của đơn vị", "Written request of the unit"),
     LockCode.AUTHORITY_ASKED: Text(
-        "Yêu cầu của cơ quan có thẩm quyền", "Request of a competent authority"
+        "Yêu cầu của cơ quan có thẩm quyền về tài khoản tra cứu",
+        "Request of a competent authority about an account for looking up",
     ),
     LockCode.LOST: Text("Mất quyền kiểm soát tài khoản", "Control of the account was lost"),
 }
@@ -509,12 +510,21 @@ class RightsPlan:
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """Open items of a person (ACC-04), such as 3 drafts of H37.61."""
+    """Open items of a person (ACC-04), such as 3 drafts of H37.61.
+
+    Args:
+        kind: What they are.
+        text: The same in words.
+        count: How many.
+        agency: Whose, "" for the gateway itself.
+        rights: One of them is needed there to go on with the work; none: a role there is enough.
+    """
 
     kind: str
     text: Text
     count: int
     agency: str = ""
+    rights: tuple[Right, ...] = ()
 
 
 class Holdings(Protocol):

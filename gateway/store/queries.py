@@ -1074,6 +1074,11 @@ QUERIES: Final[dict[str, str]] = {
     ),
     "today_returned": (
         f"SELECT 1 AS one FROM delivery WHERE {_TROUBLED} AND sender = :agency "  # noqa: S608
+    "alerts_taken_by": (
+        "SELECT w.agency, COUNT(*) AS n FROM account a JOIN alert w ON w.acknowledged_by = a.login "
+        "WHERE a.id = :account_id AND w.state != 'ended' AND w.state = 'acknowledged' "
+        "GROUP BY w.agency ORDER BY w.agency"
+    ),
         "AND state = 'returned' AND consignment_id >= :since LIMIT :limit"
     ),
     "today_recalled": (
@@ -1088,6 +1093,13 @@ QUERIES: Final[dict[str, str]] = {
     "nodes": "SELECT * FROM node ORDER BY name",
     "maintenance": (
         "SELECT key, value FROM meta WHERE value != '' "
+    # Asked when somebody leaves: by mail, or by name where no mail was entered.
+    "duty_turns_of_person": (
+        "SELECT t.* FROM account a JOIN duty_turn t ON (a.mail != '' AND LOWER(t.mail) = a.mail) "
+        "OR (t.mail = '' AND t.name = a.name AND t.agency = a.agency) "
+        "WHERE a.id = :account_id AND t.removed_at IS NULL AND t.ends_at > :now "
+        "ORDER BY t.id LIMIT :limit"
+    ),
         "AND (key = 'maintenance' OR key LIKE 'maintenance:%') ORDER BY key"
     ),
     "transfers_of_node": (

@@ -12,40 +12,18 @@ from gateway.console.sections.account import role_text
 from gateway.console.sections.delegation import time_of
 from gateway.console.sections.faults import unless_hidden
 from gateway.console.sections.people import MANAGES, PEOPLE, agencies_of, words
-from gateway.domain.access import GATEWAY_ROLES, Grant, Right, Role
+from gateway.domain.access import GATEWAY_ROLES, RIGHT_TEXTS, Grant, Right, Role
 from gateway.errors import RejectedError
 from gateway.ports.accounts import Accounts
 
-RIGHT_WORDS: Final = {
-    Right.READ: Say("Xem văn bản của cơ quan", "Read the agency's documents"),
-    Right.READ_OWN: Say("Xem văn bản mình soạn, được giao", "Read one's own documents"),
-    Right.RECEIVE: Say("Tiếp nhận, đăng ký, từ chối", "Receive, register, refuse"),
-    Right.PROCESS: Say("Cập nhật trạng thái xử lý", "Set the state of processing"),
-    Right.SEND: Say("Phát hành, gửi văn bản", "Issue and send documents"),
-    Right.DRAFT: Say("Soạn văn bản", "Draft documents"),
-    Right.RECALL: Say("Thu hồi, thay thế", "Recall, replace"),
-    Right.HOLD: Say("Giữ pháp lý", "Legal hold"),
-    Right.REGISTERS: Say("Sổ đăng ký văn bản", "Registers"),
-    Right.STATISTICS: Say("Thống kê", "Statistics"),
-    Right.ALERTS: Say("Xem, xác nhận cảnh báo", "See and acknowledge alerts"),
-    Right.OPERATE: Say("Vận hành hàng đợi", "Operate the queues"),
-    Right.SEE_OPERATIONS: Say("Xem vận hành", "See operations"),
-    Right.CONFIGURE: Say("Cấu hình", "Configure"),
-    Right.OFFICE_HOURS: Say("Giờ làm việc của cơ quan", "Office hours of the agency"),
-    Right.DUTIES: Say(
-        "Bảo trì, sự cố, nhập bù, thiết bị khóa", "Maintenance, incidents, key devices"
-    ),
-    Right.ACCOUNTS: Say("Quản trị tài khoản của cơ quan", "Accounts of the agency"),
-    Right.ADMINISTER: Say("Quản trị mọi tài khoản", "All accounts"),
-    Right.AUDIT: Say("Xem nhật ký", "Read the audit log"),
-}
 _WHAT: Final = Say("Hãy chọn vai trò để cấp hoặc thu hồi.", "Choose a role to grant or revoke.")
 _TERM: Final = Say("Ngày giờ không đọc được.", "A time cannot be read.")
 
 
 def right_text(right: Right) -> Say:
     """Return what a right is called."""
-    return RIGHT_WORDS.get(right, Say(right.value, right.value))
+    text = RIGHT_TEXTS[right]
+    return Say(text.vi, text.en)
 
 
 def _asked(visit: Visit) -> tuple[list[Grant], list[str], list[Say]]:

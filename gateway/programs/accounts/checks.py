@@ -52,6 +52,9 @@ def _faults(new: NewAccount) -> Iterator[Text]:
 TAKEN: Final = Text("Tên đăng nhập này đã có người dùng", "This login is taken")
 
 
+REFERENCE: Final = Text("Thiếu số văn bản đề nghị", "Name the document that asks for it")
+
+
 def stated(text: str, fault: Text) -> str:
     """Return a text of administration without blanks around it.
 
@@ -64,13 +67,19 @@ def stated(text: str, fault: Text) -> str:
     return bare
 
 
-def refused(wrong: Sequence[Text], public: str = "Please check what was typed") -> None:
+def refused(
+    wrong: Sequence[Text],
+    public: str = "Please check what was typed",
+    *,
+    rule: str = "ACC-01",
+    reason: Reason = Reason.BAD_REQUEST,
+) -> None:
     """Refuse with everything that is wrong, at once; nothing when there is nothing.
 
     Raises:
-        RejectedError: BAD_REQUEST, with a finding for each.
+        RejectedError: With a finding for each.
     """
     if not wrong:
         return
-    found = tuple(Finding("ACC-01", Severity.ERROR, "", one.vi, one.en) for one in wrong)
-    raise RejectedError(Reason.BAD_REQUEST, public, findings=found)
+    found = tuple(Finding(rule, Severity.ERROR, "", one.vi, one.en) for one in wrong)
+    raise RejectedError(reason, public, findings=found)

@@ -599,3 +599,127 @@ async def test_sessions_nobody_came_back_to_are_closed_at_the_next_sign_in(offic
     last = await office.signins.by_password("lan", PASSWORD, HERE)
     assert last.elsewhere == 0, "what has run out is nobody at work"
     assert len(await office.ledger.all("sessions_living", account_id=lan)) == 1
+
+
+async def leaving_with(office, *rows):
+    """Return who leaves with all kinds of open items, and who might take over."""
+    from gateway.accounting import holdings_of
+    from gateway.ports import ChangeSet, Committed
+
+    lan = await office.person("lan", Role.CLERK)
+    mai = await office.person("mai", None, "H37.61")
+    office.accounts.places[:] = holdings_of(office.ledger, office.clock, office.means.ids)
+    assert isinstance(await office.ledger.commit(ChangeSet(rows=rows)), Committed)
+    return lan, mai
+
+
+AT = "2026-11-20T02:00:00.000000Z"
+
+
+def alert_row(row_id, by="lan", state="acknowledged", **more):
+    from gateway.ports import Insert
+
+    values = {
+        "id": row_id, "kind": "receipt-due", "subject": f"agency:{row_id}", "agency": "H37.61",
+        "severity": 1, "state": state, "since": AT, "first_seen": AT, "last_seen": AT,
+        "acknowledged_by": by,
+    }  # fmt: skip
+    return Insert("alert", values | more)
+
+
+def turn_row(row_id, mail="lan@danang.gov.vn", ends="2026-11-21T02:00:00.000000Z", **more):
+    from gateway.ports import Insert
+
+    values = {
+        "id": row_id, "agency": "H37.61", "level": 1, "name": "Họ Tên Lan", "mail": mail,
+        "begins_at": "2026-11-19T02:00:00.000000Z", "ends_at": ends, "entered_by": "x",
+        "entered_at": AT,
+    }  # fmt: skip
+    return Insert("duty_turn", values | more)
+
+
+async def test_alerts_and_turns_of_duty_go_over_too(office):
+    """ACC-04: what somebody took on, and duty that is still to come."""
+    lan, mai = await leaving_with(
+        office,
+        alert_row("w1"),
+        alert_row("w2", state="ended"),
+        alert_row("w3", by="hoa"),
+        turn_row("t1", "LAN@danang.gov.vn"),
+        turn_row("t2", ends="2026-11-20T01:00:00.000000Z"),
+        turn_row("t3", "hoa@danang.gov.vn"),
+        turn_row("t4", "", phone="0905", begins_at="2026-11-20T20:00:00.000000Z"),
+        turn_row("t5", "", phone="0905", agency="H37.04"),
+    )
+    held = await office.accounts.holdings(ROOT, lan)
+    assert [(one.kind, one.count) for one in held] == [("alert", 1), ("duty-turn", 2)]
+    await office.granted(mai, Role.OFFICE_HEAD, "H37.61")
+    await office.accounts.hand_over(ROOT, lan, mai, reference="60/QĐ")
+    assert await office.accounts.holdings(ROOT, lan) == []
+    ask = office.ledger.connection.execute
+    takers = ask("SELECT id, acknowledged_by FROM alert ORDER BY id").fetchall()
+    assert [tuple(row) for row in takers] == [("w1", "mai"), ("w2", "lan"), ("w3", "hoa")]
+    new = ask(
+        "SELECT mail, phone, begins_at FROM duty_turn WHERE name = 'Họ Tên Mai' ORDER BY begins_at"
+    ).fetchall()
+    # What is under way goes on from now, what is to come begins when it was to.
+    assert [tuple(row)[:2] for row in new] == [("mai@danang.gov.vn", "")] * 2
+    assert [row["begins_at"][:13] for row in new] == ["2026-11-20T02", "2026-11-20T20"]
+    gone = ask("SELECT id FROM duty_turn WHERE removed_at IS NOT NULL ORDER BY id").fetchall()
+    assert [row[0] for row in gone] == ["t1", "t4"]
+
+
+async def test_duty_needs_a_mail_address(office):
+    lan, _ = await leaving_with(office, turn_row("t1"))
+    from gateway.ports import ChangeSet, Update
+
+    hoa = await office.person("hoa", Role.CLERK)
+    blank = Update("account", {"id": hoa}, {"mail": ""})
+    await office.ledger.commit(ChangeSet(rows=(blank,)))
+    await refused(office.accounts.hand_over(ROOT, lan, hoa, reference="1"), Reason.CONFLICT)
+
+
+@pytest.mark.parametrize(
+    ("role", "agency", "why"),
+    [
+        (None, "", "lacks the right"),
+        (Role.ARCHIVE, "H37.61", "“Draft documents”"),
+        (Role.CLERK, "H37.04", "at H37.61"),
+        (Role.UNIT_LEADER, "H37.61", "See and acknowledge alerts"),
+        (Role.AUDITOR, "", "audits"),
+        (Role.INSPECTOR, "H37.61", "audits"),
+    ],
+)
+async def test_a_successor_without_the_rights_is_refused_saying_which(office, role, agency, why):
+    """ACC-04, ACC-12: nobody takes over what he may not do."""
+    from gateway.errors import RejectedError
+    from gateway.ports import Insert
+
+    made = {"agency": "H37.61", "created_at": AT, "updated_at": AT, "account_id": "?"}
+    lan, mai = await leaving_with(
+        office, Insert("draft", {"id": "d1", "state": "draft", **made}), alert_row("w1")
+    )
+    from gateway.ports import ChangeSet, Update
+
+    mine = Update("draft", {"id": "d1"}, {"account_id": lan})
+    await office.ledger.commit(ChangeSet(rows=(mine,)))
+    if role is not None:
+        await office.granted(mai, role, agency)
+    if role in {Role.AUDITOR, Role.INSPECTOR}:
+        await office.granted(mai, Role.CLERK, "H37.61")
+    with pytest.raises(RejectedError) as caught:
+        await office.accounts.close(ROOT, lan, reference="60/QĐ", successor_id=mai)
+    assert caught.value.reason is Reason.CONFLICT
+    assert {finding.rule for finding in caught.value.findings} == {"ACC-04"}
+    assert why in " ".join(finding.en for finding in caught.value.findings)
+    assert (await office.accounts.one(ROOT, lan)).state is State.ACTIVE
+
+
+async def test_what_was_lent_to_a_successor_does_not_count(office):
+    """ACC-10: it ends, and the work would be nobody's."""
+    lan, mai = await leaving_with(office, alert_row("w1"))
+    hoa = await office.person("hoa", Role.CLERK)
+    await office.granted(mai, Role.CLERK, "H37.61", delegated_by=hoa)
+    await refused(office.accounts.hand_over(ROOT, lan, mai, reference="1"), Reason.CONFLICT)
+    await office.granted(mai, Role.CLERK, "H37.61")
+    await office.accounts.hand_over(ROOT, lan, mai, reference="1")
