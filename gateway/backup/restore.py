@@ -1,5 +1,7 @@
 """Restoring a backup into an empty gateway, which then stands still until it is reconciled.
 
+OPS-03 (S000 art 10.1): tools for backup, reinstalling and restoring.
+
 Promises: nothing is written before the whole backup was checked; a ledger that holds anything is
 refused; the rows, the hold and the receipt log's `restored` entry are one transaction, so a
 restored ledger never exists without its hold. Feeds go on above every cursor the lost gateway can

@@ -1,5 +1,7 @@
 """admission: how full we are, and who may still come in; nothing is taken that cannot be kept.
 
+OPS-11 (S002 art 10.2a): capacity and quality of service.
+
 Measured at most once a second, whoever asks: documents accepted and not yet decided, ids owed to
 the lanes, the oldest of them, how long the ledger takes to commit, what is free on the disk. Each
 is a part of its limit. Full: nobody comes in, before a byte of the body is read. Nearly full (the

@@ -1,10 +1,11 @@
 """backupwatch: how old the last good backup is, said aloud; a new one when it is time.
 
-S004 art 10.2: at least weekly. The age is that of the last backup recorded as good, or of the first
-entry of the receipt log while there is none. One node makes scheduled backups, under a lease; a
-failure is an alarm and is tried again within the hour. While one of the targets of the last run is
-not good it is said, for as long as that lasts: two places are wanted, and one good backup would
-hide that the other is gone. A crash leaves what `gateway.backup` says.
+OPS-01, OPS-02, OPS-04 (S004 art 10.2, S003 art 21.2): at least weekly. The age is that of the last
+backup recorded as good, or of the first entry of the receipt log while there is none. One node
+makes scheduled backups, under a lease; a failure is an alarm and is tried again within the hour.
+While one of the targets of the last run is not good it is said, for as long as that lasts: two
+places are wanted, and one good backup would hide that the other is gone. A crash leaves what
+`gateway.backup` says.
 """
 
 import asyncio

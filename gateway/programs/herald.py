@@ -1,5 +1,7 @@
 """herald: brings what happened to the systems that asked for it, message by message, in order.
 
+RCV-16 (NĐ30 PL VI part I III.1i-k): a new document is notified, and that it was received.
+
 Each subscription has its place in the feed of events. The next message is tried until its receiver
 takes it; only then comes the one behind it. One node at a time works for a subscription (a lease).
 

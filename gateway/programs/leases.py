@@ -1,5 +1,7 @@
 """leases: what only one node may do at a time, and how another takes over when it dies.
 
+OPS-10 (S002 art 17.2): redundant, by any number of nodes.
+
 A lease is a row: its holder, a token that grows with each new holder, a beat that moves as long as
 the holder lives. Nobody compares clocks of two machines: a node takes a lease that is free, or
 whose beat it has itself seen standing still for the whole time (`ttl_s`, by its own monotonic

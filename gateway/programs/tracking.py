@@ -1,5 +1,7 @@
 """tracking: what a status does to the sender's own delivery, its transfer and its consignment.
 
+STS-01 (S003 art 7.3), STS-05 (NĐ30 PL VI): tracked by itself, and the sender sees it.
+
 Promises: a status moves a delivery forward or not at all (STS-07), in whatever order the codes come
 the end is the same; a receipt settles the doubt about a lost answer for everyone the parcel was
 for; the last settled delivery closes the consignment, a late receipt opens it again. Rows only: a

@@ -1,4 +1,4 @@
-"""Backup beside a running gateway, and the life of one restored from an old backup."""
+"""Backup beside a running gateway, the life of one restored from an old backup (OPS-03)."""
 
 import asyncio
 import contextlib

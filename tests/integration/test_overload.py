@@ -1,5 +1,7 @@
 """What the gateway answers when something of its own is full or away, and that it heals by itself.
 
+OPS-11 (S002 art 10.2a), OPS-05 (S003 art 21.2).
+
 The table "Something of ours is away" of docs/operations.md, line by line.
 """
 

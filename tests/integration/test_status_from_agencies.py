@@ -1,4 +1,7 @@
-"""What our own agencies say about what reached them: moments, numbers, receipts, refusals."""
+"""What our own agencies say about what reached them: moments, numbers, receipts, refusals.
+
+STS-01 (S003 art 7.3), STS-05 (NĐ30 PL VI): the sender sees it, and nobody types it again.
+"""
 
 import asyncio
 from datetime import datetime, timedelta

@@ -1,5 +1,7 @@
 """Two gateways on one PostgreSQL ledger: restarted one by one nobody is refused, dead ones followed.
 
+OPS-10 (S002 art 17.2).
+
 The proxy obeys /ready and never tries again by itself: whatever a client sees is ours.
 """
 

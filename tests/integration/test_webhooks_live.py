@@ -1,4 +1,7 @@
-"""Webhooks and replays of a whole gateway: made by API and command line, told to a real receiver."""
+"""Webhooks and replays of a whole gateway: made by API and command line, told to a real receiver.
+
+RCV-16 (NĐ30 PL VI): a new document is notified.
+"""
 
 import asyncio
 import contextlib

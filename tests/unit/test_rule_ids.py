@@ -66,6 +66,11 @@ def test_no_yes_without_code_and_a_test_that_cite_it():
     assert promised - tests.keys() == set()
 
 
+def test_what_code_cites_is_not_called_unbuilt():
+    code = cited_in("gateway", "adapters")
+    assert [r["id"] for r in catalogue() if r["status"] in {"no", "out"} and r["id"] in code] == []
+
+
 def test_the_registered_rules_are_in_the_catalogue_as_built():
     from gateway.rules.registry import registered
 

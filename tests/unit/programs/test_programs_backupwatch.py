@@ -1,4 +1,4 @@
-"""The age of the last good backup, and when one is due."""
+"""The age of the last good backup, when one is due, every target (OPS-01, OPS-02, OPS-04)."""
 
 import json
 from contextlib import asynccontextmanager
@@ -97,7 +97,7 @@ async def test_a_failure_does_not_end_the_watch_and_is_tried_again():
     ("known", "first", "old"),
     [
         ({}, None, 0),  # nothing was ever accepted
-        ({}, NOW - WEEK - MINUTE, 1),  # S004 art 10.2: a week without any
+        ({}, NOW - WEEK - MINUTE, 1),  # OPS-01 (S004 art 10.2)
         ({}, NOW - WEEK + MINUTE, 0),
         (ago(good_at=WEEK + MINUTE, tried_at=MINUTE), NOW - 3 * WEEK, 1),
         (ago(good_at=WEEK - MINUTE, tried_at=MINUTE), NOW - 3 * WEEK, 0),
