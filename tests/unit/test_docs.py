@@ -288,9 +288,11 @@ def test_fault_points_named_exist_and_each_is_explained():
     assert known <= table
 
 
+@functools.cache
 def metric_names():
-    exposed = set(re.findall(r"^(vanlien_\w+)", measures.render({}).decode(), re.MULTILINE))
-    declared = set(re.findall(r"^# TYPE (vanlien_\w+)", measures.render({}).decode(), re.MULTILINE))
+    rendered = measures.render({}).decode()
+    exposed = set(re.findall(r"^(vanlien_\w+)", rendered, re.MULTILINE))
+    declared = set(re.findall(r"^# TYPE (vanlien_\w+)", rendered, re.MULTILINE))
     desk = (ROOT / "gateway/programs/desk.py").read_text(encoding="utf-8")
     gauges = re.findall(r'gauges\["(\w+)"\]|f\'(\w+)\{\{', desk)
     return exposed | declared | {f"vanlien_{a or b}" for a, b in gauges}
@@ -307,6 +309,7 @@ def test_metrics_named_exist(page):
     assert named <= metric_names()
 
 
+@functools.cache
 def events():
     """Return the facts that somebody reports, and those nobody does (yet)."""
     skip = {"configure", "silence", "bind_request"}
@@ -367,12 +370,15 @@ def test_every_standing_warning_is_explained():
     assert {name for name in raised if name.rstrip("_") not in told} <= {"clock_"}
 
 
+@functools.cache
+def words_of_the_code():
+    return set(re.findall(r"\w+", source() + text_of("pyproject.toml")))
+
+
 @pytest.mark.parametrize("page", HANDWRITTEN)
 def test_names_in_code_type_stand_in_the_code(page):
-    words = set(re.findall(r"\w+", source()))
-    words |= set(re.findall(r"\w+", text_of("pyproject.toml")))
     named = {n for n in inline(page) if re.fullmatch(r"[a-z][a-z0-9]*(?:_[a-z0-9]+)+", n)}
-    assert {n for n in named if n not in words and n not in metric_names()} == set()
+    assert named - words_of_the_code() - metric_names() == set()
 
 
 @pytest.mark.parametrize("page", HANDWRITTEN)
