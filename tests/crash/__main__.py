@@ -65,7 +65,7 @@ class Run:
                 seed=self.options.seed + 2,
             )
             judge = Judge(made)
-            self.mayhem = Mayhem(made, judge, dice, self.say)
+            self.mayhem = Mayhem(made, judge, dice, self.say, spell=self.options.spell)
             await asyncio.gather(*(made.start(name) for name in made.nodes))
             working = asyncio.create_task(load.run())
             try:
@@ -231,6 +231,9 @@ def _arguments() -> argparse.Namespace:
     )
     parser.add_argument("--documents", type=int, default=20_000)
     parser.add_argument("--minutes", type=float, default=120, help="send nothing new after that")
+    parser.add_argument(
+        "--spell", type=int, default=60, help="documents accepted in peace between two faults"
+    )
     parser.add_argument("--seed", type=int, default=20261122)
     return parser.parse_args()
 

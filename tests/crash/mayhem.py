@@ -80,6 +80,7 @@ class Mayhem:
         say: Told each card.
         portion: How many letters go with each card; 0: as many as can.
         stalls: How long a line may be stalled, s.
+        spell: How many documents are accepted in peace between two cards.
     """
 
     def __init__(
@@ -91,9 +92,10 @@ class Mayhem:
         *,
         portion: int = 0,
         stalls: Sequence[float] = (0.5, 2.0, 5.0, 20.0),
+        spell: int = 0,
     ) -> None:
         self._site, self._judge, self._dice, self._say = site, judge, dice, say
-        self._portion, self._stalls = portion, stalls
+        self._portion, self._stalls, self._spell = portion, stalls, spell
         self.tally = Tally()
 
     async def run(self, cards: Sequence[Card]) -> None:
@@ -143,6 +145,7 @@ class Mayhem:
             recovered - mended
         )
         self._say(f"{card}: {mended - begun:.1f} s, goes on after {recovered - mended:.1f} s")
+        await self._accepted_further(card, self._spell)
 
     def _allow(self, count: int) -> None:
         if count and self._site.load is not None:
@@ -157,13 +160,16 @@ class Mayhem:
         await asyncio.sleep(self._dice.uniform(0.0, 1.5))
 
     async def _goes_on(self, card: Card) -> None:
+        self._allow(5 if self._portion else 0)  # one of them is accepted, whatever the dice say
+        await self._accepted_further(card, 1)
+
+    async def _accepted_further(self, card: Card, count: int) -> None:
         load = self._site.load
         assert load is not None
-        before, sent = len(load.book.accepted), load.sent
-        self._allow(5 if self._portion else 0)  # one of them is accepted, whatever the dice say
+        wanted = len(load.book.accepted) + count
 
         def further() -> bool:
-            return len(load.book.accepted) > before or sent or load.sent or self._over()
+            return len(load.book.accepted) >= wanted or load.sent or self._over()
 
         await self._site.until(further, f"after “{card}” no document was accepted any more")
 
