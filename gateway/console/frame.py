@@ -39,6 +39,7 @@ from gateway.console.pages import (
     may_come,
 )
 from gateway.domain.access import Person
+from gateway.domain.stepup import SECOND_FACTOR
 from gateway.errors import CATALOGUE, Reason, RejectedError, UnavailableError
 from gateway.ports import Clock, Network
 from gateway.ports.accounts import Sessions, Trail
@@ -156,7 +157,7 @@ class Frame:
             check_forgery(visit, str(visit.form.get("_csrf", "")))  # (2)
         if page.right is not None and not may_come(visit.me, page.right):
             raise ForbiddenError(page.name)  # (3)
-        if page.strong and not visit.me.strong:
+        if page.name in SECOND_FACTOR and not visit.me.strong:
             return await self.show(visit, Shown("second-factor-needed.html.j2", status=403))
         if page.streams:
             # One person cannot take all places, nor can all persons those of the systems.

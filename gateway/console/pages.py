@@ -176,7 +176,6 @@ class Page:
         takes: `form`: small, urlencoded, read and checked before the handler; `upload`: the
             handler reads the body and calls `check_forgery` itself; "" for GET.
         streams: Stays open (SSE): has a place among streams.
-        strong: Whether a second factor must have been given in this session.
         quiet: A script asks for it by itself: a session is not used by that.
     """
 
@@ -188,7 +187,6 @@ class Page:
     open: bool = False
     takes: Literal["", "form", "upload"] = ""
     streams: bool = False
-    strong: bool = False
     quiet: bool = False
 
     def __post_init__(self) -> None:

@@ -70,7 +70,7 @@ THINGS = Section(
         Page("GET", "/anothers", "anothers", _anothers),
         Page("POST", "/thing", "thing-form", _form, Right.READ, takes="form"),
         Page("GET", "/open", "open", _open, open=True),
-        Page("GET", "/strong", "strong", _thing, strong=True),
+        Page("GET", "/strong", "ops-purge", _thing),
     ),
     nav=(Nav("/thing", "Văn bản", "Documents", Group.CLERK, Right.READ),),
 )

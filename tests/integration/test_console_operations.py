@@ -207,6 +207,19 @@ async def test_many_at_once_need_a_second_factor(house):
     assert state_of(house, "t1") == "failed"
 
 
+@pytest.mark.parametrize("action", ["requeue", "hold", "release"])
+async def test_one_transfer_and_one_document_need_a_second_factor_too(house, action):
+    await house.put(house.transfer("t1"))
+    weak = await house.site.visitor(WEAK)
+    await weak.get("/ops/transfers/t1")
+    answer = await weak.post("/ops/transfers/t1", {"action": action, "reason": "x"})
+    assert (answer.status, "second-factor" in answer.text) == (403, True)
+    answer = await weak.post("/ops/hold", {"document": "c1", "do": action, "reason": "x"})
+    assert answer.status == 403
+    assert state_of(house, "t1") == "failed"
+    assert not ask(house.place, "SELECT 1 FROM hold WHERE subject = 'c1'")
+
+
 async def test_a_destination_is_held_and_goes_on(house):
     operator = await house.site.visitor(OPERATOR)
     await operator.get("/ops/destinations/truc")

@@ -9,7 +9,8 @@ from urllib.parse import urlsplit
 
 from gateway import consoling
 from gateway.console.pages import Group
-from gateway.domain.access import Grant, Person, Role
+from gateway.domain.access import Grant, Person, Right, Role
+from gateway.domain.stepup import SECOND_FACTOR
 from gateway.ports.accounts import AuditQuery
 from tests.world.console import Visitor
 from tests.world.gatehouse import gatehouse
@@ -75,6 +76,10 @@ async def test_no_page_is_shown_to_nobody_or_to_who_lacks_the_right(tmp_path, mo
         pages = [page for section in served for page in section.pages]
         assert len({page.name for page in pages}) == len(pages)
         assert {page.name for page in pages if page.open} == OPEN
+        # Every act of the table is one there is, and every act with power over the queue is in it.
+        assert set(SECOND_FACTOR) <= {page.name for page in pages if page.method == "POST"}
+        operates = {p.name for p in pages if p.method == "POST" and p.right is Right.OPERATE}
+        assert operates - {"ops-queue-preview"} <= set(SECOND_FACTOR)
         without = {page.name for page in pages if page.right is None and not page.open}
         assert {name for name in without if not EVERYBODYS.fullmatch(name)} == set()
 

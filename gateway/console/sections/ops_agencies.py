@@ -266,7 +266,7 @@ def section(desk: OpsDesk, operating: Operating, read: Reader) -> Section:
     path = f"{OPS}/agencies"
 
     def post(where: str, name: str, handler: Any) -> Page:
-        return Page("POST", where, name, handler, configure, takes="form", strong=True)
+        return Page("POST", where, name, handler, configure, takes="form")
 
     return Section(
         pages=(
@@ -279,7 +279,6 @@ def section(desk: OpsDesk, operating: Operating, read: Reader) -> Section:
                 pages.imported,
                 configure,
                 takes="upload",
-                strong=True,
             ),
             post(f"{OPS}/import/apply", "ops-plan-apply", pages.apply),
             Page("GET", f"{path}/{{code}}", "ops-agency", pages.agency, see),

@@ -240,7 +240,6 @@ def section(desk: OpsDesk, operating: Operating) -> Section:
                 pages.hold,
                 act,
                 takes="form",
-                strong=True,
             ),
         ),
         nav=(Nav(OPS, "Bảng vận hành", "Flow board", Group.OPERATIONS, see, 10),),

@@ -92,7 +92,6 @@ def section(desk: OpsDesk, operating: Operating, terms: Terms) -> Section:
                 pages.maintenance,
                 act,
                 takes="form",
-                strong=True,
             ),
         ),
         nav=(

@@ -200,14 +200,14 @@ def section(operating: Operating, desk: OpsDesk, trail: Trail) -> Section:
     pages = QueuePages(operating, desk, trail)
     see, act = Right.SEE_OPERATIONS, Right.OPERATE
 
-    def post(path: str, name: str, handler: Any, *, strong: bool = False) -> Page:
-        return Page("POST", f"{OPS}{path}", name, handler, act, takes="form", strong=strong)
+    def post(path: str, name: str, handler: Any) -> Page:
+        return Page("POST", f"{OPS}{path}", name, handler, act, takes="form")
 
     return Section(
         pages=(
             Page("GET", f"{OPS}/queue", "ops-queue", pages.queue, see),
             post("/queue/preview", "ops-queue-preview", pages.preview),
-            post("/queue/apply", "ops-queue-apply", pages.apply, strong=True),
+            post("/queue/apply", "ops-queue-apply", pages.apply),
             Page("GET", f"{OPS}/transfers/{{id}}", "ops-transfer", pages.transfer, see),
             post("/transfers/{id}", "ops-transfer-change", pages.change),
             post("/hold", "ops-document-hold", pages.hold_document),

@@ -105,7 +105,7 @@ def section(operating: Operating) -> Section:
     path = f"{OPS}/systems"
 
     def post(where: str, name: str, handler: object, right: Right) -> Page:
-        return Page("POST", where, name, handler, right, takes="form", strong=True)  # type: ignore[arg-type]
+        return Page("POST", where, name, handler, right, takes="form")  # type: ignore[arg-type]
 
     return Section(
         pages=(
