@@ -37,6 +37,7 @@ INVARIANTS = {
     "log": "the receipt log's chain, tree and heads verify",
     "rest": "everything comes to its end when nobody kills any more",
     "states": "what the recipient said is where it ends",
+    "secret": "what bears a secrecy stamp gets no number and gets to nobody",
     "told-once": "a sender is told each status once",
     "feeds": "no reader of a feed skips or repeats a row",
     "alarm": "nothing is answered 500",
@@ -209,6 +210,7 @@ class Judge:
             self._violate("rest", open_)
         async with self._site.looking() as ask:
             await self._documents(ask)
+            await self._secrets(ask)
             await self._arrivals(ask)
             await self._feeds(ask)
             await self._told(ask)
@@ -223,7 +225,9 @@ class Judge:
             "SELECT id, document_id, state, answer, received_sha256, sender FROM consignment"
         )
         for row in rows:
-            found[number_of(row["document_id"] or "")].append(row)
+            n = number_of(row["document_id"] or "")
+            if not book.secret(n):
+                found[n].append(row)
         if strange := set(found) - set(book.accepted):
             self._violate("once", f"nobody was told of documents {sorted(strange)[:9]}")
         blobs = stores.open_blobs(self._site.settings)
@@ -243,10 +247,25 @@ class Judge:
         finally:
             blobs.close()
         states = await ask(
-            "SELECT d.state, COUNT(*) AS n FROM delivery d WHERE d.state != 'done' GROUP BY d.state"
+            "SELECT d.state, COUNT(*) AS n FROM delivery d WHERE d.state != 'done' "
+            f"AND {_not_shut('d')} GROUP BY d.state"
         )
         for row in states:
             self._violate("states", f"{row['n']} deliveries ended as {row['state']}")
+
+    async def _secrets(self, ask: Ask) -> None:
+        """SEC-01: one whose stamp was found after it was accepted is shut away, and only such."""
+        rows = await ask(
+            "SELECT c.document_id, c.state, c.issue_ordinal, d.state AS delivery "
+            "FROM consignment c JOIN delivery d ON d.consignment_id = c.id"
+        )
+        gone = ("quarantined", None, "cancelled")
+        for row in rows:
+            n = number_of(row["document_id"] or "")
+            ends = (row["state"], row["issue_ordinal"], row["delivery"])
+            secret = self._book.secret(n)
+            if (secret or row["state"] == "quarantined") and not (secret and ends == gone):
+                self._violate("secret", f"document {n} ended as {ends}")
 
     async def _arrivals(self, ask: Ask) -> None:
         book = self._book
@@ -313,7 +332,8 @@ class Judge:
                 copies[item.head.document_id, item.head.status].append((digest, path))
         for row in await ask(
             "SELECT t.document_id, t.attempts, COALESCE(s.code, '') AS code FROM transfer t "
-            "LEFT JOIN status_report s ON s.id = t.status_id WHERE t.hop = 'truc'"
+            "LEFT JOIN status_report s ON s.id = t.status_id WHERE t.hop = 'truc' "
+            f"AND {_not_shut('t')}"
         ):
             there = copies.pop((row["document_id"], row["code"]), [])
             if not there:
@@ -365,14 +385,25 @@ async def _bytes_of(blobs: Blobs, name: str) -> bytes:
         return repr(exc).encode()
 
 
+def _not_shut(table: str) -> str:
+    """Return the condition that a row belongs to no document in quarantine."""
+    shut = "SELECT id FROM consignment WHERE state = 'quarantined'"
+    return f"COALESCE({table}.consignment_id, '') NOT IN ({shut})"
+
+
 _OPEN = {
     "outbox": "SELECT topic, ref FROM outbox",
     "transfer": (
         "SELECT id, hop, kind, state, hold, due_at, lease_until, reason FROM transfer "
-        "WHERE state != 'done' OR lease_until IS NOT NULL"
+        "WHERE (state != 'done' OR lease_until IS NOT NULL) "
+        f"AND {_not_shut('transfer')}"
     ),
-    "delivery": "SELECT id, agency, state FROM delivery WHERE state != 'done'",
-    "consignment": "SELECT id, state, hold FROM consignment WHERE state != 'closed'",
+    "delivery": (
+        f"SELECT id, agency, state FROM delivery WHERE state != 'done' AND {_not_shut('delivery')}"
+    ),
+    "consignment": (
+        "SELECT id, state, hold FROM consignment WHERE state NOT IN ('closed', 'quarantined')"
+    ),
     "inbound": "SELECT id, kind, state FROM inbound WHERE state != 'processed'",
     "arrival": "SELECT id, state FROM arrival WHERE state != 'done'",
     "attempt": "SELECT transfer_id, n FROM attempt WHERE ended_at IS NULL",

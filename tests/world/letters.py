@@ -53,6 +53,7 @@ class Book:
     letters: dict[int, Letter] = field(default_factory=dict)
     accepted: dict[int, Answer] = field(default_factory=dict)
     refused: dict[int, int] = field(default_factory=dict)
+    shut: set[int] = field(default_factory=set)  # secret, and accepted before anybody had looked
     incoming: dict[int, Letter] = field(default_factory=dict)
     arrived: dict[str, int] = field(default_factory=dict)
     confirmed: set[str] = field(default_factory=set)
@@ -70,7 +71,11 @@ class Book:
     @property
     def answered(self) -> int:
         """How many documents have their final answer."""
-        return len(self.accepted) + len(self.refused)
+        return len(self.accepted) + len(self.refused.keys() | self.shut)
+
+    def secret(self, n: int) -> bool:
+        """Tell whether a document bears a secrecy stamp, so that nobody may ever get it."""
+        return n in self.letters and self.letters[n].bad == "secret"
 
     def expected(self, agency: str) -> set[int]:
         """Return the documents that agency must get, once each."""

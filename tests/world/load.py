@@ -169,6 +169,10 @@ class Load:
             if not letter.bad or status not in {400, 403, 422}:
                 book.violate("lost", f"document {letter.n} was refused: {status} {raw[:500]!r}")
             return
+        if book.secret(letter.n) and json.loads(raw)["verification"] == "pending":
+            # Over the budget it is accepted unread; the judge sees to it that it gets to nobody.
+            book.shut.add(letter.n)
+            return
         if letter.bad:
             book.violate("early-answer", f"document {letter.n} ({letter.bad}) was accepted")
         answer = answer_of(raw, json.loads(raw))
