@@ -51,6 +51,7 @@ from gateway.policies import (
     ages_of,
     bounds_of,
     fetch_policy_of,
+    issuer_of,
     peer_policy_of,
     policy_of,
     receipt_keys_of,
@@ -552,7 +553,10 @@ class Gateway:
             self._spawn("report seal", self.seal.run())
         previews = Previews(PageRenderer(at_once=2), scratch)
         name = settings.gateway.name
-        studio = Studio(contact, name, PageRenderer(), scratch, self.seal, previews=previews)
+        training = settings.console.training
+        studio = Studio(
+            contact, name, PageRenderer(), scratch, self.seal, previews=previews, training=training
+        )
         if not verify.page:
             return studio, None
         page = VerifyPage(
@@ -633,6 +637,7 @@ class Gateway:
             recalls=self.recalls,
             extra_streams=() if console is None else console.streams,
             pages=None if console is None else console.pages,
+            training=self.settings.console.training,
         )
 
     def _make_console(self, studio: Studio) -> Console | None:
@@ -675,7 +680,7 @@ class Gateway:
             self.clock,
             self._ids,
             keys=self.secret_keys,
-            name=settings.gateway.name or settings.gateway.code,
+            name=issuer_of(settings),
             signing=lambda: signing_now(receipt_keys_of(settings), self.clock.now()),
             forms=lambda system, key, secret: keyforms.rows(system, key, secret, settings),
             trust=settings.verify.trust_dir,

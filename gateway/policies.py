@@ -12,6 +12,7 @@ from gateway.config import Agency, Peer, Settings
 from gateway.dialects import dialect
 from gateway.domain.breaker import BreakerPolicy
 from gateway.domain.delivery import Lane, Schedule
+from gateway.domain.marking import marked
 from gateway.domain.paper import PaperRule
 from gateway.domain.worktime import IssueDeadline
 from gateway.keys.peersecret import PeerSecret
@@ -88,6 +89,7 @@ def policy_of(settings: Settings) -> Policy:
         recheck_for=settings.verify.recheck_for,
         sent_ack=settings.policy.sent_ack,
         recall_agree=settings.policy.recall_agree,
+        training=settings.console.training,
         keep_keys=settings.retention.idempotency_keys,
         max_clock_offset=settings.clock.hold_over,
         limits=limits_of(settings),
@@ -228,6 +230,12 @@ def record_of(agency: Agency) -> AgencyRecord:
         successor=agency.successor or "",
         status=agency.status,
     )
+
+
+def issuer_of(settings: Settings) -> str:
+    """Return the name under which this gateway gives out bundles; a training one's says so."""
+    name = settings.gateway.name or settings.gateway.code
+    return marked(name, training=settings.console.training)
 
 
 def clerk_policy_of(settings: Settings) -> ClerkPolicy:

@@ -30,7 +30,7 @@ from gateway.datafolder import take_lock
 from gateway.errors import ConfigurationError, GatewayError
 from gateway.keys.receiptkey import signing_now
 from gateway.keys.secretkey import SecretKeys
-from gateway.policies import bucket_of, receipt_keys_of
+from gateway.policies import bucket_of, issuer_of, receipt_keys_of
 from gateway.ports import AdminStore, Blobs, Clock, Ledger
 from gateway.ports.agencies import AgencyStore
 from gateway.ports.registration import RequestStore
@@ -386,9 +386,7 @@ def open_receipts(config: Path | None) -> Iterator[ReceiptSource]:
     key, earlier = signing_now(receipt_keys_of(settings), SystemClock().now())
     # What was accepted a second ago must be in the export: it ends at the newest signed head.
     sign_head_now(place, key, SystemClock().now())
-    source = LedgerReceipts(
-        place, settings.gateway.name or settings.gateway.code, key, earlier_keys=earlier
-    )
+    source = LedgerReceipts(place, issuer_of(settings), key, earlier_keys=earlier)
     try:
         yield source
     finally:

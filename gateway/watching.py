@@ -16,6 +16,7 @@ from gateway.ports.watch import Post
 from gateway.programs.context import Context
 from gateway.programs.watch.documents import Waits
 from gateway.programs.watch.machine import Facts, kernel_is_synchronised
+from gateway.programs.watch.marked import MarkedMail
 from gateway.programs.watch.noticing import Noticer
 from gateway.programs.watch.program import Told, Watch
 from gateway.programs.watch.telling import Allowance, Hook, Teller
@@ -67,7 +68,8 @@ def mail_of(settings: Settings, clock: Clock) -> Post | None:
     from adapters.mail.smtp import Server, SmtpPost
 
     made = Server(**server, name=settings.console.name, password=password)  # type: ignore[arg-type]
-    return SmtpPost(made, clock.now)
+    post = SmtpPost(made, clock.now)
+    return MarkedMail(post) if settings.console.training else post
 
 
 def hook_of(settings: Settings) -> Hook | None:
@@ -84,7 +86,12 @@ def hook_of(settings: Settings) -> Hook | None:
         timeout=hooks.timeout,
         ca_file="" if hooks.ca_file is None else str(hooks.ca_file),
     )
-    return Hook(told.webhook_url, lambda: _secret(read_secret_file(secret_file)), HttpPost(reach))
+    return Hook(
+        told.webhook_url,
+        lambda: _secret(read_secret_file(secret_file)),
+        HttpPost(reach),
+        settings.console.training,
+    )
 
 
 def _secret(text: str) -> bytes:

@@ -28,7 +28,11 @@ def make_webhooks(
         ca_file="" if told.ca_file is None else str(told.ca_file),
     )
     return LedgerWebhooks(
-        Means(ledger, clock, ids, keys, HttpPost(reach), most=told.max_per_system)
+        Means(
+            *(ledger, clock, ids, keys, HttpPost(reach)),
+            most=told.max_per_system,
+            training=settings.console.training,
+        )
     )
 
 

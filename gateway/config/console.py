@@ -67,8 +67,8 @@ class ConsoleSection(Section):
     )
     training: bool = field(
         False,
-        "Hệ thống tập huấn: mọi trang mang chữ “DỮ LIỆU THỬ”.",
-        "A system for training: every page is marked as training data.",
+        "Hệ thống tập huấn: mọi trang, tệp, báo cáo, thư đều mang chữ “DỮ LIỆU THỬ”.",
+        "A system for training: every page, file, report and mail is marked as training data.",
     )
     training_peers: tuple[str, ...] = field(
         (),

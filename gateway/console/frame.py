@@ -146,6 +146,7 @@ class Frame:
             self.clock.now(),
             request.get(REQUEST_ID, ""),
             again,
+            self.training,
         )
 
     async def _answer(self, page: Page, visit: Visit) -> web.StreamResponse:

@@ -120,6 +120,7 @@ class Visit:
         now: The time, aware.
         request_id: What an error page names.
         again: Asks anew who is signed in: what lasts longer than a look must not outlive a lock.
+        training: Whether all data are for training: every file says so.
     """
 
     request: web.Request
@@ -130,6 +131,7 @@ class Visit:
     now: datetime
     request_id: str = ""
     again: Callable[[], Awaitable[Person | None]] = _nobody
+    training: bool = False
 
     @property
     def me(self) -> Person:

@@ -17,6 +17,7 @@ import jinja2
 from aiohttp import web
 
 from gateway.console.pages import BASE, Lang
+from gateway.domain.marking import MARK, MARK_EN
 from gateway.domain.moments import VIETNAM, from_text
 
 _HERE: Final = Path(__file__).parent
@@ -46,10 +47,12 @@ def environment() -> jinja2.Environment:
     )
     made.filters["moment"] = moment
     made.filters["day"] = day
+    made.filters["month"] = month
     made.filters["clock"] = clock
     made.filters["number"] = number
     made.globals["static"] = static_path
     made.globals["base"] = BASE
+    made.globals["mark"], made.globals["mark_en"] = MARK, MARK_EN
     return made
 
 
@@ -93,6 +96,11 @@ def day(value: date | datetime | str | None) -> str:
         return _local(value).strftime("%d/%m/%Y")
     read = date.fromisoformat(value) if isinstance(value, str) else value
     return read.strftime("%d/%m/%Y")
+
+
+def month(value: str) -> str:
+    """Return `11/2026` for `2026-11`."""
+    return f"{value[5:7]}/{value[:4]}"
 
 
 def number(value: float) -> str:

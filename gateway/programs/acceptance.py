@@ -16,6 +16,7 @@ from gateway.domain.document_id import render_ordinal_id
 from gateway.domain.envelope import Attachment, Envelope
 from gateway.domain.finding import Finding, finding_json
 from gateway.domain.lifecycle import ConsignmentState
+from gateway.domain.marking import marked
 from gateway.domain.moments import iso, to_text
 from gateway.domain.numbering import CounterKey, issue_counter
 from gateway.ports import (
@@ -329,7 +330,7 @@ def prove(  # noqa: PLR0917
     receipt = acceptance_receipt(
         context.sealer,
         Acceptance(
-            gateway=context.policy.hub_code,
+            gateway=marked(context.policy.hub_code, training=context.policy.training),
             consignment_id=consignment_id,
             document_id=document_id,
             sender=wanted.sender,

@@ -76,6 +76,7 @@ class Policy:
         breaker: When a destination that does not answer is left alone, and for how long.
         recall_agree: `clerk` or `automatic`: who agrees that a document picked up is taken back
             from an agency that works in our console (REC-01).
+        training: Whether all data are for training: what leaves says so.
     """
 
     hub_code: str
@@ -100,6 +101,7 @@ class Policy:
     schedules: Mapping[int, Schedule] = field(default_factory=lambda: SCHEDULES)
     breaker: BreakerPolicy = field(default_factory=BreakerPolicy)
     recall_agree: str = "clerk"
+    training: bool = False
 
 
 @dataclass(slots=True)

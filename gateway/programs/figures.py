@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from gateway import observe
 from gateway.domain.access import Person
+from gateway.domain.marking import told
 from gateway.domain.moments import VIETNAM, to_text
 from gateway.errors import GatewayError, Reason, RejectedError, UnavailableError
 from gateway.ports import Absent, ChangeSet, Delete, Insert, Row
@@ -78,7 +79,7 @@ class LedgerFigures:
 
     async def snapshots(self, agency: str) -> Sequence[Snapshot]:
         """Return what is frozen."""
-        rows = await self._context.ledger.all("snapshots_of", agency=agency)
+        rows = await self._context.ledger.all("snapshots_of", agency=agency, kind=self._kind)
         return [_snapshot(row) for row in rows]
 
     async def freeze(self, agency: str, period: str, *, by: str) -> Snapshot:
@@ -98,25 +99,34 @@ class LedgerFigures:
             raise UnavailableError(public="the figures were not kept")
         return found
 
+    @property
+    def _kind(self) -> str:
+        """Return under which kind months are frozen: those of training are never the real ones."""
+        return f"{_KIND}-training" if self._context.policy.training else _KIND
+
     async def _frozen(self, agency: str, period: str) -> Snapshot | None:
-        row = await self._context.ledger.one("snapshot_of", agency=agency, period=period)
+        row = await self._context.ledger.one(
+            "snapshot_of", agency=agency, kind=self._kind, period=period
+        )
         return None if row is None else _snapshot(row)
 
     async def _change(self, agency: str, period: str, by: str, now: datetime) -> ChangeSet:
-        figures = await figures_of(self._books, agency, period)
+        counted = await figures_of(self._books, agency, period)
+        # RPT-09: the mark is among what the digest is of.
+        figures = told(counted, training=self._context.policy.training)
         text = dumps(figures)
         digest = hashlib.sha256(text.encode()).hexdigest()
         values = {
             "id": self._context.ids.new(),
             "agency": agency,
-            "kind": _KIND,
+            "kind": self._kind,
             "period": period,
             "figures": text,
             "sha256": digest,
             "made_at": to_text(now),
             "made_by": by,
         }
-        told = audited(
+        entries = audited(
             self._context.ids,
             now,
             action="figures-frozen",
@@ -126,9 +136,9 @@ class LedgerFigures:
             code=digest,
             told={"period": period},
         )
-        key = {"agency": agency, "kind": _KIND, "period": period}
+        key = {"agency": agency, "kind": self._kind, "period": period}
         return ChangeSet(
-            rows=(Insert("snapshot", values), *told), guards=(Absent("snapshot", key),)
+            rows=(Insert("snapshot", values), *entries), guards=(Absent("snapshot", key),)
         )
 
     async def run(self) -> None:

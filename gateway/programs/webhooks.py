@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from gateway.domain import webhook as signing
+from gateway.domain.marking import told
 from gateway.domain.moments import from_text, iso, to_text
 from gateway.domain.notices import NAMES
 from gateway.errors import IntegrityError, Reason, RejectedError, UnavailableError
@@ -60,6 +61,7 @@ class Means:
         keys: Keys that seal secrets, the present one first.
         post: Says which addresses may be used, and brings messages.
         most: Subscriptions one system may have.
+        training: Whether all data are for training: every message says so.
     """
 
     ledger: Ledger
@@ -68,6 +70,7 @@ class Means:
     keys: Callable[[], Sequence[bytes]]
     post: Post
     most: int = 20
+    training: bool = False
 
 
 class LedgerWebhooks:
@@ -291,7 +294,7 @@ class LedgerWebhooks:
         body = dumps({
             "type": kind,
             "timestamp": at if isinstance(at, str) else iso(at),
-            "data": dict(data),
+            "data": told(data, training=self._means.training),
         }).encode()  # fmt: skip
         stamp = int(self._means.clock.now().timestamp())
         try:

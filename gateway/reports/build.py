@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Final
 
+from gateway.domain.marking import MARK
 from gateway.reports import words
 from gateway.reports.advice import BY_CASE, BY_SUB_INDICATION, Advice, Words
 from gateway.reports.cards import card, notes
@@ -67,6 +68,7 @@ def build(dossier: Dossier) -> DocumentView:
         verified=_verified(dossier.files),
         gateway=stranger(dossier.gateway),
         secrecy=tuple(mark for f in files for mark in f.secrecy),
+        mark=MARK if dossier.training else "",
     )
 
 

@@ -15,6 +15,7 @@ from typing import Final
 
 from lxml import etree
 
+from gateway.domain.marking import MARK
 from gateway.reports.formats import MAX_LINE, stranger
 from gateway.reports.model import Dossier, Subject
 from gateway.trust.report import (
@@ -56,6 +57,8 @@ _NOT_XML: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010f
 def render(dossier: Dossier) -> bytes:
     """Return the ValidationReport of all signatures of all files, parts of containers included."""
     root = etree.Element(f"{{{VR}}}ValidationReport", nsmap=_NAMESPACES)
+    if dossier.training:
+        root.append(etree.Comment(f" {MARK} "))  # the schema has no place for it
     objects: dict[str, tuple[str, str]] = {}
     number = 0
     for name, report in _all(dossier.files):

@@ -120,6 +120,7 @@ class Dossier:
         lang: `vi` or `en`: the language shown first.
         gateway: Name of who reports.
         sealed_by: Name in the certificate that will seal the printed report, "" for no seal.
+        training: Whether it is about training data: every form says so.
     """
 
     files: tuple[Subject, ...]
@@ -128,6 +129,7 @@ class Dossier:
     lang: str = "vi"
     gateway: str = ""
     sealed_by: str = ""
+    training: bool = False
 
 
 # ---------------------------------------------------------------- what comes out
@@ -306,6 +308,7 @@ class DocumentView:
     verified: str
     gateway: str
     secrecy: tuple[str, ...]
+    mark: str
 
 
 def tell(advice: Advice, contact: Contact) -> Told:

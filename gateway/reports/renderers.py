@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
+from gateway.domain.marking import told
 from gateway.reports import etsi, html, pdf
 from gateway.reports.model import Dossier
 from gateway.trust.render import Json, to_json
@@ -42,6 +43,7 @@ def as_json(dossier: Dossier) -> bytes:
                 for f in dossier.files
             ]
         }
+    found = told(found, training=dossier.training)
     return (json.dumps(found, ensure_ascii=False, indent=1) + "\n").encode(
         "utf-8", errors="replace"
     )

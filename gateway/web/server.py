@@ -13,6 +13,7 @@ this caller, (5) the handler: parameters, body, the port.
 import asyncio
 import contextlib
 import functools
+import re
 import ssl
 import time
 from collections import Counter
@@ -25,6 +26,7 @@ from aiohttp.http_exceptions import HttpProcessingError, LineTooLong
 
 from adapters.shared.serving import ADMIT
 from gateway import observe
+from gateway.domain.marking import FILES
 from gateway.errors import GatewayError, Reason, RejectedError, UnavailableError
 from gateway.ports import (
     Callers,
@@ -64,6 +66,7 @@ _SECURITY: Final = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'; sandbox",
 }
+_FILE_NAME: Final = re.compile(r"""filename\*=(?:UTF|utf)-8''|filename="?""")
 _HSTS: Final = "max-age=31536000"
 _ROUTE_UNKNOWN: Final = "(unknown)"
 _CLIENT_GONE: Final = 499
@@ -202,6 +205,7 @@ class House:
     busy: Busy | None = None
     streams: frozenset[str] = frozenset()
     pages: Pages | None = None
+    training: bool = False
 
 
 HOUSE: Final = web.AppKey("house", House)
@@ -241,6 +245,7 @@ def make_app(
     recalls: Recalls | None = None,
     extra_streams: Collection[str] = (),
     pages: Pages | None = None,
+    training: bool = False,
 ) -> web.Application:
     """Return the application.
 
@@ -264,6 +269,7 @@ def make_app(
         extra_streams: Patterns of those extra routes that stay open; they take their place among
             streams themselves (`stream_place`), for they know who looks.
         pages: How problems look to persons.
+        training: Whether all data are for training: names of files say so.
     """
     limits = limits or Limits()
     gate, ops = Gate(limits), Ops(desk, clock)
@@ -285,7 +291,7 @@ def make_app(
     )
     ops.publish(functools.partial(openapi.render, endpoints, API_VERSION))
     streams = frozenset(e.path for e in endpoints if e.streams) | frozenset(extra_streams)
-    app = _framed(House(gate, ops, ids, endpoints, busy, streams, pages), ())
+    app = _framed(House(gate, ops, ids, endpoints, busy, streams, pages, training), ())
     fixed = frozenset(endpoint.path for endpoint in endpoints)
     for endpoint in endpoints:
         handler = _open(endpoint) if endpoint.open else _guarded(endpoint, callers, gate)
@@ -323,6 +329,7 @@ def make_facade_app(
     busy: Busy | None = None,
     streams: Collection[str] = (),
     pages: Pages | None = None,
+    training: bool = False,
 ) -> web.Application:
     """Return an application of a façade's routes alone, for a listener of its own.
 
@@ -334,8 +341,10 @@ def make_facade_app(
         busy: How the façade says that there is no room.
         streams: As `extra_streams` of `make_app`.
         pages: How problems look to persons.
+        training: As `make_app` has it.
     """
-    house = House(Gate(limits or Limits()), None, ids, (), busy, frozenset(streams), pages)
+    gate = Gate(limits or Limits())
+    house = House(gate, None, ids, (), busy, frozenset(streams), pages, training)
     app = _framed(house, middlewares)
     app.router.add_routes(routes)
     return app
@@ -549,6 +558,9 @@ async def _dress(request: web.Request, response: web.StreamResponse) -> None:
     headers.setdefault("Cache-Control", "no-store")
     if request_id := request.get(REQUEST_ID):
         headers["X-Request-Id"] = request_id
+    if request.app[HOUSE].training and (named := headers.get("Content-Disposition")):
+        # Bytes that came are never changed: the name says what they are.
+        headers["Content-Disposition"] = _FILE_NAME.sub(rf"\g<0>{FILES}", named)
     if request.secure:
         headers["Strict-Transport-Security"] = _HSTS
 

@@ -54,6 +54,7 @@ class Studio:
         scratch: Where a file lies while its pages are drawn; None: no pictures of stored files.
         printer: Seals what is printed; None: printed reports are not sealed.
         previews: Pages of stored files as pictures, for persons; None where nobody looks.
+        training: Whether all data are for training: every report says so.
     """
 
     def __init__(
@@ -65,7 +66,9 @@ class Studio:
         printer: Printer | None = None,
         *,
         previews: Previews | None = None,
+        training: bool = False,
     ) -> None:
+        self.training = training
         self.previews = previews
         self._printer = printer
         self._contact = contact or Contact()
@@ -100,7 +103,10 @@ class Studio:
                 drawn = form.pictures and len(subjects) < _MAX_DRAWN_FILES
                 subjects.append(await self._subject(file, fetch if drawn else None))
         facts = facts_of(document, verification["legal_class"] or "", pending=pending)
-        return Dossier(tuple(subjects), facts, self._contact, lang, self._gateway)
+        return Dossier(
+            *(tuple(subjects), facts, self._contact, lang, self._gateway),
+            training=self.training,
+        )
 
     async def print(self, dossier: Dossier) -> PrintedReport:
         """Return the report on paper, sealed if this gateway seals."""
@@ -112,7 +118,9 @@ class Studio:
         """Return the dossier of a file that belongs to nothing."""
         pictures = await self._drawn(report, path)
         subject = Subject(name, report, 0, pictures)
-        return Dossier((subject,), None, self._contact, "vi", self._gateway)
+        return Dossier(
+            *((subject,), None, self._contact, "vi", self._gateway), training=self.training
+        )
 
     async def _subject(self, file: Mapping[str, Any], fetch: Fetch | None) -> Subject:
         given = file["report"]

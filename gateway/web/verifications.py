@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from aiohttp import web
 
+from gateway.domain.marking import told
 from gateway.errors import IntegrityError, Reason, RejectedError
 from gateway.ports import Caller, Desk, Json, Packet
 from gateway.reports import html, schema
@@ -126,7 +127,8 @@ class Verifications:
             raise RejectedError(Reason.NOT_FOUND)
         if form.name == "json":
             kept = [f for f in found["files"] if only is None or f["index"] == only]
-            return _varying(json_response(found | {"files": kept}))
+            marked = told({**found, "files": kept}, training=self._studio.training)
+            return _varying(json_response(marked))
         document = await tell(caller, asked_id)
 
         async def fetched(index: int) -> Packet:

@@ -89,7 +89,9 @@ async def test_a_document_is_found_by_who_may_read_it_and_nobody_else(house):
         return "Không khác." not in page.words
 
     await house.until(differs)
-    again = await house.gateway.ledger.one("snapshot_of", agency=WARD, period=month)
+    again = await house.gateway.ledger.one(
+        "snapshot_of", agency=WARD, kind="exchange", period=month
+    )
     assert again["sha256"] in frozen.text
 
 

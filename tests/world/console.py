@@ -167,7 +167,14 @@ async def console_site(
     nav = tuple(place for section in sections for place in section.nav)
     made = Frame(sessions, trail, clock, nav=nav, **frame)  # type: ignore[arg-type]
     routes, streams = routes_of(made, sections), streams_of(sections)
-    app = make_facade_app(UuidIds(), routes, limits=limits, streams=streams, pages=made.trouble)
+    app = make_facade_app(
+        UuidIds(),
+        routes,
+        limits=limits,
+        streams=streams,
+        pages=made.trouble,
+        training=made.training,
+    )
     running = await listen(app, "127.0.0.1", 0)
     site = Site(running.url, sessions, trail, clock)
     async with site.stack:

@@ -18,7 +18,8 @@ from gateway.console.transfers import still_here
 from gateway.domain.access import Right
 from gateway.ports.accounts import AuditLog, AuditQuery, AuditRow, Trail
 from gateway.reports.advice import Words
-from gateway.reports.sheets import Column, Form, Kind, Table, writer
+from gateway.reports.sheets import Form, writer
+from gateway.reports.tables import Column, Kind, Table
 
 LOG: Final = f"{BASE}/audit"
 _NAMES: Final = ("actor", "action", "target", "agency", "since", "until")
@@ -121,7 +122,7 @@ class _Pages:
                 "Content-Disposition": 'attachment; filename="nhat-ky.csv"',
             }
         )
-        made = writer(Form.CSV, _SHEET, visit.lang)
+        made = writer(Form.CSV, _SHEET, visit.lang, training=visit.training)
         await response.prepare(visit.request)
         await response.write(made.head())
         while True:

@@ -16,6 +16,7 @@ from gateway.console.pages import (
 )
 from gateway.console.sections.incoming import ROOT, Means
 from gateway.console.transfers import download, saved
+from gateway.domain.marking import told
 from gateway.errors import Reason, RejectedError
 from gateway.ports import Packet
 
@@ -82,7 +83,9 @@ class IncomingFiles:
         await self.means.readable(visit, "receipts")
         arrival_id = visit.request.match_info["id"]
         found = await self.means.receiving.receipts(arrival_id)
-        body = json.dumps(found, ensure_ascii=False, indent=1).encode()
+        body = json.dumps(
+            told(found, training=visit.training), ensure_ascii=False, indent=1
+        ).encode()
         return saved(f"hoi-bao-{arrival_id}.json", body, "application/json")
 
     async def _file(self, visit: Visit) -> Packet:

@@ -23,8 +23,9 @@ from gateway.ports.accounts import Trail
 from gateway.ports.operations import LogAsked, LogEntry, Operating, OpsDesk
 from gateway.receipts.log import Kind
 from gateway.reports.advice import Words
-from gateway.reports.sheets import MEDIA, Column, Form, Table, write
-from gateway.reports.sheets import Kind as CellKind
+from gateway.reports.sheets import MEDIA, Form, write
+from gateway.reports.tables import Column, Table
+from gateway.reports.tables import Kind as CellKind
 
 _PAGE: Final = 50
 _MOST: Final = 5000
@@ -63,10 +64,7 @@ class LogPages:
             "filter": fields,
             "kinds": [("", visit.say("Mọi loại", "All"))] + [(k.value, k.value) for k in Kind],
             "older": f"{path}?{urlencode({**fields, 'before': older})}" if older else "",
-            "exports": [
-                (form.value, f"{path}/export?{urlencode({**fields, 'form': form.value})}")
-                for form in (Form.CSV, Form.JSON, Form.XLSX, Form.PDF)
-            ],
+            "export": f"{path}/export?{urlencode(fields)}",
             "bundle": f"{path}/bundle?{urlencode({'document': fields['document']})}",
         }
         return Shown("ops-receipts.html.j2", values)
@@ -87,7 +85,10 @@ class LogPages:
                 )
             )
         table = Table(Words("SỔ HỒI BÁO", "RECEIPT LOG"), _COLUMNS, tuple(notes), made_at=visit.now)
-        data = await asyncio.to_thread(write, form, table, [_row(e) for e in rows], visit.lang)
+        cells = [_row(entry) for entry in rows]
+        data = await asyncio.to_thread(
+            write, form, table, cells, visit.lang, training=visit.training
+        )
         return _file(data, MEDIA[form], f"so-hoi-bao.{form.value}")
 
     async def _all(self, asked: LogAsked) -> tuple[Sequence[LogEntry], bool]:

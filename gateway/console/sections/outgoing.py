@@ -35,12 +35,14 @@ from gateway.console.sections.outgoingwords import (
 from gateway.console.sections.todos import TodoPages
 from gateway.console.transfers import download, saved
 from gateway.domain.access import Right
+from gateway.domain.marking import told
 from gateway.errors import Reason, RejectedError
 from gateway.ports import Packet
 from gateway.ports.accounts import Trail
 from gateway.ports.clerk_send import Drafts, SentDesk, SentDocument, SentPage, Todos
 from gateway.reports.advice import Words
-from gateway.reports.sheets import MEDIA, Column, Form, Kind, Table, write
+from gateway.reports.sheets import MEDIA, Form, write
+from gateway.reports.tables import Column, Kind, Table
 from gateway.web.body import Limits
 from gateway.web.studio import Studio
 
@@ -170,7 +172,9 @@ class Outgoing:
         await self._viewed(visit, "receipts")
         document_id = visit.request.match_info["id"]
         found = await self.sent.receipts(document_id)
-        body = json.dumps(found, ensure_ascii=False, indent=1).encode()
+        body = json.dumps(
+            told(found, training=visit.training), ensure_ascii=False, indent=1
+        ).encode()
         return saved(f"hoi-bao-{document_id}.json", body, "application/json")
 
     async def report(self, visit: Visit) -> Answer:
@@ -302,7 +306,7 @@ def _late_file(visit: Visit, page: SentPage, wanted: str) -> Answer:
     form = Form(wanted)
     title = Words("Nơi nhận quá hạn trả lời", "Receivers whose answer is overdue")
     rows = [(r.code, r.subject, r.due, r.days_late, "; ".join(r.open_for)) for r in page.items]
-    body = write(form, Table(title, _COLUMNS), rows, visit.lang)
+    body = write(form, Table(title, _COLUMNS), rows, visit.lang, training=visit.training)
     return saved(f"noi-nhan-qua-han.{form.value}", body, MEDIA[form].partition(";")[0])
 
 

@@ -33,7 +33,8 @@ from gateway.ports.accounts import Trail
 from gateway.ports.books import Books, Direction, Following, Hit, Span
 from gateway.reports import sheets
 from gateway.reports.advice import Words
-from gateway.reports.sheets import Cell, Column, Form, Kind, Table
+from gateway.reports.sheets import Form
+from gateway.reports.tables import Cell, Column, Kind, Row, Table, shown
 
 ROOT: Final = f"{BASE}/registers"
 _PAGE: Final = 100
@@ -277,7 +278,7 @@ class Registers:
         table = replace(chosen.table, made_at=visit.now)
         return await send(visit, form, table, self._pieces(chosen), target.replace(":", "-"))
 
-    async def _pieces(self, chosen: _Chosen) -> AsyncIterator[list[sheets.Row]]:
+    async def _pieces(self, chosen: _Chosen) -> AsyncIterator[list[Row]]:
         span = replace(chosen.span, limit=_PIECE)
         while True:
             lines, last = await self._lines(chosen, span)
@@ -343,7 +344,7 @@ class Registers:
 def _texts(book: Book, cells: Sequence[Cell]) -> list[tuple[str, str]]:
     """Return cells as text, each with how it is shown: said here once, not by a page a cell."""
     pairs = zip(cells, book.columns, strict=True)
-    return [(sheets.shown(cell, column.kind), _how(column)) for cell, column in pairs]
+    return [(shown(cell, column.kind), _how(column)) for cell, column in pairs]
 
 
 def _how(column: Column) -> str:
@@ -384,7 +385,7 @@ async def send(
     response.headers["Content-Disposition"] = f'attachment; filename="{safe}.{form}"'
     response.headers["Cache-Control"] = "no-store"
     response.headers["X-Content-Type-Options"] = "nosniff"
-    writer = sheets.writer(form, table, visit.lang)
+    writer = sheets.writer(form, table, visit.lang, training=visit.training)
     head = await asyncio.to_thread(writer.head)
     await response.prepare(visit.request)
     if head:

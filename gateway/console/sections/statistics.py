@@ -34,7 +34,8 @@ from gateway.ports.accounts import Trail
 from gateway.ports.books import Books, Count, Following
 from gateway.ports.figures import Figures, Snapshot
 from gateway.reports.advice import Words
-from gateway.reports.sheets import Column, Form, Kind, Row, Table
+from gateway.reports.sheets import Form
+from gateway.reports.tables import Column, Kind, Row, Table, shown
 
 ROOT: Final = f"{BASE}/statistics"
 MOST_MONTHS: Final = 36
@@ -47,13 +48,19 @@ OUTCOMES: Final[Mapping[str, tuple[Say, str]]] = {
 }
 _COLUMNS: Final = (
     Column("agency", Words("Cơ quan", "Agency"), width=14),
-    Column("month", Words("Tháng", "Month"), width=8),
+    Column("month", Words("Tháng", "Month"), Kind.MONTH, 8),
     Column("direction", Words("Sổ", "Direction"), width=10),
     Column("type", Words("Loại văn bản", "Type"), width=20),
     Column("state", Words("Trạng thái", "State"), width=20),
     Column("signed", Words("Chữ ký", "Signature"), width=16),
     Column("outcome", Words("Thời hạn", "Deadline"), width=12),
     Column("n", Words("Số văn bản", "Documents"), Kind.NUMBER, 9),
+)
+
+
+_SIGNERS: Final = (
+    Words("NGƯỜI LẬP", "MADE BY"),
+    Words("THỦ TRƯỞNG CƠ QUAN", "HEAD OF THE AGENCY"),
 )
 
 
@@ -155,16 +162,22 @@ class Statistics:
         await self.trail.viewed(visit.me, target, what="export", agency=chosen.agency)
         await all_there(self.following)
         counts = await self.books.counts(chosen.agencies, chosen.first, chosen.last)
-        whom = self.names(chosen.agency) if chosen.agency else "Tất cả cơ quan"
-        note = Words(
-            f"{whom}, {chosen.first} – {chosen.last}", f"{whom}, {chosen.first} – {chosen.last}"
+        issuer = self.names(chosen.agency) if chosen.agency else ""
+        whom = Words(issuer or "Tất cả cơ quan", issuer or "All agencies")
+        first, last = shown(chosen.first, Kind.MONTH), shown(chosen.last, Kind.MONTH)
+        total = sum(count.n for count in counts)
+        notes = (
+            whom,
+            Words(f"Từ tháng {first} đến tháng {last}", f"From {first} to {last}"),
+            Words(f"Tổng số văn bản: {total}", f"Documents: {total}"),
         )
         table = Table(
             Words("THỐNG KÊ GỬI, NHẬN VĂN BẢN ĐIỆN TỬ", "STATISTICS OF SENDING AND RECEIVING"),
             _COLUMNS,
-            (note,),
+            notes,
             visit.now,
-            (Words("NGƯỜI LẬP", "MADE BY"), Words("THỦ TRƯỞNG CƠ QUAN", "HEAD OF THE AGENCY")),
+            _SIGNERS,
+            issuer,
         )
         rows = [_row(c, visit) for c in counts]
         return await send(visit, form, table, _once(rows), target.replace(":", "-"))
@@ -175,7 +188,8 @@ class Statistics:
         me = visit.must(Right.STATISTICS, agency)
         await self.figures.freeze(agency, period, by=me.login)
         query = urlencode({"agency": agency, "period": period})
-        told = Say(f"Đã chốt số liệu {period}.", f"The figures of {period} are frozen.")
+        month = shown(period, Kind.MONTH)
+        told = Say(f"Đã chốt số liệu tháng {month}.", f"The figures of {month} are frozen.")
         return See(f"{ROOT}/frozen?{query}", told)
 
     async def frozen(self, visit: Visit) -> Answer:
@@ -206,13 +220,18 @@ class Statistics:
         await self.trail.viewed(
             visit.me, f"figures:{snapshot.id}", what="export", agency=snapshot.agency
         )
-        note = f"{self.names(snapshot.agency)}, {snapshot.period}; SHA-256 {snapshot.sha256}"
+        month, digest = shown(snapshot.period, Kind.MONTH), f"SHA-256 {snapshot.sha256}"
+        notes = (
+            Words(f"Tháng {month}", f"Month {month}"),
+            Words(digest, digest),
+        )
         table = Table(
             Words("SỐ LIỆU ĐÃ CHỐT", "FROZEN FIGURES"),
             _COLUMNS,
-            (Words(note, note),),
+            notes,
             None,
-            (Words("NGƯỜI LẬP", "MADE BY"), Words("THỦ TRƯỞNG CƠ QUAN", "HEAD OF THE AGENCY")),
+            _SIGNERS,
+            self.names(snapshot.agency),
         )
         rows = [_row(c, visit) for c in _frozen_counts(snapshot)]
         name = f"figures-{snapshot.agency}-{snapshot.period}"

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from gateway import observe
 from gateway.domain import webhook as signing
+from gateway.domain.marking import told
 from gateway.domain.moments import from_text, iso, to_text
 from gateway.domain.watch import KINDS, AlertKind, AlertState
 from gateway.ports import Change, ChangeSet, Row, Update
@@ -39,11 +40,13 @@ class Hook:
         url: Where to.
         secret: Signs each message (Standard Webhooks).
         post: Brings one.
+        training: Whether all data are for training: every message says so.
     """
 
     url: str
     secret: Callable[[], bytes]
     post: Hooks
+    training: bool = False
 
 
 class Allowance:
@@ -154,7 +157,8 @@ class Teller:
             await self._settle([row], now, "dead", "no webhook")
             return 0
         alert = await self._alerts.one(row["alert_id"])
-        body = dumps({"type": "alert.raised", "timestamp": iso(now), "data": shown(alert)}).encode()
+        data = told(shown(alert), training=self._hook.training)
+        body = dumps({"type": "alert.raised", "timestamp": iso(now), "data": data}).encode()
         stamp = int(now.timestamp())
         headers = signing.headers([self._hook.secret()], f"msg_{row['id']}", stamp, body)
         posted = await self._hook.post.post(self._hook.url, headers, body)
