@@ -1047,6 +1047,11 @@ QUERIES: Final[dict[str, str]] = {
         "SELECT * FROM alert WHERE state != 'ended' AND agency = '' "
         "AND kind IN (SELECT value FROM json_each(:kinds)) ORDER BY id LIMIT :limit"
     ),
+    "alerts_taken_by": (
+        "SELECT w.agency, COUNT(*) AS n FROM account a JOIN alert w ON w.acknowledged_by = a.login "
+        "WHERE a.id = :account_id AND w.state != 'ended' AND w.state = 'acknowledged' "
+        "GROUP BY w.agency ORDER BY w.agency"
+    ),
     "alert_counts": (
         "SELECT severity, state, COUNT(*) AS n FROM (SELECT severity, state FROM alert "
         "WHERE state != 'ended' AND agency IN (SELECT value FROM json_each(:agencies)) "
@@ -1061,6 +1066,13 @@ QUERIES: Final[dict[str, str]] = {
         "SELECT * FROM duty_turn WHERE agency = :agency AND ends_at > :now "
         "AND removed_at IS NULL ORDER BY ends_at, id LIMIT :limit"
     ),
+    # Asked when somebody leaves: by mail, or by name where no mail was entered.
+    "duty_turns_of_person": (
+        "SELECT t.* FROM account a JOIN duty_turn t ON (a.mail != '' AND LOWER(t.mail) = a.mail) "
+        "OR (t.mail = '' AND t.name = a.name AND t.agency = a.agency) "
+        "WHERE a.id = :account_id AND t.removed_at IS NULL AND t.ends_at > :now "
+        "ORDER BY t.id LIMIT :limit"
+    ),
     "duty_turn": "SELECT * FROM duty_turn WHERE id = :id",
     "mails_of_agency": (
         "SELECT DISTINCT a.mail, g.role FROM account_grant g JOIN account a ON a.id = g.account_id "
@@ -1074,11 +1086,6 @@ QUERIES: Final[dict[str, str]] = {
     ),
     "today_returned": (
         f"SELECT 1 AS one FROM delivery WHERE {_TROUBLED} AND sender = :agency "  # noqa: S608
-    "alerts_taken_by": (
-        "SELECT w.agency, COUNT(*) AS n FROM account a JOIN alert w ON w.acknowledged_by = a.login "
-        "WHERE a.id = :account_id AND w.state != 'ended' AND w.state = 'acknowledged' "
-        "GROUP BY w.agency ORDER BY w.agency"
-    ),
         "AND state = 'returned' AND consignment_id >= :since LIMIT :limit"
     ),
     "today_recalled": (
@@ -1093,13 +1100,6 @@ QUERIES: Final[dict[str, str]] = {
     "nodes": "SELECT * FROM node ORDER BY name",
     "maintenance": (
         "SELECT key, value FROM meta WHERE value != '' "
-    # Asked when somebody leaves: by mail, or by name where no mail was entered.
-    "duty_turns_of_person": (
-        "SELECT t.* FROM account a JOIN duty_turn t ON (a.mail != '' AND LOWER(t.mail) = a.mail) "
-        "OR (t.mail = '' AND t.name = a.name AND t.agency = a.agency) "
-        "WHERE a.id = :account_id AND t.removed_at IS NULL AND t.ends_at > :now "
-        "ORDER BY t.id LIMIT :limit"
-    ),
         "AND (key = 'maintenance' OR key LIKE 'maintenance:%') ORDER BY key"
     ),
     "transfers_of_node": (
