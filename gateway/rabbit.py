@@ -162,6 +162,9 @@ class Back(Protocol):
 class Outage:
     """Says once that the broker is away, and once that it is back.
 
+    A side is whoever looks. What it said lost stays so until it says otherwise: so each must look
+    again by itself, or leave.
+
     Args:
         say_lost: The fact that it is away.
         say_back: The fact that it is back.
@@ -189,6 +192,11 @@ class Outage:
         """One side found it again."""
         if self._down.pop(side, None) is not None and not self._down:
             self._say_back(away_s=round(time.monotonic() - self._since, 1))
+
+    def leave(self, side: str) -> None:
+        """One side looks no more for now: what it found last says nothing."""
+        if self._down.pop(side, None) is not None and not self._down:
+            self._say_over()
 
     def over(self) -> None:
         """Nobody looks any more: take the standing warning down without a word."""

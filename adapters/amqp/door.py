@@ -7,7 +7,6 @@ answered. A crash leaves messages that come again, to the same answers.
 
 import asyncio
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -22,7 +21,7 @@ from adapters.amqp.taking import Taking
 from gateway import observe
 from gateway.errors import UnavailableError
 from gateway.ports import Callers, Feeds, FrontDoor, Uploads
-from gateway.rabbit import Link, Outage, Server
+from gateway.rabbit import Link, Outage, Server, unblocked
 
 _URGENT_SHARE: Final = 4
 
@@ -82,6 +81,7 @@ class AgenciesDoor:
         )
         self._out = Link(server, "agencies publish", self._outage)
         self._dead = False
+        self._made: AbstractConnection | None = None
         self._mouth = Mouth(self._out, names, self._outage, server.confirm_s)
         # A connection each: what breaks the one leaves the other (and what is urgent) alone.
         self._in = [
@@ -132,24 +132,28 @@ class AgenciesDoor:
                 group.create_task(one.run(), name=f"agencies bring {one.system_id}")
 
     async def _watch(self) -> None:
-        """Make all queues on each new connection, and look at what was set aside.
-
-        One by one: a queue that does not answer is its own system's trouble.
-        """
-        made: object = None
+        """Make all queues on each new connection, and look at what was set aside."""
         while True:
-            with suppress(UnavailableError):
-                connection = await self._out.steady()
-                if connection is not made:
-                    for queue in self._names.every(self._bounds.systems):
-                        await self._make(connection, queue)
-                    made = connection
-                    self._outage.back(self._out.side)
-                found = await topology.ensure(
-                    connection, self._names, (self._names.dead,), make=False
-                )
-                self._note(found[-1].ready > 0)
+            try:
+                await self._look()
+            except UnavailableError:
+                pass  # who needs it says so
+            except Exception as exc:  # noqa: BLE001 - looking must not end
+                observe.alarm(what="agencies broker", failure=exc)
             await asyncio.sleep(self._bounds.between_s)
+
+    async def _look(self) -> None:
+        """Look once. One by one: a queue that does not answer is its own system's trouble."""
+        connection = await self._out.steady()
+        if connection is not self._made:
+            for queue in self._names.every(self._bounds.systems):
+                await self._make(connection, queue)
+            self._made = connection
+        found = await topology.ensure(connection, self._names, (self._names.dead,), make=False)
+        self._note(found[-1].ready > 0)
+        # Who could not publish may have nothing more to say: it is for us to see the end of it.
+        await unblocked(connection)
+        self._outage.back(self._out.side)
 
     def _note(self, dead: bool) -> None:
         if dead != self._dead:

@@ -110,6 +110,8 @@ class Taking:
         """Consume while open, until cancelled."""
         try:
             while True:
+                if not self._open.is_set():
+                    self._outage.leave(self._link.side)
                 await self._open.wait()
                 try:
                     await self._consume()

@@ -25,6 +25,7 @@ from gateway.errors import UnavailableError
 from gateway.ports import Wanted
 from gateway.rabbit import Link
 
+_LOOK: Final = "look"
 _CROWD: Final = 2000
 """Messages of a lane beyond which a repeated wish is not queued again: twice a janitor's sweep."""
 
@@ -137,13 +138,14 @@ class AmqpBroker:
                 if self._outage.reason:
                     await self._out.probe()
             except UnavailableError as exc:
-                self._outage.lost(self._in.side, exc.public)
+                self._outage.lost(_LOOK, exc.public)
                 continue
             except Exception as exc:  # noqa: BLE001 - looking must not end
                 observe.alarm(what="broker", failure=exc)
                 continue
-            if not self._taps:
-                self._outage.back(self._in.side)
+            if not any(tap.wanted for tap in self._taps.values()):
+                self._outage.back(self._in.side)  # no tap will say it
+            self._outage.back(_LOOK)
             self._note(found)
 
     def _note(self, found: Sequence[Found]) -> None:

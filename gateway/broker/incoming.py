@@ -97,6 +97,7 @@ class Tap:
         mender: Mender,
     ) -> None:
         self.topic = topic
+        self._side = f"{link.side} {topic}"
         self._queues = lanes_of(address.prefix, topic)
         self._link, self._outage = link, outage
         self._declared, self._repeats, self._mender = declared, repeats, mender
@@ -145,6 +146,11 @@ class Tap:
             async with speaking(_ACK_S):
                 await message.channel.basic_ack(message.delivery_tag, wait=False)
 
+    @property
+    def wanted(self) -> bool:
+        """Whether somebody takes, so that the consumers are open or being opened."""
+        return self._needed.is_set()
+
     def depths(self) -> tuple[int, ...]:
         """Return how many ids lie here, by lane."""
         return self._shelf.depths()
@@ -176,6 +182,8 @@ class Tap:
     async def run(self) -> None:
         """Keep the consumers open while somebody takes, until cancelled."""
         while True:
+            if not self._needed.is_set():
+                self._outage.leave(self._side)
             await self._needed.wait()
             channel: AbstractChannel | None = None
             try:
@@ -186,10 +194,11 @@ class Tap:
                 while not self._lost and self._needed.is_set():
                     await self._consume(channel)
                     self._outage.back(self._link.side)
+                    self._outage.back(self._side)
                     while not await self._changed_within(min(self._look_s, self._hold_s)):
                         await self._tend()
             except UnavailableError as exc:
-                self._outage.lost(self._link.side, exc.public)
+                self._outage.lost(self._side, exc.public)
                 await asyncio.sleep(_PAUSE_S)
             except Exception as exc:  # noqa: BLE001 - a bug here must not end all taking
                 observe.alarm(what="broker", subject=self.topic, failure=exc)

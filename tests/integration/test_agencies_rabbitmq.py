@@ -14,15 +14,15 @@ import pamqp.encode
 import pytest
 from aiormq.exceptions import ChannelAccessRefused, ChannelPreconditionFailed
 
-from adapters.amqp import names, taking, wire
+from adapters.amqp import names, speaking, taking, wire
 from adapters.amqp.door import AgenciesDoor, Bounds
 from adapters.amqp.names import Names
 from adapters.amqp.patience import Pace
-from gateway import doctor, observe
+from gateway import doctor, measures, observe
 from gateway.__main__ import main
 from gateway.config import load
 from gateway.errors import IntegrityError, Reason, RejectedError, UnavailableError
-from gateway.rabbit import Server
+from gateway.rabbit import Link, Server
 from tests.world.agencies import add_user, grant, remove_user, system_at
 from tests.world.fake_feeds import FakeFeeds
 from tests.world.fake_frontdoor import FakeCallers, FakeFrontDoor
@@ -269,17 +269,74 @@ async def test_a_lost_connection_loses_no_message_and_no_answer(town):
             assert (await system.reply()).correlation_id == "m-2"
 
 
-async def test_a_broker_that_forgot_everything_is_made_ready_again(town, told):
+@pytest.mark.parametrize("noticed", [True, False])
+async def test_a_broker_that_forgot_everything_is_made_ready_again(
+    town, told, monkeypatch, noticed
+):
+    server, vhost = town.place.server, town.place.vhost
+    there = asyncio.Event()
+    made = Link._made
+
+    async def late(link):
+        await there.wait()
+        return await made(link)
+
     async with town.door():
-        await asyncio.to_thread(town.place.wipe)
+        if not noticed:  # whoever comes in again finds a broker that is back already
+            monkeypatch.setattr(Link, "_made", late)
+        await asyncio.to_thread(server.delete_vhost, vhost)
+        if noticed:
+            await until(lambda: "agencies_broker_away" in told())
+        await asyncio.to_thread(server.add_vhost, vhost)
+        there.set()
         for name in (town.one, town.other):
-            grant(town.place, name)
+            await asyncio.to_thread(grant, town.place, name)
         wanted = {queue.name for queue in NAMES.every((town.one, town.other))}
         await until(lambda: wanted <= set(town.place.queues()))
-        await until(lambda: "agencies_broker_back" in told())
         async with system_at(town.place, town.one) as system:
             await system.publish(b"<edXML/>", message_id="m-1")
             assert (await system.reply()).type == "accepted"
+        await until(lambda: warned() == 0)
+        ends = told().count("agencies_broker_away"), told().count("agencies_broker_back")
+        assert ends[0] == ends[1] >= noticed
+
+
+def warned():
+    return measures.of(measures.standing, "agencies_broker")._value.get()
+
+
+async def test_an_answer_that_could_not_be_said_does_not_leave_the_broker_away(
+    town, told, monkeypatch
+):
+    troubles = iter([UnavailableError()])
+    opened = speaking.open_channel
+
+    async def failing(connection, **options):
+        for trouble in troubles:
+            raise trouble
+        return await opened(connection, **options)
+
+    letter = wire.Letter("accepted", "application/json", b"{}", "m-1")
+    async with town.door() as door:
+        monkeypatch.setattr(speaking, "open_channel", failing)
+        with pytest.raises(UnavailableError):
+            await door._mouth.say(NAMES.reply(town.one), letter)
+        assert "agencies_broker_away" in told()
+        await until(lambda: "agencies_broker_back" in told())  # nobody says anything more
+        assert warned() == 0
+
+
+async def test_who_rests_does_not_leave_the_broker_away(town, told, monkeypatch):
+    async def failing(*_):
+        raise UnavailableError
+
+    async with town.door() as door:
+        monkeypatch.setattr(taking.topology, "ensure", failing)
+        await asyncio.to_thread(town.place.cut_connections)
+        await until(lambda: "agencies_broker_away" in told())
+        door.rest(True)
+        monkeypatch.undo()
+        await until(lambda: warned() == 0)
 
 
 async def test_not_now_is_waited_for_and_comes_back_in_the_end(town):
