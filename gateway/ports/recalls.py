@@ -104,7 +104,7 @@ class Takeback:
 
     Args:
         id: The question.
-        arrival_id: The document.
+        arrival_id: The document, "" where it is not here: 16 was answered, or will be.
         agency: Who is asked.
         sender: Who asks.
         sender_name: Its name.

@@ -22,6 +22,7 @@ from gateway.domain.moments import from_text, to_text
 from gateway.errors import RejectedError
 from gateway.ports import Change, Delete, Insert, Row, Update
 from gateway.programs import (
+    ahead,
     forwarding,
     matching,
     quarantine,
@@ -152,6 +153,7 @@ async def _first(
         "version": max((e["version"] for e in earlier), default=0) + 1,
         "digest": content_digest(came.read.envelope),
     }
+    recalled = await ahead.standing(context, arrival)
     if any(f.rule == "SEC-01" for f in errors(findings)):
         return _One(_secret(context, row, arrival, now))
     if any(f.rule == "FMT-14" for f in errors(findings)):
@@ -161,7 +163,14 @@ async def _first(
     if refusal is not None:
         back = send_back(context, came.inbound, arrival, refusal, now, came.verdicts)
         return _One(back, named=True)
-    offered = _offered(context, came, arrival, now)
+    if recalled.recall is not None and not context.restored:
+        gone = ahead.withdrawn(context, arrival, recalled.recall, now)
+        log = came_in(context, row, arrival, now, came.verdicts)
+        return _One([recalled.still, *gone, log], named=True)
+    offered = [recalled.still, *_offered(context, came, arrival, now)]
+    if recalled.recall is not None:
+        # What a restored gateway shows may have been there before: nothing is decided yet.
+        offered += ahead.attached(arrival, recalled.recall, now)
     watched = undetermined.watch(context, "arrival", str(arrival["id"]), came.verdicts, now)
     asked = await takebacks.by_document(context, arrival, now)
     return _One([*offered, *watched, *asked], named=True)

@@ -5,7 +5,7 @@ aloud otherwise; the same report twice is kept twice and read once; a peer does 
 own agencies. Rows only; a crash leaves all of them or none.
 """
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 
@@ -15,12 +15,12 @@ from gateway.domain.lifecycle import ARRIVAL, ArrivalEvent, ArrivalState, advanc
 from gateway.domain.moments import to_text
 from gateway.domain.receipt import known_code
 from gateway.ports import Change, Insert, Row
-from gateway.programs import matching, recalls, statuses, takebacks, tracking
+from gateway.programs import ahead, matching, recalls, statuses, takebacks, tracking
 from gateway.programs.catalogue import Who, whois, works_in_console
 from gateway.programs.context import Context
+from gateway.programs.recalls import BY_STATUS, Asked
 from gateway.programs.routing import LOCAL
 from gateway.programs.rows import dumps, event, loads
-from gateway.programs.takebacks import Asked
 
 # 05 may come again; so may 13 and its answers, when a recall is asked twice.
 _MAY_REPEAT: Final = frozenset(
@@ -31,10 +31,6 @@ _MAY_REPEAT: Final = frozenset(
         StatusCode.RECALL_DECLINED.value,
     }
 )
-
-
-UNKNOWN: Final = "R14: đơn vị không có văn bản này của bên yêu cầu"
-"""REC-06, spec/edxml.md 5: 16 with a reason when the target is unknown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,8 +128,9 @@ async def _recall_asked(  # noqa: PLR0917
     now: datetime,
 ) -> Mail:
     """Bring a 13 from outside to the agency that has the document."""
-    arrival = await matching.arrival_of(context, report, agency=recipient, issuer=issuer)
-    if arrival is None or arrival["state"] == ArrivalState.QUARANTINED.value:
+    about = report.response_for
+    arrival = await ahead.asked_arrival(context, about, agency=recipient, issuer=issuer)
+    if arrival is None:
         return await _nothing_to_give(context, report, issuer, recipient, row, inbound, now)
     row |= {"arrival_id": arrival["id"], "recipient": arrival["agency"]}
     earlier = await context.ledger.all("statuses_of_arrival", arrival_id=arrival["id"])
@@ -141,7 +138,7 @@ async def _recall_asked(  # noqa: PLR0917
     changes: list[Change] = [Insert("status_report", row)]
     if not repeated:
         # Who decides is looked at afterwards: the agency's system hears of it if it has to.
-        asked = Asked(takebacks.BY_STATUS, row["id"], report.description)
+        asked = Asked(BY_STATUS, row["id"], report.description)
         changes += [
             statuses.status_entry(context, row, now),
             *await takebacks.noticed(context, arrival, asked, now),
@@ -160,14 +157,25 @@ async def _nothing_to_give(  # noqa: PLR0917
     inbound: Row,
     now: datetime,
 ) -> Mail:
-    """Answer a 13 about a document of somebody else, or one that nobody here has.
+    """Keep a 13 about a document of somebody else, or one that nobody here has.
 
     An agency with a system of its own may have had it before this gateway was there: it decides.
+    The others' answer follows (`ahead`), once: the same message again is no new question.
     """
-    about = report.response_for.document_id
-    other = await takebacks.of_others(context, recipient.canonical, issuer.canonical, about)
-    if other is None and not works_in_console(context, recipient.canonical):
-        return await _unmatched(context, row, recipient, inbound, now)
+    about, own, sender = report.response_for.document_id, recipient.canonical, issuer.canonical
+    repeated = await ahead.is_repeat(context, row, own, sender)
+    other = await takebacks.of_others(context, own, sender, about)
+    waits = other is not None or works_in_console(context, own)
+    asked = Asked(BY_STATUS, row["id"], report.description)
+    question: list[Change] = []
+    takeback_id = ""
+    if not repeated and recipient.is_local:
+        question, takeback_id = await ahead.noticed(
+            context, own, sender, about, asked, now, waits=waits
+        )
+    if not waits:
+        mail = await _unmatched(context, row, recipient, inbound, now)
+        return replace(mail, changes=(*mail.changes, *question))
     if other is not None:
         # REC-06: never another agency; kept, said aloud, and told no more than of an unknown one.
         observe.alarm(what="recall by another agency refused", subject=inbound["id"])
@@ -175,26 +183,11 @@ async def _nothing_to_give(  # noqa: PLR0917
         Insert("status_report", row),
         statuses.status_entry(context, row, now),
         event(row["id"], "received", now, peer=inbound["peer"], code=row["code"], refused=True),
+        *question,
     ]
     if other is not None:
-        changes.append(event(other["id"], "recall_refused", now, sender=issuer.canonical))
-    answer = row | {
-        "id": context.ids.new(),
-        "sender": recipient.canonical,
-        "sender_written": report.response_for.organ_id,
-        "recipient": issuer.canonical,
-        "recipient_written": report.sender.organ_id,
-        "code": StatusCode.RECALL_DECLINED.value,
-        "description": UNKNOWN,
-        "at": to_text(now),
-        "staff": "null",
-        "source": LOCAL,
-        "received_sha256": "",
-        "offered_at": None,
-    }
-    changes.append(Insert("status_report", answer))
-    changes += statuses.status_transfer(context, answer, inbound["peer"], now)
-    return Mail(tuple(changes), "processed", row["id"])
+        changes.append(event(other["id"], "recall_refused", now, sender=sender))
+    return Mail(tuple(changes), "processed", row["id"], asked=takeback_id)
 
 
 async def _unmatched(

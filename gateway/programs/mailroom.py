@@ -31,6 +31,7 @@ from gateway.ports import (
     Update,
 )
 from gateway.programs import (
+    ahead,
     incoming,
     matching,
     recalls,
@@ -42,10 +43,11 @@ from gateway.programs import (
 from gateway.programs.catalogue import Who, whois, works_in_console
 from gateway.programs.context import Context
 from gateway.programs.incoming import report_row
+from gateway.programs.recalls import BY_STATUS, Asked
 from gateway.programs.routing import LOCAL
 from gateway.programs.rows import entry, event, keep
 from gateway.programs.statuses import Said
-from gateway.programs.takebacks import Also, Asked, Takebacks
+from gateway.programs.takebacks import Also, Takebacks
 from gateway.programs.undetermined import Decision
 
 _RACES = 8
@@ -184,7 +186,9 @@ class Mailroom:
         context = self._context
         if known_code(report.code) is StatusCode.RECALL_ASKED:
             return await self._recall(report, sender, target, sha256, now)
-        arrival = await matching.arrival_of(context, report, agency=sender, issuer=target)
+        arrival = await matching.arrival_of(
+            context, report.response_for, agency=sender, issuer=target
+        )
         if arrival is None:
             return self._forward(report, sender, target, sha256, now)
         if arrival["state"] == ArrivalState.QUARANTINED.value:
@@ -205,8 +209,7 @@ class Mailroom:
         )
         if delivery is None:
             await self._must_be_its_own(report, issuer, recipient)
-            # Sent before this gateway was there, or by another way: the recipient decides.
-            return self._forward(report, issuer, recipient, sha256, now)
+            return await self._recall_unknown(report, issuer, recipient, sha256, now)
         asked = await recalls.ask(context, delivery, report.description, now)
         if not asked:
             earlier = await self._earlier_recall(delivery)
@@ -218,13 +221,41 @@ class Mailroom:
         if arrival is not None:
             # Who decides is looked at afterwards: the agency's system hears of it if it has to.
             links |= {"arrival_id": arrival["id"], "id": context.ids.new()}
-            wish = Asked(takebacks.BY_STATUS, links["id"], report.description)
+            wish = Asked(BY_STATUS, links["id"], report.description)
             asked += await takebacks.noticed(context, arrival, wish, now)
             told = None
         built = self._forward(
             report, issuer, recipient, sha256, now, also=asked, links=links, hop=told
         )
         return replace(built, asked=arrival["id"] if arrival is not None else "")
+
+    async def _recall_unknown(
+        self, report: StatusReport, issuer: Who, recipient: Who, sha256: str, now: datetime
+    ) -> _Built:
+        """Bring on a 13 about what was not sent through this gateway.
+
+        Sent before it was there, or by another way: the recipient decides; for one that works in
+        our console we look, and answer 16 where there is nothing (REC-01).
+        """
+        context = self._context
+        if not recipient.is_local:
+            return self._forward(report, issuer, recipient, sha256, now)
+        waits = works_in_console(context, recipient.canonical)
+        links = {"id": context.ids.new()}
+        question, asked = await ahead.noticed(
+            context,
+            recipient.canonical,
+            issuer.canonical,
+            report.response_for.document_id,
+            Asked(BY_STATUS, links["id"], report.description),
+            now,
+            waits=waits,
+        )
+        hop = None if waits else ""
+        built = self._forward(
+            report, issuer, recipient, sha256, now, also=question, links=links, hop=hop
+        )
+        return replace(built, asked=asked if waits else "")
 
     async def _must_be_its_own(self, report: StatusReport, issuer: Who, recipient: Who) -> None:
         about = report.response_for.document_id
@@ -352,7 +383,8 @@ class Mailroom:
         gives_back = about is None or recalls_it
         given = [subject, *await takebacks.versions(context, subject)] if gives_back else []
         guards = await self._not_kept(given, said.code)
-        changes = statuses.report_on(context, arrival, said, now, about=about)
+        named = recalls.as_named(arrival) if about is arrival else about
+        changes = statuses.report_on(context, arrival, said, now, about=named)
         if recalls_it:
             changes += self._taken_back(subject, said, now)
         if gives_back and recalls.is_answer(said.code):

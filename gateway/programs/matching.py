@@ -8,7 +8,7 @@ import json
 import unicodedata
 from typing import Final
 
-from gateway.domain.envelope import ResponseFor, StatusReport
+from gateway.domain.envelope import ResponseFor
 from gateway.ports import Row
 from gateway.programs.catalogue import Who, family
 from gateway.programs.context import Context
@@ -69,10 +69,9 @@ async def delivery_of(
 
 
 async def arrival_of(
-    context: Context, report: StatusReport, *, agency: Who, issuer: Who
+    context: Context, about: ResponseFor, *, agency: Who, issuer: Who
 ) -> Row | None:
     """Return the newest arrival of an agency that a report is about."""
-    about = report.response_for
     if about.document_id.strip():
         found = await arrivals_named(context, agency.canonical, issuer.canonical, about.document_id)
         if found:

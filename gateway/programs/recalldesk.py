@@ -19,6 +19,7 @@ from gateway.domain.lifecycle import (
     RecallState,
     state_text,
 )
+from gateway.domain.machine import Text
 from gateway.domain.moments import from_text, iso, to_text
 from gateway.domain.recall import may_change, recall_act, targets
 from gateway.errors import Reason, RejectedError
@@ -39,12 +40,14 @@ from gateway.programs import matching, takebacks
 from gateway.programs.catalogue import family, name_of, today, whois, works_in_console
 from gateway.programs.context import Context
 from gateway.programs.recallorders import RecallOrders
+from gateway.programs.recalls import BY_STATUS
 from gateway.programs.rows import audited, loads
 from gateway.programs.takebacks import Takebacks
 
 _MOST: Final = 2000
 _CHANGES: Final = 50
 PURGED: Final = "retention_purged"
+_NOT_HERE: Final = Text("không có ở đơn vị", "not here")
 
 
 class RecallDesk:
@@ -185,6 +188,8 @@ class RecallDesk:
             arrival = await ledger.one("arrival", id=row["arrival_id"])
             if arrival is not None:
                 found.append(await self._takeback(row, arrival, whole=False))
+            else:
+                found.append(await self._of_nothing(row))
         return Listed(found, rows[-1]["id"] if len(rows) == limit else "")
 
     async def takeback(self, takeback_id: str) -> Takeback | None:
@@ -194,8 +199,40 @@ class RecallDesk:
             return None
         arrival = await self._context.ledger.one("arrival", id=row["arrival_id"])
         if arrival is None:
-            return None
+            return await self._of_nothing(row)
         return await self._takeback(row, arrival, whole=True)
+
+    async def _of_nothing(self, row: Row) -> Takeback:
+        """Return a question about a document that is not here."""
+        context = self._context
+        notation = ""
+        if row["means"] == BY_STATUS:
+            notice = await context.ledger.one("status_report", id=row["notice_id"])
+            notation = notice["notation"] if notice is not None else ""
+        answered = row["answered_at"]
+        return Takeback(
+            id=row["id"],
+            arrival_id="",
+            agency=row["agency"],
+            sender=row["sender"],
+            sender_name=name_of(context.directory(), row["sender"]),
+            document_id=row["document_id"],
+            notation=notation,
+            subject="",
+            state=row["state"],
+            text=state_text(RECALL, RecallState(row["state"])),
+            means=row["means"],
+            reason=row["reason"],
+            asked_at=from_text(row["asked_at"]),
+            answered_at=from_text(answered) if answered else None,
+            answered_by=row["answered_by"],
+            answer=row["answer"],
+            purged_at=None,
+            purge_at=None,
+            document=_NOT_HERE,
+            entered=False,
+            console=works_in_console(context, row["agency"]),
+        )
 
     async def _takeback(self, row: Row, arrival: Row, *, whole: bool) -> Takeback:
         context = self._context
@@ -269,7 +306,7 @@ class RecallDesk:
 
     async def _asked(self, takeback_id: str) -> Row:
         row = await self._context.ledger.one("takeback", id=takeback_id)
-        if row is None:
+        if row is None or row["arrival_id"] is None:
             raise RejectedError(Reason.NOT_FOUND)
         if row["state"] == RecallState.AGREED.value:
             raise RejectedError(Reason.ILLEGAL_TRANSITION, "the document was given back already")

@@ -46,10 +46,10 @@ from gateway.programs.catalogue import family, whois
 from gateway.programs.context import Context
 from gateway.programs.incoming import report_row
 from gateway.programs.intake import Intake
-from gateway.programs.recalls import order_row, wish_row
+from gateway.programs.recalls import BY_STATUS, Asked, order_row, wish_row
 from gateway.programs.routing import LOCAL
 from gateway.programs.rows import audited, event, loads
-from gateway.programs.takebacks import Asked, Takebacks
+from gateway.programs.takebacks import Takebacks
 
 _RACES: Final = 8
 _PAGE: Final = 100
@@ -405,7 +405,7 @@ class RecallOrders:
             changes += statuses.status_transfer(context, row, delivery["hop"], now)
         elif arrival is not None:
             row["arrival_id"] = arrival["id"]
-            asked = Asked(takebacks.BY_STATUS, row["id"], wish["reason"])
+            asked = Asked(BY_STATUS, row["id"], wish["reason"])
             changes += [Insert("status_report", row), statuses.status_entry(context, row, now)]
             changes += await takebacks.noticed(context, arrival, asked, now)
         changes.append(event(row["id"], "forwarded", now, code=row["code"]))

@@ -5,11 +5,12 @@ back; what has not left is cancelled, what may have left is asked for; 15 to a r
 delivery back, 15 to an update or replacement does not. Rows only: a crash leaves all or none.
 """
 
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
 from gateway.codec.edxml import envelope_from_json
-from gateway.domain.envelope import BusinessType, Header, StatusCode
+from gateway.domain.envelope import BusinessType, Header, ResponseFor, StatusCode
 from gateway.domain.lifecycle import ArrivalState, DeliveryState, RecallState, TransferState
 from gateway.domain.moments import to_text
 from gateway.domain.recall import RecallAct, recall_act, targets
@@ -19,11 +20,28 @@ from gateway.ports import Change, Insert, Row, Update
 from gateway.programs import matching, tracking
 from gateway.programs.catalogue import family
 from gateway.programs.context import Context
-from gateway.programs.rows import event, loads
+from gateway.programs.rows import dumps, event, loads
 
+BY_STATUS: Final = "13"
+BY_DOCUMENT: Final = "1"
 ANSWERS: Final = frozenset({StatusCode.RECALL_AGREED, StatusCode.RECALL_DECLINED})
 _OPEN: Final = (RecallState.WAITING.value, RecallState.ASKED.value)
 _UNANSWERED: Final = tuple(s.value for s in RecallState if s is not RecallState.AGREED)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """How a document is asked back.
+
+    Args:
+        means: `13`, or `1` for a document of BussinessDocType 1.
+        notice_id: The status report, or the arrival that asks.
+        reason: Why, as the sender says.
+    """
+
+    means: str
+    notice_id: str
+    reason: str
 
 
 def is_answer(code: str) -> bool:
@@ -168,6 +186,27 @@ async def concerned_arrival(context: Context, arrival: Row) -> Row | None:
     return None
 
 
+def as_named(arrival: Row) -> Row:
+    """Return what an answer to a recall of what is not here is about: as its sender named it.
+
+    C5: 15 and 16 are about the document concerned; a message that names none is answered itself.
+    """
+    if arrival["business_type"] != BusinessType.RECALL:
+        return arrival
+    header = _header(arrival)
+    names = targets(header, own_id_exists=False)
+    if not names or names[0] == arrival["document_id"]:
+        return arrival
+    about = next((r for r in header.response_for if r.document_id == names[0]), ResponseFor())
+    dated = about.promulgation_date
+    told = {
+        "code_number": about.code,
+        "code_notation": "",
+        "promulgation_date": dated.isoformat() if dated else "",
+    }
+    return {**arrival, "document_id": names[0], "envelope": dumps({"header": told})}
+
+
 # ---------------------------------------------------------------- 15 and 16
 
 
@@ -192,7 +231,7 @@ async def answered(  # noqa: PLR0917
         return [_change_answered(delivery, now, agreed=agreed)]
     changes: list[Change] = []
     for one in concerned:
-        changes += _recorded(one, description, now, agreed=agreed)
+        changes += recorded(one, description, now, agreed=agreed)
         changes += await tracking.move(context, one, code, at, description, now)
     if not changes:
         changes.append(_change_answered(delivery, now, agreed=agreed))
@@ -209,7 +248,8 @@ async def _versions(context: Context, delivery: Row) -> list[Row]:
     return [delivery, *asked]
 
 
-def _recorded(delivery: Row, answer: str, now: datetime, *, agreed: bool) -> list[Change]:
+def recorded(delivery: Row, answer: str, now: datetime, *, agreed: bool) -> list[Change]:
+    """Return what an answer does to the record of the recall of a delivery."""
     # The table of recalls: agreed also after a first refusal, refused only when asked.
     state = RecallState.AGREED if agreed else RecallState.DECLINED
     before = _UNANSWERED if agreed else (RecallState.ASKED.value,)

@@ -9,7 +9,6 @@ decision is a change set of its own: a crash in between leaves it to the janitor
 
 import json
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
@@ -22,22 +21,21 @@ from gateway.domain.recall import targets
 from gateway.domain.receipt import known_code
 from gateway.errors import GatewayError, RejectedError
 from gateway.ports import Change, ChangeSet, Insert, Row, Update
-from gateway.programs import matching, statuses
+from gateway.programs import ahead, matching, statuses
 from gateway.programs.catalogue import family, works_in_console
 from gateway.programs.context import Context
-from gateway.programs.recalls import concerned_arrival
+from gateway.programs.recalls import BY_DOCUMENT, BY_STATUS, Asked, concerned_arrival
 from gateway.programs.routing import LOCAL
 from gateway.programs.rows import event, loads
 from gateway.programs.statuses import Said
 from gateway.programs.todos import COLLECT_PRINTED, RECALL_ONWARD, todo_row
 from gateway.programs.undetermined import Decision
 
-BY_STATUS: Final = "13"
-BY_DOCUMENT: Final = "1"
 GATEWAY: Final = "gateway"
 _PAGE: Final = 100
 _RACES: Final = 8
 _OWNERS: Final = 200
+_NAMED: Final = 20
 _DEAD: Final = frozenset({"refused", "quarantined", "cancelled"})
 _UNANSWERED: Final = (RecallState.ASKED.value, RecallState.DECLINED.value)
 _GIVEABLE: Final = frozenset(
@@ -53,21 +51,6 @@ Also = Callable[[Row, datetime], Sequence[Change]]
 
 Report = Callable[[str, str, str, Decision, str, Also | None], Awaitable[Any]]
 """Arrival, code, reason, who decided, the state the document must still be in, what else."""
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """How a document is asked back.
-
-    Args:
-        means: `13`, or `1` for a document of BussinessDocType 1.
-        notice_id: The status report, or the arrival that asks.
-        reason: Why, as the sender says.
-    """
-
-    means: str
-    notice_id: str
-    reason: str
 
 
 # ---------------------------------------------------------------- rows
@@ -195,19 +178,31 @@ async def by_document(context: Context, arrival: Row, now: datetime) -> list[Cha
     """Return what a document of type 1, just arrived, asks for (spec/edxml.md 5, mechanism B)."""
     if arrival["business_type"] != BusinessType.RECALL:
         return []
+    header = envelope_from_json(loads(arrival["envelope"])).header
+    asked = Asked(BY_DOCUMENT, arrival["id"], header.business.reason)
     target = await concerned_arrival(context, arrival)
-    if target is None:
-        header = envelope_from_json(loads(arrival["envelope"])).header
-        for name in targets(header, own_id_exists=False):
-            other = await of_others(context, arrival["agency"], arrival["sender"], name)
-            if other is not None:
-                # REC-06: kept and shown like any document, and nothing happens to the other's.
-                observe.alarm(what="recall by another agency refused", subject=arrival["id"])
-                told = event(other["id"], "recall_refused", now, sender=arrival["sender"])
-                return [told]
-        return []
-    reason = loads(arrival["envelope"])["header"].get("business", {}).get("reason", "")
-    return await noticed(context, target, Asked(BY_DOCUMENT, arrival["id"], reason), now)
+    if target is not None:
+        return await noticed(context, target, asked, now)
+    return await _nothing_here(context, arrival, targets(header, own_id_exists=False), asked, now)
+
+
+async def _nothing_here(
+    context: Context, arrival: Row, names: Sequence[str], asked: Asked, now: datetime
+) -> list[Change]:
+    """Return what a document of type 1 about nothing that is here leaves to answer (REC-01)."""
+    changes: list[Change] = []
+    agency, sender = arrival["agency"], arrival["sender"]
+    for name in names:
+        other = await of_others(context, agency, sender, name)
+        if other is not None:
+            # REC-06: kept and shown like any document, and nothing happens to the other's.
+            observe.alarm(what="recall by another agency refused", subject=arrival["id"])
+            changes.append(event(other["id"], "recall_refused", now, sender=sender))
+    waits = bool(changes) or works_in_console(context, agency)
+    for name in names[:_NAMED] or ("",):
+        rows, _ = await ahead.noticed(context, agency, sender, name, asked, now, waits=waits)
+        changes += rows
+    return changes
 
 
 async def held(context: Context, subject: str) -> Row | None:
@@ -276,11 +271,10 @@ class Takebacks:
                 return
             after = rows[-1]["id"]
 
-    async def look_at(self, arrival_id: str) -> None:
-        """Look at what was just asked back."""
-        row = await self._context.ledger.one("takeback_of", arrival_id=arrival_id)
-        if row is not None:
-            await self.look(row["id"])
+    async def look_at(self, asked: str) -> None:
+        """Look at what was just asked back: an arrival, or the question where there is none."""
+        row = await self._context.ledger.one("takeback_of", arrival_id=asked)
+        await self.look(row["id"] if row is not None else asked)
 
     async def look(self, takeback_id: str) -> None:
         """Decide one question, or leave it to who must.
@@ -294,6 +288,9 @@ class Takebacks:
             row = await self._context.ledger.one("takeback", id=takeback_id)
             if row is None or row["looked"]:
                 return
+            if row["arrival_id"] is None:
+                await self._look_ahead(row)
+                continue
             arrival = await self._context.ledger.one("arrival", id=row["arrival_id"])
             if arrival is None:
                 return
@@ -310,6 +307,40 @@ class Takebacks:
                     observe.alarm(what="recall not decided", subject=row["id"], failure=exc)
                     await self._leave(row, arrival)
                     return
+
+    async def _look_ahead(self, row: Row) -> None:
+        """Answer 16 about what is not here, unless it came meanwhile (REC-01)."""
+        ledger, now = self._context.ledger, self._context.clock.now()
+        arrival = await ahead.come(self._context, row)
+        if arrival is not None:
+            known = await ledger.one("takeback_of", arrival_id=arrival["id"])
+            changes = ahead.attached(arrival, row, now)
+            if known is not None:
+                asked = Asked(row["means"], row["notice_id"], row["reason"])
+                changes = [
+                    Update("takeback", {"id": row["id"], "looked": 0}, {"looked": 1}),
+                    *await noticed(self._context, arrival, asked, now),
+                ]
+            await ledger.commit(ChangeSet(rows=tuple(changes)))
+            return
+        # A document that comes at this very moment takes the question with it.
+        open_ = {"id": row["id"], "arrival_id": None, "looked": 0}
+        if row["means"] == BY_DOCUMENT:
+            decision = Decision(ahead.UNKNOWN, GATEWAY, GATEWAY)
+            others = {"notice_id": row["notice_id"], "arrival_id": None, "looked": 0}
+
+            def also(_: Row, at: datetime) -> list[Change]:
+                # One answer for all it names.
+                return [ahead.answered(open_, at), ahead.answered(others, at, expect=None)]
+
+            code = StatusCode.RECALL_DECLINED.value
+            await self._report(row["notice_id"], code, ahead.UNKNOWN, decision, "", also)
+            return
+        notice = await ledger.one("status_report", id=row["notice_id"])
+        if notice is None:
+            return
+        told = ahead.sixteen(self._context, notice, row["agency"], now)
+        await ledger.commit(ChangeSet(rows=(ahead.answered(open_, now), *told)))
 
     async def answer(
         self,

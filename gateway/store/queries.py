@@ -60,6 +60,18 @@ _IN_HAND: Final = "state IN ('draft', 'ready', 'sending')"
 _UNTAKEN: Final = "state IN ('pending', 'sending', 'deferred', 'handed_over')"
 _TROUBLED: Final = "state IN ('failed', 'returned', 'recalled', 'not_connected')"
 
+# What the books hold a document by; `visible` is what was offered to its agency.
+_BOOKED_SENT: Final = (
+    "id, sender, document_id, state, envelope, verdict, legal_class, urgency, "
+    "business_type, issue_year, issue_ordinal, accepted_at, issued_at, 1 AS visible"
+)
+_BOOKED_RECEIVED: Final = (
+    "id, agency, sender, sender_name, document_id, state, envelope, verdict, "
+    "legal_class, urgency, source, at_gateway_at, offered_at, entered_system_at, "
+    "received_at_legal, arrival_year, arrival_number, came_at, "
+    "CASE WHEN offered_at IS NULL AND source != 'paper' THEN 0 ELSE 1 END AS visible"
+)
+
 
 def _each_of(table: str, column: str, only: str) -> str:
     """Return what gives each value of a column once, by jumps in an index that begins with it."""
@@ -304,6 +316,10 @@ QUERIES: Final[dict[str, str]] = {
         "JOIN account a ON a.id = g.account_id WHERE g.agency IN ('', :agency) "
         "AND g.role IN ('unit_admin', 'sys_admin') AND g.revoked_at IS NULL "
         "AND (g.valid_to IS NULL OR g.valid_to > :now) AND a.state = 'active' ORDER BY a.id"
+    ),
+    "signin_wait": "SELECT * FROM signin_wait WHERE key = :key",
+    "signin_waits_old": (
+        "SELECT key FROM signin_wait WHERE at < :before ORDER BY at LIMIT :limit"
     ),
     # -------------------------------------------------------------- consignments
     "consignment": "SELECT * FROM consignment WHERE id = :id",
@@ -743,6 +759,13 @@ QUERIES: Final[dict[str, str]] = {
         "SELECT * FROM takeback WHERE agency = :agency AND state = :state AND id < :before "
         "ORDER BY id DESC LIMIT :limit"
     ),
+    # What was asked back and is not here: each document that comes asks whether its recall was.
+    "takebacks_ahead": (
+        "SELECT * FROM takeback WHERE arrival_id IS NULL "
+        "AND document_id IN (SELECT value FROM json_each(:document_ids)) "
+        "AND agency || '' IN (SELECT value FROM json_each(:agencies)) "
+        "AND sender || '' IN (SELECT value FROM json_each(:senders)) ORDER BY id DESC LIMIT :limit"
+    ),
     "takebacks_unlooked": (
         "SELECT id FROM takeback WHERE looked = 0 AND id > :after ORDER BY id LIMIT :limit"
     ),
@@ -873,16 +896,24 @@ QUERIES: Final[dict[str, str]] = {
         "AND consignment_id IS NOT NULL"
     ),
     "books_consignments": (
-        "SELECT id, sender, document_id, state, envelope, verdict, legal_class, urgency, "
-        "business_type, issue_year, issue_ordinal, accepted_at, issued_at, 1 AS visible "
-        "FROM consignment WHERE id IN (SELECT value FROM json_each(:ids)) ORDER BY id"
+        f"SELECT {_BOOKED_SENT} FROM consignment "  # noqa: S608
+        "WHERE id IN (SELECT value FROM json_each(:ids)) ORDER BY id"
     ),
     "books_arrivals": (
-        "SELECT id, agency, sender, sender_name, document_id, state, envelope, verdict, "
-        "legal_class, urgency, source, at_gateway_at, offered_at, entered_system_at, "
-        "received_at_legal, arrival_year, arrival_number, came_at, "
-        "CASE WHEN offered_at IS NULL AND source != 'paper' THEN 0 ELSE 1 END AS visible "
-        "FROM arrival WHERE id IN (SELECT value FROM json_each(:ids)) ORDER BY id"
+        f"SELECT {_BOOKED_RECEIVED} FROM arrival "  # noqa: S608
+        "WHERE id IN (SELECT value FROM json_each(:ids)) ORDER BY id"
+    ),
+    # Books made anew go through all documents once, in the order of their keys.
+    "books_all_consignments": (
+        f"SELECT {_BOOKED_SENT} FROM consignment WHERE id > :after "  # noqa: S608
+        "ORDER BY id LIMIT :limit"
+    ),
+    "books_all_arrivals": (
+        f"SELECT {_BOOKED_RECEIVED} FROM arrival WHERE id > :after "  # noqa: S608
+        "ORDER BY id LIMIT :limit"
+    ),
+    "books_total": (
+        "SELECT (SELECT COUNT(*) FROM consignment) + (SELECT COUNT(*) FROM arrival) AS n"
     ),
     "books_drafters": (
         "SELECT consignment_id, account_id FROM draft "

@@ -617,13 +617,16 @@ recall = Table(
 )
 # REC-01, REC-02: a sender asks an agency of ours to give a document back; once agreed it is the
 # tombstone: id, who, when, why. `looked` is 0 until the gateway has decided what it does by itself.
+# Without an arrival: what was asked for is not here, or not yet.
+_HERE: Final = "arrival_id IS NOT NULL"
+_AHEAD: Final = "arrival_id IS NULL"
 _UNLOOKED: Final = "looked = 0"
 _UNPURGED: Final = "state = 'agreed' AND purged_at IS NULL"
 takeback = Table(
     "takeback",
     metadata,
     _id(),
-    _text("arrival_id"),
+    _text("arrival_id", null=True),
     _text("agency"),
     _text("sender"),
     _text("document_id", default=""),
@@ -637,7 +640,20 @@ takeback = Table(
     _text("answered_by", default=""),
     _text("answer", default=""),
     _text("purged_at", null=True),
-    UniqueConstraint("arrival_id"),
+    Index(
+        "uq_takeback_arrival",
+        "arrival_id",
+        unique=True,
+        sqlite_where=text(_HERE),
+        postgresql_where=text(_HERE),
+    ),
+    Index(
+        "ix_takeback_ahead",
+        "document_id",
+        "id",
+        sqlite_where=text(_AHEAD),
+        postgresql_where=text(_AHEAD),
+    ),
     Index("ix_takeback_agency", "agency", "state", "id"),
     Index(
         "ix_takeback_unlooked",
@@ -1239,6 +1255,15 @@ account_session = Table(
         sqlite_where=text("ended_at IS NULL"),
         postgresql_where=text("ended_at IS NULL"),
     ),
+)
+# Wrong passwords, counted by all nodes; `key` is a MAC, gone once the count means nothing.
+signin_wait = Table(
+    "signin_wait",
+    metadata,
+    Column("key", Text, primary_key=True),
+    _int("count"),
+    _text("at"),
+    Index("ix_signin_wait_at", "at"),
 )
 # One-time links: the first administrator, an invitation, a reset; `id` is the SHA-256 of the token.
 account_link = Table(

@@ -43,6 +43,7 @@ WHOLE = {
     "event_first": "the first of its key",
     "consignments_unclosed_last": "the last thousand events",
     "attempts_left_open_last": "the last thousand events",
+    "books_total": "books made anew say how far they are",
     "entries_with_reports": "reverify goes through the log, a page a time",
 }
 # Pages of what may be very much: in the order of an index, so that reading stops with the page.
@@ -71,6 +72,8 @@ PAGES = (
     "recall_orders_open",
     "recall_orders",
     "takebacks",
+    "books_all_consignments",
+    "books_all_arrivals",
 )
 
 
@@ -156,6 +159,7 @@ def test_a_page_is_read_in_the_order_of_an_index(ledger_file, name):
         ("assigned_to", "ix_assignment_account"),
         ("recall_orders_open", "ix_recall_open"),
         ("recalls_waiting", "ix_recall_waiting"),
+        ("takebacks_ahead", "ix_takeback_ahead"),
         ("takebacks_unlooked", "ix_takeback_unlooked"),
         ("takebacks_unpurged", "ix_takeback_unpurged"),
         ("arrivals_concerning", "ix_arrival_concerning"),

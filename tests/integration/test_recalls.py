@@ -356,12 +356,137 @@ async def test_asked_again_after_agreeing_the_answer_goes_out_again(out):
     assert [t.code for t in await out.flush()] == ["15"]
 
 
-async def test_a_13_about_a_document_nobody_has_is_answered_16(out):
+RECALL = (
+    "<edXML:Bussiness><edXML:BussinessDocType>1</edXML:BussinessDocType>"
+    "<edXML:BussinessDocReason>Vì sai</edXML:BussinessDocReason>"
+    "<edXML:DocumentId>{}</edXML:DocumentId></edXML:Bussiness>"
+)
+HOP = (
+    "<edXML:TraceHeader><edXML:OrganId>G09</edXML:OrganId>"
+    "<edXML:Timestamp>{}</edXML:Timestamp></edXML:TraceHeader>"
+)
+
+
+async def test_a_13_about_a_document_nobody_has_is_answered_16_once(out):
     about = head("KHONG-CO", issuer="H37.61", code="7/SNV-VP")
-    await out.bring(status(about, "13", sender="G09", description="x"), "status")
+    asked = status(about, "13", sender="G09", description="x")
+    await out.bring(asked, "status")
     (told,) = await out.flush()
     assert (told.code, told.to, told.sender) == ("16", "G09", "H37.61")
     assert "R14" in told.description
+    await out.bring(asked, "status")  # the same message again
+    await out.house.sweep()
+    assert await out.flush() == []
+    again = status(about, "13", sender="G09", description="thật sự nhầm")
+    await out.bring(again, "status")
+    assert [t.code for t in await out.flush()] == ["16"]
+    (row,) = (await recalls(out).asked_of("H37.61", "declined", before="", limit=5)).items
+    assert (row.arrival_id, row.reason, row.answered_by) == ("", "thật sự nhầm", "gateway")
+    with pytest.raises(RejectedError):  # there is nothing to give
+        await recalls(out).agree(row.id, "", by="lan")
+    # Evil twin: an agency with a system of its own is asked itself.
+    about = head("KHONG-CO", issuer="H37.04", code="7/SNV-VP")
+    await out.bring(status(about, "13", sender="G09", description="x"), "status")
+    assert await out.flush() == []
+    assert [c for c, _, _ in await out.waiting("stc")] == ["13"]
+
+
+async def test_a_document_of_type_1_about_nothing_is_answered_16_once(out):
+    notice = packet(
+        "9", to=("H37.61",), sender="G09", document_id="G09-9", trace=RECALL.format("K")
+    )
+    await out.bring(notice)
+    await out.flush()  # 01: the notice itself came
+    await out.house.sweep()
+    (told,) = await out.flush()
+    # C5: about the document concerned, as its sender named it.
+    assert (told.code, told.to, told.document_id) == ("16", "G09", "K")
+    await out.bring(notice)
+    await out.house.sweep()
+    assert await out.flush() == []
+    own = packet("9", to=("H37.04",), sender="G09", document_id="G09-9", trace=RECALL.format("K"))
+    await out.bring(own)
+    await out.house.sweep()
+    assert await out.flush() == []  # its own system has the notice and decides
+
+
+async def test_inside_the_province_too(out):
+    about = head("KHONG-CO", issuer="H37.61")
+    mailroom, caller = out.house.gateway.mailroom, out.caller("snv")
+    await mailroom.from_system(caller, _thirteen(about, "H37.02"), "1" * 64)
+    await mailroom.from_system(caller, _thirteen(about, "H37.02"), "1" * 64)
+    assert await out.waiting() == [("16", "H37.61", "KHONG-CO")]
+    assert (await out.house.send(packet("5", to=("H37.04",), document_id="K")))[0] == 202
+    code, answer, _ = await out.house.send(packet("8", to=("H37.61",), trace=RECALL.format("K")))
+    assert code == 202, answer
+    await out.house.state(answer["id"], "H37.61", "arrived")
+    await out.house.sweep()
+    told = await out.waiting()
+    assert ("16", "H37.61", "K") in told
+    assert [c for c, _, _ in told].count("16") == 2
+
+
+@pytest.mark.parametrize("by", ["13", "1"])
+async def test_a_document_overtaken_by_its_recall_is_shown_to_nobody(out, by):
+    if by == "13":
+        about = head("G09-7", issuer="H37.61", code="7/SNV-VP")
+        await out.bring(status(about, "13", sender="G09", description="gửi nhầm"), "status")
+    else:
+        trace = RECALL.format("G09-7")
+        await out.bring(packet("9", to=("H37.61",), sender="G09", document_id="G-9", trace=trace))
+    await out.house.sweep()
+    assert "16" in [t.code for t in await out.flush()]
+    await out.bring(packet("7", to=("H37.61",), sender="G09", document_id="G09-7"))
+    assert [(t.code, t.document_id) for t in await out.flush()] == [("15", "G09-7")]
+    ledger = out.house.gateway.ledger
+    (row,) = await ledger.all(
+        "desk_newest_first", agency="H37.61", state="recalled", id="~", limit=5
+    )
+    assert (row["entered_system_at"], row["arrival_number"]) == (None, None)
+    (stays,) = (await recalls(out).asked_of("H37.61", "agreed", before="", limit=5)).items
+    assert (stays.arrival_id, stays.answered_by) == (row["id"], "gateway")
+    # The same document again changes nothing; another under the same identifier goes as well.
+    await out.bring(packet("7", to=("H37.61",), sender="G09", document_id="G09-7"))
+    assert await out.flush() == []
+    await out.house.sweep()
+    left = await ledger.all("desk_newest_first", agency="H37.61", state="taken", id="~", limit=5)
+    assert [r["business_type"] for r in left] == ([] if by == "13" else [1])
+
+
+async def test_what_was_sent_after_its_recall_is_another_sending(out):
+    asked = out.house.clock.now()
+    about = head("G09-7", issuer="H37.61", code="7/SNV-VP")
+    await out.bring(status(about, "13", sender="G09", description="x", at=asked), "status")
+    local_time = (asked + timedelta(hours=7, minutes=5)).strftime("%Y/%m/%d %H:%M:%S")
+    trace = HOP.format(local_time)
+    await out.bring(packet("7", to=("H37.61",), sender="G09", document_id="G09-7", trace=trace))
+    assert [t.code for t in await out.flush()] == ["16", "01"]
+    (row,) = await out.house.gateway.ledger.all(
+        "desk_newest_first", agency="H37.61", state="taken", id="~", limit=5
+    )
+    assert "REC-01" in {f["rule"] for f in json.loads(row["findings"])}
+    # Evil twins: another agency's document, and another document of the same sender.
+    await out.bring(packet("7", to=("H37.61",), sender="G12", document_id="G09-7"))
+    await out.bring(packet("8", to=("H37.61",), sender="G09", document_id="G09-8"))
+    assert [t.code for t in await out.flush()] == ["01", "01"]
+
+
+async def test_a_restored_gateway_does_not_say_that_it_never_had_it(out):
+    about = head("G09-7", issuer="H37.61", code="7/SNV-VP")
+    context = out.house.gateway.context
+    context.restored = True
+    try:
+        await out.bring(status(about, "13", sender="G09", description="x"), "status")
+        await out.house.sweep()
+        assert await out.flush() == []
+        await out.bring(packet("7", to=("H37.61",), sender="G09", document_id="G09-7"))
+        await out.house.sweep()
+    finally:
+        context.restored = False
+    await out.flush()
+    await out.house.sweep()
+    (row,) = (await recalls(out).asked_of("H37.61", "asked", before="", limit=5)).items
+    assert row.arrival_id  # it came from the axis again: a clerk decides, as about any document
 
 
 async def test_by_document_from_outside_it_is_withdrawn_too(out):
@@ -379,7 +504,9 @@ async def test_by_document_from_outside_it_is_withdrawn_too(out):
     await out.house.sweep()
     found = {i["document_id"]: i["state"] for i in await out.arrivals()}
     assert found == {"G09-7": "recalled", "G12-8": "offered", "G09-9": "offered"}
-    assert [(t.code, t.document_id) for t in await out.flush()] == [("15", "G09-7")]
+    # REC-06: another agency is told no more than of a document nobody has.
+    told = [(t.code, t.to, t.document_id) for t in await out.flush()]
+    assert told == [("16", "G12", "G09-7"), ("15", "G09", "G09-7")]
 
 
 @pytest.mark.parametrize("first", ["order", "pick-up", "agree", "hold"])

@@ -154,9 +154,8 @@ class Pages:
     async def question(self, visit: Visit) -> Answer:
         """Show one question: who asks for what, why, and what may be done."""
         found = await self._asked(visit, Right.READ)
-        await self.trail.viewed(
-            visit.me, f"arrival:{found.arrival_id}", what="recall", agency=found.agency
-        )
+        target = f"arrival:{found.arrival_id}" if found.arrival_id else f"recall:{found.id}"
+        await self.trail.viewed(visit.me, target, what="recall", agency=found.agency)
         return Shown("recall-question.html.j2", question_values(visit, found))
 
     async def agree(self, visit: Visit) -> Answer:
@@ -250,11 +249,11 @@ def sent_values(visit: Visit, found: SentRecall) -> dict[str, Any]:
 
 def question_values(visit: Visit, found: Takeback) -> dict[str, Any]:
     """Return the values of a question's page."""
-    mine = visit.me.may(Right.RECALL, found.agency) and found.console
+    mine = bool(found.arrival_id) and visit.me.may(Right.RECALL, found.agency) and found.console
     return {
         "asked": found,
         "may_answer": mine and found.state in {"asked", "declined"},
-        "may_hold": visit.me.may(Right.HOLD, found.agency),
+        "may_hold": bool(found.arrival_id) and visit.me.may(Right.HOLD, found.agency),
     }
 
 

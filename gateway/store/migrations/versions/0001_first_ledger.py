@@ -614,7 +614,7 @@ def _recalls() -> None:
     op.create_table(
         "takeback",
         sa.Column("id", TEXT, nullable=False),
-        sa.Column("arrival_id", TEXT, nullable=False),
+        sa.Column("arrival_id", TEXT, nullable=True),
         sa.Column("agency", TEXT, nullable=False),
         sa.Column("sender", TEXT, nullable=False),
         sa.Column("document_id", TEXT, nullable=False, server_default=sa.text("''")),
@@ -629,7 +629,21 @@ def _recalls() -> None:
         sa.Column("answer", TEXT, nullable=False, server_default=sa.text("''")),
         sa.Column("purged_at", TEXT, nullable=True),
         sa.PrimaryKeyConstraint("id", name="pk_takeback"),
-        sa.UniqueConstraint("arrival_id", name="uq_takeback_arrival_id"),
+    )
+    op.create_index(
+        "uq_takeback_arrival",
+        "takeback",
+        ["arrival_id"],
+        unique=True,
+        sqlite_where=sa.text("arrival_id IS NOT NULL"),
+        postgresql_where=sa.text("arrival_id IS NOT NULL"),
+    )
+    op.create_index(
+        "ix_takeback_ahead",
+        "takeback",
+        ["document_id", "id"],
+        sqlite_where=sa.text("arrival_id IS NULL"),
+        postgresql_where=sa.text("arrival_id IS NULL"),
     )
     op.create_index("ix_takeback_agency", "takeback", ["agency", "state", "id"])
     op.create_index(
@@ -1243,6 +1257,14 @@ def _accounts() -> None:
         sa.PrimaryKeyConstraint("id", name="pk_account_link"),
     )
     op.create_index("ix_account_link_account", "account_link", ["account_id"])
+    op.create_table(
+        "signin_wait",
+        sa.Column("key", TEXT, nullable=False),
+        sa.Column("count", NUMBER, nullable=False),
+        sa.Column("at", TEXT, nullable=False),
+        sa.PrimaryKeyConstraint("key", name="pk_signin_wait"),
+    )
+    op.create_index("ix_signin_wait_at", "signin_wait", ["at"])
 
     op.create_table(
         "flow_minute",
