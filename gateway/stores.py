@@ -40,6 +40,7 @@ from gateway.store.admin import LedgerAdmin
 from gateway.store.agencies import LedgerAgencies
 from gateway.store.blobs import FolderBlobs
 from gateway.store.books import FileBooks
+from gateway.store.bookswriting import FileMaking
 from gateway.store.callers import LedgerCallers
 from gateway.store.catalogue import LedgerCatalogue
 from gateway.store.ledger import SqliteLedger
@@ -279,7 +280,17 @@ def open_timetable(settings: Settings) -> LedgerTimetable:
 
 def open_books(settings: Settings) -> FileBooks:
     """Open what search, registers and counts are kept in: this node's own."""
-    return FileBooks(settings.gateway.data_dir / "books" / "books.sqlite")
+    return FileBooks(books_path(settings))
+
+
+def new_books(settings: Settings) -> FileMaking:
+    """Return books to be made anew beside those, which a server may have open."""
+    return FileMaking(books_path(settings))
+
+
+def books_path(settings: Settings) -> Path:
+    """Return where this node's books are."""
+    return settings.gateway.data_dir / "books" / "books.sqlite"
 
 
 # ---------------------------------------------------------------- blobs

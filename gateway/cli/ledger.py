@@ -1,4 +1,4 @@
-"""`vanlien ledger`: make the ledger, see which revision it has, upgrade it.
+"""`vanlien ledger`: make the ledger, see which revision it has, upgrade it, reindex it.
 
 An upgrade is one transaction: a crash leaves the ledger as it was. It has two halves. The first
 only adds: the program before can be put back with nothing lost, and on PostgreSQL nodes are
@@ -6,6 +6,7 @@ replaced one by one. The second (`--finish`) ends that, once nobody needs the ol
 happens without a backup to go back to (`gateway.keeping.upgrade_ledger`).
 """
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -17,12 +18,16 @@ from gateway.cli.frame import OK, USAGE, emit, examples
 
 if TYPE_CHECKING:
     from gateway.config import Settings
+    from gateway.programs.booksanew import Step
     from gateway.stores import LedgerStatus
 
 
 def register(app: typer.Typer) -> None:
-    """Add `ledger create`, `ledger status` and `ledger upgrade`."""
-    group = typer.Typer(help="Sổ cái: tạo, xem, nâng cấp. / The ledger: make, look, upgrade.")
+    """Add `ledger create`, `ledger status`, `ledger upgrade` and `ledger reindex`."""
+    group = typer.Typer(
+        help="Sổ cái: tạo, xem, nâng cấp, lập lại sổ tìm kiếm. / The ledger: make, look, upgrade, "
+        "reindex."
+    )
     group.command(
         "create",
         epilog=examples("vanlien ledger create --config /srv/vanlien/vanlien.toml"),
@@ -45,6 +50,16 @@ def register(app: typer.Typer) -> None:
             "could not be made",
         ),
     )(upgrade)
+    group.command(
+        "reindex",
+        epilog=examples(
+            "vanlien ledger reindex --config /srv/vanlien/vanlien.toml",
+            "vanlien ledger reindex --workers 0",
+            "vanlien ledger reindex --json",
+            exits="0 xong / done, 64 không có sổ cái hay trang làm việc / no ledger or console, "
+            "70 không đọc hay ghi được / not readable or writable",
+        ),
+    )(reindex)
     app.add_typer(group, name="ledger")
 
 
@@ -102,6 +117,61 @@ def upgrade(
     if backups:
         done = f"Đã sao lưu / backed up: {', '.join(backups)}\n{done}"
     return _tell(settings, as_json, done, backups)
+
+
+def reindex(
+    *,
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            "--workers",
+            min=0,
+            max=16,
+            help="Số tiến trình phụ; mặc định: số nhân trừ một. / Further processes; one less "
+            "than there are processors by default.",
+        ),
+    ] = None,
+    config: ConfigOption = Path(CONFIG_NAME),
+    as_json: JsonOption = False,
+) -> int:
+    """Lập lại sổ tìm kiếm, sổ đăng ký, thống kê của máy này. / Make this machine's books anew.
+
+    Sổ cái không bị đụng đến; cổng cứ chạy, dùng sổ cũ đến khi sổ mới xong. / The ledger is only
+    read; the gateway goes on with the books it has until the new ones are whole.
+    """
+    from gateway.shelving import reindex as made_anew
+
+    found = made_anew(config, workers, _step)
+    payload: dict[str, object] = {
+        "books": str(found.path),
+        "documents": found.documents,
+        "took_s": found.took_s,
+        "in_use": found.in_use,
+    }
+    after = (
+        "đang dùng / in use"
+        if found.in_use
+        else "máy chủ đang chạy sẽ dùng trong vòng một phút / the running server takes them over "
+        "within a minute"
+    )
+    human = (
+        f"Đã lập lại / made anew: {found.path}\n{found.documents} văn bản / documents, "
+        f"{found.took_s:.0f} s; {after}"
+    )
+    emit(payload, human, as_json)
+    return OK
+
+
+def _step(step: "Step", took_s: float) -> None:
+    """Show how far it is, to somebody who watches."""
+    if not sys.stderr.isatty():
+        return
+    shown = f"{step.done}/{step.total} văn bản / documents"
+    if step.done:
+        shown += f", còn / left {took_s / step.done * (step.total - step.done):.0f} s"
+    end = "\n" if step.done == step.total else "\x1b[K"
+    sys.stderr.write(f"\r{shown}{end}")
+    sys.stderr.flush()
 
 
 def _load(config: Path) -> "Settings":

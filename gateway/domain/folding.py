@@ -17,6 +17,11 @@ _TONES: Final = frozenset("\u0300\u0301\u0303\u0309\u0323")
 _BARRED: Final = str.maketrans({"ð": "đ", "ɖ": "đ"})
 # The usual case, much quicker than looking at every letter: words between blanks.
 _PARTS: Final = str.maketrans(dict.fromkeys(",;:()-–/\"'“”&", " "))
+_ASCII_PARTS: Final = str.maketrans(
+    {c: " " for c in map(chr, range(128)) if not c.isalnum() and c != "."}
+)
+# All but the dots of a code: between letters or digits, one of them a digit.
+_LONE_DOT: Final = re.compile(r"\.(?!(?<=[0-9]\.)[a-z0-9]|(?<=[a-z]\.)[0-9])")
 _SIMPLE: Final = re.compile(r"(?:[^\W_]|\s)*")
 _PLAIN: Final = str.maketrans({"đ": "d"})
 
@@ -40,6 +45,8 @@ def words(text: str) -> tuple[str, ...]:
 
 
 def _parted(text: str) -> list[str]:
+    if text.isascii():  # numbers, notations, codes: the same, without a look at every letter
+        return _LONE_DOT.sub(" ", text.lower().translate(_ASCII_PARTS)).split()
     composed = unicodedata.normalize("NFKC", text).casefold()
     # Case folding may part what was composed, and composing may fold anew (ß, ﬃ): once more.
     composed = unicodedata.normalize("NFKC", composed).casefold().translate(_BARRED)

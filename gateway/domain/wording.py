@@ -78,13 +78,15 @@ def terms_of(texts: Iterable[str], days: Iterable[date] = ()) -> frozenset[str]:
     """
     found: set[str] = set()
     for text in texts:
-        for word in _words(text):
-            found.update(_both(word))
+        # Folding pieces between blanks is folding the whole: pieces come again and again.
+        for piece in text.split():
+            found.update(_terms(piece))
     for day in days:
         found.update((f"d{day:%Y%m%d}", f"y{day:%Y}"))
     return frozenset(found)
 
 
+@lru_cache(maxsize=8192)
 def flag(kind: str, value: str) -> str:
     """Return the term of a property that is asked for exactly: an agency, a type, an account."""
     return f"s{_encoded(kind)}_{_encoded(value)}_"
@@ -126,6 +128,11 @@ def _clause(word: str, *, starts: bool) -> tuple[tuple[Term, ...], ...]:
 def _words(text: str) -> list[str]:
     """Return the words of a text; a code such as `h37.02` is one."""
     return spelled(text).split()
+
+
+@lru_cache(maxsize=32768)
+def _terms(piece: str) -> tuple[str, ...]:
+    return tuple({term for word in _words(piece) for term in _both(word)})
 
 
 @lru_cache(maxsize=16384)

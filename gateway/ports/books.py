@@ -160,10 +160,17 @@ class Mark(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far the books follow the ledger: they hold `done` of `all` events."""
+    """How far the books follow the ledger: they hold `done` of `all` events.
+
+    Args:
+        done: Up to which event.
+        all: How many there are.
+        making: The part of them that is there while they are made anew, 0 to 1; None when not.
+    """
 
     done: int
     all: int
+    making: float | None = None
 
     @property
     def behind(self) -> int:
@@ -176,6 +183,22 @@ class Following(Protocol):
 
     async def caught_up(self, timeout_s: float) -> Progress:
         """Return when the books hold what the ledger held at the call, or after `timeout_s`."""
+        ...
+
+
+class Making(Protocol):
+    """Books that are made anew beside those in use. UnavailableError: they cannot be written."""
+
+    async def add(self, entries: Sequence[Entry]) -> None:
+        """Write entries, each once, in about the order of their documents."""
+        ...
+
+    async def done(self, mark: Mark) -> None:
+        """Finish: `Books.adopt` takes them over, or whoever opens the books next."""
+        ...
+
+    async def drop(self) -> None:
+        """Let go; what is not finished is gone."""
         ...
 
 
@@ -195,6 +218,14 @@ class Books(Protocol):
 
     async def empty(self) -> None:
         """Forget everything: it is brought again from the first event."""
+        ...
+
+    def make(self) -> Making:
+        """Return books to be made anew; until they are taken over, these stay in use."""
+        ...
+
+    async def adopt(self) -> bool:
+        """Take over books that were made anew, by whomever; return whether there were any."""
         ...
 
     async def find(self, question: Question) -> Page:

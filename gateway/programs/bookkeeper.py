@@ -2,9 +2,11 @@
 
 Promises: every document whose rows change is written anew, because every change writes an event
 and the sequencer gives events their place in the order of commits: nothing is ever skipped. Entries
-and the place they reach are one transaction of the books. A crash brings the last page again; books
-of another ledger, as after a restore, are made anew from the first event. Slow or broken books hold
-up nobody but who asks them; with years to catch up on, half of the time is left to others.
+and the place they reach are one transaction of the books. A crash brings the last page again. Slow
+or broken books hold up nobody but who asks them. Books with years to catch up on are made anew from
+the documents themselves (`gateway.programs.booksanew`), half of the time left to others; so are
+books of another ledger, as after a restore. Books that an operator had made anew beside them
+(`vanlien ledger reindex`) are taken over within a minute.
 
 One page: (1) events behind the mark; (2) whose documents they are about, each once; that somebody
 looked is no change; (3) entries from the rows as they are now, in pieces; (4) entries and mark,
@@ -13,21 +15,23 @@ together.
 
 import asyncio
 import json
-import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 from gateway import observe
 from gateway.errors import GatewayError
-from gateway.ports import Row
 from gateway.ports.books import Books, Entry, Mark, Progress
-from gateway.programs.bookkeeping import Around, received, sent
+from gateway.programs.bookkeeping import around, built
+from gateway.programs.booksanew import Anew, Step, mark_of
 from gateway.programs.context import Context
 from gateway.programs.pulse import Pulse
 
 _PAGE: Final = 2000
 _PIECE: Final = 200
 """Documents read at once: the loop is everybody's."""
+
+_FAR: Final = 5000
+"""Events to read; beyond them going through the documents themselves is the shorter way."""
 
 _LOOKED: Final = frozenset({"viewed", "refused"})
 _PERSONS: Final = ("arrival:", "document:")
@@ -52,6 +56,7 @@ class Bookkeeper:
         self._pulse = pulse
         self._moved = asyncio.Event()
         self._mark: Mark | None = None
+        self._making: float | None = None
 
     async def run(self) -> None:
         """Follow for ever."""
@@ -71,15 +76,15 @@ class Bookkeeper:
     async def caught_up(self, timeout_s: float) -> Progress:
         """Return when the books hold what the ledger holds now, or after a while."""
         wanted = await self._pulse.mark("event_seq")
-        if timeout_s <= 0:
-            return Progress(await self._done(), wanted)
+        if timeout_s <= 0 or self._making is not None:
+            return Progress(await self._done(), wanted, self._making)
         try:
             async with asyncio.timeout(timeout_s):
                 while (done := await self._done()) < wanted:
                     await self._moved.wait()
         except TimeoutError:
             done = await self._done()
-        return Progress(done, wanted)
+        return Progress(done, wanted, self._making)
 
     async def _done(self) -> int:
         mark = self._mark or await self._books.mark()
@@ -87,6 +92,8 @@ class Bookkeeper:
 
     async def once(self) -> bool:
         """Do one page; return whether there was one."""
+        if await self._books.adopt():
+            self._mark = None
         if self._mark is None:
             self._mark = await self._known()
         after = self._mark
@@ -95,7 +102,7 @@ class Bookkeeper:
             return False
         changed = {_document_of(row["subject"]) for row in events if row["type"] not in _LOOKED}
         entries, gone = await self.entries(changed)
-        mark = _mark_of(events[-1])
+        mark = mark_of(events[-1])
         if entries or gone:  # else the next ones take the mark with them
             await self._books.put(entries, gone, mark)
         self._mark = mark
@@ -108,10 +115,33 @@ class Bookkeeper:
         mark = await self._books.mark()
         if mark.cursor:
             row = await self._context.ledger.one("books_event", seq=mark.cursor)
-            if row is None or _mark_of(row) != mark:
-                await self._books.empty()
-                return Mark(0)
-        return mark
+            if row is not None and mark_of(row) == mark:
+                return mark
+            await self._books.empty()
+        if await self._pulse.mark("event_seq") > _FAR:
+            await self.anew()
+        return await self._books.mark()
+
+    async def anew(self) -> None:
+        """Make the books anew from the documents as they are, leaving half of the time to others.
+
+        Until they are whole, those there are stay in use.
+        """
+        loop = asyncio.get_running_loop()
+        ended = loop.time()
+
+        async def gently(step: Step) -> None:
+            nonlocal ended
+            self._making = step.share
+            await asyncio.sleep(min(loop.time() - ended, _REST_S))
+            ended = loop.time()
+
+        self._making = 0.0
+        try:
+            await Anew(self._context.ledger, self._context).into(self._books.make(), gently)
+            await self._books.adopt()
+        finally:
+            self._making = None
 
     async def entries(self, subjects: set[str]) -> tuple[list[Entry], list[str]]:
         """Return what the books are to hold of some subjects, and what not any more."""
@@ -132,50 +162,11 @@ class Bookkeeper:
         wanted = json.dumps(sorted({*subjects, *(row["consignment_id"] for row in transfers)}))
         outgoing = await ledger.all("books_consignments", ids=wanted)
         incoming = await ledger.all("books_arrivals", ids=ids)
-        around = await self._around(outgoing, incoming)
-        return await asyncio.to_thread(self._built, outgoing, incoming, around)
-
-    async def _around(self, outgoing: Sequence[Row], incoming: Sequence[Row]) -> Around:
-        ledger = self._context.ledger
-        out, came = (json.dumps([row["id"] for row in rows]) for rows in (outgoing, incoming))
-        deliveries: dict[str, list[Row]] = {}
-        if outgoing:
-            for row in await ledger.all("deliveries_of_many", ids=out):
-                deliveries.setdefault(row["consignment_id"], []).append(row)
-        drafters = await ledger.all("books_drafters", ids=out) if outgoing else ()
-        answers = await ledger.all("books_answers", ids=came) if incoming else ()
-        assigned = await ledger.all("books_assigned", ids=came) if incoming else ()
-        return Around(
-            deliveries,
-            {row["arrival_id"]: row["at"] for row in answers},
-            {row["consignment_id"]: row["account_id"] for row in drafters},
-            {row["arrival_id"]: row for row in assigned},
-        )
-
-    def _built(
-        self, outgoing: Sequence[Row], incoming: Sequence[Row], around: Around
-    ) -> tuple[list[Entry], list[str]]:
-        entries, gone = [], []
-        for rows, build in ((outgoing, sent), (incoming, received)):
-            for row in rows:
-                # SEC-01: what is set apart is found by nobody.
-                if row["state"] == "quarantined" or not row["visible"]:
-                    gone.append(row["id"])
-                    continue
-                try:
-                    entries.append(build(self._context, row, around))
-                except (ValueError, KeyError, TypeError, AttributeError) as exc:
-                    # Our own rows: a bug. One document is missing in the search, not all behind it.
-                    observe.program_failed(program="bookkeeper", failure=exc, retry_in_s=0)
-        return entries, gone
+        beside = await around(ledger, outgoing, incoming)
+        return await asyncio.to_thread(built, self._context, outgoing, incoming, beside)
 
 
 def _document_of(subject: str) -> str:
     for kind in _PERSONS:
         subject = subject.removeprefix(kind)
     return subject
-
-
-def _mark_of(row: Mapping[str, object]) -> Mark:
-    text = f"{row['seq']} {row['id']} {row['subject']} {row['at']}"
-    return Mark(int(str(row["seq"])), zlib.crc32(text.encode()))

@@ -2,72 +2,39 @@
 
 Promises: a page costs a page, whatever the books hold; counts are kept with the entries they
 count, in one transaction; a crash leaves what was committed with its cursor, and the rest is
-brought again from the ledger. A file that is damaged or of another form is put aside and made anew:
-nothing here is the only copy of anything. Each node keeps its own, so that both engines of the
-ledger give the same answers.
+brought again from the ledger. A file that is damaged or of another form is made anew: nothing here
+is the only copy of anything. Each node keeps its own, so that both engines of the ledger give the
+same answers, and every document has the same place on each.
 
-Reading and writing are done on threads of their own: nobody's page waits for another's.
+Reading and writing are done on threads of their own: nobody's page waits for another's. When books
+that were made anew are taken over, pages wait the moment it takes.
 """
 
 import asyncio
 import contextlib
-import hashlib
 import json
-import os
 import sqlite3
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
+
+import orjson
 
 from gateway.domain.wording import Asked, Term, one_of
 from gateway.errors import UnavailableError
 from gateway.ports.books import Count, Entry, Hit, Mark, Page, Question, Span
+from gateway.store import booksfile, bookswriting
+from gateway.store.booksfile import connected, mark_of, troubles
+from gateway.store.bookswriting import KINDS, FileMaking
 
 T = TypeVar("T")
-
-FORM: Final = 2
-"""Of the tables and of what entries hold; another number makes the books anew."""
 
 _READERS: Final = 2
 _LOOKED_AT: Final = 5000
 """Of what fits the words, so many are looked at for one page; the next page goes on there."""
 
-_PRAGMAS: Final = (
-    "PRAGMA journal_mode=WAL",
-    # Not FULL: what the last seconds before a power cut brought is brought again.
-    "PRAGMA synchronous=NORMAL",
-    "PRAGMA busy_timeout=15000",
-    "PRAGMA cache_size=-32768",
-    "PRAGMA temp_store=MEMORY",
-)
-_TABLES: Final = """
-CREATE TABLE mark (key TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
-CREATE TABLE doc (
-    n INTEGER PRIMARY KEY, subject TEXT NOT NULL UNIQUE, direction TEXT NOT NULL,
-    agency TEXT NOT NULL, at TEXT NOT NULL, month TEXT NOT NULL, day TEXT NOT NULL,
-    year INTEGER NOT NULL, number INTEGER, state TEXT NOT NULL, type_name TEXT NOT NULL,
-    urgency INTEGER NOT NULL, signed TEXT NOT NULL, partner TEXT NOT NULL, due_at TEXT NOT NULL,
-    outcome TEXT NOT NULL, shown TEXT NOT NULL, terms_sha256 BLOB NOT NULL
-);
-CREATE INDEX doc_register ON doc (agency, direction, year, number, n);
-CREATE INDEX doc_open ON doc (agency, due_at, month) WHERE outcome = 'open';
-CREATE INDEX doc_months ON doc (agency, month);
-CREATE VIRTUAL TABLE word USING fts5(
-    terms, detail=none, columnsize=0, prefix='2 3', tokenize="ascii tokenchars '_'"
-);
-CREATE TABLE tally (
-    agency TEXT NOT NULL, direction TEXT NOT NULL, month TEXT NOT NULL, type_name TEXT NOT NULL,
-    state TEXT NOT NULL, signed TEXT NOT NULL, outcome TEXT NOT NULL, n INTEGER NOT NULL,
-    PRIMARY KEY (agency, month, direction, type_name, state, signed, outcome)
-) WITHOUT ROWID
-"""
-_KINDS: Final = "agency, direction, month, type_name, state, signed, outcome"
-_COLUMNS: Final = (
-    "subject, direction, agency, at, month, day, year, number, state, type_name, urgency, signed, "
-    "partner, due_at, outcome, shown, terms_sha256"
-)
 _AGENCIES: Final = "agency IN (SELECT value FROM json_each(:agencies))"
 
 
@@ -84,25 +51,77 @@ class FileBooks:
         self._reading = ThreadPoolExecutor(_READERS, thread_name_prefix="books-reader")
         self._local = threading.local()
         self._readers: list[sqlite3.Connection] = []
+        self._file = 0  # how many files there were: readers of an earlier one open the new one
+        self._asked = 0
+        self._quiet = asyncio.Event()
+        self._open = asyncio.Event()
+        self._open.set()
         self._closed = False
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._writer = _opened(path)
+        self._writer: sqlite3.Connection | None = None
+        with contextlib.suppress(UnavailableError):  # it is tried again when they are asked for
+            self._writer = booksfile.opened(path)
 
     async def mark(self) -> Mark:
         """Return up to which event they are kept."""
-        return await self._read(lambda c: Mark(_mark(c, "cursor"), _mark(c, "known_by")))
+
+        def ask() -> Mark:
+            connection = self._writing_on()
+            return Mark(mark_of(connection, "cursor"), mark_of(connection, "known_by"))
+
+        return await self._write(ask)
 
     async def put(self, entries: Sequence[Entry], gone: Sequence[str], mark: Mark) -> None:
         """Write entries, remove others, move the mark."""
-        loop = asyncio.get_running_loop()
-        with _troubles():
-            await loop.run_in_executor(self._writing, _put, self._writer, entries, gone, mark)
+        await self._write(lambda: bookswriting.put(self._writing_on(), entries, gone, mark))
 
     async def empty(self) -> None:
         """Forget everything."""
-        loop = asyncio.get_running_loop()
-        with _troubles():
-            await loop.run_in_executor(self._writing, _empty, self._writer)
+        await self._exchanged(booksfile.begun)
+
+    def make(self) -> FileMaking:
+        """Return books to be made anew."""
+        return FileMaking(self._path)
+
+    async def adopt(self) -> bool:
+        """Take over books made anew; return whether there were any."""
+        if not booksfile.made_of(self._path).exists():
+            return False
+        await self._exchanged(booksfile.opened)
+        return True
+
+    async def _exchanged(self, opened: Callable[[Path], sqlite3.Connection]) -> None:
+        """Put another file in the place of this one, while nobody reads."""
+        self._open.clear()
+        try:
+            while self._asked:
+                self._quiet.clear()
+                await self._quiet.wait()
+            await self._write(lambda: self._exchange(opened))
+        finally:
+            self._open.set()
+
+    def _exchange(self, opened: Callable[[Path], sqlite3.Connection]) -> None:
+        self._let_go()
+        self._file += 1
+        self._writer = opened(self._path)
+
+    def _writing_on(self) -> sqlite3.Connection:
+        if self._writer is None:  # another file could not be opened when it was to be
+            self._writer = booksfile.opened(self._path)
+        return self._writer
+
+    def _let_go(self) -> None:
+        writer = [] if self._writer is None else [self._writer]
+        for connection in (*self._readers, *writer):
+            connection.close()
+        self._readers, self._writer = [], None
+
+    async def _write(self, work: Callable[[], T]) -> T:
+        if self._closed:
+            raise UnavailableError(public="the books are closed")
+        with troubles():
+            return await asyncio.get_running_loop().run_in_executor(self._writing, work)
 
     async def find(self, question: Question) -> Page:
         """Return a page of what fits."""
@@ -134,7 +153,7 @@ class FileBooks:
     async def counts(self, agencies: Sequence[str], first: str, last: str) -> Sequence[Count]:
         """Return the counts as they are kept."""
         sql = (
-            f"SELECT {_KINDS}, n FROM tally WHERE {_AGENCIES} "  # noqa: S608 - our own words
+            f"SELECT {KINDS}, n FROM tally WHERE {_AGENCIES} "  # noqa: S608 - our own words
             "AND month BETWEEN :first AND :last AND n > 0 ORDER BY month, agency"
         )
         return await self._counted(sql, agencies, first, last)
@@ -142,8 +161,8 @@ class FileBooks:
     async def recount(self, agencies: Sequence[str], first: str, last: str) -> Sequence[Count]:
         """Return the counts, counted anew."""
         sql = (
-            f"SELECT {_KINDS}, COUNT(*) AS n FROM doc WHERE {_AGENCIES} "  # noqa: S608
-            f"AND month BETWEEN :first AND :last GROUP BY {_KINDS} ORDER BY month, agency"
+            f"SELECT {KINDS}, COUNT(*) AS n FROM doc WHERE {_AGENCIES} "  # noqa: S608
+            f"AND month BETWEEN :first AND :last GROUP BY {KINDS} ORDER BY month, agency"
         )
         return await self._counted(sql, agencies, first, last)
 
@@ -184,18 +203,26 @@ class FileBooks:
         return await self._read(ask)
 
     async def _read(self, ask: Callable[[sqlite3.Connection], T]) -> T:
-        loop = asyncio.get_running_loop()
+        while not self._open.is_set():
+            await self._open.wait()
         if self._closed:
             raise UnavailableError(public="the books are closed")
-        with _troubles():
-            return await loop.run_in_executor(self._reading, lambda: ask(self._reader()))
+        loop = asyncio.get_running_loop()
+        self._asked += 1
+        try:
+            with troubles():
+                return await loop.run_in_executor(self._reading, lambda: ask(self._reader()))
+        finally:
+            self._asked -= 1
+            if not self._asked:
+                self._quiet.set()
 
     def _reader(self) -> sqlite3.Connection:
-        found: sqlite3.Connection | None = getattr(self._local, "connection", None)
-        if found is None:
-            found = _connect(self._path)
+        file, found = getattr(self._local, "reader", (-1, None))
+        if found is None or file != self._file:
+            found = connected(self._path)
             found.execute("PRAGMA query_only=ON")
-            self._local.connection = found
+            self._local.reader = (self._file, found)
             self._readers.append(found)
         return found
 
@@ -206,145 +233,7 @@ class FileBooks:
         self._closed = True
         self._reading.shutdown()
         self._writing.shutdown()
-        for connection in (*self._readers, self._writer):
-            connection.close()
-
-
-@contextlib.contextmanager
-def _troubles() -> Any:
-    try:
-        yield
-    except sqlite3.Error as exc:
-        raise UnavailableError(public="the books cannot be used", retry_after_s=5.0) from exc
-
-
-# ---------------------------------------------------------------- the file
-
-
-def _connect(path: Path) -> sqlite3.Connection:
-    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-    for pragma in _PRAGMAS:
-        connection.execute(pragma)
-    connection.row_factory = sqlite3.Row
-    return connection
-
-
-def _opened(path: Path) -> sqlite3.Connection:
-    """Open the file; one that is none of ours, or damaged, is put aside first."""
-    try:
-        if path.exists():
-            connection = _connect(path)
-            try:
-                if _mark(connection, "form") == FORM:
-                    return connection
-            except sqlite3.DatabaseError:
-                pass
-            connection.close()
-    except sqlite3.DatabaseError:
-        pass
-    for name in (path, path.with_name(f"{path.name}-wal"), path.with_name(f"{path.name}-shm")):
-        name.unlink(missing_ok=True)
-    with _troubles():
-        os.close(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600))
-        connection = _connect(path)
-        connection.execute("BEGIN IMMEDIATE")
-        for table in _TABLES.split(";"):
-            connection.execute(table)
-        connection.execute(
-            "INSERT INTO mark VALUES ('cursor', 0), ('known_by', 0), ('form', ?)", (FORM,)
-        )
-        connection.execute("COMMIT")
-    return connection
-
-
-def _mark(connection: sqlite3.Connection, key: str) -> int:
-    row = connection.execute("SELECT value FROM mark WHERE key = ?", (key,)).fetchone()
-    return int(row[0]) if row is not None else 0
-
-
-# ---------------------------------------------------------------- writing
-
-
-def _put(
-    connection: sqlite3.Connection, entries: Sequence[Entry], gone: Sequence[str], mark: Mark
-) -> None:
-    connection.execute("BEGIN IMMEDIATE")
-    try:
-        for subject in gone:
-            _remove(connection, subject)
-        for entry in entries:
-            _write(connection, entry)
-        for key, value in zip(("cursor", "known_by"), mark, strict=True):
-            connection.execute("UPDATE mark SET value = ? WHERE key = ?", (value, key))
-        connection.execute("COMMIT")
-    except BaseException:
-        connection.execute("ROLLBACK")
-        raise
-
-
-def _empty(connection: sqlite3.Connection) -> None:
-    connection.execute("BEGIN IMMEDIATE")
-    for table in ("doc", "word", "tally"):
-        connection.execute(f"DELETE FROM {table}")  # noqa: S608 - our own three names
-    connection.execute("UPDATE mark SET value = 0 WHERE key != 'form'")
-    connection.execute("COMMIT")
-
-
-def _remove(connection: sqlite3.Connection, subject: str) -> None:
-    row = connection.execute("SELECT * FROM doc WHERE subject = ?", (subject,)).fetchone()
-    if row is None:
-        return
-    _tally(connection, row, -1)
-    connection.execute("DELETE FROM word WHERE rowid = ?", (row["n"],))
-    connection.execute("DELETE FROM doc WHERE n = ?", (row["n"],))
-
-
-def _write(connection: sqlite3.Connection, entry: Entry) -> None:
-    values = _values(entry)
-    known = connection.execute("SELECT * FROM doc WHERE subject = ?", (entry.subject,)).fetchone()
-    if known is None:
-        places = ", ".join("?" * len(values))
-        n = connection.execute(
-            f"INSERT INTO doc ({_COLUMNS}) VALUES ({places})",  # noqa: S608 - our own words
-            values,
-        ).lastrowid
-        connection.execute("INSERT INTO word (rowid, terms) VALUES (?, ?)", (n, _terms(entry)))
-        _tally(connection, entry, 1)
-        return
-    if tuple(known)[1:] == values:
-        return
-    _tally(connection, known, -1)
-    _tally(connection, entry, 1)
-    asked = ", ".join(f"{name} = ?" for name in _COLUMNS.split(", "))
-    connection.execute(f"UPDATE doc SET {asked} WHERE n = ?", (*values, known["n"]))  # noqa: S608
-    if known["terms_sha256"] != values[-1]:
-        connection.execute("DELETE FROM word WHERE rowid = ?", (known["n"],))
-        connection.execute(
-            "INSERT INTO word (rowid, terms) VALUES (?, ?)", (known["n"], _terms(entry))
-        )
-
-
-def _values(entry: Entry) -> tuple[Any, ...]:
-    shown = json.dumps(entry.shown, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
-    return (
-        entry.subject, entry.direction, entry.agency, entry.at, entry.month, entry.day, entry.year,
-        entry.number, entry.state, entry.type_name, entry.urgency, entry.signed, entry.partner,
-        entry.due_at, entry.outcome, shown, hashlib.sha256(_terms(entry).encode()).digest()[:8],
-    )  # fmt: skip
-
-
-def _terms(entry: Entry) -> str:
-    return " ".join(sorted(entry.terms))
-
-
-def _tally(connection: sqlite3.Connection, of: Any, by: int) -> None:
-    kinds = _KINDS.split(", ")
-    values = [of[k] if isinstance(of, sqlite3.Row) else getattr(of, k) for k in kinds]
-    connection.execute(
-        f"INSERT INTO tally ({_KINDS}, n) VALUES (?, ?, ?, ?, ?, ?, ?, ?) "  # noqa: S608
-        "ON CONFLICT DO UPDATE SET n = n + excluded.n",
-        (*values, by),
-    )
+        self._let_go()
 
 
 # ---------------------------------------------------------------- reading
@@ -423,5 +312,5 @@ def _hit(row: sqlite3.Row) -> Hit:
     return Hit(
         row["n"], row["subject"], row["direction"], row["agency"], row["at"], row["day"],
         row["year"], row["number"], row["state"], row["type_name"], row["urgency"], row["signed"],
-        row["partner"], row["due_at"], row["outcome"], json.loads(row["shown"]),
+        row["partner"], row["due_at"], row["outcome"], orjson.loads(row["shown"]),
     )  # fmt: skip

@@ -8,7 +8,8 @@ receipt log and its tree are made up: they have the right place and length, and 
 them here.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
+from types import MappingProxyType
 from typing import Final
 
 from gateway.store.schema import TABLES
@@ -30,49 +31,71 @@ _HASHES: Final = {"received_sha256", "main_sha256", "strict_sha256", "digest"}
 _SERIAL: Final = {"event": "id", "receipt_entry": "ord"}
 _FIRST_REAL: Final = "01"
 """Real ids begin with the time, which is past this since 2004; copies begin with their number."""
+_BEYOND: Final = ":"
+"""Behind every id; what events and files are about besides documents begins with a word."""
 
 
-def multiply(house: House, times: int, tables: Collection[str] = tuple(_IDS)) -> None:
+def multiply(
+    house: House,
+    times: int,
+    tables: Collection[str] = tuple(_IDS),
+    written: Mapping[str, Mapping[str, str]] = MappingProxyType({}),
+    about: Sequence[str] = (),
+) -> None:
     """Add `times` copies of every document that went through the product.
 
     Args:
         house: Whose ledger; its gateway may be up, and waits meanwhile.
         times: How many copies of each row.
         tables: Only these, where not all of a document is looked at.
+        written: By table and column, SQL for what copies have instead: of `k`, the copy's number
+            (`g`), and the model's row (`m`).
+        about: Statements run first; they may fill further columns of `copy_no` (`k`, `day`,
+            `words`), which `written` may name.
     """
-    postgres = house.engine != "embedded"
-    before = int(house.value("SELECT COUNT(DISTINCT substr(id, 1, 8)) AS n FROM consignment "
-                             f"WHERE id < '{_FIRST_REAL}'"))  # fmt: skip
+    before = copies(house)
     script = [
-        "CREATE TEMPORARY TABLE copy_no (k BIGINT PRIMARY KEY)",
-        f"INSERT INTO copy_no WITH RECURSIVE g(k) AS (SELECT {before + 1} UNION ALL "
+        "CREATE TEMPORARY TABLE copy_no "
+        "(k BIGINT PRIMARY KEY, day TEXT DEFAULT '', words TEXT DEFAULT '')",
+        f"INSERT INTO copy_no (k) WITH RECURSIVE g(k) AS (SELECT {before + 1} UNION ALL "
         f"SELECT k + 1 FROM g WHERE k < {before + times}) SELECT k FROM g",
+        *about,
     ]
     feeds = {key: _counted(house, key) for key in ("inbox_seq", "event_seq")}
     entries = int(house.value("SELECT COALESCE(MAX(idx) + 1, 0) AS n FROM receipt_entry"))
     models = int(house.value("SELECT COUNT(*) AS n FROM receipt_entry "
                              f"WHERE id >= '{_FIRST_REAL}'"))  # fmt: skip
     place = f"(k - {before})"
+    # Every copy takes as many places of a feed as its models have.
+    wide = {key: last // (before + 1) for key, last in feeds.items()}
     given = {
-        "inbox_seq": f"inbox_seq + {place} * {feeds['inbox_seq']}",
-        "seq": f"seq + {place} * {feeds['event_seq']}",
+        "inbox_seq": f"inbox_seq + {feeds['inbox_seq']} + ({place} - 1) * {wide['inbox_seq']}",
+        "seq": f"seq + {feeds['event_seq']} + ({place} - 1) * {wide['event_seq']}",
         "idx": f"{entries} + ({place} - 1) * {models} + place - 1",
         "document_id": "document_id || '.' || k",
         "arrival_number": "NULL",
         # Real senders number on: copies of one number would all look like one document sent again.
         "code_number": "code_number || '.' || k",
     }
+    postgres = house.engine != "embedded"
     mark = "lpad(to_hex(k), 8, '0')" if postgres else "printf('%08x', k)"
     for table in tables:
-        script += _copied(table, mark, given)
+        script += _copied(table, mark, given | dict(written.get(table, {})))
     for key, last in feeds.items():
         if key == "event_seq" and "event" not in tables:
             continue
-        script.append(f"UPDATE meta SET value = '{last * (times + 1)}' WHERE key = '{key}'")
+        reached = last + wide[key] * times
+        script.append(f"UPDATE meta SET value = '{reached}' WHERE key = '{key}'")
     if "receipt_entry" in tables:
         script += _tree(entries + models * times, postgres)
     script.append("DROP TABLE copy_no")
     house.run(script)
+
+
+def copies(house: House) -> int:
+    """Return how many copies of each model there are."""
+    sql = f"SELECT MAX(substr(id, 1, 8)) AS n FROM consignment WHERE id < '{_FIRST_REAL}'"
+    return int(house.value(sql) or "0", 16)
 
 
 def _counted(house: House, key: str) -> int:
@@ -93,7 +116,7 @@ def _copied(table: str, mark: str, given: Mapping[str, str]) -> list[str]:
     numbered = f", row_number() OVER (ORDER BY {serial}) AS place" if serial else ""
     return [
         f"CREATE TEMPORARY TABLE model AS SELECT *{numbered} FROM {table} "
-        f"WHERE {first} >= '{_FIRST_REAL}'",
+        f"WHERE {first} >= '{_FIRST_REAL}' AND {first} < '{_BEYOND}'",
         f"INSERT INTO {table} ({', '.join(kept)}) SELECT {', '.join(shown)} FROM copy_no AS g "
         f"CROSS JOIN model AS m ORDER BY k{', m.place' if serial else ''}",
         "DROP TABLE model",

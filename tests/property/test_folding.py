@@ -99,3 +99,10 @@ def test_a_tone_counts_wherever_it_stands(syllable, data):
     assert spelled(one) == spelled(other)
     bare = unicodedata.normalize("NFC", start + "".join(vowels) + end)
     assert (spelled(one) == spelled(bare)) is (tone == "")
+
+
+@given(st.text(st.characters(max_codepoint=127) | st.sampled_from("..09aZ"), max_size=20))
+def test_what_is_plain_ascii_is_parted_as_everything_else(text):
+    # A letter that is no ASCII sends the whole through the other way.
+    assert words(f"{text} ế") == (*words(text), "e")
+    assert spelled(f"{text} ế") == f"{spelled(text)} ế".strip()

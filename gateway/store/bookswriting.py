@@ -1,0 +1,210 @@
+"""Writing the books: an entry with its words and its count, or all of them at once, anew.
+
+Promises: what is written one by one keeps every count true in the same transaction. Books made anew
+are written in the order of their places into a file without a journal, indexed and counted at the
+end, then brought to the disk and given their name: a crash leaves a file nobody reads.
+"""
+
+import hashlib
+import sqlite3
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, Final
+
+import orjson
+
+from gateway.ports.books import Entry, Mark
+from gateway.store import booksfile
+from gateway.store.booksfile import place_of
+
+KINDS: Final = "agency, direction, month, type_name, state, signed, outcome"
+_COLUMNS: Final = (
+    "subject, direction, agency, at, month, day, year, number, state, type_name, urgency, signed, "
+    "partner, due_at, outcome, shown, terms_sha256"
+)
+_DOC: Final = f"INSERT INTO doc (n, {_COLUMNS}) VALUES ({', '.join('?' * 18)})"  # noqa: S608 - our own words
+_WORD: Final = "INSERT INTO word (rowid, terms) VALUES (?, ?)"
+_TALLY: Final = (
+    f"INSERT INTO tally ({KINDS}, n) VALUES (?, ?, ?, ?, ?, ?, ?, ?) "  # noqa: S608
+    "ON CONFLICT DO UPDATE SET n = n + excluded.n"
+)
+_ANEW: Final = (
+    "PRAGMA journal_mode=OFF",
+    "PRAGMA synchronous=OFF",
+    "PRAGMA locking_mode=EXCLUSIVE",
+    "PRAGMA cache_size=-65536",
+)
+# Words are gathered in memory first, and merged once: not for every some thousand documents.
+_WORDS_ANEW: Final = (("hashsize", 32 << 20), ("automerge", 0), ("crisismerge", 1900))
+_WORDS_LIVE: Final = (("hashsize", 1 << 20), ("automerge", 4), ("crisismerge", 16))
+
+
+def put(
+    connection: sqlite3.Connection, entries: Sequence[Entry], gone: Sequence[str], mark: Mark
+) -> None:
+    """Write entries over those of the same subject, remove others, move the mark: one commit."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        for subject in gone:
+            _remove(connection, subject)
+        for entry in sorted(entries, key=_place):
+            _write(connection, entry)
+        for key, value in zip(("cursor", "known_by"), mark, strict=True):
+            connection.execute("UPDATE mark SET value = ? WHERE key = ?", (value, key))
+        connection.execute("COMMIT")
+    except BaseException:
+        connection.execute("ROLLBACK")
+        raise
+
+
+def _place(entry: Entry) -> tuple[int, str]:
+    return place_of(entry.subject), entry.subject
+
+
+def _remove(connection: sqlite3.Connection, subject: str) -> None:
+    row = connection.execute("SELECT * FROM doc WHERE subject = ?", (subject,)).fetchone()
+    if row is None:
+        return
+    _tally(connection, row, -1)
+    connection.execute("DELETE FROM word WHERE rowid = ?", (row["n"],))
+    connection.execute("DELETE FROM doc WHERE n = ?", (row["n"],))
+
+
+def _write(connection: sqlite3.Connection, entry: Entry) -> None:
+    terms = _terms(entry)
+    values = _values(entry, terms)
+    known = connection.execute("SELECT * FROM doc WHERE subject = ?", (entry.subject,)).fetchone()
+    if known is None:
+        n = place_of(entry.subject)
+        while connection.execute("SELECT 1 FROM doc WHERE n = ?", (n,)).fetchone():
+            n += 1
+        connection.execute(_DOC, (n, *values))
+        connection.execute(_WORD, (n, terms))
+        _tally(connection, entry, 1)
+        return
+    if tuple(known)[1:] == values:
+        return
+    _tally(connection, known, -1)
+    _tally(connection, entry, 1)
+    asked = ", ".join(f"{name} = ?" for name in _COLUMNS.split(", "))
+    connection.execute(f"UPDATE doc SET {asked} WHERE n = ?", (*values, known["n"]))  # noqa: S608
+    if known["terms_sha256"] != values[-1]:
+        connection.execute("DELETE FROM word WHERE rowid = ?", (known["n"],))
+        connection.execute(_WORD, (known["n"], terms))
+
+
+def _values(entry: Entry, terms: str) -> tuple[Any, ...]:
+    shown = orjson.dumps(entry.shown, option=orjson.OPT_SORT_KEYS).decode()
+    return (
+        entry.subject, entry.direction, entry.agency, entry.at, entry.month, entry.day, entry.year,
+        entry.number, entry.state, entry.type_name, entry.urgency, entry.signed, entry.partner,
+        entry.due_at, entry.outcome, shown, hashlib.sha256(terms.encode()).digest()[:8],
+    )  # fmt: skip
+
+
+def _terms(entry: Entry) -> str:
+    return " ".join(sorted(entry.terms))
+
+
+def _tally(connection: sqlite3.Connection, of: Any, by: int) -> None:
+    kinds = KINDS.split(", ")
+    values = [of[k] if isinstance(of, sqlite3.Row) else getattr(of, k) for k in kinds]
+    connection.execute(_TALLY, (*values, by))
+
+
+class FileMaking:
+    """Books that are made anew; see `ports.books.Making`.
+
+    Args:
+        path: Of the books whose place they will take; they stand in a file beside them.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._new = booksfile.new_of(path)
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="books-making")
+        self._connection: sqlite3.Connection | None = None
+        self._given: set[int] = set()
+        self._given_before: set[int] = set()
+
+    async def add(self, entries: Sequence[Entry]) -> None:
+        """Write entries; none of them was written before."""
+        await self._do(self._add, entries)
+
+    async def done(self, mark: Mark) -> None:
+        """Index and count what was written, bring it to the disk, have it taken over."""
+        await self._do(self._done, mark)
+
+    async def drop(self) -> None:
+        """Leave it; after `done` nothing is dropped."""
+        await self._do(self._drop)
+        self._thread.shutdown()
+
+    async def _do(self, work: Any, *given: Any) -> None:
+        import asyncio
+
+        with booksfile.troubles():
+            await asyncio.get_running_loop().run_in_executor(self._thread, work, *given)
+
+    def _begun(self) -> sqlite3.Connection:
+        if self._connection is None:
+            self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            booksfile.removed(self._new)
+            booksfile.touched(self._new)
+            self._connection = sqlite3.connect(
+                self._new, isolation_level=None, check_same_thread=False
+            )
+            for pragma in _ANEW:
+                self._connection.execute(pragma)
+            self._connection.execute("BEGIN")
+            for statement in booksfile.TABLES:
+                self._connection.execute(statement)
+            _set(self._connection, _WORDS_ANEW)
+        return self._connection
+
+    def _add(self, entries: Sequence[Entry]) -> None:
+        connection = self._begun()
+        docs, words = [], []
+        for entry in sorted(entries, key=_place):
+            terms = _terms(entry)
+            n = self._free(place_of(entry.subject))
+            docs.append((n, *_values(entry, terms)))
+            words.append((n, terms))
+        connection.executemany(_DOC, docs)
+        connection.executemany(_WORD, words)
+        # Two of one millisecond are of one piece, or of two that follow each other.
+        self._given_before, self._given = self._given, set()
+
+    def _free(self, n: int) -> int:
+        while n in self._given or n in self._given_before:
+            n += 1
+        self._given.add(n)
+        return n
+
+    def _done(self, mark: Mark) -> None:
+        connection = self._begun()
+        for statement in booksfile.INDEXES:
+            connection.execute(statement)
+        connection.execute(
+            f"INSERT INTO tally SELECT {KINDS}, COUNT(*) FROM doc GROUP BY {KINDS}"  # noqa: S608
+        )
+        connection.execute("INSERT INTO word (word) VALUES ('optimize')")
+        _set(connection, _WORDS_LIVE)
+        booksfile.signed(connection, *mark)
+        connection.execute("COMMIT")
+        connection.close()
+        self._connection = None
+        booksfile.kept(self._new)
+        self._new.replace(booksfile.made_of(self._path))
+        booksfile.kept(self._path.parent)
+
+    def _drop(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+        booksfile.removed(self._new)
+
+
+def _set(connection: sqlite3.Connection, settings: Sequence[tuple[str, int]]) -> None:
+    connection.executemany("INSERT INTO word (word, rank) VALUES (?, ?)", settings)
