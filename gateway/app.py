@@ -12,21 +12,18 @@ import os
 import platform
 import random
 import secrets
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
-from contextlib import AsyncExitStack, contextmanager, suppress
-from dataclasses import replace
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from contextlib import AsyncExitStack, suppress
 from datetime import date, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
-from adapters.shared.serving import only_from
 from gateway import __version__, keyforms, measures, observe, stores
 from gateway.accounting import make_accounts
 from gateway.brokers import (
     agencies_outside,
-    asyncapi_of,
     make_agencies_door,
     make_broker,
     outside,
@@ -35,9 +32,9 @@ from gateway.clock import SystemClock, ask_ntp
 from gateway.config import Settings
 from gateway.consoling import Console, Parts, Shelf, make_console
 from gateway.datafolder import take_lock
-from gateway.dialects import dialect
 from gateway.domain.moments import VIETNAM
-from gateway.errors import ConfigurationError, Fault, GatewayError, UnavailableError
+from gateway.doors import asyncapi_routes, bound, busy_of, facades_of, limits_of, listen_plainly
+from gateway.errors import GatewayError, UnavailableError
 from gateway.keys.expiry import ExpiryWatch, Term
 from gateway.keys.receiptkey import LiveReceiptKey, signing_now
 from gateway.keys.secretkey import SecretKeys
@@ -58,7 +55,7 @@ from gateway.policies import (
     record_of,
     scanner_of,
 )
-from gateway.ports import Facade, Ids, Means, Network
+from gateway.ports import Ids, Means
 from gateway.programs.admission import Admission, Room
 from gateway.programs.backupwatch import BackupWatch
 from gateway.programs.bookkeeper import Bookkeeper
@@ -109,7 +106,7 @@ from gateway.watching import make_watch
 from gateway.web import body as web_body
 from gateway.web.previews import Previews
 from gateway.web.scratch import Scratch
-from gateway.web.server import Running, listen, make_app, make_facade_app, make_ops_app
+from gateway.web.server import Running, listen, make_app, make_ops_app
 from gateway.web.studio import Studio
 from gateway.web.verify_page import VerifyPage
 from gateway.webhooking import make_herald, make_webhooks
@@ -588,15 +585,7 @@ class Gateway:
     # ------------------------------------------------------------ listeners
 
     async def _listen(self) -> None:
-        http = self.settings.http
-        limits = web_body.Limits(
-            max_packet_bytes=int(http.max_packet_bytes),
-            in_flight=http.max_in_flight,
-            in_flight_per_caller=max(8, http.max_in_flight * 3 // 4),
-            coming_bytes=int(http.max_coming_bytes),
-            streams=http.max_streams,
-            streams_per_caller=http.max_streams_per_caller,
-        )
+        http, limits = self.settings.http, limits_of(self.settings)
         if Program.LISTEN in self._wanted:
             app = self._make_api(limits)
         else:
@@ -606,14 +595,17 @@ class Gateway:
             self.keys.watched.append(tls)
         self._watch_expiry(tls)
         context = None if tls is None else tls.context
-        with _bound("http", http.host, http.port):
+        with bound("http", http.host, http.port):
             self.listeners.append(await listen(app, http.host, http.port, context, limits=limits))
         if Program.LISTEN in self._wanted:
-            await self._listen_plainly(limits)
+            means = self._means(limits)
+            async for running in listen_plainly(self.settings, self._ids, means):
+                self.listeners.append(running)
 
     def _make_api(self, limits: web_body.Limits) -> web.Application:
         studio, page = self._make_reporting(limits)
-        facades = self._facades(self.settings.http.facades, limits)
+        wanted = self.settings.http.facades
+        facades = facades_of(wanted, self.settings, self._means(limits))
         console = self._make_console(studio)
         return make_app(
             self.door,
@@ -624,13 +616,13 @@ class Gateway:
             limits=limits,
             extra_routes=[
                 *(r for f in facades for r in f.routes),
-                *self._asyncapi(),
+                *asyncapi_routes(self.settings),
                 *(() if console is None else console.routes),
             ],
             uploads=self.uploads,
             studio=studio,
             verify_page=page,
-            busy=_busy(facades),
+            busy=busy_of(facades),
             notices=LedgerNotices(self.ledger, self.pulse, self.clock),
             replays=LedgerReplays(self.ledger, self.clock, self._ids),
             hooks=self.hooks,
@@ -690,78 +682,15 @@ class Gateway:
         name = self.settings.node.name or platform.node() or "node"
         return Tally(self.ledger, name, self.clock.now, measures.flow)
 
-    def _asyncapi(self) -> list[web.RouteDef]:
-        """Return the address of what is said over RabbitMQ, where agencies come by it."""
-        if not agencies_outside(self.settings):
-            return []
-        body = asyncapi_of(self.settings)
-
-        async def show(_: web.Request) -> web.Response:
-            return web.Response(body=body, content_type="application/json")
-
-        return [web.get("/asyncapi.json", show)]
-
-    def _facades(
-        self,
-        wanted: Sequence[str],
-        limits: web_body.Limits,
-        plain_http_from: Sequence[Network] | None = None,
-    ) -> list[Facade]:
-        means = Means(
+    def _means(self, limits: web_body.Limits) -> Means:
+        return Means(
             front=self.door,
             callers=self.callers,
             tokens=self.tokens,
             clock=self.clock,
             max_bytes=limits.max_packet_bytes,
-            plain_http_from=plain_http_from,
             registrar=Registrar(self.context),
         )
-        bases = {"wso2": self.settings.http.wso2_base}
-        return [
-            dialect(name).facade(replace(means, base=bases.get(name, "")))
-            for name in dict.fromkeys(wanted)
-        ]
-
-    async def _listen_plainly(self, limits: web_body.Limits) -> None:
-        """Open the listeners of old clients."""
-        for index, plain in enumerate(self.settings.http.plain_facades):
-            # Old clients speak plain HTTP inside the VPN: only from listed ranges, and it is said.
-            networks = tuple(plain.networks)
-            facades = self._facades(plain.facades, limits, networks)
-            facade = make_facade_app(
-                self._ids,
-                [route for facade in facades for route in facade.routes],
-                limits=limits,
-                middlewares=[only_from(networks)],
-                busy=_busy(facades),
-            )
-            with _bound(f"http.plain_facade[{index}]", plain.host, plain.port):
-                running = await listen(facade, plain.host, plain.port, limits=limits)
-            self.listeners.append(running)
-            observe.plain_listener_warning(port=running.port, ranges=len(networks))
-
-
-def _busy(facades: Sequence[Facade]) -> Callable[[web.Request, GatewayError], Any]:
-    """Return how these doors say that there is no room: the one whose request it is."""
-
-    def busy(request: web.Request, error: GatewayError) -> web.StreamResponse | None:
-        answers = (facade.busy(request, error) for facade in facades)
-        return next((answer for answer in answers if answer is not None), None)
-
-    return busy
-
-
-@contextmanager
-def _bound(where: str, host: str, port: int) -> Iterator[None]:
-    """Name the setting behind an address that cannot be listened on."""
-    try:
-        yield
-    except OSError as exc:
-        told = f"{host}:{port}: {os.strerror(exc.errno) if exc.errno else exc}"
-        raise ConfigurationError(
-            f"{where}: cannot listen on {told}",
-            (Fault(where, f"không lắng nghe được trên {told}", f"cannot listen on {told}"),),
-        ) from exc
 
 
 def _room(*folders: Path) -> Room:
