@@ -28,6 +28,9 @@ FROM_SENDER: Final = frozenset({StatusCode.RECALL_ASKED})
 
 MAX_REASON_LENGTH: Final = 1000
 
+_IRREGULAR: Final = "RCV-03 báo bất thường: "
+"""What a report begins with that tells the sender of errors or irregular signs."""
+
 STATUS_TEXTS: Final[dict[StatusCode, Text]] = {
     StatusCode.ARRIVED: Text("Đã đến", "arrived"),
     StatusCode.RETURNED: Text("Từ chối tiếp nhận (trả lại)", "returned"),
@@ -57,6 +60,26 @@ class Moment(StrEnum):
     ENTERED_SYSTEM = "entered-system"
     ACCEPTED = "accepted"
     RETURNED = "returned"
+
+
+def irregular_reason(text: str) -> str:
+    """Return the words that tell a sender what is irregular about its document.
+
+    RCV-03 (NĐ30 art 21.2b): no code of C6 is for this, so the last one is said again with these
+    words: every dialect carries them, and a code said again moves nothing (STS-07).
+    """
+    return f"{_IRREGULAR}{text.strip()}"[:MAX_REASON_LENGTH]
+
+
+def is_irregular(description: str) -> bool:
+    """Tell whether a report is no repeat of its code, but word of something irregular."""
+    return description.startswith(_IRREGULAR)
+
+
+def last_said(sent: Collection[str]) -> StatusCode:
+    """Return the last code of handling an agency reported, 01 before any (RCV-03)."""
+    said = [code for code in map(known_code, sent) if code is not None and code <= StatusCode.DONE]
+    return said[-1] if said else StatusCode.ARRIVED
 
 
 def known_code(text: str) -> StatusCode | None:

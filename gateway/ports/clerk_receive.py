@@ -110,12 +110,14 @@ class Place:
         state: How far it is.
         handler: Account that handles it now, "" for nobody.
         console: The agency works in our console: what is done here counts.
+        paper: It came on paper: nobody is told on the system.
     """
 
     agency: str
     state: ArrivalState
     handler: str
     console: bool
+    paper: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -356,7 +358,7 @@ class Receiving(Protocol):
         ...
 
     async def irregular(self, person: Person, arrival_id: str, *, text: str) -> Done:
-        """Report errors or irregular signs to the person responsible (RCV-03)."""
+        """Report errors or irregular signs to the person responsible and the sender (RCV-03)."""
         ...
 
     async def alike(self, agency: str, paper: PaperArrival) -> Sequence[Same]:

@@ -13,7 +13,7 @@ from gateway import observe
 from gateway.domain.envelope import StatusCode, StatusReport
 from gateway.domain.lifecycle import ARRIVAL, ArrivalEvent, ArrivalState, advance, allows
 from gateway.domain.moments import to_text
-from gateway.domain.receipt import known_code
+from gateway.domain.receipt import is_irregular, known_code
 from gateway.ports import Change, Insert, Row
 from gateway.programs import ahead, matching, recalls, statuses, takebacks, tracking
 from gateway.programs.catalogue import Who, whois, works_in_console
@@ -112,7 +112,8 @@ async def _matched(  # noqa: PLR0917
 def _is_repeat(row: Row, earlier: list[Row] | Any) -> bool:
     """Tell whether this code was said already for one addressed code of a delivery."""
     facts = ["code", "sender_written", "sender"]
-    if row["code"] in _MAY_REPEAT or known_code(row["code"]) is None:
+    again = row["code"] in _MAY_REPEAT or is_irregular(row["description"])
+    if again or known_code(row["code"]) is None:
         facts += ["at", "description"]
     said = {tuple(e[f] for f in facts) for e in earlier if e["offered_at"] is not None}
     return tuple(row[f] for f in facts) in said

@@ -284,6 +284,33 @@ async def test_a_list_goes_on_page_by_page_urgent_first_and_no_line_is_lost(hous
         assert (await clerk.get(f"/incoming?after={wrong}")).status in {400, 422}, wrong
 
 
+async def test_what_is_irregular_is_told_to_the_sender_and_moves_nothing(house):
+    answer, arrival_id = await sent(house)
+    lan, sender = await clerk_of(house), await clerk_of(house, "mai", agency="H37.02")
+    await lan.get(f"/incoming/{arrival_id}")
+    path = f"/incoming/{arrival_id}/irregular"
+    assert (await lan.post(path, {"irregular": " "})).status == 422
+    for _ in range(2):  # a double click tells once
+        assert (await lan.post(path, {"irregular": "Con dấu lạ"})).status == 303
+    waiting = await house.gateway.door.waiting(system(house), "status")
+    assert [(i.state, i.document_id) for i in waiting] == [("01", answer["document_id"])] * 2
+    assert (await house.document(answer["id"]))["deliveries"][0]["state"] == "arrived"
+    shown = (await sender.get(f"/outgoing/{answer['id']}")).words
+    assert "RCV-03 báo bất thường: Con dấu lạ" in shown
+    await lan.post(f"/incoming/{arrival_id}/accept", {"note": ""})
+    await lan.post(path, {"irregular": "Thiếu trang"})
+    reports = await house.gateway.ledger.all("statuses_of_arrival", arrival_id=arrival_id)
+    assert [r["code"] for r in reports] == ["01", "01", "03", "03"]
+    assert "Đã báo bên gửi dấu hiệu bất thường" in (await lan.get(f"/incoming/{arrival_id}")).words
+    assert (await house.document(answer["id"]))["deliveries"][0]["state"] == "accepted"
+
+
+def system(house, name="snv"):
+    found = house.gateway.callers.by_api_key(house.systems[name].key)
+    assert found is not None
+    return found
+
+
 async def test_every_look_and_every_act_is_in_the_log(house):
     _, arrival_id = await sent(house)
     clerk = await clerk_of(house)

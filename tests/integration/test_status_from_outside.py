@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from gateway.domain.moments import to_text
+from gateway.domain.receipt import irregular_reason
 from gateway.errors import Reason, RejectedError, UnavailableError
 from gateway.ports import Busy, ChangeSet, Refused, SubmitOptions, Update
 from tests.world.gatehouse import packet
@@ -319,6 +320,16 @@ async def recall(out, answer, agency="G09", system="snv", reason="ban hành nh�
         yield data
 
     return await out.house.gateway.door.report(out.caller(system), chunks(), SubmitOptions("vxp"))
+
+
+async def test_word_of_something_irregular_is_no_repeat(out):
+    answer, at = await out.send(), out.house.clock.now()
+    about = head(answer["document_id"])
+    said = ["", irregular_reason("con dấu lạ"), irregular_reason("thiếu trang")]
+    for text in [*said, *said]:
+        await out.bring(status(about, "03", description=text, at=at), "status")
+    assert await out.waiting() == [("03", "G09", answer["document_id"])] * 3
+    assert (await out.delivery(answer))["state"] == "accepted"
 
 
 async def recalls_of(out, answer, agency="G09"):

@@ -61,8 +61,14 @@ NO_DAY: Final = Say("Ngày không đúng.", "Not a day.")
 ASSIGNED: Final = Say("Đã phân công xử lý.", "Assigned.")
 IN_PROGRESS: Final = Say("Đã báo bên gửi: đang xử lý (05).", "The sender is told: in progress.")
 FINISHED: Final = Say("Đã báo bên gửi: hoàn thành (06).", "The sender is told: done.")
+IRREGULAR_PAPER: Final = Say(
+    "Đã ghi nhận, báo người có trách nhiệm. Bản giấy: báo bên gửi bằng đường khác.",
+    "Recorded; the person responsible is told. It came on paper: tell its sender by other means.",
+)
 SAY_WHAT: Final = Say("Ghi rõ dấu hiệu bất thường.", "Say what is irregular.")
 IRREGULAR: Final = Say(
-    "Đã ghi nhận, báo người có trách nhiệm. Văn bản vẫn chờ tiếp nhận hoặc trả lại.",
-    "Recorded and reported. The document still waits to be accepted or returned.",
+    "Đã ghi nhận, báo người có trách nhiệm và bên gửi. Việc tiếp nhận, trả lại hay xử lý văn bản "
+    "không thay đổi.",
+    "Recorded; the person responsible and the sender are told. What is to be done about the "
+    "document stays as it is.",
 )

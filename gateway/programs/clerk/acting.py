@@ -14,7 +14,7 @@ from gateway.domain.duties import INCIDENT_TEXTS, IncidentKind
 from gateway.domain.envelope import StaffInfo
 from gateway.domain.lifecycle import ArrivalState
 from gateway.domain.moments import to_text
-from gateway.domain.receipt import REPEATABLE
+from gateway.domain.receipt import REPEATABLE, irregular_reason, last_said
 from gateway.domain.refusals import refusal_faults, refusal_text
 from gateway.errors import Reason, RejectedError
 from gateway.ports import Absent, Change, ChangeSet, Conflict, Insert, Present, Row, Update
@@ -23,6 +23,8 @@ from gateway.programs.catalogue import name_of
 from gateway.programs.clerk.marks import audited
 from gateway.programs.context import Context
 from gateway.programs.mailroom import Mailroom
+from gateway.programs.rows import event
+from gateway.programs.statuses import Said, tell
 from gateway.programs.undetermined import Decision
 
 _MAX_OPINION = 2000
@@ -152,7 +154,10 @@ async def assign(  # noqa: PLR0917
 
 
 async def irregular(context: Context, person: Person, row: Row, text: str) -> Done:
-    """RCV-03 (NĐ30 art 21.2b): errors or irregular signs go to the person responsible at once."""
+    """RCV-03 (NĐ30 art 21.2b): the person responsible hears of it at once, and so does the sender.
+
+    Paper has no sender on the system: whoever is responsible tells it by hand.
+    """
     if not text.strip():
         raise RejectedError(Reason.BAD_REQUEST, "say what is irregular")
     now = context.clock.now()
@@ -177,10 +182,15 @@ async def irregular(context: Context, person: Person, row: Row, text: str) -> Do
         agency=row["agency"],
         arrival_id=row["id"],
     )
+    code = last_said([c for c in row["sent_codes"].split(",") if c])
+    said = Said(code.value, irregular_reason(text), now, _staff(context, person, row["agency"]))
+    told = tell(context, row, said, now)
+    if told:
+        told.append(event(row["id"], "irregular_told", now, code=code.value))
     # The button pressed twice is one incident: the same words about the same arrival, still open.
     alike = {key: incident[key] for key in ("agency", "kind", "subject", "detail")}
     guard = Absent("incident", {**alike, "state": "open"})
-    change = ChangeSet(rows=(Insert("incident", incident), *rows), guards=(guard,))
+    change = ChangeSet(rows=(Insert("incident", incident), *rows, *told), guards=(guard,))
     repeated = isinstance(await context.ledger.commit(change), Conflict)
     return Done(row["arrival_number"], row["arrival_year"], repeated=repeated)
 

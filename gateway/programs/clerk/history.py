@@ -42,6 +42,10 @@ _WORDS: Final[Mapping[str, tuple[Text, str]]] = {
     "arrival-progress": (Text("Đang xử lý", "In progress"), "good"),
     "arrival-finished": (Text("Hoàn thành", "Done"), "good"),
     "arrival-irregular": (Text("Báo bất thường", "Irregularity reported"), "bad"),
+    "irregular_told": (
+        Text("Đã báo bên gửi dấu hiệu bất thường", "The sender is told what is irregular"),
+        "doubt",
+    ),
     "arrival-entered": (Text("Nhập văn bản giấy", "Paper arrival entered"), "good"),
 }
 _STATUS_TONES: Final = {"02": "bad", "16": "doubt"}

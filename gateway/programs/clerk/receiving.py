@@ -129,7 +129,8 @@ class LedgerReceiving:
         standing = await self._standing(arrival_id)
         handler = standing[0].account_id if standing and standing[0].standing else ""
         console = works_in_console(self._context, row["agency"])
-        return Place(row["agency"], ArrivalState(row["state"]), handler, console)
+        paper = row["source"] == PAPER
+        return Place(row["agency"], ArrivalState(row["state"]), handler, console, paper)
 
     async def letter(self, arrival_id: str) -> Letter:
         """Return all of one arrival."""

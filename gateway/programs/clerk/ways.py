@@ -12,7 +12,7 @@ from gateway.domain.lifecycle import DELIVERY, DeliveryState, state_text
 from gateway.domain.machine import Text
 from gateway.domain.moments import from_text
 from gateway.domain.parcelway import NOW, TONES, Mark, Try, in_order, tries_told
-from gateway.domain.receipt import STATUS_TEXTS
+from gateway.domain.receipt import STATUS_TEXTS, is_irregular
 from gateway.ports import Row
 from gateway.ports.clerk_send import Step, Way
 
@@ -100,7 +100,8 @@ def _status(row: Row) -> Mark:
     known = STATUS_TEXTS.get(StatusCode(code)) if code in set(StatusCode) else None
     vi, en = known or (f"Trạng thái {code}", f"Status {code}")
     more = f": {row['description']}" if row["description"] else ""
-    tone = "bad" if code in _BAD_CODES else "good"
+    bad = code in _BAD_CODES or is_irregular(row["description"])
+    tone = "bad" if bad else "good"
     return Mark(
         from_text(row["created_at"]), tone, Text(f"{code} {vi}{more}", f"{code} {en}{more}")
     )
