@@ -5,7 +5,8 @@
 3. commit what came of it, and tell the destination's circuit breaker.
 
 A crash after 1 leaves an expired lease: the janitor defers it and it is sent again, because doubt
-means send again; the receiver drops the repeat. A crash between 2 and 3 is the same. A process that
+means send again; the receiver drops the repeat. A crash between 2 and 3 is the same. A ledger that
+goes away during 1 or 3 is waited for, and asked again what became of it. A process that
 stood still so long that another took the transfer over looks before it dials, and changes nothing
 of the other's attempt.
 """
@@ -241,12 +242,43 @@ class Relay:
             Update("delivery", covered | {"left_at": None}, {"left_at": at}, expect=None),
             event(row["id"], "attempt_began", now, n=attempt, hop=row["hop"]),
         )
-        result = await context.ledger.commit(ChangeSet(rows=claim, guards=not_held(row)))
-        if isinstance(result, Conflict):
-            if isinstance(result.failed, Absent):
+        claimed = {**row, **values, **facts}
+        conflict = await self._claimed(claimed, ChangeSet(rows=claim, guards=not_held(row)))
+        if conflict is not None:
+            if isinstance(conflict.failed, Absent):
                 await self._put_off(row, now)
             return None
-        return {**row, **values, **facts}
+        return claimed
+
+    async def _claimed(self, row: Row, claim: ChangeSet) -> Conflict | None:
+        """Commit a claim, however long the ledger is away, as long as its lease lasts.
+
+        One that was heard to fail may be committed all the same: asked again it is refused, and
+        found to be our own. Given up, the letter would stand still until the lease is over.
+        """
+        loop, lease = asyncio.get_running_loop(), self._context.policy.lease
+        patience = Patience("relay", self._context.random)
+        doubt = False
+        while True:
+            try:
+                result = await self._context.ledger.commit(claim)
+                if doubt and await self._is_ours(row):
+                    until = self._context.clock.now() + lease
+                    await self._extend_lease(row, until)  # the ledger was away for part of it
+                    return None
+            except UnavailableError as exc:
+                if loop.time() > row["claimed_s"] + lease.total_seconds():
+                    raise
+                doubt = True
+                await patience.wait(exc)
+            else:
+                return result if isinstance(result, Conflict) else None
+
+    async def _is_ours(self, row: Row) -> bool:
+        """Tell whether the transfer bears the very claim we made."""
+        fresh = await self._context.ledger.one("transfer", id=row["id"])
+        marks = ("state", "attempts", "node", "lease_until")
+        return fresh is not None and all(fresh[mark] == row[mark] for mark in marks)
 
     async def _next(self, row: Row, now: datetime, retry_after_s: float | None) -> datetime | None:
         """Return when to try again, None to give up; tries count from the last requeue."""

@@ -2,10 +2,17 @@
 
 import asyncio
 import json
+import threading
+
+import pytest
 
 from gateway.__main__ import main
+from gateway.errors import UnavailableError
+from gateway.ports import Insert
 from gateway.receipts.sign import load_private, public_pem
+from gateway.store.places import place_of
 from tests.world.gatehouse import gatehouse, packet
+from tests.world.servers.commit_cutter import CommitCutter
 from tests.world.submitting import rows
 
 
@@ -65,3 +72,50 @@ async def test_documents_inside_and_through_the_axis(tmp_path, postgres_ledger_u
         placed = "SELECT COUNT(*) AS n, COUNT(idx) AS placed FROM receipt_entry"
         (counted,) = rows(house, placed)
         assert counted["n"] == counted["placed"] >= exported["entries"] > 5
+
+
+@pytest.fixture
+def cutter(postgres_ledger_url):
+    """A proxy that breaks a COMMIT, and the ledger behind it; on a loop that no test holds up."""
+    place = place_of(postgres_ledger_url)
+    made, loop = CommitCutter(place.port), asyncio.new_event_loop()
+    turning = threading.Thread(target=loop.run_forever)
+    turning.start()
+    port = asyncio.run_coroutine_threadsafe(made.start(), loop).result()
+    yield made, postgres_ledger_url.replace(f":{place.port}/", f":{port}/")
+    asyncio.run_coroutine_threadsafe(made.close(), loop).result()
+    loop.call_soon_threadsafe(loop.stop)
+    turning.join()
+    loop.close()
+
+
+@pytest.mark.parametrize("how", ["behind", "before"])
+async def test_a_claim_heard_to_fail_does_not_stand_still(tmp_path, cutter, monkeypatch, how):
+    """It may be committed, and the ledger away too long to say so: the lease is ten minutes."""
+    monkeypatch.setattr("gateway.store.postgres.writer._DOUBT_S", 0.2)
+    proxy, through = cutter
+    async with gatehouse(tmp_path, axis=True, ledger=through) as house:
+        commit, heard = house.gateway.ledger.commit, []
+
+        async def in_doubt(change):
+            claims = any(isinstance(r, Insert) and r.table == "attempt" for r in change.rows)
+            if not claims or heard:
+                return await commit(change)
+            proxy.cut, proxy.down = how, True
+            try:
+                return await commit(change)
+            except UnavailableError as exc:
+                heard.append(exc)
+                raise
+            finally:
+                proxy.down = False
+
+        monkeypatch.setattr(house.gateway.ledger, "commit", in_doubt)
+        sent = 0
+        while not heard:  # the cut may have hit what another connection committed
+            sent += 1
+            status, answer, _ = await house.send(packet(str(sent), to=("G09",)))
+            assert status == 202
+            shown = await house.state(answer["id"], "G09", "handed_over", "arrived", "accepted")
+            assert shown["attempts"][-1]["outcome"] == "taken"
+        assert house.axis.calls.count("sendEdoc") == sent
