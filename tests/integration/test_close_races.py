@@ -18,7 +18,7 @@ async def test_a_connection_taken_while_closing_is_closed_too(turns):
         for _ in range(turns):
             await asyncio.sleep(0)
         await running.close()
-        client.settimeout(10)
+        client.settimeout(60)
         assert await asyncio.to_thread(_ended, client)
     gc.collect()  # a transport left behind warns here, and a warning is an error
 

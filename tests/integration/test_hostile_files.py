@@ -73,7 +73,7 @@ def _through_the_pool(trust: Path, folder: Path, files: dict[str, bytes], **sett
 
 def _assert_harmless(told, good, *, may_be_valid=frozenset()) -> None:
     for name, (report, took) in told.items():
-        assert took < LIMIT_S + 10, name
+        assert took < LIMIT_S + 60, name  # a new worker may be slow to come up
         if report.verdict is Verdict.VALID:
             assert name in may_be_valid, name
     assert {report.verdict for report in good.values()} == {Verdict.VALID}

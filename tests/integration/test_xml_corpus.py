@@ -54,9 +54,9 @@ def _quiet():
 
 
 def _judged(path, store):
-    began = time.monotonic()
+    began = time.process_time()
     report = verify_xml(path.read_bytes(), sha256="", at=AT, store=store)
-    assert time.monotonic() - began < SECONDS_A_FILE, path
+    assert time.process_time() - began < SECONDS_A_FILE, path
     return report
 
 

@@ -54,9 +54,9 @@ def test_raw_signatures_are_those_whose_gap_is_theirs():
 def test_thousands_of_raw_ranges_end_in_time():
     gap = b"<" + b"0" * 200_000 + b">"
     body = b"".join(b"/ByteRange[0 %d %d %d]" % (n, n + 5, n) for n in range(1, 20_000))
-    start = time.monotonic()
+    start = time.process_time()
     guards.raw_signatures(body + gap)
-    assert time.monotonic() - start < 5
+    assert time.process_time() - start < 5
 
 
 @pytest.mark.parametrize("size", [1000, 4096, 100_000])
@@ -164,11 +164,11 @@ def test_a_stream_that_is_longer_than_it_says_is_a_stranger():
 
 
 def test_a_long_tail_of_remarks_or_blanks_ends_in_time():
-    start = time.monotonic()
+    start = time.process_time()
     guards.stranger_after(b"%\n" * 300_000, 0, NOTHING)
     guards.stranger_after(b" " * 5_000_000, 0, NOTHING)
     guards.stranger_after(b"(" * 300_000, 0, NOTHING)
-    assert time.monotonic() - start < 5
+    assert time.process_time() - start < 5
 
 
 @given(st.binary(max_size=400), st.integers(0, 400))

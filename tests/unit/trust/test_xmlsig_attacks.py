@@ -279,9 +279,9 @@ def test_what_can_be_read_in_two_ways_is_not_concluded():
 
 
 def _quickly(data):
-    began = time.monotonic()
+    began = time.process_time()
     report = judge(data)
-    assert time.monotonic() - began < 5
+    assert time.process_time() - began < 5
     return report
 
 
