@@ -56,6 +56,7 @@ from gateway.policies import (
     scanner_of,
 )
 from gateway.ports import Ids, Means
+from gateway.programs.accounts.waits import sweep_of
 from gateway.programs.admission import Admission, Room
 from gateway.programs.backupwatch import BackupWatch
 from gateway.programs.bookkeeper import Bookkeeper
@@ -359,7 +360,8 @@ class Gateway:
             ages_of(self.settings),
             guard=lambda: self.leases.guard(JANITOR_LEASE),
         )
-        chores = (self.mailroom.takebacks.sweep, self.recall_orders.sweep)
+        forget = sweep_of(self.ledger, self.clock, self.accounts.means.rules.pace)
+        chores = (self.mailroom.takebacks.sweep, self.recall_orders.sweep, forget)
         self.janitor = Janitor(context, self.nodes.dead, retention, chores)
         self.recheck = Recheck(context, self.verifier.trust_state)
         self.alerts = self._make_alerts()

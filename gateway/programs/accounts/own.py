@@ -33,7 +33,7 @@ from gateway.programs.accounts.means import (
     session_view,
 )
 from gateway.programs.accounts.sessions import needs_strong, standing
-from gateway.programs.accounts.throttle import Throttle
+from gateway.programs.accounts.waits import Waits
 
 _LONGEST_LOAN: Final = timedelta(days=366)
 _SHOWN: Final = timedelta(days=30)
@@ -48,7 +48,7 @@ class LedgerOwn:
     def __init__(self, means: Means, locking: Locking) -> None:
         self._means = means
         self._locking = locking
-        self._throttle = Throttle(means.rules.pace, means.clock.now)
+        self._waits = Waits(means)
 
     async def me(self, person: Person) -> Account:
         """Return the own account with its grants."""
@@ -106,14 +106,14 @@ class LedgerOwn:
         """Return the own account once its password was given: a session alone is not enough."""
         row = await self._row(person)
         # Each account answers for itself: there is no address that all of them share.
-        wait = self._throttle.begin(row["id"], "", "session")
+        wait = await self._waits.begin(row["id"], "", "session")
         if wait > 0:
             many = Text(f"Sai nhiều lần: chờ {wait:.0f} giây", f"Too many: wait {wait:.0f} s")
             refused((many,), many.en)
         if not await self._means.passwords.matches(row["password"], composed(password)):
             wrong = Text("Mật khẩu hiện tại không đúng", "The present password is wrong")
             refused((wrong,), wrong.en)
-        self._throttle.succeeded(row["id"], "", "session")
+        await self._waits.succeeded(row["id"], "", "session")
         return row
 
     async def fresh(self, person: Person) -> bool:

@@ -47,7 +47,7 @@ from gateway.programs.accounts.means import (
     session_row,
 )
 from gateway.programs.accounts.sessions import needs_strong, standing
-from gateway.programs.accounts.throttle import Throttle
+from gateway.programs.accounts.waits import Waits
 from gateway.programs.rows import audited, dumps, loads
 
 _WRONG = Denied(Why.WRONG)
@@ -73,7 +73,7 @@ class LedgerSignIns:
     def __init__(self, means: Means, locking: Locking) -> None:
         self._means = means
         self._locking = locking
-        self._throttle = Throttle(means.rules.pace, means.clock.now)
+        self._waits = Waits(means)
         self._failures: OrderedDict[str, tuple[datetime | None, int]] = OrderedDict()
         self._telling: set[asyncio.Task[None]] = set()
 
@@ -100,7 +100,7 @@ class LedgerSignIns:
         if row is not None and row["state"] == State.CLOSED:
             row = None
         device = tokens.known_device(means.keys, row["id"], where.device) if row else ""
-        wait = self._throttle.begin(login, where.address, device)  # (1)
+        wait = await self._waits.begin(login, where.address, device)  # (1)
         if wait > 0:
             return None, wait
         stored = None if row is None else row["password"]
@@ -111,7 +111,7 @@ class LedgerSignIns:
         if row is None or not good:
             self._failed(row, where, "password")
             return None, 0.0
-        self._throttle.succeeded(login, where.address, device)
+        await self._waits.succeeded(login, where.address, device)
         return row, 0.0
 
     def _failed(self, row: Row | None, where: Where, what: str) -> None:
@@ -216,14 +216,14 @@ class LedgerSignIns:
         # Who comes here knows the password: guessing codes is slowed down wherever it comes from,
         # but for a browser that was signed in before.
         device = tokens.known_device(self._means.keys, row["id"], where.device)
-        wait = self._throttle.begin(f"code:{row['id']}", "", device or "any")
+        wait = await self._waits.begin(f"code:{row['id']}", "", device or "any")
         if wait > 0:
             return Denied(Why.WAIT, wait)
         spent = self._spent(row, code)
         if spent is None or not await self._committed(spent):  # (2)
             self._failed(row, where, "code")
             return Denied(Why.CODE)
-        self._throttle.succeeded(f"code:{row['id']}", "", device or "any")
+        await self._waits.succeeded(f"code:{row['id']}", "", device or "any")
         way = _Way(where, strong=True, by="second-factor", before=step["id"])
         return await self._go_on(row, way)
 

@@ -1,4 +1,4 @@
-"""How often somebody may guess, remembered in this process (decision 0033).
+"""How often somebody may guess, as this process knows it (decision 0033); `waits` is for all nodes.
 
 Promises: nobody is locked out by others: what counts belongs to one account seen from one address,
 or to one browser that was signed in to it before, or to an address as a whole, which refills. A try
@@ -39,20 +39,37 @@ class Throttle:
 
         A known device answers for itself alone; what must wait does not count.
         """
-        now, place, network = self._now(), device or network_of(address), network_of(address)
-        run = self._runs.get((who, place), Run())
-        bucket = self._buckets.get(network, Bucket())
-        wait = run.wait(self._pace, now).total_seconds()
-        if not device:
-            wait = max(wait, bucket.wait(self._pace, now).total_seconds())
+        wait = self.wait(who, address, device)
         if wait > 0:
             return wait
-        self._runs.put((who, place), grown := run.failed(self._pace, now))
-        if grown.failures == self._pace.free + 1:
-            observe.signins_failing(route="console", failures=grown.failures)
-        if not device:
-            self._buckets.put(network, bucket.failed(self._pace, now))
+        run, bucket = self._known(who, address, device)
+        now = self._now()
+        run, bucket = run.failed(self._pace, now), bucket.failed(self._pace, now)
+        self.keep(who, address, device, run, bucket, grown=True)
         return 0.0
+
+    def wait(self, who: str, address: str, device: str = "") -> float:
+        """Return the seconds a try must wait, without counting it."""
+        now = self._now()
+        run, bucket = self._known(who, address, device)
+        wait = run.wait(self._pace, now).total_seconds()
+        return wait if device else max(wait, bucket.wait(self._pace, now).total_seconds())
+
+    def _known(self, who: str, address: str, device: str) -> tuple[Run, Bucket]:
+        network = network_of(address)
+        run = self._runs.get((who, device or network), Run())
+        return run, self._buckets.get(network, Bucket())
+
+    def keep(
+        self, who: str, address: str, device: str, run: Run, bucket: Bucket, *, grown: bool = False
+    ) -> None:
+        """Remember the counts of a try; `grown`: a failure more than before."""
+        network = network_of(address)
+        self._runs.put((who, device or network), run)
+        if not device:
+            self._buckets.put(network, bucket)
+        if grown and run.failures == self._pace.free + 1:
+            observe.signins_failing(route="console", failures=run.failures)
 
     def succeeded(self, who: str, address: str, device: str = "") -> None:
         """Take back the try that was good, and forget its run."""
