@@ -108,21 +108,21 @@ class Place:
     Args:
         agency: Whose register it is in.
         state: How far it is.
-        handler: Account that handles it now, "" for nobody.
+        handlers: Accounts that handle it, or a part of it, now.
         console: The agency works in our console: what is done here counts.
         paper: It came on paper: nobody is told on the system.
     """
 
     agency: str
     state: ArrivalState
-    handler: str
+    handlers: frozenset[str]
     console: bool
     paper: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Assigned:
-    """Who handles an arrival (RCV-12).
+    """Who handles an arrival (RCV-12), or one of its tasks (RCV-15).
 
     Args:
         account_id: Who, "" where only a unit was named.
@@ -133,7 +133,8 @@ class Assigned:
         opinion: Direction of the competent person (ý kiến chỉ đạo).
         by: Name of who entered it, "" when asked for.
         at: When.
-        standing: It is the one in force.
+        standing: It is in force.
+        id: Which, "" when asked for.
     """
 
     account_id: str = ""
@@ -145,6 +146,7 @@ class Assigned:
     by: str = ""
     at: datetime | None = None
     standing: bool = True
+    id: str = ""
 
 
 class Act(StrEnum):
@@ -349,8 +351,17 @@ class Receiving(Protocol):
         """
         ...
 
-    async def assign(self, person: Person, arrival_id: str, to: Assigned) -> Done:
-        """Assign or assign anew (RCV-12); the first time 04 goes to the sender."""
+    async def assign(
+        self, person: Person, arrival_id: str, to: Assigned, *, beside: bool = False
+    ) -> Done:
+        """Assign or assign anew (RCV-12); the first time 04 goes to the sender.
+
+        With `beside` those who handle it go on: several units, several lines (RCV-15).
+        """
+        ...
+
+    async def unassign(self, person: Person, arrival_id: str, assignment_id: str) -> Done:
+        """End one unit's part; the others go on (RCV-15)."""
         ...
 
     async def progress(self, person: Person, arrival_id: str, *, finished: bool, note: str) -> Done:

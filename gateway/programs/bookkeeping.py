@@ -48,13 +48,13 @@ class Around:
         deliveries: Of consignments.
         answers: When an arrival was first accepted, returned or worked on.
         drafters: Who prepared a consignment.
-        assigned: To whom an arrival is given now.
+        assigned: To whom an arrival is given now, a row a unit (RCV-15).
     """
 
     deliveries: Mapping[str, Sequence[Row]] = field(default_factory=dict)
     answers: Mapping[str, str] = field(default_factory=dict)
     drafters: Mapping[str, str] = field(default_factory=dict)
-    assigned: Mapping[str, Row] = field(default_factory=dict)
+    assigned: Mapping[str, Sequence[Row]] = field(default_factory=dict)
 
 
 async def around(ledger: Ledger, outgoing: Sequence[Row], incoming: Sequence[Row]) -> Around:
@@ -66,12 +66,15 @@ async def around(ledger: Ledger, outgoing: Sequence[Row], incoming: Sequence[Row
             deliveries.setdefault(row["consignment_id"], []).append(row)
     drafters = await ledger.all("books_drafters", ids=out) if outgoing else ()
     answers = await ledger.all("books_answers", ids=came) if incoming else ()
-    assigned = await ledger.all("books_assigned", ids=came) if incoming else ()
+    assigned: dict[str, list[Row]] = {}
+    if incoming:
+        for row in await ledger.all("books_assigned", ids=came):
+            assigned.setdefault(row["arrival_id"], []).append(row)
     return Around(
         deliveries,
         {row["arrival_id"]: row["at"] for row in answers},
         {row["consignment_id"]: row["account_id"] for row in drafters},
-        {row["arrival_id"]: row for row in assigned},
+        assigned,
     )
 
 
@@ -138,14 +141,18 @@ def received(context: Known, row: Row, beside: Around, dues: "_Dues") -> Entry:
     )
     paper = _Paper(context, row["agency"], "in", came_at, header)
     name = row["sender_name"] or _of(header, "sender", "organ_name")
-    given = beside.assigned.get(row["id"], {})
+    given = beside.assigned.get(row["id"], ())
+    units = [
+        {"unit": one["lead"] or one["name"], "due": one["due_on"], "at": one["at"]}
+        for one in given[:_MOST_NAMES]
+    ]
     shown = paper.shown(
         **{"from": name or row["sender"], "from_code": row["sender"]},
         came_at=came_at,
         legal_at=None if row["came_at"] else row["received_at_legal"],
-        unit=given.get("lead") or given.get("name") or "",
-        unit_due=given.get("due_on") or "",
-        unit_at=given.get("at") or "",
+        unit="; ".join(dict.fromkeys(one["unit"] for one in units)),
+        unit_at=units[0]["at"] if units else "",
+        units=units,
         document_id=row["document_id"],
         source=row["source"],
     )
@@ -162,7 +169,7 @@ def received(context: Known, row: Row, beside: Around, dues: "_Dues") -> Entry:
         else beside.answers.get(row["id"], ""),
         shown=shown,
         texts=[row["document_id"], name, row["sender"], "" if number is None else str(number)],
-        accounts=[given["account_id"]] if given.get("account_id") else [],
+        accounts=sorted({one["account_id"] for one in given} - {""}),
     )
 
 

@@ -4,6 +4,7 @@ RCV-03 returned with a reason, RCV-12 assigned, RCV-13 registered before it is h
 """
 
 import asyncio
+import json
 import re
 from datetime import timedelta
 
@@ -14,6 +15,7 @@ from gateway.console.sections.incomingpaper import FIELDS
 from gateway.domain.access import Role
 from gateway.ports import Caller, ChangeSet, Insert, Update
 from gateway.ports.clerk_receive import Box
+from gateway.programs import bookkeeping
 from gateway.programs.clerk.receiving import LedgerReceiving
 from tests.world.gatehouse import gatehouse, packet
 from tests.world.heavy_files import scan
@@ -149,6 +151,55 @@ async def test_assigned_to_an_officer_who_sees_it_and_finishes_it(house):
     ]
     assert codes == ["01", "03", "04", "05", "06"]
     assert other_answer["id"]
+
+
+async def test_several_units_are_several_lines(house):
+    _, arrival_id = await sent(house)
+    clerk, path = await clerk_of(house), f"/incoming/{arrival_id}"
+    officer = await clerk_of(house, "tuan", Role.OFFICER)
+    await clerk.get(path)
+    await clerk.post(f"{path}/accept", {})
+    one = {"account_id": "a-tuan", "lead": "Phòng Văn hóa", "due_on": "2027-01-05"}
+    assert (await clerk.post(f"{path}/assign", one)).status == 303
+    two = {"lead": "Phòng Tư pháp", "due_on": "2027-01-07", "beside": "1"}
+    assert (await clerk.post(f"{path}/assign", two)).status == 303
+    rows = await house.gateway.ledger.all("assignments_of", arrival_id=arrival_id)
+    assert [(r["lead"], r["due_on"], r["ended_at"]) for r in rows] == [
+        ("Phòng Tư pháp", "2027-01-07", None),
+        ("Phòng Văn hóa", "2027-01-05", None),
+    ]
+    assert (await officer.get(path)).status == 200
+    entry = await entry_of(house, arrival_id)
+    assert [(u["unit"], u["due"]) for u in entry["units"]] == [
+        ("Phòng Văn hóa", "2027-01-05"),
+        ("Phòng Tư pháp", "2027-01-07"),
+    ]
+    assert entry["unit"] == "Phòng Văn hóa; Phòng Tư pháp"
+    # One part ends, twice pressed, and the other goes on.
+    for _ in range(2):
+        ended = await clerk.post(f"{path}/unassign", {"assignment": rows[1]["id"]})
+        assert ended.status == 303
+    assert (await officer.get(path)).status == 404
+    left = (await entry_of(house, arrival_id))["units"]
+    assert [u["unit"] for u in left] == ["Phòng Tư pháp"]
+    # Evil twins: a part of another document, and assigning anew, which replaces all.
+    _, other = await sent(house, "13")
+    foreign = await clerk.post(f"/incoming/{other}/unassign", {"assignment": rows[0]["id"]})
+    assert foreign.status == 404
+    await clerk.post(f"{path}/assign", {"lead": "Văn phòng"})
+    rows = await house.gateway.ledger.all("assignments_of", arrival_id=arrival_id)
+    assert [r["lead"] for r in rows if r["ended_at"] is None] == ["Văn phòng"]
+    codes = await house.gateway.ledger.all("statuses_of_arrival", arrival_id=arrival_id)
+    assert [s["code"] for s in codes] == ["01", "03", "04"]
+
+
+async def entry_of(house, arrival_id):
+    """Return what the books show of an arrival."""
+    ledger, context = house.gateway.ledger, house.gateway.context
+    row = await house.row("arrival", id=arrival_id)
+    beside = await bookkeeping.around(ledger, (), (row,))
+    (entry,), _ = bookkeeping.built(context, (), ({**row, "visible": 1},), beside)
+    return json.loads(entry.shown) if isinstance(entry.shown, str) else entry.shown
 
 
 async def test_paper_shares_the_counter_and_warns_of_what_came_before(house):

@@ -63,7 +63,7 @@ class FakeReceiving:
         return _page(found, box in URGENT_FIRST, after, limit)
 
     async def assigned_to(self, account_id: str, *, after: str, limit: int = PAGE) -> Listing:
-        mine = [x for x in self.lines.values() if self._handler(x.id) == account_id]
+        mine = [x for x in self.lines.values() if account_id in self._handlers(x.id)]
         return _page(mine, by_urgency=True, after=after, limit=limit)
 
     async def counts(self, agency: str) -> Mapping[Box, int]:
@@ -86,13 +86,13 @@ class FakeReceiving:
             raise RejectedError(Reason.NOT_FOUND)
         return self.lines[arrival_id]
 
-    def _handler(self, arrival_id: str) -> str:
-        found = self.assigned.get(arrival_id) or [Assigned()]
-        return found[-1].account_id if found[-1].standing else ""
+    def _handlers(self, arrival_id: str) -> frozenset[str]:
+        found = self.assigned.get(arrival_id, ())
+        return frozenset(a.account_id for a in found if a.standing) - {""}
 
     async def place(self, arrival_id: str) -> Place:
         line = self._line(arrival_id)
-        return Place(line.agency, line.state, self._handler(arrival_id), console=True)
+        return Place(line.agency, line.state, self._handlers(arrival_id), console=True)
 
     async def letter(self, arrival_id: str) -> Letter:
         line = self._line(arrival_id)
@@ -163,14 +163,20 @@ class FakeReceiving:
         moved = self._move(arrival_id, "02", refusal_text(code, text))
         return self._done(arrival_id, repeated=not moved)
 
-    async def assign(self, person: Person, arrival_id: str, to: Assigned) -> Done:
+    async def unassign(self, person: Person, arrival_id: str, assignment_id: str) -> Done:
+        return self._done(arrival_id)
+
+    async def assign(
+        self, person: Person, arrival_id: str, to: Assigned, *, beside: bool = False
+    ) -> Done:
         line = self._line(arrival_id)
         if line.number is None:
             raise RejectedError(Reason.CONFLICT)
         if to.account_id and to.account_id not in {h.account_id for h in self.persons}:
             raise RejectedError(Reason.BAD_REQUEST)
-        before = [replace(a, standing=False) for a in self.assigned.get(arrival_id, [])]
-        self.assigned[arrival_id] = [*before, to]
+        before = self.assigned.get(arrival_id, [])
+        kept = before if beside else [replace(a, standing=False) for a in before]
+        self.assigned[arrival_id] = [*kept, to]
         if line.state is ArrivalState.ACCEPTED:
             self._move(arrival_id, "04", "")
         return self._done(arrival_id)

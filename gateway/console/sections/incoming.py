@@ -60,7 +60,7 @@ class Means:
         """
         arrival_id, me = visit.request.match_info["id"], visit.me
         place = await self.receiving.place(arrival_id)
-        own = me.may(Right.READ_OWN, place.agency) and place.handler == me.account_id
+        own = me.may(Right.READ_OWN, place.agency) and me.account_id in place.handlers
         if not (me.may(Right.READ, place.agency) or own):
             await self.trail.refused(me, "incoming-document", what=what)
             raise RejectedError(Reason.NOT_FOUND)
@@ -72,7 +72,7 @@ class Means:
         arrival_id, me = visit.request.match_info["id"], visit.me
         place = await self.receiving.place(arrival_id)
         reads = me.may(Right.READ, place.agency)
-        own = me.may(Right.READ_OWN, place.agency) and place.handler == me.account_id
+        own = me.may(Right.READ_OWN, place.agency) and me.account_id in place.handlers
         if not (reads or own):
             await self.trail.refused(me, "incoming-document", what="POST")
             raise RejectedError(Reason.NOT_FOUND)
@@ -236,8 +236,16 @@ class Incoming:
             faults["lead"] = words.NOBODY_NAMED
         if faults:
             return await self._page(visit, place, faults=faults, status=422)
-        await self.means.receiving.assign(visit.me, arrival_id, to)
+        beside = visit.text("beside") == "1"
+        await self.means.receiving.assign(visit.me, arrival_id, to, beside=beside)
         return See(f"{ROOT}/{arrival_id}", words.ASSIGNED)
+
+    async def unassign(self, visit: Visit) -> Answer:
+        """End one unit's part (RCV-15)."""
+        await self.means.acting(visit, Right.PROCESS)
+        arrival_id, part = visit.request.match_info["id"], visit.text("assignment")[:64]
+        await self.means.receiving.unassign(visit.me, arrival_id, part)
+        return See(f"{ROOT}/{arrival_id}", words.PART_ENDED)
 
     async def progress(self, visit: Visit) -> Answer:
         """Report 05 or 06 by hand."""
@@ -257,7 +265,8 @@ class Incoming:
             faults = {"irregular": words.SAY_WHAT}
             return await self._page(visit, place, faults=faults, status=422)
         await self.means.receiving.irregular(visit.me, arrival_id, text=text)
-        return See(f"{ROOT}/{arrival_id}", words.IRREGULAR)
+        told = words.IRREGULAR_PAPER if place.paper else words.IRREGULAR
+        return See(f"{ROOT}/{arrival_id}", told)
 
     def pages(self) -> tuple[Page, ...]:
         """Return the pages."""
@@ -270,6 +279,10 @@ class Incoming:
             Page("POST", f"{one}/accept", "incoming-accept", self.accept, receive, takes="form"),
             Page("POST", f"{one}/refuse", "incoming-refuse", self.refuse, receive, takes="form"),
             Page("POST", f"{one}/assign", "incoming-assign", self.assign, process, takes="form"),
+            Page(
+                *("POST", f"{one}/unassign", "incoming-unassign", self.unassign, process),
+                takes="form",
+            ),
             Page(
                 "POST", f"{one}/progress", "incoming-progress", self.progress, process, takes="form"
             ),

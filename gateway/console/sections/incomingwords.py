@@ -59,6 +59,9 @@ NOBODY_NAMED: Final = Say(
 )
 NO_DAY: Final = Say("Ngày không đúng.", "Not a day.")
 ASSIGNED: Final = Say("Đã phân công xử lý.", "Assigned.")
+PART_ENDED: Final = Say(
+    "Đã kết thúc phần việc; các đơn vị khác tiếp tục.", "That part has ended; the others go on."
+)
 IN_PROGRESS: Final = Say("Đã báo bên gửi: đang xử lý (05).", "The sender is told: in progress.")
 FINISHED: Final = Say("Đã báo bên gửi: hoàn thành (06).", "The sender is told: done.")
 IRREGULAR_PAPER: Final = Say(

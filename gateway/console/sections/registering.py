@@ -54,7 +54,7 @@ class Book:
     title: Words
     direction: Direction
     columns: tuple[Column, ...]
-    line: Callable[[Hit, Mapping[str, Sequence[str]]], tuple[Cell, ...]]
+    lines: Callable[[Hit, Mapping[str, Sequence[str]]], Sequence[tuple[Cell, ...]]]
 
 
 def _day(text: str | None) -> date | None:
@@ -75,11 +75,11 @@ def _note(hit: Hit) -> str:
     return told.get(hit.state, "")
 
 
-def _sent(hit: Hit, _: Mapping[str, Sequence[str]]) -> tuple[Cell, ...]:
+def _sent(hit: Hit, _: Mapping[str, Sequence[str]]) -> Sequence[tuple[Cell, ...]]:
     shown = hit.shown
     names = "; ".join(shown.get("to", ()))
     more = shown.get("to_more", 0)
-    return (
+    line = (
         shown.get("code", ""),
         _day(hit.day),
         _what(hit),
@@ -91,11 +91,12 @@ def _sent(hit: Hit, _: Mapping[str, Sequence[str]]) -> tuple[Cell, ...]:
         "",
         _note(hit),
     )
+    return (line,)
 
 
-def _received(hit: Hit, _: Mapping[str, Sequence[str]]) -> tuple[Cell, ...]:
+def _received(hit: Hit, _: Mapping[str, Sequence[str]]) -> Sequence[tuple[Cell, ...]]:
     shown = hit.shown
-    return (
+    line = (
         _moment_day(shown.get("legal_at") or shown.get("came_at")),
         hit.number,
         shown.get("from", ""),
@@ -107,9 +108,11 @@ def _received(hit: Hit, _: Mapping[str, Sequence[str]]) -> tuple[Cell, ...]:
         "",
         _note(hit),
     )
+    return (line,)
 
 
-def _handled(hit: Hit, replies: Mapping[str, Sequence[str]]) -> tuple[Cell, ...]:
+def _handled(hit: Hit, replies: Mapping[str, Sequence[str]]) -> Sequence[tuple[Cell, ...]]:
+    """Return a line for each unit that handles it (RCV-15), one where nobody does yet."""
     shown = hit.shown
     day = f"{_day(hit.day):%d/%m/%Y}" if hit.day else ""
     about = [hit.type_name, shown.get("code", ""), day, shown.get("from", "")]
@@ -117,15 +120,19 @@ def _handled(hit: Hit, replies: Mapping[str, Sequence[str]]) -> tuple[Cell, ...]
         *replies.get(shown.get("code", ""), ()),
         *replies.get(shown.get("document_id", ""), ()),
     ]
-    return (
-        hit.number,
-        ", ".join(part for part in about if part),
-        shown.get("unit", ""),
-        _day(shown.get("unit_due") or shown.get("due") or None),
-        state_words("in", hit.state).vi,
-        "; ".join(dict.fromkeys(answers)),
-        _note(hit),
-    )
+    units: Sequence[Mapping[str, str]] = shown.get("units") or ({},)
+    return [
+        (
+            hit.number,
+            ", ".join(part for part in about if part),
+            one.get("unit", ""),
+            _day(one.get("due") or shown.get("due") or None),
+            state_words("in", hit.state).vi,
+            "; ".join(dict.fromkeys(answers)),
+            _note(hit),
+        )
+        for one in units
+    ]
 
 
 _SIGNED_FOR: Final = Column("signed_for", Words("Ký nhận", "Signed for"), width=8)
@@ -296,7 +303,7 @@ class Registers:
             names = {h.shown.get("code", "") for h in page.hits}
             names |= {h.shown.get("document_id", "") for h in page.hits}
             replies = await self.books.replies(chosen.agency, sorted(names - {""}))
-        lines = [(hit, chosen.book.line(hit, replies)) for hit in page.hits]
+        lines = [(hit, line) for hit in page.hits for line in chosen.book.lines(hit, replies)]
         return lines, page.hits[-1] if page.older else None
 
     async def stamp(self, visit: Visit) -> Answer:

@@ -43,6 +43,15 @@ class Why:
     answered_for: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Who is to handle a document or one of its tasks, and whether beside those who do already."""
+
+    to: Assigned
+    name: str
+    beside: bool = False
+
+
 async def accept(  # noqa: PLR0917
     context: Context,
     mailroom: Mailroom,
@@ -108,10 +117,11 @@ async def progress(
     return await _report(context, mailroom, person, arrival_id, code, note, Decision(), also)
 
 
-async def assign(  # noqa: PLR0917
-    context: Context, mailroom: Mailroom, person: Person, row: Row, to: Assigned, name: str
+async def assign(
+    context: Context, mailroom: Mailroom, person: Person, row: Row, part: Part
 ) -> Done:
-    """Name who handles it (RCV-12); 04 goes out the first time."""
+    """Name who handles it (RCV-12), or a task of it (RCV-15); 04 goes out the first time."""
+    to, name = part.to, part.name
     if not (to.account_id or to.lead.strip()):
         raise RejectedError(Reason.BAD_REQUEST, "name a person or the unit in the lead")
     if len(to.opinion) > _MAX_OPINION:
@@ -138,7 +148,7 @@ async def assign(  # noqa: PLR0917
         reason = "; ".join(filter(None, (name or to.lead.strip(), to.opinion.strip())))
         target = _target(arrival_id)
         return [
-            _ended(arrival_id, now),
+            *([] if part.beside else [_ended(arrival_id, now)]),
             Insert("assignment", values),
             *audited(context.ids, now, person, "arrival-assigned", target, reason=reason, **facts),
         ]
@@ -151,6 +161,23 @@ async def assign(  # noqa: PLR0917
     if isinstance(await context.ledger.commit(change), Conflict):
         raise RejectedError(Reason.CONFLICT, "somebody else was faster: look again")
     return Done(row["arrival_number"], row["arrival_year"])
+
+
+async def unassign(context: Context, person: Person, row: Row, assignment_id: str) -> Done:
+    """End one unit's part (RCV-15): the others go on, the document stays as far as it is."""
+    arrival_id, now = row["id"], context.clock.now()
+    rows = await context.ledger.all("assignments_of", arrival_id=arrival_id)
+    own = next((r for r in rows if r["id"] == assignment_id), None)
+    if own is None:
+        raise RejectedError(Reason.NOT_FOUND)
+    where = {"id": assignment_id, "ended_at": None}
+    facts = {"agency": row["agency"], "arrival_id": arrival_id}
+    reason = own["name"] or own["lead"]
+    target = _target(arrival_id)
+    told = audited(context.ids, now, person, "assignment-ended", target, reason=reason, **facts)
+    change = ChangeSet(rows=(Update("assignment", where, {"ended_at": to_text(now)}), *told))
+    repeated = isinstance(await context.ledger.commit(change), Conflict)
+    return Done(row["arrival_number"], row["arrival_year"], repeated=repeated)
 
 
 async def irregular(context: Context, person: Person, row: Row, text: str) -> Done:

@@ -39,6 +39,7 @@ _WORDS: Final[Mapping[str, tuple[Text, str]]] = {
     "arrival-accepted": (Text("Văn thư tiếp nhận", "Accepted by the clerk"), "good"),
     "arrival-refused": (Text("Từ chối, trả lại bên gửi", "Refused, returned"), "bad"),
     "arrival-assigned": (Text("Phân công xử lý", "Assigned"), "good"),
+    "assignment-ended": (Text("Kết thúc phần việc", "A part has ended"), "good"),
     "arrival-progress": (Text("Đang xử lý", "In progress"), "good"),
     "arrival-finished": (Text("Hoàn thành", "Done"), "good"),
     "arrival-irregular": (Text("Báo bất thường", "Irregularity reported"), "bad"),

@@ -55,6 +55,7 @@ def assigned_of(row: Row) -> Assigned:
         by=row["by"],
         at=from_text(row["at"]),
         standing=row["ended_at"] is None,
+        id=row["id"],
     )
 
 

@@ -127,10 +127,10 @@ class LedgerReceiving:
         """Return whose it is."""
         row = await self._row(arrival_id)
         standing = await self._standing(arrival_id)
-        handler = standing[0].account_id if standing and standing[0].standing else ""
+        handlers = frozenset(a.account_id for a in standing if a.standing) - {""}
         console = works_in_console(self._context, row["agency"])
         paper = row["source"] == PAPER
-        return Place(row["agency"], ArrivalState(row["state"]), handler, console, paper)
+        return Place(row["agency"], ArrivalState(row["state"]), handlers, console, paper)
 
     async def letter(self, arrival_id: str) -> Letter:
         """Return all of one arrival."""
@@ -227,14 +227,22 @@ class LedgerReceiving:
         why = acting.Why(code, text, answered_for)
         return await acting.refuse(self._context, self._mailroom, person, arrival_id, why)
 
-    async def assign(self, person: Person, arrival_id: str, to: Assigned) -> Done:
-        """Assign or assign anew."""
+    async def assign(
+        self, person: Person, arrival_id: str, to: Assigned, *, beside: bool = False
+    ) -> Done:
+        """Assign, assign anew, or assign a further unit."""
         row = await self._must_be_ours(arrival_id)
         persons = {h.account_id: h for h in await self.handlers(row["agency"])}
         if to.account_id and to.account_id not in persons:
             raise RejectedError(Reason.BAD_REQUEST, "the person is none of this agency")
         name = persons[to.account_id].name if to.account_id else ""
-        return await acting.assign(self._context, self._mailroom, person, row, to, name)
+        part = acting.Part(to, name, beside=beside)
+        return await acting.assign(self._context, self._mailroom, person, row, part)
+
+    async def unassign(self, person: Person, arrival_id: str, assignment_id: str) -> Done:
+        """End one unit's part."""
+        row = await self._must_be_ours(arrival_id)
+        return await acting.unassign(self._context, person, row, assignment_id)
 
     async def progress(self, person: Person, arrival_id: str, *, finished: bool, note: str) -> Done:
         """Report 05 or 06 by hand."""
