@@ -1,9 +1,10 @@
 """What is watched: kinds of alerts, when one begins, who is told, when the next level is.
 
 Promises: an alert is one for a kind, a subject and an agency as long as its cause lasts, however
-often it is seen; it ends when the cause is gone, never because somebody read it; what is urgent is
-told day and night (SND-03, RCV-09), everything else in office hours; not acknowledged in time, the
-next level of the duty roster is told, up to the last. Tables and pure functions.
+often it is seen; it ends when the cause is gone, or when a person says why it is to end, never
+because somebody read it or because time passed; what is urgent is told day and night (SND-03,
+RCV-09), everything else in office hours; not acknowledged in time, the next level of the duty
+roster is told, up to the last. Tables and pure functions.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -36,6 +37,7 @@ class AlertState(StrEnum):
 
     OPEN = "open"
     ACKNOWLEDGED = "acknowledged"
+    DISMISSED = "dismissed"
     ENDED = "ended"
 
 
@@ -51,6 +53,7 @@ STATE_TEXTS: Final[Mapping[AlertState, Text]] = MappingProxyType(
     {
         AlertState.OPEN: Text("chưa ai nhận", "nobody has taken it"),
         AlertState.ACKNOWLEDGED: Text("đã có người nhận", "somebody has taken it"),
+        AlertState.DISMISSED: Text("đã có người cho kết thúc", "ended by a person"),
         AlertState.ENDED: Text("đã hết", "over"),
     }
 )
@@ -95,6 +98,8 @@ class KindRow:
         real_time: Told day and night (khẩn and above); else in office hours only.
         step: Time until the next level is told when nobody acknowledged; None: there is none.
         everybody: A banner for everybody, not only for who acknowledges.
+        by_hand: A person may end it with a reason though its cause lasts: a document that nobody
+            will ever answer.
     """
 
     text: Text
@@ -103,6 +108,7 @@ class KindRow:
     real_time: bool = False
     step: timedelta | None = None
     everybody: bool = False
+    by_hand: bool = False
 
 
 _K = AlertKind
@@ -118,6 +124,7 @@ KINDS: Final[Mapping[AlertKind, KindRow]] = MappingProxyType(
                 "Chưa có hồi báo 01: hỏi bên nhận, hoặc gửi bằng hình thức khác.",
                 "No 01 came: ask the receiver, or send it another way.",
             ),
+            by_hand=True,
         ),
         _K.NOT_ACKNOWLEDGED: KindRow(
             Text("Bên nhận chưa tiếp nhận", "Not accepted by the receiver"),
@@ -125,6 +132,7 @@ KINDS: Final[Mapping[AlertKind, KindRow]] = MappingProxyType(
                 "Đã đến nhưng chưa có 03 hoặc 02: liên hệ văn thư bên nhận.",
                 "It arrived, neither 03 nor 02 came: call the receiver's clerk.",
             ),
+            by_hand=True,
         ),
         _K.NOT_FETCHED: KindRow(
             Text("Phần mềm của đơn vị chưa lấy văn bản đến", "Our system fetches no documents"),
@@ -133,6 +141,7 @@ KINDS: Final[Mapping[AlertKind, KindRow]] = MappingProxyType(
                 "Documents wait at the gateway: look at the connection of your own system.",
             ),
             step=_HOUR,
+            by_hand=True,
         ),
         # RCV-05 (NĐ30 art 21.2c): the sender is told within the day.
         _K.RECEIPT_DUE: KindRow(
@@ -142,12 +151,14 @@ KINDS: Final[Mapping[AlertKind, KindRow]] = MappingProxyType(
                 "Accept (03) or return (02) before the end of the working day.",
             ),
             step=_HOUR,
+            by_hand=True,
         ),
         # RCV-08 (NĐ30 art 4.2c): registered the same day, at the latest the next working day.
         _K.REGISTERED_LATE: KindRow(
             Text("Văn bản đến chưa vào sổ đúng hạn", "Not registered in time"),
             Text("Vào sổ văn bản đến ngay.", "Register it at once."),
             step=2 * _HOUR,
+            by_hand=True,
         ),
         # SND-03 (S003 art 7.2): urgent ones leave at once; "at once" has no number in law (F21).
         _K.URGENT_UNSENT: KindRow(
@@ -159,6 +170,7 @@ KINDS: Final[Mapping[AlertKind, KindRow]] = MappingProxyType(
             Severity.URGENT,
             real_time=True,
             step=_SOON,
+            by_hand=True,
         ),
         # RCV-09 (NĐ30 art 4.2c, 23.1): solved at once after receipt.
         _K.URGENT_WAITING: KindRow(
@@ -167,6 +179,7 @@ KINDS: Final[Mapping[AlertKind, KindRow]] = MappingProxyType(
             Severity.URGENT,
             real_time=True,
             step=_SOON,
+            by_hand=True,
         ),
         # SND-15: nothing is lost while a destination is away; it is said to everybody.
         _K.DESTINATION_DOWN: KindRow(
@@ -184,6 +197,7 @@ KINDS: Final[Mapping[AlertKind, KindRow]] = MappingProxyType(
             Text("Lượt gửi thất bại, chờ xử lý", "Sendings failed and wait for somebody"),
             Text("Tìm nguyên nhân rồi gửi lại.", "Find the cause, then put them back."),
             step=2 * _HOUR,
+            by_hand=True,
         ),
         _K.VERDICTS_OVERDUE: KindRow(
             Text("Việc kiểm tra chữ ký bị dừng", "Signatures are not being verified"),
@@ -291,6 +305,7 @@ class Cause:
         count: How many things.
         about: Identifiers or numbers of the oldest ones; no content.
         path: Page of the console, below its base.
+        latest: When the youngest of these things came, None when nobody knows.
     """
 
     kind: AlertKind
@@ -301,6 +316,7 @@ class Cause:
     count: int = 1
     about: tuple[str, ...] = ()
     path: str = ""
+    latest: datetime | None = None
 
     @property
     def key(self) -> tuple[str, str, str]:
@@ -310,7 +326,10 @@ class Cause:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """An alert of the ledger that has not ended, as far as the rules go."""
+    """An alert of the ledger that has not ended, as far as the rules go.
+
+    `dismissed_at`: when a person ended it though its cause lasts, None when nobody did.
+    """
 
     alert_id: str
     kind: AlertKind
@@ -318,11 +337,19 @@ class Standing:
     agency: str
     count: int
     last_seen: datetime
+    dismissed_at: datetime | None = None
 
     @property
     def key(self) -> tuple[str, str, str]:
         """Return what makes it the same alert."""
         return (self.kind.value, self.subject, self.agency)
+
+    def covers(self, cause: Cause) -> bool:
+        """Return whether what is wrong now is no more than what a person has put an end to."""
+        if self.dismissed_at is None:
+            return True
+        new = cause.latest is not None and cause.latest > self.dismissed_at
+        return not new and cause.count <= self.count
 
 
 @dataclass(frozen=True, slots=True)
@@ -354,6 +381,7 @@ def compare(
         now: Aware instant.
     """
     there = {cause.key: cause for cause in causes}
+    begins: list[Cause] = []
     goes_on: list[tuple[Standing, Cause]] = []
     ends: list[Standing] = []
     for one in standing:
@@ -361,9 +389,13 @@ def compare(
         if cause is None:
             if one.kind in looked:
                 ends.append(one)
+        elif not one.covers(cause):
+            # Something came since a person ended it: that is another alert, told anew.
+            ends.append(one)
+            begins.append(cause)
         elif cause.count != one.count or now - one.last_seen >= REFRESH:
             goes_on.append((one, cause))
-    return Plan(tuple(there.values()), tuple(goes_on), tuple(ends))
+    return Plan((*begins, *there.values()), tuple(goes_on), tuple(ends))
 
 
 def next_level_at(kind: AlertKind, level: int, told_at: datetime) -> datetime | None:
@@ -462,6 +494,8 @@ class Today:
     agency: str
     overdue: int = 0
     due_today: int = 0
+    tasks_late: int = 0
+    tasks_due: int = 0
     waiting: int = 0
     urgent: int = 0
     returned: int = 0
@@ -477,6 +511,8 @@ class Today:
             (
                 self.overdue,
                 self.due_today,
+                self.tasks_late,
+                self.tasks_due,
                 self.waiting,
                 self.returned,
                 self.recalled,
@@ -490,6 +526,14 @@ TODAY_TEXTS: Final[Mapping[str, tuple[Text, str]]] = MappingProxyType(
     {
         "overdue": (Text("Quá hạn xử lý", "Overdue"), "/outgoing/late"),
         "due_today": (Text("Đến hạn hôm nay", "Due today"), "/outgoing/late"),
+        "tasks_late": (
+            Text("Văn bản đến quá hạn giải quyết", "Incoming, past their term"),
+            "/incoming?box=due",
+        ),
+        "tasks_due": (
+            Text("Văn bản đến phải giải quyết hôm nay", "Incoming, due today"),
+            "/incoming?box=due",
+        ),
         "waiting": (Text("Văn bản đến chờ tiếp nhận", "Waiting to be accepted"), "/incoming"),
         "urgent": (Text("Trong đó văn bản khẩn", "Urgent ones among them"), "/incoming"),
         "returned": (Text("Bị trả lại", "Returned to us"), "/outgoing?tab=returned"),

@@ -27,6 +27,7 @@ class Box(StrEnum):
     WAITING = "waiting"
     ACCEPTED = "accepted"
     WORK = "work"
+    DUE = "due"
     DONE = "done"
     RETURNED = "returned"
     RECALLED = "recalled"
@@ -37,10 +38,15 @@ BOXES: Final[Mapping[Box, tuple[ArrivalState, ...]]] = {
     Box.WAITING: (_S.OFFERED, _S.TAKEN),
     Box.ACCEPTED: (_S.ACCEPTED,),
     Box.WORK: (_S.ASSIGNED, _S.IN_PROGRESS),
+    # RCV-12: what is handled and whose term is near or over, a line an assignment.
+    Box.DUE: (_S.ACCEPTED, _S.ASSIGNED, _S.IN_PROGRESS),
     Box.DONE: (_S.DONE,),
     Box.RETURNED: (_S.RETURNED,),
     Box.RECALLED: (_S.RECALLED,),
 }
+SOON_DAYS: Final = 3
+"""How many days before its term something is in the list of what is due (RCV-12)."""
+
 URGENT_FIRST: Final = frozenset({Box.WAITING, Box.ACCEPTED, Box.WORK})
 """RCV-09: what is still to be handled lists what is urgent above all else."""
 

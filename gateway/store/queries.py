@@ -318,9 +318,7 @@ QUERIES: Final[dict[str, str]] = {
         "AND (g.valid_to IS NULL OR g.valid_to > :now) AND a.state = 'active' ORDER BY a.id"
     ),
     "signin_wait": "SELECT * FROM signin_wait WHERE key = :key",
-    "signin_waits_old": (
-        "SELECT key FROM signin_wait WHERE at < :before ORDER BY at LIMIT :limit"
-    ),
+    "signin_waits_old": ("SELECT key FROM signin_wait WHERE at < :before ORDER BY at LIMIT :limit"),
     # -------------------------------------------------------------- consignments
     "consignment": "SELECT * FROM consignment WHERE id = :id",
     "consignment_versions": (
@@ -550,6 +548,14 @@ QUERIES: Final[dict[str, str]] = {
         "JOIN arrival a ON a.id = s.arrival_id WHERE s.ended_at IS NULL AND s.account_id != '' "
         "AND s.account_id = :account_id AND (s.urgency, s.id) < (:urgency, :id) "
         "ORDER BY s.urgency DESC, s.id DESC LIMIT :limit"
+    ),
+    # RCV-12: by term; what was given back, returned or finished is nobody's any more.
+    "assignments_due": (
+        "SELECT s.due_on AS term, s.id AS assignment_id, a.* FROM assignment s "
+        "JOIN arrival a ON a.id = s.arrival_id WHERE s.ended_at IS NULL AND s.due_on != '' "
+        "AND s.agency = :agency AND s.due_on <= :upto AND (s.due_on, s.id) > (:day, :id) "
+        "AND a.state IN ('accepted', 'assigned', 'in_progress') "
+        "ORDER BY s.due_on, s.id LIMIT :limit"
     ),
     "assignments_of": (
         "SELECT * FROM assignment WHERE arrival_id = :arrival_id ORDER BY id DESC LIMIT 50"
@@ -1030,20 +1036,43 @@ QUERIES: Final[dict[str, str]] = {
     "watch_senders_arrived": _each_of("delivery", "sender", "state = 'arrived'"),
     "watch_untaken": (
         "SELECT * FROM (SELECT consignment_id, agency, name, state, acknowledged_at FROM delivery "  # noqa: S608
-        f"WHERE {_UNTAKEN} AND sender = :sender AND consignment_id >= :since "
+        f"WHERE {_UNTAKEN} AND sender = :sender "
         "ORDER BY consignment_id LIMIT :limit) AS few "
         "WHERE state = 'handed_over' AND acknowledged_at <= :before"
     ),
+    # What lies behind those that were looked at, by receiver; counted, up to a limit.
+    "watch_untaken_more": (
+        "SELECT agency, COUNT(*) AS n FROM (SELECT agency, state, acknowledged_at "  # noqa: S608
+        f"FROM delivery WHERE {_UNTAKEN} AND sender = :sender ORDER BY consignment_id "
+        "LIMIT :limit OFFSET :offset) AS more WHERE state = 'handed_over' "
+        "AND acknowledged_at <= :before GROUP BY agency"
+    ),
+    "watch_arrived_more": (
+        "SELECT agency, COUNT(*) AS n FROM (SELECT agency FROM delivery WHERE state = 'arrived' "
+        "AND sender = :sender ORDER BY consignment_id LIMIT :limit OFFSET :offset) AS more "
+        "GROUP BY agency"
+    ),
+    "watch_arrivals_more": (
+        "SELECT COUNT(*) AS n FROM (SELECT 1 FROM arrival WHERE agency = :agency "
+        "AND state = :state ORDER BY id LIMIT :limit OFFSET :offset) AS more"
+    ),
+    # Urgent ones by themselves: however many others wait, each of them is seen.
+    "watch_arrivals_urgent": " UNION ALL ".join(
+        f"SELECT * FROM (SELECT id, document_id, urgency, at_gateway_at FROM arrival "  # noqa: S608
+        f"WHERE agency = :agency AND state = :state AND urgency = {urgency} "
+        f"ORDER BY id LIMIT 250) AS urgent_{urgency}"
+        for urgency in (4, 3, 2, 1)
+    ),
     "watch_arrived": (
         "SELECT consignment_id, agency, name, entered_system_at, acknowledged_at FROM delivery "
-        "WHERE state = 'arrived' AND sender = :sender AND consignment_id >= :since "
+        "WHERE state = 'arrived' AND sender = :sender "
         "ORDER BY consignment_id LIMIT :limit"
     ),
     # Not bounded twice: SQLite would begin at the lower one each time, and read every arrival.
     "watch_receivers": _each_of("arrival", "agency", "1 = 1"),
     "watch_arrivals": (
         "SELECT id, document_id, urgency, state, offered_at, entered_system_at, received_at_legal, "
-        "at_gateway_at FROM arrival WHERE agency = :agency AND state = :state AND id >= :since "
+        "at_gateway_at FROM arrival WHERE agency = :agency AND state = :state "
         "ORDER BY id LIMIT :limit"
     ),
     "watch_urgent": " UNION ALL ".join(
@@ -1064,18 +1093,19 @@ QUERIES: Final[dict[str, str]] = {
     ),
     "alert": "SELECT * FROM alert WHERE id = :id",
     "alerts_standing": (
-        "SELECT * FROM alert WHERE state != 'ended' AND agency IN "
+        "SELECT * FROM alert WHERE state != 'ended' AND state != 'dismissed' AND agency IN "
         "(SELECT value FROM json_each(:agencies)) ORDER BY severity DESC, id LIMIT :limit"
     ),
     "alerts_all_standing": (
         "SELECT * FROM alert WHERE state != 'ended' ORDER BY agency, kind, subject LIMIT :limit"
     ),
     "alerts_ended": (
-        "SELECT * FROM alert WHERE agency = :agency AND state = 'ended' AND id < :before "
+        "SELECT * FROM alert WHERE agency = :agency AND state IN ('ended', 'dismissed') "
+        "AND id < :before "
         "ORDER BY id DESC LIMIT :limit"
     ),
     "alerts_for_all": (
-        "SELECT * FROM alert WHERE state != 'ended' AND agency = '' "
+        "SELECT * FROM alert WHERE state != 'ended' AND state != 'dismissed' AND agency = '' "
         "AND kind IN (SELECT value FROM json_each(:kinds)) ORDER BY id LIMIT :limit"
     ),
     "alerts_taken_by": (
@@ -1085,8 +1115,9 @@ QUERIES: Final[dict[str, str]] = {
     ),
     "alert_counts": (
         "SELECT severity, state, COUNT(*) AS n FROM (SELECT severity, state FROM alert "
-        "WHERE state != 'ended' AND agency IN (SELECT value FROM json_each(:agencies)) "
-        "LIMIT :limit) AS few GROUP BY severity, state"
+        "WHERE state != 'ended' AND state != 'dismissed' "
+        "AND agency IN (SELECT value FROM json_each(:agencies)) LIMIT :limit) AS few "
+        "GROUP BY severity, state"
     ),
     "tellings_owed": (
         "SELECT * FROM alert_telling WHERE state = 'owed' AND due_at <= :now "
@@ -1114,6 +1145,12 @@ QUERIES: Final[dict[str, str]] = {
     "today_due": (
         "SELECT due_date FROM consignment WHERE state = 'released' AND due_date != '' "
         "AND sender = :agency AND due_date <= :today ORDER BY due_date LIMIT :limit"
+    ),
+    "today_tasks": (
+        "SELECT s.due_on FROM assignment s JOIN arrival a ON a.id = s.arrival_id "
+        "WHERE s.ended_at IS NULL AND s.due_on != '' AND s.agency = :agency "
+        "AND s.due_on <= :today AND a.state IN ('accepted', 'assigned', 'in_progress') "
+        "ORDER BY s.due_on LIMIT :limit"
     ),
     "today_returned": (
         f"SELECT 1 AS one FROM delivery WHERE {_TROUBLED} AND sender = :agency "  # noqa: S608

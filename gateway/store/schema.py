@@ -514,6 +514,14 @@ assignment = Table(
     _text("ended_at", null=True),
     Index("ix_assignment_arrival", "arrival_id", "id"),
     Index(
+        "ix_assignment_due",
+        "agency",
+        "due_on",
+        "id",
+        sqlite_where=text("ended_at IS NULL AND due_on != ''"),
+        postgresql_where=text("ended_at IS NULL AND due_on != ''"),
+    ),
+    Index(
         "ix_assignment_account",
         "account_id",
         "urgency",

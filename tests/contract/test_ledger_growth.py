@@ -157,6 +157,8 @@ def test_a_page_is_read_in_the_order_of_an_index(ledger_file, name):
         ("desk_newest_first", "ix_arrival_waiting"),
         ("arrivals_unanswered", "ix_arrival_unanswered"),
         ("assigned_to", "ix_assignment_account"),
+        ("assignments_due", "ix_assignment_due"),
+        ("today_tasks", "ix_assignment_due"),
         ("recall_orders_open", "ix_recall_open"),
         ("recalls_waiting", "ix_recall_waiting"),
         ("takebacks_ahead", "ix_takeback_ahead"),

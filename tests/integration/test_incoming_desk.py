@@ -13,10 +13,12 @@ import pytest
 
 from gateway.console.sections.incomingpaper import FIELDS
 from gateway.domain.access import Role
+from gateway.domain.worktime import local
 from gateway.ports import Caller, ChangeSet, Insert, Update
 from gateway.ports.clerk_receive import Box
 from gateway.programs import bookkeeping
 from gateway.programs.clerk.receiving import LedgerReceiving
+from gateway.programs.watch.keeping import LedgerAlerts
 from tests.world.gatehouse import gatehouse, packet
 from tests.world.heavy_files import scan
 
@@ -159,22 +161,33 @@ async def test_several_units_are_several_lines(house):
     officer = await clerk_of(house, "tuan", Role.OFFICER)
     await clerk.get(path)
     await clerk.post(f"{path}/accept", {})
-    one = {"account_id": "a-tuan", "lead": "Phòng Văn hóa", "due_on": "2027-01-05"}
+    day = local(house.clock.now()).date()
+    late, today = (day - timedelta(days=1)).isoformat(), day.isoformat()
+    one = {"account_id": "a-tuan", "lead": "Phòng Văn hóa", "due_on": late}
     assert (await clerk.post(f"{path}/assign", one)).status == 303
-    two = {"lead": "Phòng Tư pháp", "due_on": "2027-01-07", "beside": "1"}
+    two = {"lead": "Phòng Tư pháp", "due_on": today, "beside": "1"}
     assert (await clerk.post(f"{path}/assign", two)).status == 303
     rows = await house.gateway.ledger.all("assignments_of", arrival_id=arrival_id)
     assert [(r["lead"], r["due_on"], r["ended_at"]) for r in rows] == [
-        ("Phòng Tư pháp", "2027-01-07", None),
-        ("Phòng Văn hóa", "2027-01-05", None),
+        ("Phòng Tư pháp", today, None),
+        ("Phòng Văn hóa", late, None),
     ]
     assert (await officer.get(path)).status == 200
     entry = await entry_of(house, arrival_id)
     assert [(u["unit"], u["due"]) for u in entry["units"]] == [
-        ("Phòng Văn hóa", "2027-01-05"),
-        ("Phòng Tư pháp", "2027-01-07"),
+        ("Phòng Văn hóa", late),
+        ("Phòng Tư pháp", today),
     ]
     assert entry["unit"] == "Phòng Văn hóa; Phòng Tư pháp"
+    # RCV-12, RPT-13: both terms are in the list of what is due, and in the digest of their day.
+    desk = LedgerReceiving(house.gateway.context, house.gateway.desk, house.gateway.mailroom)
+    first = await desk.listed(WARD, Box.DUE, after="", limit=1)
+    rest = await desk.listed(WARD, Box.DUE, after=first.next, limit=1)
+    assert [x.due_on for x in (*first.lines, *rest.lines)] == [late, today]
+    assert rest.next == ""
+    digest = await LedgerAlerts(house.gateway.context).today(WARD)
+    assert (digest.tasks_late, digest.tasks_due) == (1, 1)
+    assert "Sắp đến hạn, quá hạn" in (await clerk.get(f"/incoming?agency={WARD}&box=due")).words
     # One part ends, twice pressed, and the other goes on.
     for _ in range(2):
         ended = await clerk.post(f"{path}/unassign", {"assignment": rows[1]["id"]})

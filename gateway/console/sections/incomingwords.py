@@ -11,6 +11,7 @@ BOXES: Final = {
     Box.WAITING: Say("Chờ tiếp nhận", "Waiting"),
     Box.ACCEPTED: Say("Đã tiếp nhận", "Accepted"),
     Box.WORK: Say("Đang xử lý", "In progress"),
+    Box.DUE: Say("Sắp đến hạn, quá hạn", "Due soon, overdue"),
     Box.DONE: Say("Hoàn thành", "Done"),
     Box.RETURNED: Say("Từ chối, trả lại", "Refused, returned"),
     Box.RECALLED: Say("Đã thu hồi", "Recalled"),

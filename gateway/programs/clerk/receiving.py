@@ -7,7 +7,7 @@ who act at once one does it and the other learns so; what is in quarantine is sh
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from gateway.domain.access import Person
@@ -16,12 +16,13 @@ from gateway.domain.lifecycle import ARRIVAL, ArrivalState, moves_nothing
 from gateway.domain.moments import from_text
 from gateway.domain.precheck import Facts, Same, precheck
 from gateway.domain.receipt import arrival_event
-from gateway.domain.worktime import receipt_due
+from gateway.domain.worktime import local, receipt_due
 from gateway.errors import Reason, RejectedError
 from gateway.ports import Caller, Desk, Json, Packet, Row
 from gateway.ports.clerk_receive import (
     BOXES,
     PAGE,
+    SOON_DAYS,
     URGENT_FIRST,
     Act,
     Assigned,
@@ -71,6 +72,8 @@ class LedgerReceiving:
 
     async def listed(self, agency: str, box: Box, *, after: str, limit: int = PAGE) -> Listing:
         """Return a page of a list of an agency."""
+        if box is Box.DUE:
+            return await self._due(agency, after, limit)
         ledger, (urgency, last) = self._context.ledger, _cursor(after)
         rows: list[Row] = []
         for state in BOXES[box]:
@@ -83,6 +86,16 @@ class LedgerReceiving:
         lines = tuple(line_of(row) for row in rows[:limit])
         more = len(rows) > limit
         return Listing(lines, f"{lines[-1].urgency}:{lines[-1].id}" if more else "")
+
+    async def _due(self, agency: str, after: str, limit: int) -> Listing:
+        """Return what is handled with a term near or over, the oldest term first (RCV-12)."""
+        day, _, last = after.partition(":")
+        upto = local(self._context.clock.now()).date() + timedelta(days=SOON_DAYS)
+        asked = {"agency": agency, "upto": upto.isoformat(), "day": day[:10], "id": last}
+        rows = await self._context.ledger.all("assignments_due", **asked, limit=limit + 1)
+        lines = tuple(line_of(row, row["term"]) for row in rows[:limit])
+        end = rows[limit - 1] if len(rows) > limit else None
+        return Listing(lines, f"{end['term']}:{end['assignment_id']}" if end is not None else "")
 
     async def assigned_to(self, account_id: str, *, after: str, limit: int = PAGE) -> Listing:
         """Return a page of what a person handles."""

@@ -39,7 +39,7 @@ from gateway.ports.watch import Alert, Counts, Held, Telling, TurnRow
 from gateway.programs import parcels
 from gateway.programs.clerk.marks import audited
 from gateway.programs.context import Context
-from gateway.programs.rows import loads
+from gateway.programs.rows import event, loads
 from gateway.programs.watch.documents import id_at
 
 _SHOWN: Final = 200
@@ -179,6 +179,38 @@ class LedgerAlerts:
         await self._ledger.commit(ChangeSet(rows=(change, *told)))
         return await self.one(alert_id)
 
+    async def dismiss(self, alert_id: str, reason: str, *, by: Person) -> Alert:
+        """End it though its cause lasts; what comes later is another alert."""
+        why = " ".join(reason.split())
+        if not why or len(why) > _MAX_TEXT:
+            raise RejectedError(Reason.BAD_REQUEST, "Cần lý do / Say why, in 500 characters")
+        alert = await self.one(alert_id)
+        if not KINDS[alert.kind].by_hand:
+            raise RejectedError(
+                Reason.BAD_REQUEST,
+                "Cảnh báo này chỉ hết khi nguyên nhân hết / It ends with its cause alone",
+            )
+        now = self._context.clock.now()
+        values = {
+            "state": AlertState.DISMISSED.value,
+            "acknowledged_by": by.login,
+            "acknowledged_at": to_text(now),
+            "ended_at": to_text(now),
+            "note": why,
+            "next_at": None,
+        }
+        where = {"id": alert_id, "state": alert.state.value}
+        target, agency = f"alert:{alert_id}", alert.agency
+        told = audited(
+            self._context.ids, now, by, "alert-dismissed", target, reason=why, agency=agency
+        )
+        said = event(alert_id, "alert_ended", now, alert=alert.kind.value, agency=agency)
+        open_still = alert.state in {AlertState.OPEN, AlertState.ACKNOWLEDGED}
+        rows = (Update("alert", where, values), said, *told)
+        if not open_still or isinstance(await self._ledger.commit(ChangeSet(rows=rows)), Conflict):
+            raise RejectedError(Reason.CONFLICT, "It is over, or was changed meanwhile")
+        return await self.one(alert_id)
+
     # ------------------------------------------------------------ the roster
 
     async def turns(self, agency: str) -> Sequence[TurnRow]:
@@ -282,16 +314,19 @@ class LedgerAlerts:
         now = self._context.clock.now()
         today = local(now).date().isoformat()
         due = await self._ledger.all("today_due", agency=agency, today=today, limit=_COUNTED)
+        tasks = await self._ledger.all("today_tasks", agency=agency, today=today, limit=_COUNTED)
         waiting: list[Row] = []
         for state in ("offered", "taken"):
             waiting += await self._ledger.all(
-                "watch_arrivals", agency=agency, state=state, since="", limit=_COUNTED
+                "watch_arrivals", agency=agency, state=state, limit=_COUNTED
             )
         since = id_at(now - _RETURNED_WITHIN)
         return Today(
             agency,
             overdue=sum(row["due_date"] < today for row in due),
             due_today=sum(row["due_date"] == today for row in due),
+            tasks_late=sum(row["due_on"] < today for row in tasks),
+            tasks_due=sum(row["due_on"] == today for row in tasks),
             waiting=len(waiting),
             urgent=sum(row["urgency"] > 0 for row in waiting),
             returned=await self._count("today_returned", agency=agency, since=since),

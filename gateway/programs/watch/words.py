@@ -107,7 +107,7 @@ def _duration(work: Row) -> str:
 
 
 def _short(today: Today) -> str:
-    return f"{today.waiting} chờ tiếp nhận, {today.overdue} quá hạn"
+    return f"{today.waiting} chờ tiếp nhận, {today.overdue + today.tasks_late} quá hạn"
 
 
 def _moment(at: datetime) -> str:

@@ -105,3 +105,4 @@ def test_the_digest_has_a_row_for_each_of_its_numbers():
     assert set(TODAY_TEXTS) <= set(Today.__slots__)
     assert Today("H37.61").empty
     assert not Today("H37.61", returned=1).empty
+    assert not Today("H37.61", tasks_due=1).empty

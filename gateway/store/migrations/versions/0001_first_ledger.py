@@ -511,6 +511,13 @@ def _incoming() -> None:
     )
     op.create_index("ix_assignment_arrival", "assignment", ["arrival_id", "id"])
     op.create_index(
+        "ix_assignment_due",
+        "assignment",
+        ["agency", "due_on", "id"],
+        sqlite_where=sa.text("ended_at IS NULL AND due_on != ''"),
+        postgresql_where=sa.text("ended_at IS NULL AND due_on != ''"),
+    )
+    op.create_index(
         "ix_assignment_account",
         "assignment",
         ["account_id", "urgency", "id"],
