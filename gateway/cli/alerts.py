@@ -23,12 +23,15 @@ _NOT_SENT: Final = 1
 
 
 def register(app: typer.Typer) -> None:
-    """Add `alerts list|ack|test-mail`."""
+    """Add `alerts list|ack|end|test-mail`."""
     group = typer.Typer(help="Cảnh báo của việc giám sát. / Alerts of the watch.")
     group.command(
         "list", epilog=examples("vanlien alerts list", "vanlien alerts list --agency H37.61 --json")
     )(list_alerts)
     group.command("ack", epilog=examples(f"vanlien alerts ack {_ID} --note 'Đang thay ổ đĩa'"))(ack)
+    group.command(
+        "end", epilog=examples(f"vanlien alerts end {_ID} --reason 'Đơn vị đã giải thể'")
+    )(end)
     group.command(
         "test-mail",
         epilog=examples(
@@ -82,6 +85,23 @@ def ack(
     taken = _run(config, lambda alerts: alerts.acknowledge(alert, note, by=by))
     human = f"{_title(taken)}: {taken.state.value}, {taken.acknowledged_by or '–'}"
     emit({"alert": shown(taken)}, human, as_json)
+    return OK
+
+
+def end(
+    alert: Annotated[str, typer.Argument(metavar="ID", help="Cảnh báo. / The alert.")],
+    *,
+    reason: Annotated[str, typer.Option("--reason", help="Vì sao. / Why.")],
+    config: ConfigOption = Path(CONFIG_NAME),
+    as_json: JsonOption = False,
+) -> int:
+    """Cho kết thúc dù nguyên nhân còn đó; việc đến sau là cảnh báo khác. / End it with a reason."""
+    from gateway.domain.access import Person
+
+    actor = common.actor()
+    by = Person("", actor, actor)
+    ended = _run(config, lambda alerts: alerts.dismiss(alert, reason, by=by))
+    emit({"alert": shown(ended)}, f"{_title(ended)}: {ended.state.value}", as_json)
     return OK
 
 

@@ -134,6 +134,14 @@ class Alerts(Protocol):
         """Take it on: nobody further is told. Audited; done again, the first one stays."""
         ...
 
+    async def dismiss(self, alert_id: str, reason: str, *, by: Person) -> Alert:
+        """End it with a reason though its cause lasts; what comes later is another one. Audited.
+
+        RejectedError: BAD_REQUEST without a reason or for a kind that ends with its cause alone,
+        CONFLICT when it is over.
+        """
+        ...
+
     async def turns(self, agency: str) -> Sequence[TurnRow]:
         """Return the roster of an agency from now on."""
         ...

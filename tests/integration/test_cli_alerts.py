@@ -38,6 +38,18 @@ def test_listed_taken_on_and_named(config, capsys):
     assert (code, told["alert"]["state"], told["alert"]["note"]) == (0, "acknowledged", "đang xem")
 
 
+def test_one_about_documents_is_ended_with_a_reason_others_are_not(config, capsys):
+    with sqlite3.connect(load(config).ledger.path) as ledger:
+        row = "INSERT INTO alert (id, kind, subject, severity, state, since, first_seen, last_seen)"
+        values = "VALUES (?, ?, 'x:1', 2, 'open', ?, ?, ?)"
+        ledger.execute(f"{row} {values}", (ALERT, "backup-old", AT, AT, AT))
+        ledger.execute(f"{row} {values}", (ALERT[:-1] + "2", "not-fetched", AT, AT, AT))
+    ledger.close()
+    assert run(capsys, config, "end", ALERT, "--reason", "x")[0] != 0
+    code, told = run(capsys, config, "end", ALERT[:-1] + "2", "--reason", "đã giải thể")
+    assert (code, told["alert"]["state"]) == (0, "dismissed")
+
+
 def test_what_is_not_there_and_mail_that_is_not_set(config, capsys):
     assert run(capsys, config, "ack", "nothing")[0] != 0
     assert run(capsys, config, "test-mail", "--to", "a@x.vn")[0] == 64

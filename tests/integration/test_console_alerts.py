@@ -47,9 +47,9 @@ async def world():
         disk_days=None,
     )
     watch = Watch(context, Facts(measured=timedelta), Waits(), Told())
-    pages = alerts.Pages(LedgerAlerts(context, context), trail)
+    pages = alerts.Pages(LedgerAlerts(context, context))
     async with console_site(
-        home.section(), pages.section(), clock=clock, banners=pages.banners
+        home.section(), pages.section(), clock=clock, trail=trail, banners=pages.banners
     ) as site:
         yield SimpleNamespace(
             site=site, watch=watch, ledger=ledger, clock=clock, trail=trail, context=context
@@ -96,6 +96,21 @@ async def test_a_clerk_sees_takes_on_and_is_named(world):
     assert "Tôi nhận xử lý" not in after
     assert '"untaken": 1' in (await lan.get("/alerts/count")).text
     assert entries(world) == [("alert-acknowledged", "H37.61")]
+
+
+async def test_a_clerk_ends_one_with_a_reason_and_without_one_it_stands(world):
+    clerk = await world.site.visitor(CLERK)
+    await urgent(world)
+    path = f"/alerts/{await alert_id(world)}"
+    assert "Cho kết thúc" in (await clerk.get(path)).words
+    assert (await clerk.post(path, {"do": "end", "note": " "})).status == 400
+    assert entries(world) == []
+    assert (await clerk.post(path, {"do": "end", "note": "đã giải thể"})).status == 303
+    shown = await clerk.get(path)
+    assert "đã có người cho kết thúc" in shown.words
+    assert "đã giải thể" in shown.words
+    assert entries(world) == [("alert-dismissed", "H37.61")]
+    assert (await clerk.post(path, {"do": "end", "note": "nữa"})).status == 409
 
 
 async def test_another_agency_sees_nothing_of_it(world):

@@ -122,9 +122,13 @@ class Pages:
         return Shown("alert.html.j2", {**_TEXTS, **values})
 
     async def acknowledge(self, visit: Visit) -> Answer:
-        """Take one on."""
+        """Take one on, or end it with a reason."""
         alert = await self._alert(visit)
         person = visit.must(Right.ALERTS, alert.agency)
+        if visit.text("do") == "end":
+            await self.alerts.dismiss(alert.id, visit.text("note"), by=person)
+            told = Say("Đã kết thúc cảnh báo.", "The alert is ended.")
+            return See(f"{BASE}{PATH}/{alert.id}", told)
         taken = await self.alerts.acknowledge(alert.id, visit.text("note"), by=person)
         path = f"{BASE}{PATH}/{alert.id}"
         if taken.acknowledged_by != person.login:

@@ -1,8 +1,10 @@
 """What is wrong with documents, asked of the ledger: bounded however much waits.
 
-Agencies are found by jumps in an index; of each the oldest are looked at, up to `_MANY`, none older
-than `_WINDOW`. Normal documents are one alert for each other side, with their count; urgent ones
-are one each. Reads only.
+Agencies are found by jumps in an index; of each the oldest are looked at, up to `_MANY`, however
+old they are: an alert stands until the thing is done, or a person ends it with a reason. What lies
+behind those is counted (`+n` among what the alert is about). Normal documents are one alert for
+each other side, with their count; urgent ones are asked for by themselves, and are one each. Reads
+only.
 """
 
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
@@ -18,7 +20,7 @@ from gateway.programs import turns
 from gateway.programs.context import Context
 
 _MANY: Final = 1000
-_WINDOW: Final = timedelta(days=30)
+_COUNTED: Final = 20_000
 _SHOWN: Final = 5
 
 
@@ -70,23 +72,32 @@ class Documents:
         causes: list[Cause] = []
         async for sender in self._agencies("watch_senders_untaken"):
             rows = await self._ledger.all(
-                "watch_untaken", sender=sender, since=self._since(now), before=before, limit=_MANY
+                "watch_untaken", sender=sender, before=before, limit=_MANY
             )
-            causes += self._by_receiver(AlertKind.NOT_PICKED_UP, sender, rows, "acknowledged_at")
+            behind = await self._behind("watch_untaken_more", sender=sender, before=before)
+            causes += self._by_receiver(
+                AlertKind.NOT_PICKED_UP, sender, rows, "acknowledged_at", behind
+            )
         return causes
 
     async def not_acknowledged(self, now: datetime) -> Sequence[Cause]:
         """SND-08: arrived, and neither 03 nor 02 in so many office hours of the receiver."""
         causes: list[Cause] = []
         async for sender in self._agencies("watch_senders_arrived"):
-            rows = await self._ledger.all(
-                "watch_arrived", sender=sender, since=self._since(now), limit=_MANY
-            )
+            rows = await self._ledger.all("watch_arrived", sender=sender, limit=_MANY)
             late = [row for row in rows if self._too_long(row, now)]
+            behind = {}
+            if len(rows) == _MANY:
+                behind = await self._behind("watch_arrived_more", sender=sender)
             causes += self._by_receiver(
-                AlertKind.NOT_ACKNOWLEDGED, sender, late, "entered_system_at"
+                AlertKind.NOT_ACKNOWLEDGED, sender, late, "entered_system_at", behind
             )
         return causes
+
+    async def _behind(self, query: str, **asked: str) -> dict[str, int]:
+        """Return how many lie behind those that were looked at, by receiver."""
+        rows = await self._ledger.all(query, **asked, limit=_COUNTED, offset=_MANY)
+        return {row["agency"]: int(row["n"]) for row in rows}
 
     def _too_long(self, row: Row, now: datetime) -> bool:
         since = _first(row, "entered_system_at", "acknowledged_at")
@@ -96,7 +107,12 @@ class Documents:
         return office_time(since, now, hours, self._waits.not_acknowledged)
 
     def _by_receiver(
-        self, kind: AlertKind, sender: str, rows: Iterable[Row], since: str
+        self,
+        kind: AlertKind,
+        sender: str,
+        rows: Iterable[Row],
+        since: str,
+        behind: Mapping[str, int],
     ) -> list[Cause]:
         found: dict[str, list[Row]] = {}
         for row in rows:
@@ -108,8 +124,9 @@ class Documents:
                 sender,
                 _first(some[0], since, "acknowledged_at") or self._context.clock.now(),
                 count=len(some),
-                about=tuple(row["consignment_id"] for row in some[:_SHOWN]),
+                about=_about([r["consignment_id"] for r in some], behind.get(receiver, 0)),
                 path="/outgoing/late",
+                latest=_latest(some, since, "acknowledged_at"),
             )
             for receiver, some in sorted(found.items())
         ]
@@ -152,22 +169,31 @@ class Documents:
         directory = self._context.directory()
         async for agency in self._agencies("watch_receivers"):
             known = directory.get(agency)
-            taken = await self._arrivals(agency, "taken", now)
-            offered = await self._arrivals(agency, "offered", now)
+            taken, more = await self._arrivals(agency, "taken")
             hours = self._context.calendar(agency)
-            causes += self._unanswered(agency, taken, hours, now)
-            causes += self._urgent(agency, [*offered, *taken], now)
+            causes += self._unanswered(agency, taken, hours, now, more)
+            for state in ("offered", "taken"):
+                asked = {"agency": agency, "state": state}
+                urgent = await self._ledger.all("watch_arrivals_urgent", **asked)
+                causes += self._urgent(agency, urgent, now)
             if known is None or not known.console:
-                causes += self._unfetched(agency, offered, now)
+                offered, more = await self._arrivals(agency, "offered")
+                causes += self._unfetched(agency, offered, now, more)
         return causes
 
-    async def _arrivals(self, agency: str, state: str, now: datetime) -> Sequence[Row]:
-        return await self._ledger.all(
-            "watch_arrivals", agency=agency, state=state, since=self._since(now), limit=_MANY
+    async def _arrivals(self, agency: str, state: str) -> tuple[Sequence[Row], int]:
+        """Return the oldest that wait, and how many more do."""
+        asked = {"agency": agency, "state": state}
+        rows = await self._ledger.all("watch_arrivals", **asked, limit=_MANY)
+        if len(rows) < _MANY:
+            return rows, 0
+        behind = await self._ledger.one(
+            "watch_arrivals_more", **asked, limit=_COUNTED, offset=_MANY
         )
+        return rows, int(behind["n"]) if behind else 0
 
     def _unanswered(
-        self, agency: str, rows: Sequence[Row], hours: OfficeHours, now: datetime
+        self, agency: str, rows: Sequence[Row], hours: OfficeHours, now: datetime, more: int
     ) -> list[Cause]:
         today = local(now).date()
         due: list[Row] = []
@@ -185,9 +211,9 @@ class Documents:
         end = end_of_work(today, hours)
         causes = []
         if due and end is not None and now < end:
-            causes.append(_of_agency(AlertKind.RECEIPT_DUE, agency, due, now, due=end))
+            causes.append(_of_agency(AlertKind.RECEIPT_DUE, agency, due, now, more=more, due=end))
         if late:
-            causes.append(_of_agency(AlertKind.REGISTERED_LATE, agency, late, now))
+            causes.append(_of_agency(AlertKind.REGISTERED_LATE, agency, late, now, more=more))
         return causes
 
     def _urgent(self, agency: str, rows: Sequence[Row], now: datetime) -> list[Cause]:
@@ -208,10 +234,10 @@ class Documents:
                 )
         return found
 
-    def _unfetched(self, agency: str, rows: Sequence[Row], now: datetime) -> list[Cause]:
+    def _unfetched(self, agency: str, rows: Sequence[Row], now: datetime, more: int) -> list[Cause]:
         limit = now - self._waits.not_fetched
         old = [r for r in rows if r["offered_at"] and from_text(r["offered_at"]) <= limit]
-        return [_of_agency(AlertKind.NOT_FETCHED, agency, old, now)] if old else []
+        return [_of_agency(AlertKind.NOT_FETCHED, agency, old, now, more=more)] if old else []
 
     # ------------------------------------------------------------ destinations, verdicts
 
@@ -271,12 +297,26 @@ class Documents:
             yield row["agency"]
             await turns.rest()
 
-    def _since(self, now: datetime) -> str:
-        return id_at(now - _WINDOW)
+
+def _about(names: Sequence[str], more: int) -> tuple[str, ...]:
+    """Return the oldest ones, and how many lie behind all that were looked at."""
+    return (*names[:_SHOWN], *((f"+{more}",) if more else ()))
+
+
+def _latest(rows: Sequence[Row], *names: str) -> datetime | None:
+    """Return when the youngest came."""
+    found = [at for row in rows if (at := _first(row, *names)) is not None]
+    return max(found, default=None)
 
 
 def _of_agency(
-    kind: AlertKind, agency: str, rows: Sequence[Row], now: datetime, due: datetime | None = None
+    kind: AlertKind,
+    agency: str,
+    rows: Sequence[Row],
+    now: datetime,
+    *,
+    more: int = 0,
+    due: datetime | None = None,
 ) -> Cause:
     since = _first(rows[0], "received_at_legal", "offered_at", "at_gateway_at") or now
     return Cause(
@@ -286,8 +326,9 @@ def _of_agency(
         since,
         due=due,
         count=len(rows),
-        about=tuple(row["document_id"] for row in rows[:_SHOWN]),
+        about=_about([row["document_id"] for row in rows], more),
         path="/incoming",
+        latest=_latest(rows, "offered_at", "at_gateway_at"),
     )
 
 

@@ -179,12 +179,12 @@ class Watch:
                 observe.alarm(what="watch", subject=kinds[0].value, failure=exc)
         rows = await self._context.ledger.all("alerts_all_standing", limit=_STANDING)
         plan = compare([_standing(row) for row in rows], causes, looked, now)
+        for standing in plan.ends:
+            await self._end(standing, now)
         for cause in plan.begins:
             await self._begin(cause, now)
         for standing, cause in plan.goes_on:
             await self._go_on(standing, cause, now)
-        for standing in plan.ends:
-            await self._end(standing, now)
         await self._escalate(rows, {one.alert_id for one in plan.ends}, now)
         await self._digests(now)
         await self._measure()
@@ -229,11 +229,15 @@ class Watch:
         await self._commit(Update("alert", {"id": standing.alert_id}, values))
 
     async def _end(self, standing: Standing, now: datetime) -> None:
+        where = {"id": standing.alert_id}
+        if standing.dismissed_at is not None:  # said, and dated, when a person ended it
+            await self._commit(Update("alert", where, {"state": AlertState.ENDED.value}))
+            return
         values = {"state": AlertState.ENDED.value, "ended_at": to_text(now), "next_at": None}
         said = event(
             standing.alert_id, "alert_ended", now, alert=standing.kind.value, agency=standing.agency
         )
-        await self._commit(Update("alert", {"id": standing.alert_id}, values), said)
+        await self._commit(Update("alert", where, values), said)
 
     async def _escalate(self, rows: Iterable[Row], ended: set[str], now: datetime) -> None:
         for row in rows:
@@ -364,6 +368,7 @@ def _standing(row: Row) -> Standing:
         row["agency"],
         row["count"],
         from_text(row["last_seen"]),
+        from_text(row["ended_at"]) if row["state"] == AlertState.DISMISSED.value else None,
     )
 
 

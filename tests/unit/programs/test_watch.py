@@ -559,3 +559,84 @@ async def test_who_administers_hears_by_night_of_an_account_that_was_lost(world)
     await world.put(Update("account", {"id": "a-lan"}, {"state": "active", "lock_code": ""}))
     await world.look(minutes=1)
     assert KIND.ACCOUNT_LOST not in await world.kinds()
+
+
+# ---------------------------------------------------------------- how long it stands
+
+
+async def test_an_alert_stands_however_old_its_cause_is(world):
+    """RCV-05, SND-08: time alone ends nothing."""
+    await world.arrived(ago_h=24 * 90)
+    await world.arrived("offered", agency="H37.02", ago_h=24 * 90)
+    await sent(world, "handed_over", 24 * 90)
+    await sent(world, "arrived", 24 * 90)
+    await world.look()
+    assert {KIND.REGISTERED_LATE, KIND.NOT_PICKED_UP, KIND.NOT_ACKNOWLEDGED} <= set(
+        await world.kinds()
+    )
+    assert KIND.NOT_FETCHED in await world.kinds("H37.02")
+
+
+async def test_a_person_ends_it_with_a_reason_and_what_comes_later_is_another(world):
+    first = await world.arrived(ago_h=24 * 40)
+    await world.look()
+    (alert,) = await world.alerts.standing(["H37.61"])
+    for reason in ("", "  ", "x" * 501):
+        with pytest.raises(RejectedError):
+            await world.alerts.dismiss(alert.id, reason, by=CLERK)
+    ended = await world.alerts.dismiss(alert.id, "cơ quan đã giải thể", by=CLERK)
+    assert (ended.state, ended.acknowledged_by) == (AlertState.DISMISSED, CLERK.login)
+    with pytest.raises(RejectedError):
+        await world.alerts.dismiss(alert.id, "lần nữa", by=CLERK)
+    for _ in range(3):
+        await world.look(minutes=20)
+    assert await world.alerts.standing(["H37.61"]) == []
+    assert (await world.alerts.counts(["H37.61"])).standing == 0
+    (over, _) = await world.alerts.ended("H37.61")
+    assert [one.note for one in over] == ["cơ quan đã giải thể"]
+    # One more of the same kind: told anew, and the first one is on record as it was ended.
+    await world.arrived(ago_h=24 * 30)
+    letters = len(world.mail.letters)
+    await world.look(minutes=1)
+    (again,) = await world.alerts.standing(["H37.61"])
+    assert (again.id != alert.id, again.count) == (True, 2)
+    assert len(world.mail.letters) + len(world.hooks.calls) > letters
+    was = await world.alerts.one(alert.id)
+    assert (was.state, was.ended_at) == (AlertState.ENDED, ended.ended_at)
+    assert first
+
+
+async def test_one_done_and_one_come_is_not_what_was_ended(world):
+    first = await world.arrived(ago_h=24 * 40)
+    await world.look()
+    (alert,) = await world.alerts.standing(["H37.61"])
+    await world.alerts.dismiss(alert.id, "đã gọi điện", by=CLERK)
+    world.now += timedelta(days=5)
+    await world.put(Update("arrival", {"id": first}, {"state": "accepted"}))
+    await world.arrived(ago_h=24 * 4)
+    await world.look()
+    (again,) = await world.alerts.standing(["H37.61"])
+    assert again.id != alert.id
+
+
+async def test_what_ends_with_its_cause_alone_is_not_ended_by_hand(world):
+    world.offset = timedelta(seconds=9)
+    await world.look()
+    (alert,) = await world.alerts.standing([""])
+    with pytest.raises(RejectedError):
+        await world.alerts.dismiss(alert.id, "không sao", by=CLERK)
+
+
+async def test_beyond_what_is_looked_at_it_is_said_how_many_more(world, monkeypatch):
+    monkeypatch.setattr("gateway.programs.watch.documents._MANY", 3)
+    for _ in range(5):
+        await world.arrived(ago_h=24 * 40)
+        await sent(world, "handed_over", 5)
+    urgent = await world.arrived(urgency=3, ago_h=1)
+    await world.look()
+    told = {alert.kind: alert for alert in await world.alerts.standing(["H37.61"])}
+    late = told[KIND.REGISTERED_LATE]
+    assert (late.count, late.about[-1]) == (3, "+3")
+    assert told[KIND.NOT_PICKED_UP].about[-1] == "+2"
+    # However many others are older, each urgent one is an alert of its own.
+    assert told[KIND.URGENT_WAITING].subject == f"arrival:{urgent}"
