@@ -22,6 +22,9 @@ HOLD: Final = "clock"
 RESTORED: Final = "restored"
 """The hold of a gateway restored from a backup, and the key of the ledger's `meta` row that says so
 until it is reconciled and released; "" afterwards."""
+
+LOST_UNTIL: Final = "lost_until"
+"""The key of the `meta` row with the end of the time that the last restoration lost."""
 OVERRIDE: Final = "clock_override"
 """Key of the ledger's `meta` row: the reason of a standing override, "" when there is none."""
 
@@ -139,6 +142,8 @@ class ClockWatch:
         row = await self._context.ledger.one("meta", key=RESTORED)
         self._context.restored = row is not None and row["value"] != ""
         self._context.restored_since = _since(row["value"]) if row is not None else None
+        row = await self._context.ledger.one("meta", key=LOST_UNTIL)
+        self._context.lost_until = datetime.fromisoformat(row["value"]) if row is not None else None
         now = self._clock.now()
         if self._ask is not None and (self._ask_again is None or now >= self._ask_again):
             await self._measure(self._ask)

@@ -117,7 +117,8 @@ class Context:
     What `gateway.programs.breakers` keeps true in this process: `breakers` of the destinations,
     `halted` destinations and `shelved` documents by an operator's word. `restored` from a backup
     and not released yet: no number is given, nothing is relayed, and peers are asked again for
-    what came since `restored_since`.
+    what came since `restored_since`. `lost_until`: what was here before this instant may have gone
+    on in the time a restoration lost; None where there never was one.
     """
 
     ledger: Ledger
@@ -146,6 +147,7 @@ class Context:
     shelved: frozenset[str] = frozenset()
     restored: bool = False
     restored_since: datetime | None = None
+    lost_until: datetime | None = None
 
     def peer(self, hop: str) -> PeerPolicy:
         """Return the policy of a hop; defaults for one without its own."""

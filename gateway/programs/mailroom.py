@@ -217,7 +217,8 @@ class Mailroom:
                 return _Built(ChangeSet(), earlier, delivery["consignment_id"])
         links = {"consignment_id": delivery["consignment_id"], "delivery_id": delivery["id"]}
         arrival = await context.ledger.one("arrival_of_delivery", delivery_id=delivery["id"])
-        told = delivery["hop"] if delivery["left_at"] or delivery["at_gateway_at"] else None
+        left = delivery["left_at"] or delivery["at_gateway_at"]
+        told = delivery["hop"] if left or await recalls.may_have_left(context, delivery) else None
         if arrival is not None:
             # Who decides is looked at afterwards: the agency's system hears of it if it has to.
             links |= {"arrival_id": arrival["id"], "id": context.ids.new()}

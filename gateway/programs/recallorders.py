@@ -46,7 +46,7 @@ from gateway.programs.catalogue import family, whois
 from gateway.programs.context import Context
 from gateway.programs.incoming import report_row
 from gateway.programs.intake import Intake
-from gateway.programs.recalls import BY_STATUS, Asked, order_row, wish_row
+from gateway.programs.recalls import BY_STATUS, Asked, may_have_left, order_row, wish_row
 from gateway.programs.routing import LOCAL
 from gateway.programs.rows import audited, event, loads
 from gateway.programs.takebacks import Takebacks
@@ -331,17 +331,23 @@ class RecallOrders:
         if delivery["consignment_state"] == ConsignmentState.ACCEPTED.value:
             # Its verdict is still to come: it goes as a whole, or waits to be released.
             return await self._cancel_whole(delivery, wishes, changes, now)
-        return [*changes, *self._cancelled(covered, wishes, now)]
+        return [*changes, *await self._cancelled(covered, wishes, now)]
 
-    def _cancelled(
+    async def _cancelled(
         self, covered: Sequence[Row], wishes: dict[str, Row], now: datetime
     ) -> list[Change]:
         changes: list[Change] = []
         for one in covered:
+            wish = wishes[one["id"]]
+            if await may_have_left(self._context, one):
+                # It goes no more, and its recipient is asked: 16 says that it never came.
+                whole = await self._context.ledger.one("delivery_whole", id=one["id"])
+                changes += (await self._ask(wish, whole))[0] if whole is not None else []
+            else:
+                changes.append(_moved(wish, RecallState.NOT_NEEDED, answered_at=to_text(now)))
             where = {"id": one["id"], "state": one["state"]}
             changes += [
                 Update("delivery", where, {"state": DeliveryState.CANCELLED.value}),
-                _moved(wishes[one["id"]], RecallState.NOT_NEEDED, answered_at=to_text(now)),
                 event(one["consignment_id"], "cancelled", now, agency=one["agency"], by="recall"),
             ]
         return changes
@@ -366,7 +372,8 @@ class RecallOrders:
                 changes.append(Update("transfer", where, {"state": TransferState.CANCELLED.value}))
         where = {"id": own, "state": ConsignmentState.ACCEPTED.value}
         values = {"state": ConsignmentState.CANCELLED.value, "closed_at": to_text(now)}
-        return [*changes, *self._cancelled(rows, wishes, now), Update("consignment", where, values)]
+        gone = await self._cancelled(rows, wishes, now)
+        return [*changes, *gone, Update("consignment", where, values)]
 
     # ------------------------------------------------------------ asking
 

@@ -12,7 +12,7 @@ from typing import Final
 from gateway.codec.edxml import envelope_from_json
 from gateway.domain.envelope import BusinessType, Header, ResponseFor, StatusCode
 from gateway.domain.lifecycle import ArrivalState, DeliveryState, RecallState, TransferState
-from gateway.domain.moments import to_text
+from gateway.domain.moments import from_text, to_text
 from gateway.domain.recall import RecallAct, recall_act, targets
 from gateway.domain.receipt import known_code
 from gateway.errors import Reason, RejectedError, UnavailableError
@@ -20,6 +20,7 @@ from gateway.ports import Change, Insert, Row, Update
 from gateway.programs import matching, tracking
 from gateway.programs.catalogue import family
 from gateway.programs.context import Context
+from gateway.programs.routing import LOCAL
 from gateway.programs.rows import dumps, event, loads
 
 BY_STATUS: Final = "13"
@@ -100,7 +101,10 @@ async def ask(context: Context, delivery: Row, reason: str, now: datetime) -> li
             # The backup may not know that it left.
             raise UnavailableError(public="restored from a backup and not released yet")
         case RecallAct.CANCEL:
-            return await _cancelled(context, delivery, now)
+            changes = await _cancelled(context, delivery, now)
+            if await may_have_left(context, delivery):
+                changes += await _asked(context, delivery, reason, now)
+            return changes
         case RecallAct.WAIT:
             raise UnavailableError(
                 public="the document is just being sent; ask again", retry_after_s=5
@@ -110,6 +114,18 @@ async def ask(context: Context, delivery: Row, reason: str, now: datetime) -> li
                 Reason.ILLEGAL_TRANSITION,
                 f"nothing to take back: the delivery to {delivery['agency']} is {state.value}",
             )
+
+
+async def may_have_left(context: Context, delivery: Row) -> bool:
+    """Tell whether a delivery that seems not to have left may have, before a restoration.
+
+    What waited in the backup may have been sent in the time that is lost: its recipient is asked
+    beside it, for nobody here will ever be told.
+    """
+    if context.lost_until is None or delivery["hop"] == LOCAL or not delivery["transfer_id"]:
+        return False
+    transfer = await context.ledger.one("transfer", id=delivery["transfer_id"])
+    return transfer is not None and from_text(transfer["created_at"]) <= context.lost_until
 
 
 async def _asked(context: Context, delivery: Row, reason: str, now: datetime) -> list[Change]:

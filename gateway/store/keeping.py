@@ -16,7 +16,7 @@ from datetime import datetime
 from itertools import islice
 from typing import Any, Final
 
-from gateway.domain.moments import iso
+from gateway.domain.moments import iso, to_text
 from gateway.domain.numbering import ISSUE_SERIES, CounterState
 from gateway.errors import Reason, RejectedError
 from gateway.ports import Change, ChangeSet, Insert, Update
@@ -35,6 +35,7 @@ _COUNTER: Final = re.compile(r"counter:([^/]+)/(\d{4})/([a-z]+)")
 
 BACKUP: Final = "backup"
 RESTORED: Final = "restored"
+LOST_UNTIL: Final = "lost_until"
 
 
 @dataclass(frozen=True, slots=True)
@@ -300,6 +301,8 @@ def mark_restored(facts: Mapping[str, Any], ids: Any, now: datetime) -> ChangeSe
     return ChangeSet(
         rows=(
             *put(RESTORED, stands),
+            Insert("meta", {"key": LOST_UNTIL, "value": ""}, ignore=True),
+            Update("meta", {"key": LOST_UNTIL}, {"value": to_text(now)}),
             event(subject, Kind.RESTORED.value, now, {"actor": facts["by"]}),
             entry(ids, now, Kind.RESTORED, subject, body),
         )

@@ -11,6 +11,7 @@ from datetime import timedelta
 import pytest
 
 from gateway.domain.access import Grant, Person, Role
+from gateway.domain.moments import from_text, to_text
 from gateway.errors import Reason, RejectedError
 from gateway.ports import Busy, Caller, ChangeSet, Conflict, Insert, SubmitOptions, Update
 from gateway.programs.retention import Ages, Retention
@@ -668,11 +669,16 @@ async def test_two_who_ask_at_one_instant_ask_once(out):
     assert isinstance(await out.house.gateway.ledger.commit(ChangeSet(rows=rows)), Conflict)
 
 
-async def test_a_restored_gateway_withdraws_and_cancels_nothing_before_it_is_let_go(out):
+@pytest.mark.parametrize("came", [True, False])
+async def test_a_restored_gateway_withdraws_and_cancels_nothing_before_it_is_let_go(out, came):
     out.peer.plan.append(Busy("bận"))
     answer = await out.send(to=("G09", "H37.04"))
     await out.house.state(answer["id"], "H37.04", "handed_over")
     context = out.house.gateway.context
+    at = to_text(out.house.clock.now())
+    rows = (Insert("meta", {"key": "lost_until", "value": at}),)
+    await out.house.gateway.ledger.commit(ChangeSet(rows=rows))
+    out.house.clock.move(timedelta(seconds=1))
     context.restored = True  # what the backup shows as waiting may have gone since
     try:
         assert (await recall(out, answer))[0] == 200
@@ -681,8 +687,26 @@ async def test_a_restored_gateway_withdraws_and_cancels_nothing_before_it_is_let
         assert (await arrival_at(out, answer, "H37.04"))["state"] == "offered"
     finally:
         context.restored = False
+    context.lost_until = from_text(at)
     await out.house.sweep()
-    assert await states(out, answer) == {"G09": "not_needed", "H37.04": "agreed"}
+    # Cancelled, and asked for: it may have left in the time that is lost.
+    assert await states(out, answer) == {"G09": "asked", "H37.04": "agreed"}
+    assert (await out.delivery(answer, "G09"))["state"] == "cancelled"
+    assert [(t.code, t.to) for t in await out.flush()] == [("13", "G09")]
+    if came:
+        await tell(out, answer, "15", "đã hủy")
+        assert await states(out, answer) == {"G09": "agreed", "H37.04": "agreed"}
+        assert (await out.delivery(answer, "G09"))["state"] == "recalled"
+    else:
+        await tell(out, answer, "16", "không có văn bản này")
+        assert await states(out, answer) == {"G09": "declined", "H37.04": "agreed"}
+        assert (await out.delivery(answer, "G09"))["state"] == "cancelled"
+    # Evil twin: what was handed in since is simply cancelled.
+    out.peer.plan.append(Busy("bận"))
+    later = await out.send("77")
+    await recall(out, later)
+    assert await states(out, later) == {"G09": "not_needed"}
+    assert await out.flush() == []
 
 
 async def arrival_at(out, answer, agency):
@@ -794,7 +818,7 @@ async def test_the_pages(out):
     section = recalling.section(recalls(out), trail, lambda code: code)
     answer = await local(out, "H37.61")
     path = f"/outgoing/{answer['id']}/recall"
-    async with console_site(section) as site:
+    async with console_site(section, trail=trail) as site:
         clerk, leader = await site.visitor(CLERK), await site.visitor(LEADER)
         assert "hình thức tương đương" in (await clerk.get(path)).words  # REC-04
         assert ("a-lan", f"document:{answer['id']}", "recall") in trail.views
