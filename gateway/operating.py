@@ -92,7 +92,13 @@ class LedgerOperating:
         return await self._lend(lambda: LedgerAgencies(place, clock, ids), work)
 
     async def issue_keys(
-        self, system_id: str, speaks_for: Sequence[str] | None, *, overlap_s: float, by: str
+        self,
+        system_id: str,
+        speaks_for: Sequence[str] | None,
+        *,
+        overlap_s: float,
+        by: str,
+        reason: str,
     ) -> NewKeys:
         """Register a system, or give a known one new keys."""
         api, shared_id = secrets.new_api_key(), secrets.new_credential_id()
@@ -108,9 +114,9 @@ class LedgerOperating:
         def work(store: OperationsStore) -> None:
             if speaks_for is None:
                 wait = timedelta(seconds=overlap_s)
-                store.rotate(system_id, stored, overlap=wait, by=by)
+                store.rotate(system_id, stored, overlap=wait, by=by, reason=reason)
             else:
-                store.add_system(system_id, speaks_for, stored, by=by)
+                store.add_system(system_id, speaks_for, stored, by=by, reason=reason)
 
         await self.do(work)
         return NewKeys(system_id, tuple(self._forms(system_id, api.text, secret)))

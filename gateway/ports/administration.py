@@ -129,6 +129,7 @@ class AdminStore(Protocol):
         credentials: Sequence[NewCredential],
         *,
         by: str,
+        reason: str = "",
     ) -> SystemRow:
         """Register a system. CONFLICT when the id is taken, NOT_FOUND naming unknown agencies."""
         ...
@@ -144,6 +145,7 @@ class AdminStore(Protocol):
         *,
         overlap: timedelta,
         by: str,
+        reason: str = "",
     ) -> SystemRow:
         """Add credentials; older ones of the same kinds end after `overlap`.
 
@@ -152,7 +154,7 @@ class AdminStore(Protocol):
         """
         ...
 
-    def disable_system(self, system_id: str, *, by: str) -> SystemRow:
+    def disable_system(self, system_id: str, *, by: str, reason: str = "") -> SystemRow:
         """Refuse the system from now on; safe to repeat."""
         ...
 
@@ -201,6 +203,10 @@ class AdminStore(Protocol):
         """Return what is or was in quarantine, oldest first."""
         ...
 
+    def quarantine_page(self, before: str, limit: int) -> Sequence[QuarantineRow]:
+        """Return a page of it, newest first; `before`: the id of the last one seen, "" for none."""
+        ...
+
     def reseal(self, anew: Callable[[str, str, bytes], bytes], *, by: str, reason: str) -> int:
         """Seal every shared secret anew, all in one transaction; return how many there are.
 
@@ -220,7 +226,7 @@ class AdminStore(Protocol):
         """Record that another key signs receipts (`gateway.receipts.sign.key_change`)."""
         ...
 
-    def purge(self, item_id: str, *, by: str) -> QuarantineRow:
+    def purge(self, item_id: str, *, by: str, reason: str = "") -> QuarantineRow:
         """First person: record the request. Second, different person: delete the bytes.
 
         The stub and its receipts stay, so that the chain still verifies. CONFLICT when the same

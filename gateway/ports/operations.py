@@ -276,9 +276,18 @@ class Operating(Protocol):
         ...
 
     async def issue_keys(
-        self, system_id: str, speaks_for: Sequence[str] | None, *, overlap_s: float, by: str
+        self,
+        system_id: str,
+        speaks_for: Sequence[str] | None,
+        *,
+        overlap_s: float,
+        by: str,
+        reason: str,
     ) -> NewKeys:
-        """Register a system, or (None) give a known one new keys; the old end after `overlap_s`."""
+        """Register a system, or (None) give a known one new keys; the old end after `overlap_s`.
+
+        The reason is part of the same change.
+        """
         ...
 
     async def certificates(self) -> Sequence[CertificateRow]:

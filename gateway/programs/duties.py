@@ -237,7 +237,10 @@ class LedgerDuties:
         if new.occurred_at > now:
             raise _wrong("Thời điểm thực ở tương lai", "The real time lies ahead")
         if new.incident_id:
-            await self.incident(new.incident_id)
+            # Another agency's incident is not there for who enters; one of the gateway is.
+            incident = await self.incident(new.incident_id)
+            if incident["agency"] not in {new.agency, EVERYWHERE}:
+                raise RejectedError(Reason.NOT_FOUND)
         entry_id = self._context.ids.new()
         values = {
             "id": entry_id,

@@ -51,6 +51,9 @@ _IN_FLIGHT_S: Final = 900.0
 """No submission takes longer between storing its bytes and committing."""
 
 
+_QUARANTINED: Final = "SELECT * FROM quarantine WHERE id < ? ORDER BY id DESC LIMIT ?"
+_LAST: Final = "~"
+"""Sorts behind every id: the first page."""
 _HELD: Final = "SELECT id FROM legal_hold WHERE subject = ? AND released_at IS NULL"
 
 
@@ -84,6 +87,7 @@ class LedgerAdmin:
         credentials: Sequence[NewCredential],
         *,
         by: str,
+        reason: str = "",
     ) -> SystemRow:
         """Register a system."""
         name = rows_of.stated(system_id, "a system id")
@@ -96,7 +100,9 @@ class LedgerAdmin:
                 Insert("system", {"id": name, "status": "active", "created_at": created}),
                 *(Insert("system_agency", {"system_id": name, "agency": c}) for c in codes),
                 *(rows_of.credential(name, c, created) for c in credentials),
-                *self._audit(now, "system-added", by, f"system:{name}", parties=list(codes)),
+                *self._audit(
+                    now, "system-added", by, f"system:{name}", reason, parties=list(codes)
+                ),
             ]
             self._apply(rows, registry=True)
             return self._system(name, now)
@@ -114,6 +120,7 @@ class LedgerAdmin:
         *,
         overlap: timedelta,
         by: str,
+        reason: str = "",
     ) -> SystemRow:
         """Add credentials; older ones of the same kinds end after `overlap`."""
         with self._changing() as now:
@@ -126,18 +133,18 @@ class LedgerAdmin:
                 old = [c for c in before.credentials if c.kind == kind]
                 rows += rows_of.ended(old, now, overlap)
             rows += [rows_of.credential(system_id, c, to_text(now)) for c in credentials]
-            rows += self._audit(now, "system-rotated", by, f"system:{system_id}")
+            rows += self._audit(now, "system-rotated", by, f"system:{system_id}", reason)
             self._apply(rows, registry=True)
             return self._system(system_id, now)
 
-    def disable_system(self, system_id: str, *, by: str) -> SystemRow:
+    def disable_system(self, system_id: str, *, by: str, reason: str = "") -> SystemRow:
         """Refuse the system from now on; safe to repeat."""
         with self._changing() as now:
             before = self._system(system_id, now)
             if before.status == "active":
                 rows: list[Change] = [
                     Update("system", {"id": system_id}, {"status": "disabled"}),
-                    *self._audit(now, "system-disabled", by, f"system:{system_id}"),
+                    *self._audit(now, "system-disabled", by, f"system:{system_id}", reason),
                 ]
                 self._apply(rows, registry=True)
             return replace(before, status="disabled")
@@ -334,6 +341,12 @@ class LedgerAdmin:
                 rows_of.item(row) for row in self._all("SELECT * FROM quarantine ORDER BY at, id")
             ]
 
+    def quarantine_page(self, before: str, limit: int) -> Sequence[QuarantineRow]:
+        """Return a page of it, newest first."""
+        with self._reading():
+            rows = self._all(_QUARANTINED, before or _LAST, limit)
+            return [rows_of.item(row) for row in rows]
+
     # ------------------------------------------------------------ keys
 
     def reseal(self, anew: Callable[[str, str, bytes], bytes], *, by: str, reason: str) -> int:
@@ -372,7 +385,7 @@ class LedgerAdmin:
             )
             self._apply(rows)
 
-    def purge(self, item_id: str, *, by: str) -> QuarantineRow:
+    def purge(self, item_id: str, *, by: str, reason: str = "") -> QuarantineRow:
         """First person: record the request. Second, different person: delete the bytes.
 
         Bytes stored again in the last quarter of an hour may belong to a submission under way:
@@ -386,13 +399,13 @@ class LedgerAdmin:
         with self._changing() as now:
             item = self._purgeable(item_id)
             if item["first_by"] is None:
-                self._ask(item_id, person, now)
+                self._ask(item_id, person, now, reason)
             elif same_person(item["first_by"], person):
                 raise RejectedError(Reason.CONFLICT, "a second, different person must agree")
             else:
                 self._apply(purge.references(names, owned_by))
                 gone = purge.unreferenced(self._session, names)
-                self._purge(item, person, now, gone)
+                self._purge(item, person, now, gone, reason)
             row = rows_of.item(self._purgeable(item_id, done=True))
         if row.purged_at is not None:
             self._delete(gone, (now - row.since).total_seconds())
@@ -409,15 +422,17 @@ class LedgerAdmin:
             raise RejectedError(Reason.CONFLICT, f"{item_id} is under legal hold")
         return item
 
-    def _ask(self, item_id: str, person: str, now: datetime) -> None:
+    def _ask(self, item_id: str, person: str, now: datetime, reason: str) -> None:
         asked = {"first_by": person, "first_at": to_text(now)}
         rows = [
             Update("quarantine", {"id": item_id, "first_by": None}, asked),
-            *self._audit(now, "purge-asked", person, item_id),
+            *self._audit(now, "purge-asked", person, item_id, reason),
         ]
         self._apply(rows)
 
-    def _purge(self, item: Row, person: str, now: datetime, gone: Sequence[str]) -> None:
+    def _purge(
+        self, item: Row, person: str, now: datetime, gone: Sequence[str], reason: str
+    ) -> None:
         item_id = item["id"]
         actors: list[Value] = [item["first_by"], person]
         columns = {"second_by": person, "purged_at": to_text(now)}
@@ -431,7 +446,7 @@ class LedgerAdmin:
             Update("quarantine", {"id": item_id, "purged_at": None}, columns),
             *purge.content(self._session, item_id),
             *purge.reports(gone),
-            event(item_id, "purged", now, {"actors": actors}),
+            event(item_id, "purged", now, {"actors": actors, "reason": reason}),
             entry(self._ids, now, Kind.PURGED, item_id, facts),
         ]
         self._apply(rows)

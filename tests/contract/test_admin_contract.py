@@ -361,6 +361,11 @@ def test_counters_nobody_counts_with(store, year, series, last):
     assert list(store.counters()) == []
 
 
+def test_a_page_of_quarantine_and_the_next(quarantine):
+    assert list(quarantine.quarantine_page("", 1)) == [ITEM]
+    assert list(quarantine.quarantine_page(ITEM.id, 1)) == []
+
+
 def test_an_empty_quarantine(store):
     assert list(store.quarantined()) == []
     refused(Reason.NOT_FOUND, store.purge, "nothing", by="An")

@@ -314,6 +314,14 @@ async def test_new_keys_are_shown_once_and_kept_nowhere(house):
     assert re.findall(r'class="secret">([^<]+)<', rotated.text) != secrets
     assert (await admin.post("/ops/systems/qlvb/disable", {"reason": "ngừng"})).status == 303
     assert "đã khóa" in (await admin.get("/ops/systems")).words
+    # Who, what and why of each are one entry: no change without its reason.
+    said = ask(
+        house.place, "SELECT type, data FROM event WHERE subject = 'system:qlvb' ORDER BY id"
+    )
+    whys = [(row["type"], json.loads(row["data"])["reason"]) for row in said]
+    assert whys == [
+        ("system-added", "nối mới"), ("system-rotated", "lộ"), ("system-disabled", "ngừng"),
+    ]  # fmt: skip
 
 
 def _wal(house):

@@ -41,6 +41,7 @@ class FakeAdminStore:
         credentials: Sequence[NewCredential],
         *,
         by: str,
+        reason: str = "",
     ) -> SystemRow:
         if system_id in self._systems:
             raise RejectedError(Reason.CONFLICT, f"the system {system_id} exists already")
@@ -59,7 +60,13 @@ class FakeAdminStore:
         ]
 
     def rotate(
-        self, system_id: str, credentials: Sequence[NewCredential], *, overlap: timedelta, by: str
+        self,
+        system_id: str,
+        credentials: Sequence[NewCredential],
+        *,
+        overlap: timedelta,
+        by: str,
+        reason: str = "",
     ) -> SystemRow:
         row = self._system(system_id)
         if row.status == "disabled":
@@ -80,7 +87,7 @@ class FakeAdminStore:
         self.audit.append(("system-rotated", system_id, by))
         return self._systems[system_id]
 
-    def disable_system(self, system_id: str, *, by: str) -> SystemRow:
+    def disable_system(self, system_id: str, *, by: str, reason: str = "") -> SystemRow:
         self._systems[system_id] = replace(self._system(system_id), status="disabled")
         self.audit.append(("system-disabled", system_id, by))
         return self._systems[system_id]
@@ -198,6 +205,10 @@ class FakeAdminStore:
     def quarantined(self) -> Sequence[QuarantineRow]:
         return sorted(self._quarantine.values(), key=lambda item: item.since)
 
+    def quarantine_page(self, before: str, limit: int) -> Sequence[QuarantineRow]:
+        newest = sorted(self._quarantine.values(), key=lambda item: item.id, reverse=True)
+        return [item for item in newest if not before or item.id < before][:limit]
+
     def reseal(self, anew: Callable[[str, str, bytes], bytes], *, by: str, reason: str) -> int:
         shared = [c for c in self.credentials.values() if c.sealed]
         owner = {row.id: s.id for s in self._systems.values() for row in s.credentials}
@@ -215,7 +226,7 @@ class FakeAdminStore:
     def change_receipt_key(self, facts: Mapping[str, str], *, by: str, reason: str) -> None:
         self.record("key_changed", f"receipt-key:{facts['key']}", by=by, reason=reason)
 
-    def purge(self, item_id: str, *, by: str) -> QuarantineRow:
+    def purge(self, item_id: str, *, by: str, reason: str = "") -> QuarantineRow:
         item = self._quarantine.get(item_id)
         if item is None:
             raise RejectedError(Reason.NOT_FOUND, f"nothing in quarantine is called {item_id}")

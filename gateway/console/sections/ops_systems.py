@@ -15,6 +15,7 @@ from gateway.errors import Reason, RejectedError
 from gateway.ports.operations import Operating
 
 _SYSTEM_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
+_PAGE: Final = 50
 _OVERLAPS: Final = {"0": 0.0, "1": 3600.0, "24": 86_400.0, "168": 604_800.0}
 
 
@@ -41,8 +42,7 @@ class SystemPages:
                 "Cần mã hệ thống (chữ không dấu, số, chấm, gạch) và ít nhất một mã cơ quan / "
                 "a system id and at least one agency code are needed",
             )
-        keys = await self._operating.issue_keys(system_id, codes, overlap_s=0, by=by)
-        await self._why("system-added-why", system_id, by, reason)
+        keys = await self._operating.issue_keys(system_id, codes, overlap_s=0, by=by, reason=reason)
         return Shown("ops-keys.html.j2", {"keys": keys, "old": 0})
 
     async def rotate(self, visit: Visit) -> Answer:
@@ -52,42 +52,34 @@ class SystemPages:
         hours = visit.text("overlap", "24")
         if hours not in _OVERLAPS:
             raise RejectedError(Reason.BAD_REQUEST, "unknown overlap")
-        keys = await self._operating.issue_keys(system_id, None, overlap_s=_OVERLAPS[hours], by=by)
-        await self._why("system-rotated-why", system_id, by, reason)
+        keys = await self._operating.issue_keys(
+            system_id, None, overlap_s=_OVERLAPS[hours], by=by, reason=reason
+        )
         return Shown("ops-keys.html.j2", {"keys": keys, "old": int(hours)})
 
     async def disable(self, visit: Visit) -> Answer:
         """Refuse a system from now on."""
         reason, by = acting(visit, Right.CONFIGURE)
         system_id = visit.request.match_info["id"]
-        await self._operating.do(lambda s: s.disable_system(system_id, by=by))
-        await self._why("system-disabled-why", system_id, by, reason)
+        await self._operating.do(lambda s: s.disable_system(system_id, by=by, reason=reason))
         return See(
             f"{HOME}/systems", Say(f"Đã khóa hệ thống {system_id}", f"{system_id} is disabled")
         )
 
-    async def _why(self, action: str, system_id: str, by: str, reason: str) -> None:
-        """Record the reason beside the entry of the change itself, which has no room for one."""
-        target = f"system:{system_id}"
-        await self._operating.do(lambda s: s.record(action, target, by=by, reason=reason))
-
     # ------------------------------------------------------------ quarantine
 
     async def quarantine(self, visit: Visit) -> Answer:
-        """Show what is kept apart."""
+        """Show what is kept apart, a page at a time."""
         seeing(visit)
-        rows = await self._operating.do(lambda s: s.quarantined())
-        newest = sorted(rows, key=lambda row: row.since, reverse=True)
-        return Shown("ops-quarantine.html.j2", {"rows": newest[:200], "count": len(rows)})
+        before = visit.query("before")[:64]
+        rows = await self._operating.do(lambda s: s.quarantine_page(before, _PAGE))
+        return Shown("ops-quarantine.html.j2", {"rows": rows, "more": len(rows) == _PAGE})
 
     async def purge(self, visit: Visit) -> Answer:
         """Ask for a purge, or agree to another person's."""
         reason, by = acting(visit)
         item_id = visit.request.match_info["id"]
-        row = await self._operating.do(lambda s: s.purge(item_id, by=by))
-        await self._operating.do(
-            lambda s: s.record("purge-why", f"quarantine:{item_id}", by=by, reason=reason)
-        )
+        row = await self._operating.do(lambda s: s.purge(item_id, by=by, reason=reason))
         if row.purged_at is None:
             told = Say(
                 "Đã ghi đề nghị; cần một tài khoản khác đồng ý",

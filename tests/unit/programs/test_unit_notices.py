@@ -8,10 +8,11 @@ import pytest
 
 from gateway.domain.access import EVERYWHERE, Grant, Person, Role
 from gateway.domain.directory import Agency, Directory
-from gateway.errors import RejectedError
+from gateway.domain.duties import IncidentKind
+from gateway.errors import Reason, RejectedError
 from gateway.ports import Caller, ChangeSet, Insert
 from gateway.ports.accounts import NewAccount
-from gateway.ports.duties import NewMaintenance
+from gateway.ports.duties import NewIncident, NewMaintenance, NewOutageEntry
 from gateway.ports.watch import Mailed
 from gateway.programs.accounts.means import account_row, grant_row
 from gateway.programs.duties import LedgerDuties
@@ -201,6 +202,29 @@ async def test_a_person_s_mail_reaches_the_unit_and_one_that_failed_does_not(wor
     world.mail.answer = Mailed("550", final=True)
     await world.tell()
     assert (await world.duties.reached(other, ())).unreached == ("H37.02", "H37.04", "H37.61")
+
+
+async def test_an_entry_after_an_outage_names_no_other_agency_s_incident(world):
+    """OPS-08: whoever asks, the program looks."""
+    at = world.now - timedelta(hours=1)
+    opened = {
+        agency: await world.duties.open_incident(
+            OPS, NewIncident(IncidentKind.OUTAGE, "Mất mạng", at, agency)
+        )
+        for agency in ("H37.61", "H37.04", "")
+    }
+
+    def entered(incident_id):
+        entry = NewOutageEntry(
+            "H37.61", "out", "Sở", "V/v", "trực tiếp", at, "mất điện", incident_id=incident_id
+        )
+        return world.duties.enter_outage(OPS, entry)
+
+    with pytest.raises(RejectedError) as caught:
+        await entered(opened["H37.04"])
+    assert caught.value.reason is Reason.NOT_FOUND
+    for own in ("H37.61", "", None):
+        assert await entered("" if own is None else opened[own])
 
 
 async def test_pages_of_who_was_told_join(world):
