@@ -266,7 +266,7 @@ class Registers:
                 "older": older,
                 "first": f"{ROOT}?{query}" if after != (-1, 0) else "",
                 "query": query,
-                "behind": progress.behind,
+                "progress": progress,
                 "numeric": {c.key for c in chosen.book.columns if c.kind is Kind.NUMBER},
             },
         )

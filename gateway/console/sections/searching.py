@@ -5,7 +5,7 @@ tells of what lies beyond it.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
 from typing import Final
 from urllib.parse import urlencode
@@ -24,6 +24,7 @@ from gateway.console.pages import (
     Shown,
     Visit,
 )
+from gateway.console.sections.widening import searched, wider
 from gateway.domain.access import EVERYWHERE, Person, Right
 from gateway.domain.lifecycle import (
     ARRIVAL,
@@ -115,6 +116,7 @@ class Searching:
         question, faults = _question(me, told, visit.query("before"))
         progress = await self.following.caught_up(0)
         found = await self.books.find(question)
+        nothing = not found.hits and not found.older and not question.before
         words = asked(told["q"]).shown
         choices = await self.books.choices(agencies)
         return Shown(
@@ -132,10 +134,41 @@ class Searching:
                 "older": _address(told, found.older) if found.older else "",
                 "first": _address(told, 0) if question.before else "",
                 "faults": faults,
-                "behind": progress.behind if progress.behind > _FEW else 0,
+                "searched": searched(told, self._named()) if nothing else (),
+                "offers": await self._offers(me, told) if nothing else (),
+                "progress": progress,
+                "few": _FEW,
                 "limit": question.limit,
             },
         )
+
+    async def _offers(self, me: Person, told: Mapping[str, str]) -> list[tuple[Say, str]]:
+        """Return questions that ask for more, as far as they find something."""
+        offers = []
+        for words, changed in wider(told):
+            question, _ = _question(me, changed, "")
+            found = await self.books.find(replace(question, limit=1))
+            if found.hits:
+                offers.append((words, _address(changed, 0)))
+        return offers
+
+    def _named(self) -> Mapping[str, Callable[[str], Say]]:
+        def agency(code: str) -> Say:
+            return Say(self.names(code), self.names(code))
+
+        def urgency(number: str) -> Say:
+            known = number.isascii() and number.isdigit() and int(number) < len(URGENCY)
+            return URGENCY[int(number)] if known else Say(number, number)
+
+        def direction(name: str) -> Say:
+            return {str(known): said for known, said in DIRECTIONS.items()}.get(
+                name, Say(name, name)
+            )
+
+        def state(name: str) -> Say:
+            return state_words(*name.split(":", 1)) if ":" in name else Say(name, name)
+
+        return {"agency": agency, "urgency": urgency, "direction": direction, "state": state}
 
     def _row(self, hit: Hit, words: Sequence[str]) -> dict[str, object]:
         shown = hit.shown

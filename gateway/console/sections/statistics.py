@@ -107,7 +107,7 @@ class Statistics:
                 "overdue": late,
                 "parts": self._parts(visit, counts),
                 "charts": self._charts(visit, counts, months),
-                "behind": progress.behind,
+                "progress": progress,
                 "frozen": frozen,
                 "over": [m for m in months if m < _month_of(visit)],
                 "is_empty": not counts,
