@@ -1,10 +1,11 @@
 """The frame around every page: who visits, from where, what may be seen, how errors look.
 
 Promises, in this order: (1) a page that is not open is for persons signed in, others go to sign-in
-and come back; (2) a form comes from our own page; (3) who lacks the right gets 403, who asks for
-what is another's 404, and both leave an audit entry (ACC-06, AUD-03); (4) every answer carries the
-content security policy; (5) an error is a page in both languages that says what to do, with nothing
-of the inside. What a cookie or an address holds breaks no page. Keeps nothing.
+and come back; (2) a form comes from our own page; (3) who lacks the right, for the agency the thing
+belongs to, gets 403, who asks for what is another's 404, and both leave an audit entry (ACC-06,
+AUD-03); so does the view of a document, before anything of it is shown; (4) every answer carries
+the content security policy; (5) an error is a page in both languages that says what to do, with
+nothing of the inside. What a cookie or an address holds breaks no page. Keeps nothing.
 """
 
 import json
@@ -36,6 +37,7 @@ from gateway.console.pages import (
     See,
     Shown,
     Visit,
+    Whose,
     may_come,
 )
 from gateway.domain.access import Person
@@ -160,11 +162,35 @@ class Frame:
             raise ForbiddenError(page.name)  # (3)
         if page.name in SECOND_FACTOR and not visit.me.strong:
             return await self.show(visit, Shown("second-factor-needed.html.j2", status=403))
+        await self._look(page, visit)  # (3)
         if page.streams:
             # One person cannot take all places, nor can all persons those of the systems.
             with stream_place(visit.request, f"console:{visit.me.account_id}"):
                 return await self.turn(visit, await page.handler(visit))
-        return await self.turn(visit, await page.handler(visit))
+        answer = await page.handler(visit)
+        if page.method == "POST" and page.finder is not None and isinstance(answer, Shown):
+            await self._viewed(page, visit)  # a form is shown again, with the thing around it
+        return await self.turn(visit, answer)
+
+    async def _look(self, page: Page, visit: Visit) -> None:
+        """Find what the page is about, ask who may, and record the view of it (AUD-03)."""
+        if page.about is Whose.GATEWAY and not any(visit.me.may(r) for r in page.rights):
+            raise ForbiddenError(page.name)
+        if page.finder is None:
+            return
+        thing = await page.finder(visit)
+        if not thing.known:
+            raise HiddenError
+        if not any(visit.me.may(right, thing.agency) for right in page.rights):
+            raise ForbiddenError(page.name)
+        visit.thing = thing
+        if page.method == "GET":
+            await self._viewed(page, visit)
+
+    async def _viewed(self, page: Page, visit: Visit) -> None:
+        thing = visit.thing
+        if page.seen:
+            await self.trail.viewed(visit.me, thing.target, what=page.seen, agency=thing.agency)
 
     async def turn(self, visit: Visit, answer: Answer) -> web.StreamResponse:
         """Return a handler's answer as a response."""
@@ -370,7 +396,7 @@ def routes_of(frame: Frame, sections: Sequence[Section]) -> list[web.RouteDef]:
     for page in (page for section in sections for page in section.pages):
         add = web.get if page.method == "GET" else web.post
         routes.append(add(BASE + page.path, frame.handler(page), name=_route_name(page)))
-    nowhere = Page("GET", "/{rest:.*}", "nowhere", _nowhere)
+    nowhere = Page("GET", "/{rest:.*}", "nowhere", _nowhere, about=Whose.ANYBODY)
     routes.append(web.get(BASE + nowhere.path, frame.handler(nowhere)))
     return routes
 

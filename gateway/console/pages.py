@@ -33,6 +33,37 @@ class HiddenError(Exception):
     """What is asked for is another's: 404 as if it were not there, and an audit entry (AUD-03)."""
 
 
+class Whose(StrEnum):
+    """Who decides about a thing that belongs to no one agency."""
+
+    GATEWAY = "gateway"
+    """The right is needed for the whole gateway."""
+    ANYBODY = "anybody"
+    """Who may come to the page at all may see it."""
+    PROGRAM = "program"
+    """What is behind the page is told who asks, and decides."""
+
+
+@dataclass(frozen=True, slots=True)
+class Thing:
+    """What a page is about: whose it is, and what the audit log calls it.
+
+    Args:
+        agency: The agency it belongs to: a right counts only when it is had there.
+        target: `<kind>:<id>`, as its view is recorded.
+        known: Whether the person may know of it; else it does not exist for this person.
+        found: The thing itself, for the handler.
+    """
+
+    agency: str
+    target: str
+    known: bool
+    found: Any = None
+
+
+NOTHING: Final = Thing("", "", known=False)
+
+
 class Group(StrEnum):
     """The parts of the menu, in their order."""
 
@@ -121,6 +152,7 @@ class Visit:
         request_id: What an error page names.
         again: Asks anew who is signed in: what lasts longer than a look must not outlive a lock.
         training: Whether all data are for training: every file says so.
+        thing: What the page is about (`Page.about`), its rights asked and its view recorded.
     """
 
     request: web.Request
@@ -132,6 +164,7 @@ class Visit:
     request_id: str = ""
     again: Callable[[], Awaitable[Person | None]] = _nobody
     training: bool = False
+    thing: Thing = NOTHING
 
     @property
     def me(self) -> Person:
@@ -161,6 +194,8 @@ class Visit:
 
 Answer = Shown | See | web.StreamResponse
 Handler = Callable[[Visit], Awaitable[Answer]]
+Finder = Callable[[Visit], Awaitable[Thing]]
+"""Finds what the path names; RejectedError(NOT_FOUND) when it is not there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,6 +214,11 @@ class Page:
             handler reads the body and calls `check_forgery` itself; "" for GET.
         streams: Stays open (SSE): has a place among streams.
         quiet: A script asks for it by itself: a session is not used by that.
+        about: What the path names, or who decides about it. With a finder the frame hides what
+            the person may not know of, asks the right for the agency it belongs to, and records
+            the view before anything is shown; the handler finds it in `Visit.thing`.
+        seen: What the view is recorded as: `page`, `file`, `preview`, …; "" for what is no
+            document and leaves no entry.
     """
 
     method: Literal["GET", "POST"]
@@ -190,11 +230,27 @@ class Page:
     takes: Literal["", "form", "upload"] = ""
     streams: bool = False
     quiet: bool = False
+    about: Finder | Whose | None = None
+    seen: str | None = None
 
     def __post_init__(self) -> None:
-        """Refuse a form without a way to take it."""
+        """Refuse a form without a way to take it, and a thing whose rights nobody would ask."""
         if (self.method == "POST") != bool(self.takes):
             raise ValueError(f"{self.name}: a POST takes a form or an upload, a GET takes nothing")
+        if "{" in self.path and self.about is None and not self.open:
+            raise ValueError(f"{self.name}: say whose the thing of the path is")
+        if self.finder is not None and self.seen is None:
+            raise ValueError(f"{self.name}: say what its view is recorded as")
+
+    @property
+    def finder(self) -> Finder | None:
+        """Return what finds the thing of the path, None where there is none to be found."""
+        return None if self.about is None or isinstance(self.about, Whose) else self.about
+
+    @property
+    def rights(self) -> tuple[Right, ...]:
+        """Return the rights of which one is needed; none when signed in is enough."""
+        return (self.right,) if isinstance(self.right, Right) else self.right or ()
 
 
 @dataclass(frozen=True, slots=True)

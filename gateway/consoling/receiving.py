@@ -13,5 +13,4 @@ def sections(parts: Parts) -> Sequence[Section]:
     """Return the sections."""
     desk = LedgerReceiving(parts.context, parts.desk, parts.mailroom)
     panels = (incoming_panel(parts.recalls),)
-    trail = parts.accounts.trail
-    return [receiving.section(desk, trail, parts.studio, parts.limits, panels)]
+    return [receiving.section(desk, parts.studio, parts.limits, panels)]

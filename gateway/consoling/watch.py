@@ -10,9 +10,9 @@ from gateway.programs.watch.keeping import LedgerAlerts
 
 def sections(parts: Parts) -> Sequence[Section]:
     """Return the sections."""
-    return [alerts.section(LedgerAlerts(parts.context, parts.context), parts.accounts.trail)]
+    return [alerts.section(LedgerAlerts(parts.context, parts.context))]
 
 
 def banners(parts: Parts) -> Banners:
     """Return what everybody must see: a destination that is away (SND-15)."""
-    return alerts.Pages(LedgerAlerts(parts.context, parts.context), parts.accounts.trail).banners
+    return alerts.Pages(LedgerAlerts(parts.context, parts.context)).banners

@@ -8,11 +8,23 @@ import pytest
 from aiohttp import web
 
 from gateway.console.frame import local_path
-from gateway.console.pages import Group, HiddenError, Nav, Page, Say, Section, See, Shown, Visit
+from gateway.console.pages import (
+    Group,
+    HiddenError,
+    Nav,
+    Page,
+    Say,
+    Section,
+    See,
+    Shown,
+    Thing,
+    Visit,
+    Whose,
+)
 from gateway.console.sections import home
 from gateway.domain.access import Right
 from gateway.errors import Reason, RejectedError, UnavailableError
-from tests.world.console import AUDITOR, CLERK, NOBODY, console_site
+from tests.world.console import AUDITOR, CLERK, LEADER, NOBODY, OTHER_CLERK, console_site
 
 
 async def _form(visit: Visit) -> See:
@@ -59,10 +71,33 @@ async def _no_room(_: Visit) -> Shown:
     raise web.HTTPRequestEntityTooLarge(1, 2)
 
 
+async def _find(visit: Visit) -> Thing:
+    """Find a thing called as its agency: clerks of others may not know of it."""
+    agency = visit.request.match_info["id"]
+    return Thing(agency, f"thing:{agency}", visit.me.may(Right.READ, agency), found=agency)
+
+
+async def _found(visit: Visit) -> Shown | See:
+    FOUND.append((visit.thing.found, list(TRAILS[-1].views)))
+    if visit.text("good"):
+        return See("/console/thing")
+    return Shown("home.html.j2", {"roles": []})
+
+
+FOUND: list = []
+TRAILS: list = []
 THINGS = Section(
     pages=(
         Page("GET", "/thing", "thing", _thing, Right.READ),
         Page("GET", "/broken", "broken", _broken),
+        Page("GET", "/one/{id}", "one", _found, Right.READ, about=_find, seen="page"),
+        Page(
+            *("POST", "/one/{id}", "one-change", _found, Right.RECEIVE),
+            takes="form",
+            about=_find,
+            seen="page",
+        ),
+        Page("GET", "/whole/{id}", "whole", _thing, Right.READ, about=Whose.GATEWAY),
         Page("GET", "/cut", "cut", _cut),
         Page("GET", "/bug", "bug", _bug),
         Page("GET", "/no-room", "no-room", _no_room),
@@ -79,6 +114,7 @@ THINGS = Section(
 @pytest.fixture
 async def site():
     async with console_site(home.section(), THINGS) as site:
+        TRAILS.append(site.trail)
         yield site
 
 
@@ -199,6 +235,37 @@ async def test_every_page_forbids_what_is_not_its_own(site):
         assert "frame-ancestors 'none'" in answer.headers["Content-Security-Policy"]
         assert answer.headers["Cache-Control"] == "no-store"
         assert " style=" not in answer.text
+
+
+async def test_a_view_is_on_record_before_the_page_does_anything(site):
+    clerk = await site.visitor(CLERK)
+    assert (await clerk.get("/one/H37.61")).status == 200
+    view = ("a-lan", "thing:H37.61", "page")
+    assert FOUND[-1] == ("H37.61", [view])
+    # A form that did something shows nothing; one that is shown again is a view too.
+    await clerk.post("/one/H37.61", {"good": "1"})
+    assert site.trail.views == [view]
+    await clerk.post("/one/H37.61")
+    assert site.trail.views == [view, view]
+
+
+async def test_the_right_is_asked_for_the_agency_of_the_thing(site):
+    assert (await (await site.visitor(OTHER_CLERK)).get("/one/H37.61")).status == 404
+    assert site.trail.refusals == [("a-mai", "one", "GET")]
+    leader = await site.visitor(LEADER)
+    await leader.get("/one/H37.61")
+    assert (await leader.post("/one/H37.61")).status == 403  # knows of it, may not change it
+    assert site.trail.refusals[1:] == [("a-hung", "one-change", "POST")]
+    assert (await leader.get("/whole/x")).status == 403
+    assert [who for who, _, _ in site.trail.views] == ["a-hung"]
+
+
+@pytest.mark.parametrize(
+    "about", [{}, {"about": _find}, {"about": None, "seen": "page"}], ids=["none", "unseen", "seen"]
+)
+def test_a_page_cannot_forget_whose_its_thing_is(about):
+    with pytest.raises(ValueError, match="x: say"):
+        Page("GET", "/x/{id}", "x", _found, Right.READ, **about)
 
 
 async def test_a_refusal_is_a_page_in_both_languages_with_the_request(site):

@@ -33,9 +33,8 @@ def _desk():
 @pytest.fixture(name="site")
 async def _site(desk):
     trail = FakeTrail()
-    pages = receiving.section(desk, trail, Studio(), Limits())
-    async with console_site(home.section(), pages) as site:
-        site.trail = trail
+    pages = receiving.section(desk, Studio(), Limits())
+    async with console_site(home.section(), pages, trail=trail) as site:
         desk.arrive("one", "H37.61", subject=HOSTILE, sender_name=HOSTILE, code=HOSTILE)
         yield site
 

@@ -16,13 +16,13 @@ from gateway.console.pages import (
     Answer,
     Banner,
     Group,
-    HiddenError,
     Nav,
     Page,
     Say,
     Section,
     See,
     Shown,
+    Thing,
     Visit,
 )
 from gateway.console.transfers import download
@@ -39,8 +39,7 @@ from gateway.domain.watch import (
     Turn,
 )
 from gateway.errors import RejectedError
-from gateway.ports.accounts import Trail
-from gateway.ports.watch import Alert, Alerts
+from gateway.ports.watch import Alert, Alerts, TurnRow
 
 PATH: Final = "/alerts"
 _TONES: Final = {
@@ -75,11 +74,9 @@ class Pages:
 
     Args:
         alerts: Alerts, roster, digest.
-        trail: Audit entries.
     """
 
     alerts: Alerts
-    trail: Trail
 
     # ------------------------------------------------------------ alerts
 
@@ -113,7 +110,7 @@ class Pages:
 
     async def one(self, visit: Visit) -> Answer:
         """Show one, who was told of it, and the way to take it on."""
-        alert = await self._alert(visit)
+        alert: Alert = visit.thing.found
         values = {
             "alert": alert,
             "tellings": await self.alerts.tellings(alert.id),
@@ -123,24 +120,23 @@ class Pages:
 
     async def acknowledge(self, visit: Visit) -> Answer:
         """Take one on, or end it with a reason."""
-        alert = await self._alert(visit)
-        person = visit.must(Right.ALERTS, alert.agency)
+        alert: Alert = visit.thing.found
         if visit.text("do") == "end":
-            await self.alerts.dismiss(alert.id, visit.text("note"), by=person)
+            await self.alerts.dismiss(alert.id, visit.text("note"), by=visit.me)
             told = Say("Đã kết thúc cảnh báo.", "The alert is ended.")
             return See(f"{BASE}{PATH}/{alert.id}", told)
-        taken = await self.alerts.acknowledge(alert.id, visit.text("note"), by=person)
+        taken = await self.alerts.acknowledge(alert.id, visit.text("note"), by=visit.me)
         path = f"{BASE}{PATH}/{alert.id}"
-        if taken.acknowledged_by != person.login:
+        if taken.acknowledged_by != visit.me.login:
             told = Say("Đã có người khác nhận, hoặc đã hết.", "Somebody took it on, or it is over.")
             return See(path, told, good=False)
         return See(path, Say("Đã ghi nhận bạn xử lý.", "You have taken it on."))
 
-    async def _alert(self, visit: Visit) -> Alert:
+    async def about(self, visit: Visit) -> Thing:
+        """Find the alert of the path."""
         alert = await self.alerts.one(visit.request.match_info["id"])
-        if not _may_read(visit.me, alert.agency):
-            raise HiddenError
-        return alert
+        known = _may_read(visit.me, alert.agency)
+        return Thing(alert.agency, f"alert:{alert.id}", known, alert)
 
     # ------------------------------------------------------------ the roster
 
@@ -181,11 +177,15 @@ class Pages:
             return await self._roster(visit, exc.public, 422)
         return See(_roster_of(agency), Say("Đã thêm ca trực.", "The turn was added."))
 
+    async def about_turn(self, visit: Visit) -> Thing:
+        """Find the turn of the path."""
+        row = await self.alerts.turn(visit.request.match_info["id"])
+        known = visit.me.may(Right.ALERTS, row.turn.agency)
+        return Thing(row.turn.agency, f"turn:{row.id}", known, row)
+
     async def remove_turn(self, visit: Visit) -> Answer:
         """End a turn of duty."""
-        row = await self.alerts.turn(visit.request.match_info["id"])
-        if not visit.me.may(Right.ALERTS, row.turn.agency):
-            raise HiddenError
+        row: TurnRow = visit.thing.found
         await self.alerts.remove_turn(row.id, by=visit.me)
         return See(_roster_of(row.turn.agency), Say("Đã bỏ ca trực.", "The turn was removed."))
 
@@ -211,11 +211,12 @@ class Pages:
     async def packet(self, visit: Visit) -> Answer:
         """Give the packet of a document that waits, to be carried another way (SND-15)."""
         transfer_id = visit.request.match_info["id"]
-        agency, document = await self.alerts.sender_of(transfer_id)
-        if not visit.me.may(Right.READ, agency):
-            raise HiddenError
-        await self.trail.viewed(visit.me, f"document:{document}", what="packet", agency=agency)
         return await download(visit, await self.alerts.packet(transfer_id))
+
+    async def about_packet(self, visit: Visit) -> Thing:
+        """Find whose document waits in the transfer of the path."""
+        agency, document = await self.alerts.sender_of(visit.request.match_info["id"])
+        return Thing(agency, f"document:{document}", visit.me.may(Right.READ, agency))
 
     def _agency(self, visit: Visit) -> tuple[str, list[str]]:
         mine = sorted(a for a in visit.me.agencies(Right.READ) if a)
@@ -248,17 +249,26 @@ class Pages:
                 Page("GET", f"{PATH}/ended", "alerts-ended", self.ended, see),
                 Page("GET", f"{PATH}/duty", "duty-roster", self.roster, may),
                 Page("POST", f"{PATH}/duty", "duty-add", self.add_turn, may, takes="form"),
-                Page("POST", f"{turn}/remove", "duty-remove", self.remove_turn, may, takes="form"),
+                Page(
+                    *("POST", f"{turn}/remove", "duty-remove", self.remove_turn, may),
+                    takes="form",
+                    about=self.about_turn,
+                    seen="",
+                ),
                 Page("GET", f"{PATH}/held", "alerts-held", self.held, Right.READ),
                 Page(
-                    "GET",
-                    f"{PATH}/held/{{id}}.edxml",
-                    "alerts-packet",
-                    self.packet,
-                    Right.READ,
+                    *("GET", f"{PATH}/held/{{id}}.edxml", "alerts-packet", self.packet),
+                    right=Right.READ,
+                    about=self.about_packet,
+                    seen="packet",
                 ),
-                Page("GET", one, "alert", self.one, see),
-                Page("POST", one, "alert-acknowledge", self.acknowledge, may, takes="form"),
+                Page("GET", one, "alert", self.one, see, about=self.about, seen=""),
+                Page(
+                    *("POST", one, "alert-acknowledge", self.acknowledge, may),
+                    takes="form",
+                    about=self.about,
+                    seen="",
+                ),
                 Page("GET", "/today", "today", self.today, Right.READ),
             ),
             nav=(
@@ -287,6 +297,6 @@ def _instant(text: str) -> datetime:
     return read.replace(tzinfo=VIETNAM) if read.tzinfo is None else read
 
 
-def section(alerts: Alerts, trail: Trail) -> Section:
+def section(alerts: Alerts) -> Section:
     """Return the section."""
-    return Pages(alerts, trail).section()
+    return Pages(alerts).section()

@@ -12,7 +12,7 @@ from urllib.parse import urlencode
 
 from aiohttp import web
 
-from gateway.console.pages import BASE, Answer, Group, Nav, Page, Say, Section, Shown, Visit
+from gateway.console.pages import BASE, Answer, Group, Nav, Page, Say, Section, Shown, Visit, Whose
 from gateway.console.sections.delegation import time_of
 from gateway.console.transfers import still_here
 from gateway.domain.access import Right
@@ -148,7 +148,7 @@ def section(log: AuditLog, trail: Trail) -> Section:
         pages=(
             Page("GET", "/audit", "audit", pages.listing, Right.AUDIT),
             Page("GET", "/audit/export", "audit-export", pages.export, Right.AUDIT),
-            Page("GET", "/audit/{id}", "audit-entry", pages.one, Right.AUDIT),
+            Page("GET", "/audit/{id}", "audit-entry", pages.one, Right.AUDIT, about=Whose.PROGRAM),
         ),
         nav=(Nav("/audit", "Nhật ký", "Audit log", Group.ADMINISTRATION, Right.AUDIT, order=20),),
     )

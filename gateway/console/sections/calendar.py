@@ -16,6 +16,7 @@ from gateway.console.pages import (
     See,
     Shown,
     Visit,
+    Whose,
 )
 from gateway.domain.access import EVERYWHERE, Right
 from gateway.domain.moments import VIETNAM
@@ -61,6 +62,7 @@ def section(times: Timekeeping) -> Section:
                 bound(_change_hours),
                 _HOURS,
                 takes="form",
+                about=Whose.PROGRAM,
             ),
         ),
         nav=(Nav(PATH, "Lịch làm việc", "Working calendar", Group.REPORTS, order=90),),

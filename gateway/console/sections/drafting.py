@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from gateway.console import files
-from gateway.console.pages import BASE, Answer, ForbiddenError, Page, Say, See, Shown, Visit
+from gateway.console.pages import BASE, Answer, Handler, Page, Say, See, Shown, Thing, Visit
 from gateway.console.sections.outgoingwords import (
     WORDS,
     agency_choice,
@@ -22,7 +22,6 @@ from gateway.domain.doctypes import DOCUMENT_TYPES
 from gateway.domain.drafting import DRAFT, LENGTHS, OPEN_STATES, DraftState, Recipient, clean_form
 from gateway.errors import Reason, RejectedError, UnavailableError
 from gateway.ports import Packet
-from gateway.ports.accounts import Trail
 from gateway.ports.clerk_send import Draft, Drafts
 from gateway.rules.release import RELEASE_TEXTS
 from gateway.web.body import Limits
@@ -47,7 +46,6 @@ class Drafting:
     """Pages of drafts."""
 
     drafts: Drafts
-    trail: Trail
     names: Callable[[str], str]
     limits: Limits
     studio: Studio
@@ -96,7 +94,7 @@ class Drafting:
 
     async def edit(self, visit: Visit) -> Answer:
         """Show the form."""
-        draft = await self._mine(visit)
+        draft: Draft = visit.thing.found
         if draft.state is DraftState.SENT:
             return See(f"{BASE}/outgoing/{draft.consignment_id}")
         return await self._form(visit, draft, query=visit.query("q")[:200])
@@ -104,7 +102,6 @@ class Drafting:
     async def _form(
         self, visit: Visit, draft: Draft, *, query: str = "", fault: Say | None = None
     ) -> Shown:
-        await self._seen(visit, draft)
         may_send = visit.me.may(Right.SEND, draft.agency)
         return Shown(
             "draft-edit.html.j2",
@@ -132,7 +129,7 @@ class Drafting:
 
     async def save(self, visit: Visit) -> Answer:
         """Keep what was typed, then do what the button says."""
-        draft = await self._mine(visit)
+        draft: Draft = visit.thing.found
         if visit.text("secrecy", "0") not in {"", "0"}:
             return await self._form(visit, draft, fault=_SECRET)
         form = {name: visit.text(name) for name in LENGTHS}
@@ -201,7 +198,7 @@ class Drafting:
 
     async def upload(self, visit: Visit) -> Answer:
         """Take files; each is looked at before it counts."""
-        draft = await self._mine(visit)
+        draft: Draft = visit.thing.found
         count = 0
         async for file in uploads(visit, self.limits):
             await self.drafts.add_file(draft.id, file, by=visit.me)
@@ -211,8 +208,7 @@ class Drafting:
 
     async def file(self, visit: Visit) -> Answer:
         """Give one file to be saved."""
-        draft = await self._mine(visit)
-        await self.trail.viewed(visit.me, f"draft:{draft.id}", what="file", agency=draft.agency)
+        draft: Draft = visit.thing.found
         return await download(
             visit, await self.drafts.file(draft.id, visit.request.match_info["sha256"])
         )
@@ -243,13 +239,12 @@ class Drafting:
         return await files.picture(self.studio.previews, packet, number)
 
     async def _file(self, visit: Visit) -> Packet:
-        draft = await self._mine(visit)
-        await self.trail.viewed(visit.me, f"draft:{draft.id}", what="preview", agency=draft.agency)
+        draft: Draft = visit.thing.found
         return await self.drafts.file(draft.id, visit.request.match_info["sha256"])
 
     async def change_file(self, visit: Visit) -> Answer:
         """Make a file the main document, or take it out."""
-        draft = await self._mine(visit)
+        draft: Draft = visit.thing.found
         do, _, sha256 = visit.text("do").partition(":")
         if do == "main":
             await self.drafts.move_file(draft.id, sha256, by=visit.me)
@@ -261,13 +256,12 @@ class Drafting:
 
     async def check(self, visit: Visit) -> Answer:
         """Show everything that is to be said, and the button that fits."""
-        draft = await self._mine(visit)
+        draft: Draft = visit.thing.found
         if draft.state is DraftState.SENT:
             return See(f"{BASE}/outgoing/{draft.consignment_id}")
         return await self._checked(visit, draft)
 
     async def _checked(self, visit: Visit, draft: Draft, fault: Say | None = None) -> Shown:
-        await self._seen(visit, draft)
         return Shown(
             "draft-check.html.j2",
             {
@@ -287,12 +281,11 @@ class Drafting:
 
     async def release(self, visit: Visit) -> Answer:
         """Issue it, once."""
-        draft = await self._mine(visit)
-        by = visit.must(Right.SEND, draft.agency)
+        draft: Draft = visit.thing.found
         revision, confirmed = _number(visit.text("revision")), visit.text("confirmed") == "1"
         here = f"{ROOT}/{draft.id}/check"
         try:
-            sent = await self.drafts.release(draft.id, revision, confirmed=confirmed, by=by)
+            sent = await self.drafts.release(draft.id, revision, confirmed=confirmed, by=visit.me)
         except UnavailableError:
             return See(here, _LATER, good=False)
         except RejectedError as exc:
@@ -305,56 +298,64 @@ class Drafting:
 
     async def send_back(self, visit: Visit) -> Answer:
         """Hand it back to the drafter."""
-        draft = await self._mine(visit)
-        by = visit.must(Right.SEND, draft.agency)
+        draft: Draft = visit.thing.found
         revision, note = _number(visit.text("revision")), visit.text("note")
-        await self.drafts.send_back(draft.id, revision, note, by=by)
+        await self.drafts.send_back(draft.id, revision, note, by=visit.me)
         return See(ROOT, Say("Đã trả lại người soạn.", "It went back to its drafter."))
 
     async def drop(self, visit: Visit) -> Answer:
         """Give it up."""
-        draft = await self._mine(visit)
+        draft: Draft = visit.thing.found
         await self.drafts.drop(draft.id, _number(visit.text("revision")), by=visit.me)
         return See(ROOT, Say("Đã bỏ dự thảo.", "The draft was dropped."))
 
     # ------------------------------------------------------------ whose
 
-    async def _mine(self, visit: Visit) -> Draft:
-        """Return the draft asked for; NOT_FOUND for one this person may not see."""
-        if not visit.me.may_anywhere(Right.DRAFT):
-            raise ForbiddenError("draft")
+    async def about(self, visit: Visit) -> Thing:
+        """Find the draft of the path: known to who drafts there, if one's own or if one reads."""
+        me = visit.me
         draft = await self.drafts.get(visit.request.match_info["id"])
-        own = draft.account_id == visit.me.account_id
-        may_read = visit.me.may(Right.READ, draft.agency)
-        if not visit.me.may(Right.DRAFT, draft.agency) or not (own or may_read):
-            await self.trail.refused(visit.me, "draft", what=visit.request.method)
-            raise RejectedError(Reason.NOT_FOUND)
-        return draft
-
-    async def _seen(self, visit: Visit, draft: Draft) -> None:
-        await self.trail.viewed(visit.me, f"draft:{draft.id}", what="page", agency=draft.agency)
+        own = draft.account_id == me.account_id
+        reads = own or me.may(Right.READ, draft.agency)
+        known = reads and me.may(Right.DRAFT, draft.agency)
+        return Thing(draft.agency, f"draft:{draft.id}", known, draft)
 
     def pages(self) -> tuple[Page, ...]:
         """Return the pages."""
         root, right = "/outgoing/drafts", Right.DRAFT
         one = f"{root}/{{id}}"
         file = one + r"/files/{sha256:[0-9a-f]{64}}"
+        picture = file + r"/pages/{page:\d{1,4}}.png"
+
+        def page(path: str, name: str, handler: Handler, seen: str) -> Page:
+            return Page("GET", path, name, handler, right, about=self.about, seen=seen)
+
+        def act(path: str, name: str, handler: Handler, right: Right = right) -> Page:
+            about = self.about
+            return Page("POST", path, name, handler, right, takes="form", about=about, seen="page")
+
+        upload = Page(
+            *("POST", f"{one}/files", "draft-upload", self.upload, right),
+            takes="upload",
+            about=self.about,
+            seen="page",
+        )
         return (
             Page("GET", "/outgoing/new", "draft-new", self.new, right),
             Page("GET", "/outgoing/recipients", "draft-finder", self.finder, right),
             Page("GET", root, "drafts", self.listing, right),
             Page("POST", root, "draft-create", self.create, right, takes="form"),
-            Page("GET", one, "draft", self.edit, right),
-            Page("POST", one, "draft-save", self.save, right, takes="form"),
-            Page("POST", f"{one}/files", "draft-upload", self.upload, right, takes="upload"),
-            Page("POST", f"{one}/file", "draft-change-file", self.change_file, right, takes="form"),
-            Page("GET", file, "draft-file", self.file, right),
-            Page("GET", f"{file}/view", "draft-view", self.view, right),
-            Page("GET", file + r"/pages/{page:\d{1,4}}.png", "draft-picture", self.picture, right),
-            Page("GET", f"{one}/check", "draft-check", self.check, right),
-            Page("POST", f"{one}/release", "release", self.release, Right.SEND, takes="form"),
-            Page("POST", f"{one}/back", "draft-back", self.send_back, Right.SEND, takes="form"),
-            Page("POST", f"{one}/drop", "draft-drop", self.drop, right, takes="form"),
+            page(one, "draft", self.edit, "page"),
+            act(one, "draft-save", self.save),
+            upload,
+            act(f"{one}/file", "draft-change-file", self.change_file),
+            page(file, "draft-file", self.file, "file"),
+            page(f"{file}/view", "draft-view", self.view, "preview"),
+            page(picture, "draft-picture", self.picture, "preview"),
+            page(f"{one}/check", "draft-check", self.check, "page"),
+            act(f"{one}/release", "release", self.release, Right.SEND),
+            act(f"{one}/back", "draft-back", self.send_back, Right.SEND),
+            act(f"{one}/drop", "draft-drop", self.drop),
         )
 
 

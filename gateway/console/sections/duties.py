@@ -18,7 +18,9 @@ from gateway.console.pages import (
     Section,
     See,
     Shown,
+    Thing,
     Visit,
+    Whose,
 )
 from gateway.domain.access import EVERYWHERE, Person, Right
 from gateway.domain.duties import (
@@ -44,33 +46,44 @@ OUTAGE: Final = "/outage-entries"
 KEYS: Final = "/key-devices"
 
 Work = Callable[[Duties, Visit], Awaitable[Answer]]
+Find = Callable[[Duties, Visit], Awaitable[Thing]]
 
 
 def section(duties: Duties) -> Section:
     """Return the section."""
 
-    def page(path: str, name: str, work: Work, *, form: bool = False) -> Page:
+    def page(
+        path: str,
+        name: str,
+        work: Work,
+        *,
+        form: bool = False,
+        about: Find | Whose | None = None,
+    ) -> Page:
         handler = functools.partial(work, duties)
+        finder = functools.partial(about, duties) if callable(about) else about
+        right = Right.DUTIES
         if form:
-            return Page("POST", path, name, handler, Right.DUTIES, takes="form")
-        return Page("GET", path, name, handler, Right.DUTIES)
+            return Page("POST", path, name, handler, right, takes="form", about=finder, seen="")
+        return Page("GET", path, name, handler, right, about=finder, seen="")
 
+    incident, maintenance, device = (f"{p}/{{id}}" for p in (INCIDENTS, MAINTENANCE, KEYS))
     return Section(
         pages=(
             page(INCIDENTS, "incidents", _incidents),
             page(INCIDENTS, "incident-open", _open_incident, form=True),
-            page(f"{INCIDENTS}/{{id}}", "incident", _incident),
-            page(f"{INCIDENTS}/{{id}}", "incident-change", _change_incident, form=True),
+            page(incident, "incident", _incident, about=_about_incident),
+            page(incident, "incident-change", _change_incident, form=True, about=_about_incident),
             page(MAINTENANCE, "maintenances", _maintenances),
             page(MAINTENANCE, "maintenance-announce", _announce, form=True),
-            page(f"{MAINTENANCE}/{{id}}", "maintenance", _maintenance),
-            page(f"{MAINTENANCE}/{{id}}", "maintenance-step", _step, form=True),
+            page(maintenance, "maintenance", _maintenance, about=Whose.ANYBODY),
+            page(maintenance, "maintenance-step", _step, form=True, about=Whose.GATEWAY),
             page(OUTAGE, "outage-entries", _outages),
             page(OUTAGE, "outage-enter", _enter_outage, form=True),
             page(KEYS, "key-devices", _devices),
             page(KEYS, "key-device-register", _register, form=True),
-            page(f"{KEYS}/{{id}}", "key-device", _device),
-            page(f"{KEYS}/{{id}}", "key-device-move", _move, form=True),
+            page(device, "key-device", _device, about=_about_device),
+            page(device, "key-device-move", _move, form=True, about=_about_device),
         ),
         nav=(
             Nav(INCIDENTS, "Sự cố", "Incidents", Group.OPERATIONS, Right.DUTIES, 80),
@@ -149,17 +162,20 @@ async def _open_incident(duties: Duties, visit: Visit) -> Answer:
     return See(f"{BASE}{INCIDENTS}/{incident_id}", Say("Đã ghi sự cố", "The incident is recorded"))
 
 
-async def _incident(duties: Duties, visit: Visit) -> Answer:
+async def _about_incident(duties: Duties, visit: Visit) -> Thing:
     row = await duties.incident(visit.request.match_info["id"])
-    _may_know(visit, row["agency"])
+    known = visit.me.may(Right.DUTIES, row["agency"])
+    return Thing(row["agency"], f"incident:{row['id']}", known, row)
+
+
+async def _incident(_: Duties, visit: Visit) -> Answer:
+    row: Row = visit.thing.found
     values = {"row": row, "texts": INCIDENT_TEXTS, "notes": json.loads(row["notes"])}
     return Shown("duties-incident.html.j2", values)
 
 
 async def _change_incident(duties: Duties, visit: Visit) -> Answer:
     incident_id = visit.request.match_info["id"]
-    row = await duties.incident(incident_id)
-    _may_know(visit, row["agency"])
     if visit.text("act") == "close":
         await duties.close_incident(visit.me, incident_id, outcome=visit.text("outcome"))
         told = Say("Đã kết thúc sự cố", "The incident is closed")
@@ -340,9 +356,14 @@ async def _register(duties: Duties, visit: Visit) -> Answer:
     return See(f"{BASE}{KEYS}/{device_id}", Say("Đã ghi thiết bị", "The device is recorded"))
 
 
-async def _device(duties: Duties, visit: Visit) -> Answer:
+async def _about_device(duties: Duties, visit: Visit) -> Thing:
     row, steps = await duties.device(visit.request.match_info["id"])
-    _may_know(visit, row["agency"])
+    known = visit.me.may(Right.DUTIES, row["agency"])
+    return Thing(row["agency"], f"key-device:{row['id']}", known, (row, steps))
+
+
+async def _device(_: Duties, visit: Visit) -> Answer:
+    row, steps = visit.thing.found
     state = DeviceState(row["state"])
     acts = [(act, DEVICE_ACTS[act]) for held, act in DEVICE_STEPS if held is state]
     values = {"row": row, "steps": steps, "texts": DEVICE_TEXTS, "acts": acts, "names": DEVICE_ACTS}
@@ -351,8 +372,6 @@ async def _device(duties: Duties, visit: Visit) -> Answer:
 
 async def _move(duties: Duties, visit: Visit) -> Answer:
     device_id = visit.request.match_info["id"]
-    row, _ = await duties.device(device_id)
-    _may_know(visit, row["agency"])
     await duties.move_device(
         visit.me,
         device_id,

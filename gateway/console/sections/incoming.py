@@ -1,7 +1,7 @@
 """Incoming documents (văn bản đến): lists, one document, and what a clerk does to it.
 
-What is shown is recorded before it is shown; rights are asked for the agency whose register the
-document is in; what a person may not read is as if it did not exist, and the attempt is recorded.
+Rights are asked, and views recorded, for the agency whose register the document is in (`about`);
+what a person may not read is as if it did not exist, and the attempt is recorded.
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -15,18 +15,19 @@ from gateway.console.pages import (
     BASE,
     READS,
     Answer,
+    Handler,
     Page,
     Say,
     See,
     Shown,
+    Thing,
     Visit,
 )
 from gateway.console.sections import incomingwords as words
 from gateway.domain.access import Right
 from gateway.domain.refusals import REFUSALS
 from gateway.errors import Reason, RejectedError
-from gateway.ports.accounts import Trail
-from gateway.ports.clerk_receive import Act, Assigned, Box, Done, Letter, Place, Receiving
+from gateway.ports.clerk_receive import Act, Assigned, Box, Done, Letter, Receiving
 from gateway.web.studio import Studio
 
 ROOT: Final = f"{BASE}/incoming"
@@ -42,42 +43,21 @@ class Means:
 
     Args:
         receiving: The clerk's desk.
-        trail: Audit entries.
         studio: Reports and pictures.
         panels: Parts of other sections on the document page.
     """
 
     receiving: Receiving
-    trail: Trail
     studio: Studio
     panels: Sequence[Panel] = ()
 
-    async def readable(self, visit: Visit, what: str) -> Place:
-        """Return whose the arrival of the path is, its view recorded.
-
-        Raises:
-            RejectedError: NOT_FOUND, also for what this person may not read.
-        """
+    async def about(self, visit: Visit) -> Thing:
+        """Find the arrival of the path: known to its agency's readers, and to who handles it."""
         arrival_id, me = visit.request.match_info["id"], visit.me
         place = await self.receiving.place(arrival_id)
         own = me.may(Right.READ_OWN, place.agency) and me.account_id in place.handlers
-        if not (me.may(Right.READ, place.agency) or own):
-            await self.trail.refused(me, "incoming-document", what=what)
-            raise RejectedError(Reason.NOT_FOUND)
-        await self.trail.viewed(me, f"arrival:{arrival_id}", what=what, agency=place.agency)
-        return place
-
-    async def acting(self, visit: Visit, right: Right) -> Place:
-        """Return whose the arrival of a form is, for a person who may act on it."""
-        arrival_id, me = visit.request.match_info["id"], visit.me
-        place = await self.receiving.place(arrival_id)
-        reads = me.may(Right.READ, place.agency)
-        own = me.may(Right.READ_OWN, place.agency) and me.account_id in place.handlers
-        if not (reads or own):
-            await self.trail.refused(me, "incoming-document", what="POST")
-            raise RejectedError(Reason.NOT_FOUND)
-        visit.must(right, place.agency)
-        return place
+        known = me.may(Right.READ, place.agency) or own
+        return Thing(place.agency, f"arrival:{arrival_id}", known, place)
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,23 +120,21 @@ class Incoming:
 
     async def document(self, visit: Visit) -> Answer:
         """Show one document with all that is known of it."""
-        place = await self.means.readable(visit, "page")
-        return await self._page(visit, place)
+        return await self._page(visit)
 
     async def _page(
         self,
         visit: Visit,
-        place: Place,
         *,
         faults: Mapping[str, Any] | None = None,
         status: int = 200,
     ) -> Shown:
-        means, me = self.means, visit.me
+        means, me, agency = self.means, visit.me, visit.thing.agency
         letter = await means.receiving.letter(visit.request.match_info["id"])
-        names = await means.receiving.agency_names([place.agency])
-        acts = {act for act in letter.acts if me.may(_RIGHTS[act], place.agency)}
+        names = await means.receiving.agency_names([agency])
+        acts = {act for act in letter.acts if me.may(_RIGHTS[act], agency)}
         panels = [await panel(visit, letter) for panel in means.panels]
-        handlers = await means.receiving.handlers(place.agency) if Act.ASSIGN in acts else ()
+        handlers = await means.receiving.handlers(agency) if Act.ASSIGN in acts else ()
         return Shown(
             "incoming-document.html.j2",
             {
@@ -164,7 +142,7 @@ class Incoming:
                 "line": letter.line,
                 "arrival": letter.arrival,
                 "header": letter.arrival["header"],
-                "agency_name": names[place.agency],
+                "agency_name": names[agency],
                 "view": await files.panel(visit, means.studio, letter.verification, letter.arrival),
                 "pdfs": [
                     f["index"]
@@ -186,15 +164,14 @@ class Incoming:
 
     async def accept(self, visit: Visit) -> Answer:
         """Accept (tiếp nhận), with the arrival number."""
-        place = await self.means.acting(visit, Right.RECEIVE)
-        arrival_id = visit.request.match_info["id"]
+        arrival_id, place = visit.request.match_info["id"], visit.thing.found
         undetermined = visit.text("undetermined")[:_MAX_TEXT]
         if place.state in words.UNTAKEN and not undetermined:
             letter = await self.means.receiving.letter(arrival_id)
             if letter.needs_reason:
                 # F09: said beside its field, before anything is done.
                 faults = {"undetermined": words.REASON_MISSING}
-                return await self._page(visit, place, faults=faults, status=422)
+                return await self._page(visit, faults=faults, status=422)
         done = await self.means.receiving.accept(
             visit.me, arrival_id, note=visit.text("note")[:_MAX_TEXT], undetermined=undetermined
         )
@@ -202,7 +179,6 @@ class Incoming:
 
     async def refuse(self, visit: Visit) -> Answer:
         """Refuse or return (từ chối, trả lại), with its reason."""
-        place = await self.means.acting(visit, Right.RECEIVE)
         arrival_id = visit.request.match_info["id"]
         try:
             done = await self.means.receiving.refuse(
@@ -216,12 +192,11 @@ class Incoming:
             if not failure.findings:
                 raise
             faults = {f.where.strip("/"): Say(f.vi, f.en) for f in failure.findings}
-            return await self._page(visit, place, faults=faults, status=422)
+            return await self._page(visit, faults=faults, status=422)
         return See(f"{ROOT}/{arrival_id}", words.REFUSED_BEFORE if done.repeated else words.REFUSED)
 
     async def assign(self, visit: Visit) -> Answer:
         """Name who handles it (phân công)."""
-        place = await self.means.acting(visit, Right.PROCESS)
         arrival_id = visit.request.match_info["id"]
         faults: dict[str, Say] = {}
         due_on = _day(visit.text("due_on"), faults)
@@ -235,21 +210,19 @@ class Incoming:
         if not (to.account_id or to.lead):
             faults["lead"] = words.NOBODY_NAMED
         if faults:
-            return await self._page(visit, place, faults=faults, status=422)
+            return await self._page(visit, faults=faults, status=422)
         beside = visit.text("beside") == "1"
         await self.means.receiving.assign(visit.me, arrival_id, to, beside=beside)
         return See(f"{ROOT}/{arrival_id}", words.ASSIGNED)
 
     async def unassign(self, visit: Visit) -> Answer:
         """End one unit's part (RCV-15)."""
-        await self.means.acting(visit, Right.PROCESS)
         arrival_id, part = visit.request.match_info["id"], visit.text("assignment")[:64]
         await self.means.receiving.unassign(visit.me, arrival_id, part)
         return See(f"{ROOT}/{arrival_id}", words.PART_ENDED)
 
     async def progress(self, visit: Visit) -> Answer:
         """Report 05 or 06 by hand."""
-        await self.means.acting(visit, Right.PROCESS)
         arrival_id = visit.request.match_info["id"]
         finished = visit.text("finished") == "1"
         note = visit.text("note")[:_MAX_TEXT]
@@ -258,38 +231,34 @@ class Incoming:
 
     async def irregular(self, visit: Visit) -> Answer:
         """Report what is irregular (báo bất thường)."""
-        place = await self.means.acting(visit, Right.RECEIVE)
         arrival_id = visit.request.match_info["id"]
         text = visit.text("irregular")[:_MAX_TEXT]
         if not text:
             faults = {"irregular": words.SAY_WHAT}
-            return await self._page(visit, place, faults=faults, status=422)
+            return await self._page(visit, faults=faults, status=422)
         await self.means.receiving.irregular(visit.me, arrival_id, text=text)
-        told = words.IRREGULAR_PAPER if place.paper else words.IRREGULAR
+        told = words.IRREGULAR_PAPER if visit.thing.found.paper else words.IRREGULAR
         return See(f"{ROOT}/{arrival_id}", told)
 
     def pages(self) -> tuple[Page, ...]:
         """Return the pages."""
-        one = "/incoming/{id}"
+        one, about = "/incoming/{id}", self.means.about
         receive, process = Right.RECEIVE, Right.PROCESS
+
+        def act(what: str, name: str, handler: Handler, right: Right) -> Page:
+            path = f"{one}/{what}"
+            return Page("POST", path, name, handler, right, takes="form", about=about, seen="page")
+
         return (
             Page("GET", "/incoming", "incoming", self.listing, Right.READ),
             Page("GET", "/incoming/mine", "incoming-mine", self.mine, process),
-            Page("GET", one, "incoming-document", self.document, READS),
-            Page("POST", f"{one}/accept", "incoming-accept", self.accept, receive, takes="form"),
-            Page("POST", f"{one}/refuse", "incoming-refuse", self.refuse, receive, takes="form"),
-            Page("POST", f"{one}/assign", "incoming-assign", self.assign, process, takes="form"),
-            Page(
-                *("POST", f"{one}/unassign", "incoming-unassign", self.unassign, process),
-                takes="form",
-            ),
-            Page(
-                "POST", f"{one}/progress", "incoming-progress", self.progress, process, takes="form"
-            ),
-            Page(
-                *("POST", f"{one}/irregular", "incoming-irregular", self.irregular, receive),
-                takes="form",
-            ),
+            Page("GET", one, "incoming-document", self.document, READS, about=about, seen="page"),
+            act("accept", "incoming-accept", self.accept, receive),
+            act("refuse", "incoming-refuse", self.refuse, receive),
+            act("assign", "incoming-assign", self.assign, process),
+            act("unassign", "incoming-unassign", self.unassign, process),
+            act("progress", "incoming-progress", self.progress, process),
+            act("irregular", "incoming-irregular", self.irregular, receive),
         )
 
 

@@ -1,6 +1,6 @@
 """Files of an incoming document: pages as pictures, downloads, the whole report, receipts.
 
-Each view is recorded before its first byte; downloads open in no tab of ours.
+Downloads open in no tab of ours.
 """
 
 import json
@@ -10,6 +10,7 @@ from gateway.console import files
 from gateway.console.pages import (
     READS,
     Answer,
+    Handler,
     Page,
     Shown,
     Visit,
@@ -29,18 +30,15 @@ class IncomingFiles:
 
     async def file(self, visit: Visit) -> Answer:
         """Give one file to be saved."""
-        await self.means.readable(visit, "file")
         return await download(visit, await self._file(visit))
 
     async def packet(self, visit: Visit) -> Answer:
         """Give the packet as it came."""
-        await self.means.readable(visit, "file")
         arrival_id = visit.request.match_info["id"]
         return await download(visit, await self.means.receiving.packet(arrival_id))
 
     async def view(self, visit: Visit) -> Answer:
         """Show one page of a file, with the ways to the others."""
-        await self.means.readable(visit, "preview")
         number = _number(visit.query("page", "1"))
         packet = await self._file(visit)
         found, why = await files.look(self.means.studio.previews, packet, number)
@@ -61,13 +59,11 @@ class IncomingFiles:
 
     async def picture(self, visit: Visit) -> Answer:
         """Give one page as a picture."""
-        await self.means.readable(visit, "preview")
         number = _number(visit.request.match_info["page"])
         return await files.picture(self.means.studio.previews, await self._file(visit), number)
 
     async def report(self, visit: Visit) -> Answer:
         """Give the whole signature report, as a page or on paper."""
-        await self.means.readable(visit, "report")
         arrival_id, receiving = visit.request.match_info["id"], self.means.receiving
         letter = await receiving.letter(arrival_id)
 
@@ -80,7 +76,6 @@ class IncomingFiles:
 
     async def receipts(self, visit: Visit) -> Answer:
         """Give the receipts with their proofs, to be kept."""
-        await self.means.readable(visit, "receipts")
         arrival_id = visit.request.match_info["id"]
         found = await self.means.receiving.receipts(arrival_id)
         body = json.dumps(
@@ -96,15 +91,18 @@ class IncomingFiles:
         """Return the pages."""
         one = "/incoming/{id}"
         file = one + r"/files/{index:\d{1,4}}"
+        picture = file + r"/pages/{page:\d{1,4}}.png"
+
+        def page(path: str, name: str, handler: Handler, seen: str) -> Page:
+            return Page("GET", path, name, handler, READS, about=self.means.about, seen=seen)
+
         return (
-            Page("GET", file, "incoming-file", self.file, READS),
-            Page("GET", f"{file}/view", "incoming-view", self.view, READS),
-            Page(
-                "GET", file + r"/pages/{page:\d{1,4}}.png", "incoming-picture", self.picture, READS
-            ),
-            Page("GET", f"{one}/packet", "incoming-packet", self.packet, READS),
-            Page("GET", f"{one}/verification", "incoming-report", self.report, READS),
-            Page("GET", f"{one}/receipts", "incoming-receipts", self.receipts, READS),
+            page(file, "incoming-file", self.file, "file"),
+            page(f"{file}/view", "incoming-view", self.view, "preview"),
+            page(picture, "incoming-picture", self.picture, "preview"),
+            page(f"{one}/packet", "incoming-packet", self.packet, "file"),
+            page(f"{one}/verification", "incoming-report", self.report, "report"),
+            page(f"{one}/receipts", "incoming-receipts", self.receipts, "receipts"),
         )
 
 

@@ -6,7 +6,7 @@ open items is not closed without a successor; nothing is ever deleted. Keeps not
 
 from dataclasses import dataclass
 
-from gateway.console.pages import Answer, Page, Say, Section, See, Shown, Visit
+from gateway.console.pages import Answer, Handler, Page, Say, Section, See, Shown, Visit, Whose
 from gateway.console.sections.faults import unless_hidden
 from gateway.console.sections.people import MANAGES, PEOPLE, lock_text, words
 from gateway.errors import RejectedError
@@ -130,13 +130,21 @@ def section(accounts: Accounts) -> Section:
     """Return the section."""
     pages = _Pages(accounts)
     one = "/people/{id}"
+
+    def page(what: str, name: str, handler: Handler) -> Page:
+        return Page("GET", f"{one}/{what}", name, handler, MANAGES, about=Whose.PROGRAM)
+
+    def form(what: str, name: str, handler: Handler) -> Page:
+        path, about = f"{one}/{what}", Whose.PROGRAM
+        return Page("POST", path, name, handler, MANAGES, takes="form", about=about)
+
     return Section(
         pages=(
-            Page("GET", f"{one}/lock", "person-lock", pages.lock_ask, MANAGES),
-            Page("POST", f"{one}/lock", "person-lock-do", pages.lock, MANAGES, takes="form"),
-            Page("POST", f"{one}/unlock", "person-unlock", pages.unlock, MANAGES, takes="form"),
-            Page("GET", f"{one}/leave", "person-leave", pages.leave_ask, MANAGES),
-            Page("POST", f"{one}/handover", "person-over", pages.hand_over, MANAGES, takes="form"),
-            Page("POST", f"{one}/close", "person-close", pages.close, MANAGES, takes="form"),
+            page("lock", "person-lock", pages.lock_ask),
+            form("lock", "person-lock-do", pages.lock),
+            form("unlock", "person-unlock", pages.unlock),
+            page("leave", "person-leave", pages.leave_ask),
+            form("handover", "person-over", pages.hand_over),
+            form("close", "person-close", pages.close),
         ),
     )

@@ -21,7 +21,19 @@ from aiohttp.http_exceptions import BadHttpMessage
 
 from gateway.agencycsv import CsvFault
 from gateway.console.frame import check_forgery
-from gateway.console.pages import BASE, Answer, Group, Nav, Page, Say, Section, See, Shown, Visit
+from gateway.console.pages import (
+    BASE,
+    Answer,
+    Group,
+    Nav,
+    Page,
+    Say,
+    Section,
+    See,
+    Shown,
+    Visit,
+    Whose,
+)
 from gateway.console.sections.ops_shared import HOME, OPS, TONES, acting, seeing
 from gateway.domain.access import Right
 from gateway.domain.catalogue_plan import BLANK, KINDS, Fields, Listed, Scope, Step, compare
@@ -266,7 +278,7 @@ def section(desk: OpsDesk, operating: Operating, read: Reader) -> Section:
     path = f"{OPS}/agencies"
 
     def post(where: str, name: str, handler: Any) -> Page:
-        return Page("POST", where, name, handler, configure, takes="form")
+        return Page("POST", where, name, handler, configure, takes="form", about=Whose.GATEWAY)
 
     return Section(
         pages=(
@@ -281,7 +293,7 @@ def section(desk: OpsDesk, operating: Operating, read: Reader) -> Section:
                 takes="upload",
             ),
             post(f"{OPS}/import/apply", "ops-plan-apply", pages.apply),
-            Page("GET", f"{path}/{{code}}", "ops-agency", pages.agency, see),
+            Page("GET", f"{path}/{{code}}", "ops-agency", pages.agency, see, about=Whose.GATEWAY),
             post(f"{path}/{{code}}", "ops-agency-edit", pages.edit),
             post(f"{path}/{{code}}/status", "ops-agency-status", pages.close),
             Page("GET", f"{OPS}/requests", "ops-requests", pages.requests, see),

@@ -16,7 +16,7 @@ from aiohttp import web
 
 from gateway.console import render
 from gateway.console.charts import Chart, Series, lines
-from gateway.console.pages import Answer, Group, Nav, Page, Say, Section, See, Shown, Visit
+from gateway.console.pages import Answer, Group, Nav, Page, Say, Section, See, Shown, Visit, Whose
 from gateway.console.sections.ops_shared import HOME, LANES, OPS, acting, age, seeing
 from gateway.domain.access import Right
 from gateway.domain.moments import VIETNAM
@@ -232,7 +232,14 @@ def section(desk: OpsDesk, operating: Operating) -> Section:
         pages=(
             Page("GET", OPS, "ops-board", pages.board, see),
             Page("GET", f"{OPS}/stream", "ops-stream", pages.stream, see, streams=True),
-            Page("GET", f"{OPS}/destinations/{{hop}}", "ops-destination", pages.destination, see),
+            Page(
+                "GET",
+                f"{OPS}/destinations/{{hop}}",
+                "ops-destination",
+                pages.destination,
+                see,
+                about=Whose.GATEWAY,
+            ),
             Page(
                 "POST",
                 f"{OPS}/destinations/{{hop}}",
@@ -240,6 +247,7 @@ def section(desk: OpsDesk, operating: Operating) -> Section:
                 pages.hold,
                 act,
                 takes="form",
+                about=Whose.GATEWAY,
             ),
         ),
         nav=(Nav(OPS, "Bảng vận hành", "Flow board", Group.OPERATIONS, see, 10),),

@@ -8,7 +8,7 @@ a reason and is audited by the store, the same as of `vanlien queue`.
 from typing import Any, Final, cast
 from urllib.parse import urlencode
 
-from gateway.console.pages import Answer, Group, Nav, Page, Say, Section, See, Shown, Visit
+from gateway.console.pages import Answer, Group, Nav, Page, Say, Section, See, Shown, Visit, Whose
 from gateway.console.sections.ops_shared import (
     HOME,
     LANES,
@@ -201,14 +201,21 @@ def section(operating: Operating, desk: OpsDesk, trail: Trail) -> Section:
     see, act = Right.SEE_OPERATIONS, Right.OPERATE
 
     def post(path: str, name: str, handler: Any) -> Page:
-        return Page("POST", f"{OPS}{path}", name, handler, act, takes="form")
+        return Page("POST", f"{OPS}{path}", name, handler, act, takes="form", about=Whose.GATEWAY)
 
     return Section(
         pages=(
             Page("GET", f"{OPS}/queue", "ops-queue", pages.queue, see),
             post("/queue/preview", "ops-queue-preview", pages.preview),
             post("/queue/apply", "ops-queue-apply", pages.apply),
-            Page("GET", f"{OPS}/transfers/{{id}}", "ops-transfer", pages.transfer, see),
+            Page(
+                "GET",
+                f"{OPS}/transfers/{{id}}",
+                "ops-transfer",
+                pages.transfer,
+                see,
+                about=Whose.GATEWAY,
+            ),
             post("/transfers/{id}", "ops-transfer-change", pages.change),
             post("/hold", "ops-document-hold", pages.hold_document),
             Page("GET", f"{OPS}/trace", "ops-trace", pages.trace, see),

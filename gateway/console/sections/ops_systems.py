@@ -8,7 +8,19 @@ address or a log, and that page is not kept by the browser; what is purged needs
 import re
 from typing import Final
 
-from gateway.console.pages import Answer, Group, Nav, Page, Say, Section, See, Shown, Visit
+from gateway.console.pages import (
+    Answer,
+    Group,
+    Handler,
+    Nav,
+    Page,
+    Say,
+    Section,
+    See,
+    Shown,
+    Visit,
+    Whose,
+)
 from gateway.console.sections.ops_shared import HOME, OPS, TONES, acting, seeing
 from gateway.domain.access import Right
 from gateway.errors import Reason, RejectedError
@@ -96,8 +108,8 @@ def section(operating: Operating) -> Section:
     see, configure = Right.SEE_OPERATIONS, Right.CONFIGURE
     path = f"{OPS}/systems"
 
-    def post(where: str, name: str, handler: object, right: Right) -> Page:
-        return Page("POST", where, name, handler, right, takes="form")  # type: ignore[arg-type]
+    def post(where: str, name: str, handler: Handler, right: Right) -> Page:
+        return Page("POST", where, name, handler, right, takes="form", about=Whose.GATEWAY)
 
     return Section(
         pages=(

@@ -1,7 +1,7 @@
 """Outgoing documents (văn bản đi): what an agency sent, its way to each recipient, what is late.
 
-Everything is asked for the agency the document belongs to; what a person may not read does not
-exist for that person, and every view leaves its audit entry before anything is shown.
+Everything is asked for the agency the document belongs to (`about`); what a person may not read
+does not exist for that person.
 """
 
 import asyncio
@@ -17,12 +17,14 @@ from gateway.console.pages import (
     READS,
     Answer,
     Group,
+    Handler,
     Nav,
     Page,
     Say,
     Section,
     See,
     Shown,
+    Thing,
     Visit,
 )
 from gateway.console.sections.drafting import Drafting
@@ -134,7 +136,7 @@ class Outgoing:
     async def document(self, visit: Visit) -> Answer:
         """Show one document with its way to each recipient."""
         document_id = visit.request.match_info["id"]
-        agency = await self._viewed(visit, "page")
+        agency = visit.thing.agency
         shown = await self.sent.document(document_id)
         verification = await self.sent.verification(document_id)
         panels = [await panel(visit, shown) for panel in self.panels]
@@ -169,7 +171,6 @@ class Outgoing:
 
     async def receipts(self, visit: Visit) -> Answer:
         """Give the receipts to be kept."""
-        await self._viewed(visit, "receipts")
         document_id = visit.request.match_info["id"]
         found = await self.sent.receipts(document_id)
         body = json.dumps(
@@ -179,7 +180,6 @@ class Outgoing:
 
     async def report(self, visit: Visit) -> Answer:
         """Give the whole signature report, as a page or on paper."""
-        await self._viewed(visit, "report")
         document_id = visit.request.match_info["id"]
         shown = await self.sent.document(document_id)
         verification = await self.sent.verification(document_id)
@@ -193,12 +193,10 @@ class Outgoing:
 
     async def file(self, visit: Visit) -> Answer:
         """Give one file to be saved."""
-        await self._viewed(visit, "file")
         return await download(visit, await self._file(visit))
 
     async def view(self, visit: Visit) -> Answer:
         """Show one page of a file, with the ways to the others."""
-        await self._viewed(visit, "preview")
         number = page_number(visit.query("page", "1"))
         packet = await self._file(visit)
         found, why = await files.look(self.studio.previews, packet, number)
@@ -218,7 +216,6 @@ class Outgoing:
 
     async def picture(self, visit: Visit) -> Answer:
         """Give one page as a picture."""
-        await self._viewed(visit, "preview")
         number = page_number(visit.request.match_info["page"])
         return await files.picture(self.studio.previews, await self._file(visit), number)
 
@@ -229,64 +226,53 @@ class Outgoing:
     async def resend(self, visit: Visit) -> Answer:
         """Put a failed delivery back."""
         document_id = visit.request.match_info["id"]
-        agency = await self._readable(visit, visit.request.method)
-        by = visit.must(Right.SEND, agency)
         why = visit.text("why")[:500] or "văn thư gửi lại"
-        await self.sent.resend(document_id, visit.text("delivery"), why, by=by)
+        await self.sent.resend(document_id, visit.text("delivery"), why, by=visit.me)
         told = Say("Đã đưa lại hàng chờ gửi.", "It was put back into its lane.")
         return See(f"{ROOT}/{document_id}", told)
 
     async def copy(self, visit: Visit) -> Answer:
         """Draft it again: for whom it was returned, or somebody else."""
         document_id = visit.request.match_info["id"]
-        agency = await self._readable(visit, visit.request.method)
-        by = visit.must(Right.DRAFT, agency)
-        draft_id = await self.drafts.create(agency, by=by, copy_of=document_id)
+        draft_id = await self.drafts.create(visit.thing.agency, by=visit.me, copy_of=document_id)
         told = Say(
             "Đã tạo dự thảo từ văn bản này: sửa, chọn nơi nhận rồi phát hành.",
             "A draft was made of this document: correct it, choose recipients, then issue it.",
         )
         return See(f"{ROOT}/drafts/{draft_id}", told)
 
-    async def _viewed(self, visit: Visit, what: str) -> str:
-        """Return the agency of a document, its view recorded."""
-        agency = await self._readable(visit, what)
-        target = f"document:{visit.request.match_info['id']}"
-        await self.trail.viewed(visit.me, target, what=what, agency=agency)
-        return agency
-
-    async def _readable(self, visit: Visit, what: str) -> str:
-        """Return the agency of a document that this person may read.
-
-        Raises:
-            RejectedError: NOT_FOUND, also for what others may read.
-        """
-        me = visit.me
-        agency, drafted_by = await self.sent.owner(visit.request.match_info["id"])
+    async def about(self, visit: Visit) -> Thing:
+        """Find the document of the path: known to its agency's readers, and to who drafted it."""
+        me, document_id = visit.me, visit.request.match_info["id"]
+        agency, drafted_by = await self.sent.owner(document_id)
         own = me.may(Right.READ_OWN, agency) and drafted_by == me.account_id
-        if not (me.may(Right.READ, agency) or own):
-            await self.trail.refused(me, "outgoing-document", what=what)
-            raise RejectedError(Reason.NOT_FOUND)
-        return agency
+        known = me.may(Right.READ, agency) or own
+        return Thing(agency, f"document:{document_id}", known)
 
     def pages(self) -> tuple[Page, ...]:
         """Return the pages."""
         one = "/outgoing/{id}"
         file = one + r"/files/{index:\d{1,4}}"
+        picture = file + r"/pages/{page:\d{1,4}}.png"
+
+        def page(path: str, name: str, handler: Handler, seen: str) -> Page:
+            return Page("GET", path, name, handler, READS, about=self.about, seen=seen)
+
+        def act(path: str, name: str, handler: Handler, right: Right) -> Page:
+            return Page("POST", path, name, handler, right, takes="form", about=self.about, seen="")
+
         return (
             Page("GET", "/outgoing", "outgoing", self.listing, Right.READ),
             Page("GET", "/outgoing/late", "outgoing-late", self.late, Right.READ),
             Page("GET", "/outgoing/late/mine", "outgoing-late-mine", self.my_late, Right.DRAFT),
-            Page("GET", one, "outgoing-document", self.document, READS),
-            Page("GET", f"{one}/receipts", "outgoing-receipts", self.receipts, READS),
-            Page("GET", f"{one}/verification", "outgoing-report", self.report, READS),
-            Page("GET", file, "outgoing-file", self.file, READS),
-            Page("GET", f"{file}/view", "outgoing-view", self.view, READS),
-            Page(
-                "GET", file + r"/pages/{page:\d{1,4}}.png", "outgoing-picture", self.picture, READS
-            ),
-            Page("POST", f"{one}/resend", "outgoing-resend", self.resend, Right.SEND, takes="form"),
-            Page("POST", f"{one}/copy", "outgoing-copy", self.copy, Right.DRAFT, takes="form"),
+            page(one, "outgoing-document", self.document, "page"),
+            page(f"{one}/receipts", "outgoing-receipts", self.receipts, "receipts"),
+            page(f"{one}/verification", "outgoing-report", self.report, "report"),
+            page(file, "outgoing-file", self.file, "file"),
+            page(f"{file}/view", "outgoing-view", self.view, "preview"),
+            page(picture, "outgoing-picture", self.picture, "preview"),
+            act(f"{one}/resend", "outgoing-resend", self.resend, Right.SEND),
+            act(f"{one}/copy", "outgoing-copy", self.copy, Right.DRAFT),
         )
 
 
@@ -322,7 +308,7 @@ def section(  # noqa: PLR0917
 ) -> Section:
     """Return the section: sent documents, drafts, things to do."""
     outgoing = Outgoing(sent, drafts, todos, trail, studio, names, panels)
-    drafting = Drafting(drafts, trail, names, limits, studio)
+    drafting = Drafting(drafts, names, limits, studio)
     listed = TodoPages(todos, names)
     return Section(
         pages=(*drafting.pages(), *listed.pages(), *outgoing.pages()),

@@ -22,6 +22,7 @@ from gateway.console.pages import (
     See,
     Shown,
     Visit,
+    Whose,
 )
 from gateway.console.sections.account import role_text
 from gateway.console.sections.faults import unless_hidden
@@ -210,14 +211,14 @@ def section(accounts: Accounts, trail: Trail) -> Section:
     pages = _Pages(accounts, trail)
 
     def form(path: str, name: str, handler: Handler) -> Page:
-        return Page("POST", path, name, handler, MANAGES, takes="form")
+        return Page("POST", path, name, handler, MANAGES, takes="form", about=Whose.PROGRAM)
 
     return Section(
         pages=(
             Page("GET", "/people", "people", pages.listing, MANAGES),
             Page("GET", "/people/new", "people-new", pages.ask, MANAGES),
             form("/people/new", "people-add", pages.add),
-            Page("GET", "/people/{id}", "person", pages.page, MANAGES),
+            Page("GET", "/people/{id}", "person", pages.page, MANAGES, about=Whose.PROGRAM),
             form("/people/{id}", "person-change", pages.change),
             form("/people/{id}/sessions", "person-sessions", pages.end_sessions),
             form("/people/{id}/reset", "person-reset", pages.reset),

@@ -12,14 +12,16 @@ from typing import Any, Final, TypeVar
 from gateway.console.pages import (
     BASE,
     Answer,
+    Finder,
     Group,
-    HiddenError,
+    Handler,
     Nav,
     Page,
     Say,
     Section,
     See,
     Shown,
+    Thing,
     Visit,
 )
 from gateway.domain.access import EVERYWHERE, Right
@@ -95,19 +97,15 @@ class Pages:
 
     # ------------------------------------------------------------ ours
 
-    async def _sent(self, visit: Visit, right: Right) -> SentRecall:
+    async def about_sent(self, visit: Visit) -> Thing:
+        """Find the sending of the path."""
         found = _known(await self.recalls.sent(visit.request.match_info["id"]))
-        if not visit.me.may(Right.READ, found.sender):
-            raise HiddenError
-        visit.must(right, found.sender)
-        return found
+        known = visit.me.may(Right.READ, found.sender)
+        return Thing(found.sender, f"document:{found.id}", known, found)
 
     async def form(self, visit: Visit) -> Answer:
         """Show what taking a document back would do, and what was decided."""
-        found = await self._sent(visit, Right.READ)
-        await self.trail.viewed(
-            visit.me, f"document:{found.id}", what="recall", agency=found.sender
-        )
+        found: SentRecall = visit.thing.found
         return self._form(visit, found, {}, {})
 
     def _form(
@@ -119,7 +117,7 @@ class Pages:
 
     async def order(self, visit: Visit) -> Answer:
         """Take a document back (REC-03: with a reason, by who may)."""
-        found = await self._sent(visit, Right.RECALL)
+        found: SentRecall = visit.thing.found
         reason = visit.text("reason")
         whole = visit.text("scope") != "some"
         chosen = [str(code) for code in visit.form.getall("agency", [])]
@@ -144,23 +142,20 @@ class Pages:
 
     # ------------------------------------------------------------ asked of us
 
-    async def _asked(self, visit: Visit, right: Right) -> Takeback:
+    async def about_asked(self, visit: Visit) -> Thing:
+        """Find the question of the path."""
         found = _known(await self.recalls.takeback(visit.request.match_info["id"]))
-        if not visit.me.may(Right.READ, found.agency):
-            raise HiddenError
-        visit.must(right, found.agency)
-        return found
+        target = f"arrival:{found.arrival_id}" if found.arrival_id else f"recall:{found.id}"
+        return Thing(found.agency, target, visit.me.may(Right.READ, found.agency), found)
 
     async def question(self, visit: Visit) -> Answer:
         """Show one question: who asks for what, why, and what may be done."""
-        found = await self._asked(visit, Right.READ)
-        target = f"arrival:{found.arrival_id}" if found.arrival_id else f"recall:{found.id}"
-        await self.trail.viewed(visit.me, target, what="recall", agency=found.agency)
+        found: Takeback = visit.thing.found
         return Shown("recall-question.html.j2", question_values(visit, found))
 
     async def agree(self, visit: Visit) -> Answer:
         """Give the document back: 15."""
-        found = await self._asked(visit, Right.RECALL)
+        found: Takeback = visit.thing.found
         if not found.console:
             raise RejectedError(
                 Reason.ILLEGAL_TRANSITION, "this agency answers in a system of its own"
@@ -174,7 +169,7 @@ class Pages:
 
     async def decline(self, visit: Visit) -> Answer:
         """Keep it because the law does: 16 (REC-08)."""
-        found = await self._asked(visit, Right.RECALL)
+        found: Takeback = visit.thing.found
         if not found.console:
             raise RejectedError(
                 Reason.ILLEGAL_TRANSITION, "this agency answers in a system of its own"
@@ -189,38 +184,36 @@ class Pages:
 
     async def received(self, visit: Visit) -> Answer:
         """Show what recalls and holds say about an arrival."""
-        found = await self._received(visit, Right.READ)
-        await self.trail.viewed(visit.me, f"arrival:{found.id}", what="recall", agency=found.agency)
+        found: ReceivedRecall = visit.thing.found
         return Shown("recall-received.html.j2", received_values(visit, found))
 
-    async def _received(self, visit: Visit, right: Right) -> ReceivedRecall:
+    async def about_received(self, visit: Visit) -> Thing:
+        """Find the arrival of the path."""
         found = _known(await self.recalls.received(visit.request.match_info["id"]))
-        if not visit.me.may(Right.READ, found.agency):
-            raise HiddenError
-        visit.must(right, found.agency)
-        return found
+        known = visit.me.may(Right.READ, found.agency)
+        return Thing(found.agency, f"arrival:{found.id}", known, found)
 
     async def hold_sent(self, visit: Visit) -> Answer:
         """Keep a sending by law."""
-        found = await self._sent(visit, Right.HOLD)
+        found: SentRecall = visit.thing.found
         await self.recalls.hold("sent", found.id, self._reason(visit), by=visit.me.login)
         return See(f"{BASE}/outgoing/{found.id}/recall", _HELD)
 
     async def lift_sent(self, visit: Visit) -> Answer:
         """Lift it."""
-        found = await self._sent(visit, Right.HOLD)
+        found: SentRecall = visit.thing.found
         await self.recalls.release(found.id, self._reason(visit), by=visit.me.login)
         return See(f"{BASE}/outgoing/{found.id}/recall", _LIFTED)
 
     async def hold_received(self, visit: Visit) -> Answer:
         """Keep an arrival by law."""
-        found = await self._received(visit, Right.HOLD)
+        found: ReceivedRecall = visit.thing.found
         await self.recalls.hold("received", found.id, self._reason(visit), by=visit.me.login)
         return See(f"{BASE}/incoming/{found.id}/recall", _HELD)
 
     async def lift_received(self, visit: Visit) -> Answer:
         """Lift it."""
-        found = await self._received(visit, Right.HOLD)
+        found: ReceivedRecall = visit.thing.found
         await self.recalls.release(found.id, self._reason(visit), by=visit.me.login)
         return See(f"{BASE}/incoming/{found.id}/recall", _LIFTED)
 
@@ -296,33 +289,27 @@ def section(recalls: Recalls, trail: Trail, names: Names) -> Section:
     """Return the section."""
     pages = Pages(recalls, trail, names)
     read, recall, hold = Right.READ, Right.RECALL, Right.HOLD
+    sent, asked, received = pages.about_sent, pages.about_asked, pages.about_received
+
+    def page(path: str, name: str, handler: Handler, about: Finder) -> Page:
+        return Page("GET", path, name, handler, read, about=about, seen="recall")
+
+    def act(path: str, name: str, handler: Handler, right: Right, about: Finder) -> Page:
+        return Page("POST", path, name, handler, right, takes="form", about=about, seen="recall")
+
     return Section(
         pages=(
             Page("GET", "/recalls", "recalls", pages.listing, read),
-            Page("GET", "/recalls/{id}", "recall", pages.question, read),
-            Page("POST", "/recalls/{id}/agree", "recall-agree", pages.agree, recall, takes="form"),
-            Page(
-                "POST", "/recalls/{id}/decline", "recall-decline", pages.decline, recall,
-                takes="form",
-            ),
-            Page("GET", "/outgoing/{id}/recall", "recall-form", pages.form, read),
-            Page(
-                "POST", "/outgoing/{id}/recall", "recall-order", pages.order, recall, takes="form"
-            ),
-            Page("POST", "/outgoing/{id}/hold", "hold-sent", pages.hold_sent, hold, takes="form"),
-            Page(
-                "POST", "/outgoing/{id}/hold/lift", "lift-sent", pages.lift_sent, hold,
-                takes="form",
-            ),
-            Page("GET", "/incoming/{id}/recall", "received-recall", pages.received, read),
-            Page(
-                "POST", "/incoming/{id}/hold", "hold-received", pages.hold_received, hold,
-                takes="form",
-            ),
-            Page(
-                "POST", "/incoming/{id}/hold/lift", "lift-received", pages.lift_received, hold,
-                takes="form",
-            ),
+            page("/recalls/{id}", "recall", pages.question, asked),
+            act("/recalls/{id}/agree", "recall-agree", pages.agree, recall, asked),
+            act("/recalls/{id}/decline", "recall-decline", pages.decline, recall, asked),
+            page("/outgoing/{id}/recall", "recall-form", pages.form, sent),
+            act("/outgoing/{id}/recall", "recall-order", pages.order, recall, sent),
+            act("/outgoing/{id}/hold", "hold-sent", pages.hold_sent, hold, sent),
+            act("/outgoing/{id}/hold/lift", "lift-sent", pages.lift_sent, hold, sent),
+            page("/incoming/{id}/recall", "received-recall", pages.received, received),
+            act("/incoming/{id}/hold", "hold-received", pages.hold_received, hold, received),
+            act("/incoming/{id}/hold/lift", "lift-received", pages.lift_received, hold, received),
         ),
         nav=(Nav("/recalls", "Thu hồi", "Recalls", Group.CLERK, read, order=40),),
-    )  # fmt: skip
+    )

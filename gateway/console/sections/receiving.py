@@ -7,7 +7,6 @@ from gateway.console.sections.incoming import Incoming, Means, Panel
 from gateway.console.sections.incomingfiles import IncomingFiles
 from gateway.console.sections.incomingpaper import IncomingPaper
 from gateway.domain.access import Right
-from gateway.ports.accounts import Trail
 from gateway.ports.clerk_receive import Receiving
 from gateway.web.body import Limits
 from gateway.web.studio import Studio
@@ -15,7 +14,6 @@ from gateway.web.studio import Studio
 
 def section(
     receiving: Receiving,
-    trail: Trail,
     studio: Studio,
     limits: Limits,
     panels: Sequence[Panel] = (),
@@ -24,12 +22,11 @@ def section(
 
     Args:
         receiving: The clerk's desk.
-        trail: Audit entries.
         studio: Reports and pictures.
         limits: How large an upload may be.
         panels: Parts of other sections on the document page.
     """
-    means = Means(receiving, trail, studio, panels)
+    means = Means(receiving, studio, panels)
     paper = IncomingPaper(means, limits)
     # Paths with words before those with ids.
     return Section(

@@ -22,6 +22,7 @@ from gateway.console.pages import (
     Page,
     Section,
     Shown,
+    Thing,
     Visit,
 )
 from gateway.console.sections.searching import path_of, state_words
@@ -306,12 +307,17 @@ class Registers:
         lines = [(hit, line) for hit in page.hits for line in chosen.book.lines(hit, replies)]
         return lines, page.hits[-1] if page.older else None
 
+    async def about(self, visit: Visit) -> Thing:
+        """Find the arrival of the path: known to who reads the registers of its agency."""
+        hit = await self.books.one(visit.request.match_info["id"])
+        if hit is None or hit.direction != "in":
+            raise RejectedError(Reason.NOT_FOUND)
+        known = visit.me.may(Right.REGISTERS, hit.agency)
+        return Thing(hit.agency, f"arrival:{hit.subject}", known, hit)
+
     async def stamp(self, visit: Visit) -> Answer:
         """Show the stamp “ĐẾN” of an arrival, 35 by 50 mm, to be printed."""
-        hit = await self.books.one(visit.request.match_info["id"])
-        if hit is None or hit.direction != "in" or not visit.me.may(Right.REGISTERS, hit.agency):
-            raise RejectedError(Reason.NOT_FOUND)
-        await self.trail.viewed(visit.me, f"arrival:{hit.subject}", what="stamp", agency=hit.agency)
+        hit: Hit = visit.thing.found
         shown = hit.shown
         return Shown(
             "register-stamp.html.j2",
@@ -416,7 +422,11 @@ def section(
         pages=(
             Page("GET", "/registers", "registers", pages.page, Right.REGISTERS),
             Page("GET", "/registers/export", "register-export", pages.export, Right.REGISTERS),
-            Page("GET", "/registers/stamp/{id}", "register-stamp", pages.stamp, Right.REGISTERS),
+            Page(
+                *("GET", "/registers/stamp/{id}", "register-stamp", pages.stamp, Right.REGISTERS),
+                about=pages.about,
+                seen="stamp",
+            ),
         ),
         nav=(
             Nav("/registers", "Sổ văn bản", "Registers", Group.REPORTS, Right.REGISTERS, order=10),

@@ -7,7 +7,7 @@ something changed meanwhile (ACC-12). The program decides both times. Keeps noth
 from dataclasses import dataclass
 from typing import Final
 
-from gateway.console.pages import Answer, Page, Say, Section, See, Shown, Visit
+from gateway.console.pages import Answer, Handler, Page, Say, Section, See, Shown, Visit, Whose
 from gateway.console.sections.account import role_text
 from gateway.console.sections.delegation import time_of
 from gateway.console.sections.faults import unless_hidden
@@ -120,10 +120,14 @@ def section(accounts: Accounts) -> Section:
     """Return the section."""
     pages = _Pages(accounts)
     path = "/people/{id}/rights"
+
+    def form(path: str, name: str, handler: Handler) -> Page:
+        return Page("POST", path, name, handler, MANAGES, takes="form", about=Whose.PROGRAM)
+
     return Section(
         pages=(
-            Page("GET", path, "rights", pages.ask, MANAGES),
-            Page("POST", path, "rights-plan", pages.plan, MANAGES, takes="form"),
-            Page("POST", f"{path}/confirm", "rights-do", pages.confirm, MANAGES, takes="form"),
+            Page("GET", path, "rights", pages.ask, MANAGES, about=Whose.PROGRAM),
+            form(path, "rights-plan", pages.plan),
+            form(f"{path}/confirm", "rights-do", pages.confirm),
         ),
     )

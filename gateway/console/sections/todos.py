@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from gateway.console.pages import BASE, Answer, HiddenError, Page, Say, See, Shown, Visit
+from gateway.console.pages import BASE, Answer, Page, Say, See, Shown, Thing, Visit
 from gateway.domain.access import Right
 from gateway.ports.clerk_send import Todos
 
@@ -49,9 +49,7 @@ class TodoPages:
 
     async def finish(self, visit: Visit) -> Answer:
         """Record that one was done."""
-        found = await self.todos.get(visit.request.match_info["id"])
-        if not visit.me.may(Right.SEND, found.agency):
-            raise HiddenError
+        found = visit.thing.found
         how = visit.text("how")
         back = f"{BASE}/todo?agency={found.agency}"
         if not how:
@@ -63,9 +61,20 @@ class TodoPages:
         await self.todos.finish(found.id, how, by=visit.me)
         return See(back, Say("Đã ghi nhận.", "Recorded."))
 
+    async def about(self, visit: Visit) -> Thing:
+        """Find what is to be done: known to who may send for its agency."""
+        found = await self.todos.get(visit.request.match_info["id"])
+        known = visit.me.may(Right.SEND, found.agency)
+        return Thing(found.agency, f"todo:{found.id}", known, found)
+
     def pages(self) -> tuple[Page, ...]:
         """Return the pages."""
         return (
             Page("GET", "/todo", "todo", self.listing, Right.SEND),
-            Page("POST", "/todo/{id}", "todo-done", self.finish, Right.SEND, takes="form"),
+            Page(
+                *("POST", "/todo/{id}", "todo-done", self.finish, Right.SEND),
+                takes="form",
+                about=self.about,
+                seen="",
+            ),
         )
