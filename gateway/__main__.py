@@ -4,6 +4,7 @@ Importing this module is cheap and has no side effects; each command imports wha
 runs, so that `vanlien --help` answers at once.
 """
 
+import functools
 import importlib
 import sys
 from collections.abc import Sequence
@@ -61,6 +62,7 @@ def _version(wanted: bool) -> None:
         raise typer.Exit
 
 
+@functools.cache
 def application() -> typer.Typer:
     """Return the command line with every command registered."""
     app = typer.Typer(

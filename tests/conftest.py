@@ -3,6 +3,7 @@
 import os
 import tempfile
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import psutil
@@ -11,6 +12,7 @@ from hypothesis import HealthCheck, settings
 from prometheus_client.metrics import MetricWrapperBase
 
 from gateway import measures
+from gateway.store import setup
 from gateway.verifier import pool, process
 from tests.world import nursery
 from tests.world.servers.clamd import clamd_server  # noqa: F401
@@ -26,6 +28,7 @@ from tests.world.servers.rabbitmq import (  # noqa: F401
 )
 from tests.world.servers.s3 import s3_store  # noqa: F401
 
+_MIGRATE = setup._migrate
 _MEMORY = Path("/dev/shm")
 _ROOM_BYTES = 6 << 30
 
@@ -82,6 +85,29 @@ def _workers_born_ready() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(pool, "spawned", nursery.worker)
         yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _ledgers_migrated_once() -> Iterator[None]:
+    """Copy the file of an empty ledger: making each table anew costs more than most tests."""
+
+    @cache
+    def empty() -> bytes:
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "ledger.sqlite"
+            path.touch()
+            _MIGRATE(path)
+            return path.read_bytes()
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(setup, "_migrate", lambda path: path.write_bytes(empty()))
+        yield
+
+
+@pytest.fixture
+def real_migrations(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make every table as the gateway does, for tests about that."""
+    monkeypatch.setattr(setup, "_migrate", _MIGRATE)
 
 
 @pytest.fixture

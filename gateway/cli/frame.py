@@ -9,6 +9,7 @@ The command-line library's own codes (1 and 2) never leave this module: they wou
 verdicts of `verify`, `edxml` and `receipts`.
 """
 
+import functools
 import io
 import json
 import os
@@ -44,6 +45,7 @@ _COMMON_CODES: Final = (
     "64 sai cách dùng hoặc cấu hình / usage or configuration"
     " · 70 lỗi của hệ thống / our own failure · 130 bị ngắt / interrupted"
 )
+_commands: Final = functools.cache(get_command)
 EXIT_CODES: Final = f"Mã thoát / Exit codes: 0 xong / done · {_COMMON_CODES}"
 
 
@@ -228,7 +230,7 @@ def _guarded(app: typer.Typer, args: list[str]) -> int:
 
 def _invoke(app: typer.Typer, args: list[str]) -> int:
     # Not `app(…)`: the library would turn a closed pipe into exit 1 and hide which one it was.
-    command = get_command(app)
+    command = _commands(app)
     try:
         with command.make_context("vanlien", args) as context:
             answer = command.invoke(context)

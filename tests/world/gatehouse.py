@@ -12,9 +12,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from functools import cache
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import aiohttp
@@ -233,16 +231,8 @@ def write_config(folder: Path, extra: str = "", peer: str = "", http: str = "") 
     settings = load(config)
     if settings.ledger.is_file:
         settings.ledger.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        settings.ledger.path.write_bytes(_empty_ledger())
+        setup.create(settings.ledger.path)
     return config
-
-
-@cache
-def _empty_ledger() -> bytes:
-    """Return the file of an empty ledger; migrating for each test costs more than most tests."""
-    with TemporaryDirectory() as folder:
-        setup.create(Path(folder) / "ledger.sqlite")
-        return (Path(folder) / "ledger.sqlite").read_bytes()
 
 
 @asynccontextmanager

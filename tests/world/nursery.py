@@ -143,8 +143,9 @@ def main(path: str) -> None:
     import gateway.verifier.firstpage
     import gateway.verifier.trusted  # noqa: F401
     from gateway.__main__ import application
+    from gateway.cli import frame
 
-    application()
+    frame._commands(application())
     _running.append(Path(path))  # a gateway born here has its workers born here
     gc.collect()
     gc.freeze()

@@ -14,6 +14,8 @@ from gateway.errors import ConfigurationError, UnavailableError
 from gateway.store import revisions, setup
 from gateway.store.schema import metadata
 
+pytestmark = pytest.mark.usefixtures("real_migrations")
+
 
 @pytest.fixture
 def path(tmp_path):
