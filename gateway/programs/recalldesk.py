@@ -39,6 +39,7 @@ from gateway.ports.recalls import (
 from gateway.programs import matching, takebacks
 from gateway.programs.catalogue import family, name_of, today, whois, works_in_console
 from gateway.programs.context import Context
+from gateway.programs.onward import onward
 from gateway.programs.recallorders import RecallOrders
 from gateway.programs.recalls import BY_STATUS
 from gateway.programs.rows import audited, loads
@@ -272,7 +273,7 @@ class RecallDesk:
 
     async def _onward(self, arrival: Row) -> tuple[Passed, ...]:
         found = []
-        for row in await takebacks.onward(self._context, arrival):
+        for row in await onward(self._context, arrival):
             orders = await self._context.ledger.all(
                 "recall_orders_of", consignment_id=row["id"], limit=_CHANGES
             )

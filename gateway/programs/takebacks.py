@@ -24,6 +24,7 @@ from gateway.ports import Change, ChangeSet, Insert, Row, Update
 from gateway.programs import ahead, matching, statuses
 from gateway.programs.catalogue import family, works_in_console
 from gateway.programs.context import Context
+from gateway.programs.onward import onward
 from gateway.programs.recalls import BY_DOCUMENT, BY_STATUS, Asked, concerned_arrival
 from gateway.programs.routing import LOCAL
 from gateway.programs.rows import event, loads
@@ -34,9 +35,7 @@ from gateway.programs.undetermined import Decision
 GATEWAY: Final = "gateway"
 _PAGE: Final = 100
 _RACES: Final = 8
-_OWNERS: Final = 200
 _NAMED: Final = 20
-_DEAD: Final = frozenset({"refused", "quarantined", "cancelled"})
 _UNANSWERED: Final = (RecallState.ASKED.value, RecallState.DECLINED.value)
 _GIVEABLE: Final = frozenset(
     state.value for state, kind in ARRIVAL.rows if kind is ArrivalEvent.RECALL_AGREED
@@ -144,34 +143,6 @@ async def chores(context: Context, arrival: Row, now: datetime) -> list[Change]:
         for sent in await onward(context, arrival)
     ]  # fmt: skip
     return changes
-
-
-async def onward(context: Context, arrival: Row) -> list[Row]:
-    """Return what the agency itself sent on of a document: the same file, or the same identifier.
-
-    REC-01: who takes a document back must reach those it was passed on to.
-    """
-    ledger = context.ledger
-    files = loads(arrival["envelope"]).get("attachments", [])
-    ids: set[str] = set()
-    if files:
-        rows = await ledger.all("owners_of_blob", sha256=files[0]["sha256"], limit=_OWNERS)
-        ids |= {row["owner"] for row in rows}
-    named = await ledger.all("consignments_named", document_id=arrival["document_id"])
-    ids |= {row["id"] for row in named}
-    ids -= {arrival["consignment_id"] or "", arrival["id"]}
-    if not ids:
-        return []
-    own = set(json.loads(family(context, arrival["agency"])))
-    found = await ledger.all("consignments_of_many", ids=json.dumps(sorted(ids)))
-    return [
-        row
-        for row in found
-        if row["sender"] in own
-        and row["business_type"] != 1
-        and row["state"] not in _DEAD
-        and row["accepted_at"] >= arrival["at_gateway_at"]
-    ]
 
 
 async def by_document(context: Context, arrival: Row, now: datetime) -> list[Change]:

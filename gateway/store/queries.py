@@ -803,6 +803,13 @@ QUERIES: Final[dict[str, str]] = {
         "AND id > :after LIMIT :limit) AS later JOIN consignment c ON c.id = later.id "
         "WHERE c.envelope LIKE '%' || :document_id || '%' ORDER BY c.id"
     ),
+    # REC-01: what an agency sent after a document came, with its text where it names the document.
+    "sent_naming": (
+        "SELECT later.id, CASE WHEN lower(c.envelope) LIKE '%' || lower(:one) || '%' "
+        "OR lower(c.envelope) LIKE '%' || lower(:other) || '%' THEN c.envelope END AS envelope "
+        "FROM (SELECT id FROM consignment WHERE sender = :sender AND id > :after "
+        "ORDER BY id LIMIT :limit) AS later JOIN consignment c ON c.id = later.id ORDER BY later.id"
+    ),
     "arrivals_of_inbound": (
         "SELECT a.id, t.purged_at FROM arrival a LEFT JOIN takeback t ON t.arrival_id = a.id "
         "WHERE a.inbound_id = :inbound_id"
@@ -1022,6 +1029,9 @@ QUERIES: Final[dict[str, str]] = {
     "blob_ref": "SELECT 1 AS one FROM blob_ref WHERE sha256 = :sha256 LIMIT 1",
     "outbox": "SELECT * FROM outbox ORDER BY id LIMIT :limit",
     "quarantined": "SELECT * FROM quarantine ORDER BY id",
+    "quarantine_page": (
+        "SELECT * FROM quarantine WHERE id < :before ORDER BY id DESC LIMIT :limit"
+    ),
     "quarantine": "SELECT * FROM quarantine WHERE id = :id",
     "counters": "SELECT * FROM counter ORDER BY agency, year, series",
     "counter": (

@@ -164,6 +164,7 @@ def test_a_page_is_read_in_the_order_of_an_index(ledger_file, name):
         ("takebacks_ahead", "ix_takeback_ahead"),
         ("takebacks_unlooked", "ix_takeback_unlooked"),
         ("takebacks_unpurged", "ix_takeback_unpurged"),
+        ("sent_naming", "ix_consignment_sender"),
         ("arrivals_concerning", "ix_arrival_concerning"),
         ("changes_of_sent", "ix_consignment_concerning"),
         ("arrivals_of_document", "ix_arrival_document"),

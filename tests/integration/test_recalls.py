@@ -14,6 +14,7 @@ from gateway.domain.access import Grant, Person, Role
 from gateway.domain.moments import from_text, to_text
 from gateway.errors import Reason, RejectedError
 from gateway.ports import Busy, Caller, ChangeSet, Conflict, Insert, SubmitOptions, Update
+from gateway.programs.onward import onward
 from gateway.programs.retention import Ages, Retention
 from tests.world.gatehouse import packet
 from tests.world.outside import head, outside, silenced, status
@@ -319,6 +320,47 @@ async def test_a_clerk_agrees_and_is_told_to_collect_prints_and_what_was_sent_on
     (left,) = await context.ledger.all("todos_of_document", document=item["id"])
     assert ("liên thông" in left["data"], left["state"]) == (False, "open")
     assert (await out.delivery(answer, "H37.61"))["state"] == "recalled"
+
+
+ABOUT = (
+    "<edXML:ResponseFor><edXML:OrganId>{}</edXML:OrganId><edXML:Code>{}</edXML:Code>"
+    "<edXML:PromulgationDate>{}</edXML:PromulgationDate>{}</edXML:ResponseFor>"
+)
+
+
+async def test_what_names_the_document_is_found_among_onward_sendings_and_nothing_else(out):
+    data = packet("7", to=("H37.61",), sender="G09", document_id="G09-7", day="2026/11/20")
+    await out.bring(data)
+    (row,) = await out.house.gateway.ledger.all(
+        "desk_newest_first", agency="H37.61", state="taken", id="~", limit=2
+    )
+    named = "<edXML:DocumentId>{}</edXML:DocumentId>"
+    date, other_date = "2026/11/20", "2026/11/19"
+    sent = {
+        "by-id": (("H37.04",), ABOUT.format("G09", "7/SNV-VP", date, named.format("G09-7"))),
+        "by-number": (("H37.04",), ABOUT.format("000.00.00.G09", "7/snv-vp", date, "")),
+        "reply": (("G09",), ABOUT.format("G09", "7/SNV-VP", date, named.format("G09-7"))),
+        "other-issuer": (("H37.04",), ABOUT.format("G12", "7/SNV-VP", date, "")),
+        "other-date": (("H37.04",), ABOUT.format("G09", "7/SNV-VP", other_date, "")),
+        "no-issuer": (("H37.04",), ABOUT.format("", "7/SNV-VP", date, "")),
+        "other-id": (("H37.04",), ABOUT.format("G09", "7/SNV-VP", date, named.format("G09-70"))),
+        "in-words": (("H37.04",), ""),
+    }
+    caller = Caller("console:H37.61", frozenset({"H37.61"}))
+    for n, (name, (to, about)) in enumerate(sent.items()):
+        text = "Theo văn bản số 7/SNV-VP, G09-7" if name == "in-words" else "Triển khai"
+        files = (("a.txt", name.encode()),)
+        letter = packet(
+            str(100 + n), sender="H37.61", to=to, document_id=name, subject=text, more=about,
+            files=files,
+        )  # fmt: skip
+
+        async def chunks(letter=letter):
+            yield letter
+
+        await out.house.gateway.door.submit(caller, chunks(), SubmitOptions("api"))
+    found = await onward(out.house.gateway.context, row)
+    assert sorted(r["document_id"] for r in found) == ["by-id", "by-number"]
 
 
 async def test_held_by_law_it_stays_and_is_answered_16(out):
