@@ -51,7 +51,6 @@ _IN_FLIGHT_S: Final = 900.0
 """No submission takes longer between storing its bytes and committing."""
 
 
-_QUARANTINED: Final = "SELECT * FROM quarantine WHERE id < ? ORDER BY id DESC LIMIT ?"
 _LAST: Final = "~"
 """Sorts behind every id: the first page."""
 _HELD: Final = "SELECT id FROM legal_hold WHERE subject = ? AND released_at IS NULL"
@@ -344,7 +343,8 @@ class LedgerAdmin:
     def quarantine_page(self, before: str, limit: int) -> Sequence[QuarantineRow]:
         """Return a page of it, newest first."""
         with self._reading():
-            rows = self._all(_QUARANTINED, before or _LAST, limit)
+            asked = {"before": before or _LAST, "limit": limit}
+            rows = self._session.rows(QUERIES["quarantine_page"], asked)
             return [rows_of.item(row) for row in rows]
 
     # ------------------------------------------------------------ keys

@@ -1,6 +1,5 @@
 """Mail to a real SMTP server in this process: TLS, STARTTLS, passwords, refusals."""
 
-import socket
 import ssl
 from datetime import UTC, datetime, timedelta
 from email import message_from_bytes, policy
@@ -11,6 +10,7 @@ from aiosmtpd.smtp import AuthResult
 
 from adapters.mail.smtp import Server, SmtpPost
 from gateway.ports.watch import Letter
+from tests.world.servers.ports import free_port
 from tests.world.tls_pairs import pair, put
 
 NOW = datetime(2026, 11, 22, 6, tzinfo=UTC)
@@ -51,7 +51,7 @@ def serve():
 
     def start(**options):
         box = Box()
-        controller = Controller(box, hostname="127.0.0.1", port=_free(), **options)
+        controller = Controller(box, hostname="127.0.0.1", port=free_port(), **options)
         controller.start()
         running.append(controller)
         return box, controller.port
@@ -59,12 +59,6 @@ def serve():
     yield start
     for controller in running:
         controller.stop()
-
-
-def _free():
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return one.getsockname()[1]
 
 
 def post(port, security="none", **more):
@@ -95,6 +89,61 @@ async def test_starttls_is_demanded_and_the_certificate_verified(serve, tls):
     plain, port = serve()
     assert (await post(port, "starttls", ca_file=str(pem)).send(LETTER)).reason
     assert plain.taken == []
+
+
+@pytest.fixture(scope="module")
+def misnamed(tmp_path_factory):
+    """Return the pair of a server that is called something else."""
+    folder = tmp_path_factory.mktemp("misnamed")
+    put(folder, *pair("thu.khac.vn", address="127.9.9.9"))
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(folder / "tls.pem", folder / "tls.key")
+    return folder / "tls.pem", context
+
+
+async def test_tls_from_the_first_byte_with_a_name_and_an_authority_we_know(serve, tls, misnamed):
+    pem, context = tls
+    box, port = serve(ssl_context=context, server_hostname="127.0.0.1")
+    assert not (await post(port, "tls", ca_file=str(pem)).send(LETTER)).reason
+    ((_, message),) = box.taken
+    assert message["Message-ID"] == "<t-1@x.vn>"
+    # An authority nobody named; then a trusted one that vouches for another name.
+    unknown = await post(port, "tls").send(LETTER)
+    assert (bool(unknown.reason), unknown.final) == (True, False)
+    other, context = misnamed
+    twin, port = serve(ssl_context=context, server_hostname="127.0.0.1")
+    assert (await post(port, "tls", ca_file=str(other)).send(LETTER)).reason
+    assert (len(box.taken), twin.taken) == (1, [])
+
+
+@pytest.mark.parametrize("security", ["tls", "starttls"])
+async def test_where_encryption_was_taken_away_neither_letter_nor_password_goes(
+    serve, tls, security
+):
+    """A server, or somebody between, that offers no TLS: it is not done without."""
+    pem, _ = tls
+    seen, read = [], []
+
+    def check(server, session, envelope, mechanism, data):
+        seen.append(data)
+        return AuthResult(success=True)
+
+    def password():
+        read.append(1)
+        return "bí mật"
+
+    box, port = serve(authenticator=check, auth_require_tls=False)
+    sender = post(port, security, ca_file=str(pem), user="vanlien", password=password)
+    mailed = await sender.send(LETTER)
+    assert (bool(mailed.reason), mailed.final) == (True, False)
+    assert (box.taken, seen, read) == ([], [], [])
+
+
+async def test_starttls_with_another_name_is_refused(serve, misnamed):
+    other, context = misnamed
+    box, port = serve(tls_context=context, require_starttls=True)
+    assert (await post(port, "starttls", ca_file=str(other)).send(LETTER)).reason
+    assert box.taken == []
 
 
 async def test_a_password_is_read_each_time_and_a_wrong_one_is_tried_again_later(serve, tls):
@@ -129,7 +178,7 @@ async def test_what_no_repetition_changes_is_final(serve, answer, final):
 
 
 async def test_nobody_listening_is_an_outcome():
-    mailed = await post(_free()).send(LETTER)
+    mailed = await post(free_port()).send(LETTER)
     assert (bool(mailed.reason), mailed.final) == (True, False)
 
 

@@ -14,7 +14,12 @@ _CURVE = ec.SECP256R1()
 
 
 def pair(
-    name: str, *, days: float = 90, since: float = -400, with_rsa: bool = False
+    name: str,
+    *,
+    days: float = 90,
+    since: float = -400,
+    with_rsa: bool = False,
+    address: str = "127.0.0.1",
 ) -> tuple[bytes, bytes]:
     """Return certificate and key in PEM, valid so many days from now, and since when."""
     key = rsa.generate_private_key(65537, 2048) if with_rsa else ec.generate_private_key(_CURVE)
@@ -29,7 +34,7 @@ def pair(
         .not_valid_before(now + timedelta(days=since))
         .not_valid_after(now + timedelta(days=days))
         .add_extension(
-            x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False
+            x509.SubjectAlternativeName([x509.IPAddress(ip_address(address))]), critical=False
         )
         .sign(key, hashes.SHA256())
     )
