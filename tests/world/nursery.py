@@ -49,11 +49,13 @@ class Born:
         self._ended = asyncio.create_task(self._end(reader))
 
     async def _end(self, reader: asyncio.StreamReader) -> None:
-        line = await reader.readline()
-        # Without a word the nursery itself is gone, and its children with it.
-        self.returncode = int(line) if line else -signal.SIGKILL
-        for writer in filter(None, (self._writer, self.stdin)):
-            writer.close()
+        try:
+            line = await reader.readline()
+            # Without a word the nursery itself is gone, and its children with it.
+            self.returncode = int(line) if line else -signal.SIGKILL
+        finally:  # also where the loop ends before it does: the nursery then kills it
+            for writer in filter(None, (self._writer, self.stdin)):
+                writer.close()
 
     def send_signal(self, number: int) -> None:
         """Send a signal; ProcessLookupError when it has ended."""
@@ -64,6 +66,10 @@ class Born:
     def kill(self) -> None:
         """Kill it; ProcessLookupError when it has ended."""
         self.send_signal(signal.SIGKILL)
+
+    def let_go(self) -> None:
+        """Wait for it no more: the nursery kills it."""
+        self._ended.cancel()
 
     async def wait(self) -> int:
         """Return its exit code, minus the signal that ended it."""
@@ -83,18 +89,27 @@ async def worker(module: str, arguments: Sequence[str]) -> process.Worker:
     ours, theirs = socket.socketpair()
     environ = process.bare_environment()
     asked = {"module": module, "arguments": list(arguments), "environ": environ}
-    with theirs:
-        child = await _asked(asked, theirs.fileno())
-    child.stdout, child.stdin = await asyncio.open_connection(sock=ours)
+    with contextlib.ExitStack() as given_up:
+        given_up.callback(ours.close)
+        with theirs:
+            child = await _asked(asked, theirs.fileno())
+        given_up.callback(child.let_go)
+        child.stdout, child.stdin = await asyncio.open_connection(sock=ours)
+        given_up.pop_all()
     return process.Worker(child)  # type: ignore[arg-type]
 
 
 async def _asked(message: Mapping[str, Any], *files: int) -> Born:
-    line = socket.socket(socket.AF_UNIX)
-    line.connect(str(_nursery()))
-    socket.send_fds(line, [json.dumps(message).encode() + b"\n"], files)
-    reader, writer = await asyncio.open_connection(sock=line)
-    return Born(int(await reader.readline()), reader, writer)
+    with contextlib.ExitStack() as given_up:  # who is cancelled here leaves nothing open
+        line = given_up.enter_context(socket.socket(socket.AF_UNIX))
+        line.connect(str(_nursery()))
+        socket.send_fds(line, [json.dumps(message).encode() + b"\n"], files)
+        reader, writer = await asyncio.open_connection(sock=line)
+        given_up.pop_all()
+        given_up.callback(writer.close)
+        child = Born(int(await reader.readline()), reader, writer)
+        given_up.pop_all()
+    return child
 
 
 _running: list[Path] = []
@@ -171,7 +186,8 @@ def main(path: str) -> None:
                 children[watched], lines[line.fileno()] = (pid, line), pid
                 poll.register(watched, select.POLLIN)
                 poll.register(line.fileno(), select.POLLIN | select.POLLHUP)
-                line.sendall(b"%d\n" % pid)
+                with contextlib.suppress(OSError):  # gone already: told by the poll
+                    line.sendall(b"%d\n" % pid)
             elif number in lines:  # nobody asks for this child any more
                 os.kill(lines[number], signal.SIGKILL)
                 poll.unregister(number)
