@@ -25,6 +25,7 @@ from tests.world.servers.rabbitmq import (  # noqa: F401
     rabbit,
     rabbit_alone,
     rabbit_place,
+    rabbit_to_kill,
 )
 from tests.world.servers.s3 import s3_store  # noqa: F401
 

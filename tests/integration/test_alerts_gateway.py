@@ -1,6 +1,5 @@
 """A whole gateway: an urgent document waits, is told by mail, heard in the feed, taken on."""
 
-import socket
 from datetime import timedelta
 from email import message_from_bytes, policy
 
@@ -9,6 +8,7 @@ from aiosmtpd.controller import Controller
 from gateway.domain.access import Role
 from tests.integration.test_intake_form import FILES, METADATA, form, send_form
 from tests.world.gatehouse import gatehouse
+from tests.world.servers.ports import free_port
 
 EVENTS = "/events?after=0&kinds=alert.*"
 JSON = {"Accept": "application/json"}
@@ -21,12 +21,6 @@ class Box:
     async def handle_DATA(self, server, session, envelope):  # noqa: N802
         self.letters.append(message_from_bytes(envelope.content, policy=policy.default))
         return "250 OK"
-
-
-def free_port():
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return one.getsockname()[1]
 
 
 async def test_an_urgent_document_that_waits_is_told_and_taken_on(tmp_path):

@@ -7,7 +7,6 @@ import asyncio
 import base64
 import os
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
@@ -20,6 +19,7 @@ import psutil
 from gateway.config import load
 from gateway.secrets import read_key_file
 from tests.world.gatehouse import System, gatehouse, packet, register, write_config
+from tests.world.servers.ports import free_port
 from tests.world.submitting import form, nothing_left, sweep_blobs
 
 MIB = 1 << 20
@@ -73,9 +73,7 @@ async def test_a_client_that_goes_away_leaves_nothing(tmp_path: Path) -> None:
 @contextmanager
 def _served(folder: Path) -> Iterator[tuple[psutil.Process, str, System]]:
     """Run `vanlien serve` in a process of its own."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     config = write_config(folder)
     config.write_text(config.read_text("utf-8").replace("port = 0", f"port = {port}"), "utf-8")
     key = read_key_file(load(config).secrets.key_file)
@@ -90,7 +88,7 @@ def _served(folder: Path) -> Iterator[tuple[psutil.Process, str, System]]:
         raise
     finally:
         child.send_signal(signal.SIGTERM)
-        child.wait(30)
+        child.wait(60)
 
 
 async def _ready(session: aiohttp.ClientSession, url: str, process: psutil.Process) -> None:

@@ -4,7 +4,6 @@ import asyncio
 import base64
 import json
 import signal
-import socket
 import ssl
 import subprocess
 import sys
@@ -32,6 +31,7 @@ from gateway.programs.accounts import tokens
 from tests.integration.test_app_life import prepared
 from tests.world.gatehouse import HUB, gatehouse, packet, write_config
 from tests.world.servers import softhsm
+from tests.world.servers.ports import free_port
 from tests.world.tls_pairs import pair, put
 
 ROOT = Path(__file__).parents[2]
@@ -114,9 +114,7 @@ def until_shown(port, certificate, child):
 def test_sighup_makes_a_server_look_and_does_not_end_it(tmp_path):
     first, second = pair("one"), pair("two")
     put(tmp_path, *first)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     config = prepared(tmp_path, head='tls_cert = "tls.pem"\ntls_key = "tls.key"\n')
     command = [sys.executable, "-m", "gateway", "serve", "--config", str(config)]
     with (tmp_path / "log").open("wb") as log:

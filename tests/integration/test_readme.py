@@ -9,7 +9,6 @@ import os
 import re
 import shutil
 import signal
-import socket
 import sys
 import urllib.error
 import urllib.request
@@ -17,6 +16,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+
+from tests.world.servers.ports import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 SECTION = "Five minutes to a delivered document"
@@ -33,12 +34,6 @@ def blocks():
     _, _, rest = text.partition(f"## {SECTION}\n")
     section = rest.partition("\n## ")[0]
     return re.findall(r"^```sh\n(.*?)^```$", section, re.DOTALL | re.MULTILINE)
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 class Reader:

@@ -7,7 +7,6 @@ them with a mail address that is not verified.
 
 import json
 import shutil
-import socket
 import sqlite3
 import subprocess
 import time
@@ -22,6 +21,8 @@ from urllib.parse import urlsplit
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
+
+from tests.world.servers.ports import free_port
 
 _SCHEMA = Path("/usr/share/dbconfig-common/data/glewlwyd/install/sqlite3")
 _CONF = """port={port}
@@ -160,17 +161,11 @@ def _database(folder: Path) -> None:
     made.close()
 
 
-def _free_port() -> int:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        return int(taken.getsockname()[1])
-
-
 def _start(folder: Path) -> tuple[str, subprocess.Popen[bytes]]:
     """Start it; it listens on return. A port that somebody else took meanwhile: another one."""
     until = time.monotonic() + 120
     while time.monotonic() < until:
-        port = _free_port()
+        port = free_port()
         url = f"http://localhost:{port}"
         conf = folder / "glewlwyd.conf"
         conf.write_text(_CONF.format(port=port, url=url, folder=folder), encoding="utf-8")

@@ -8,10 +8,11 @@ Postfix gives up its rights by itself. Its folder is removed by whoever made it.
 import os
 import pwd
 import shutil
-import socket
 import subprocess
 import time
 from pathlib import Path
+
+from tests.world.servers.ports import free_ports
 
 _DAEMONS = Path("/usr/lib/postfix/sbin")
 _QUEUES = ("maildrop", "incoming", "active", "deferred")
@@ -66,12 +67,6 @@ postlog unix-dgram n - n - 1 postlogd
 """
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 def missing() -> str:
     """Return why Postfix cannot be used here, "" when it can."""
     if shutil.which("postfix") is None or shutil.which("smtp-sink") is None:
@@ -87,7 +82,7 @@ class Postfix:
     """
 
     def __init__(self, folder: Path) -> None:
-        self.port, self._sink_port = _free_port(), _free_port()
+        self.port, self._sink_port = free_ports(2)
         self._folder, self._conf = folder, folder / "conf"
         self._sink: subprocess.Popen[bytes] | None = None
         folder.chmod(0o755)  # its processes are somebody else's
@@ -110,7 +105,7 @@ class Postfix:
         self._postfix("stop")
         if self._sink is not None:
             self._sink.terminate()
-            self._sink.wait(30)
+            self._sink.wait(60)
 
     def waiting(self) -> int:
         """Return how many messages are in its queues."""

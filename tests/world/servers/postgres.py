@@ -13,7 +13,6 @@ import os
 import pwd
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import threading
@@ -22,6 +21,8 @@ from typing import Final
 
 import psutil
 import pytest
+
+from tests.world.servers.ports import free_port
 
 USER: Final = "vanlien"
 _SETTINGS: Final = {
@@ -54,13 +55,6 @@ def _as_postgres() -> list[str]:
     return begin
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
 class PostgresServer:
     """One server with its own data folder; `start`, `kill` and `start` again as often as wanted.
 
@@ -75,7 +69,7 @@ class PostgresServer:
             raise FileNotFoundError("PostgreSQL is not installed (Debian: postgresql)")
         self._bin = bin_folder
         self._settings = _SETTINGS | ({} if fsync else _UNSAFE) | (settings or {})
-        self.port = _free_port()
+        self.port = free_port()
         self.folder = Path(tempfile.mkdtemp(prefix="vanlien-postgres-"))
         self._data = self.folder / "data"
         self._process: subprocess.Popen[bytes] | None = None

@@ -1,8 +1,8 @@
 """A real RabbitMQ for tests: Debian's server 3.10 on free loopback ports, one a test run.
 
 It takes seconds and 150 MB to start, so all processes of a run share one: the first that asks
-starts it, each test has a virtual host of its own (`place`). Whoever wants it to himself, to kill it
-or to starve it, waits until the others' tests are done (`alone`).
+starts it, each test has a virtual host of its own (`place`). Who kills or starves one has another
+server for that (`alone`), one a process: nobody waits for anybody, however slow a test is.
 
 It ends with the run, also a run that is killed: every user holds a shared lock on one file, and a
 keeper that nobody waits for gets the exclusive one when the last user is gone, and kills it.
@@ -14,7 +14,6 @@ import fcntl
 import ipaddress
 import json
 import os
-import random
 import secrets
 import shutil
 import signal
@@ -34,11 +33,11 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from tests.world.servers.ports import free_ports
+
 SERVER = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")  # not the wrapper: it wants another user
 USER, PASSWORD = "vanlien", "gõ-cửa @:/ 100%"
 PATIENCE_S = 120.0
-# Below what the system gives to outgoing connections: nobody takes a port while we restart.
-_PORTS = range(15_000, 32_000)
 # In Erlang's own terms: reading the newer form costs seconds, and takes plain characters only.
 # Tests do not wait for a machine to be half empty.
 _CONF = """\
@@ -232,35 +231,24 @@ class RabbitServer:
     @contextmanager
     def place(self) -> Iterator[Place]:
         """Lend a virtual host that nobody else uses."""
-        with self._quiet(fcntl.LOCK_SH):
-            place = Place(self, f"t{secrets.token_hex(6)}")
-            self.add_vhost(place.vhost)
-            try:
-                yield place
-            finally:
-                if self.alive():
-                    self.delete_vhost(place.vhost)
+        place = Place(self, f"t{secrets.token_hex(6)}")
+        self.add_vhost(place.vhost)
+        try:
+            yield place
+        finally:
+            self.delete_vhost(place.vhost)
 
     @contextmanager
     def alone(self) -> Iterator[Place]:
-        """The same, with the whole server to oneself; it is started again when it was killed."""
-        with self._quiet(fcntl.LOCK_EX):
-            place = Place(self, f"t{secrets.token_hex(6)}")
-            self.add_vhost(place.vhost)
+        """The same on a server nobody else uses; it is started again when it was killed."""
+        with self.place() as place:
             try:
                 yield place
             finally:
                 if not self.alive():
                     self.start()
-                self.delete_vhost(place.vhost)
 
     # ------------------------------------------------------------ inside
-
-    @contextmanager
-    def _quiet(self, how: int) -> Iterator[None]:
-        with (self.folder / "quiet.lock").open("a") as lock:
-            fcntl.flock(lock, how)
-            yield
 
     @cached_property
     def _environ(self) -> dict[str, str]:
@@ -316,21 +304,6 @@ def _listens(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
-def _free_ports(count: int) -> list[int]:
-    found: list[int] = []
-    for port in random.SystemRandom().sample(_PORTS, 200):
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-        found.append(port)
-        if len(found) == count:
-            return found
-    raise RuntimeError("no free ports")
-
-
 def _certificate(folder: Path) -> None:
     """Write a certificate for 127.0.0.1 that vouches for itself, and its key."""
     key = ec.generate_private_key(ec.SECP256R1())
@@ -364,7 +337,7 @@ def _certificate(folder: Path) -> None:
 def make(folder: Path) -> RabbitServer:
     """Prepare a server in an empty folder; nothing runs yet."""
     folder.mkdir()
-    amqp, amqps, dist, epmd = _free_ports(4)
+    amqp, amqps, dist, epmd = free_ports(4)
     server = RabbitServer(folder, amqp, amqps, dist, epmd, secrets.token_hex(10))
     _certificate(folder)
     password = ",".join(map(str, PASSWORD.encode()))
@@ -401,10 +374,7 @@ def _standing(facts: Path) -> RabbitServer | None:
         return None
     told = json.loads(facts.read_text())
     server = RabbitServer(**{**told, "folder": Path(told["folder"])})
-    # Somebody may have killed it for a test of his, and be about to start it again.
-    with (server.folder / "quiet.lock").open("a") as quiet:
-        fcntl.flock(quiet, fcntl.LOCK_SH)
-        return server if server.alive() else None
+    return server if server.alive() else None
 
 
 @pytest.fixture(scope="session")
@@ -424,8 +394,17 @@ def rabbit_place(rabbit: RabbitServer) -> Iterator[Place]:
         yield place
 
 
+@pytest.fixture(scope="session")
+def rabbit_to_kill(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RabbitServer]:
+    """A server of this process alone."""
+    if lacking := missing():
+        pytest.skip(f"RabbitMQ is not installed: {lacking}")
+    with shared(tmp_path_factory.mktemp("rabbit-to-kill")) as server:
+        yield server
+
+
 @pytest.fixture
-def rabbit_alone(rabbit: RabbitServer) -> Iterator[Place]:
-    """The same, with the whole server to oneself."""
-    with rabbit.alone() as place:
+def rabbit_alone(rabbit_to_kill: RabbitServer) -> Iterator[Place]:
+    """The same on a server that nobody else uses: it may be killed, and starved."""
+    with rabbit_to_kill.alone() as place:
         yield place
