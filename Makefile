@@ -10,6 +10,7 @@
 #   make lint       ruff, mypy --strict, import-linter
 #   make bench      measure, ten minutes; docs/benchmarks.md (ARGS="--only recovery", ARGS=--quick)
 #   make bench-console  measure 200 clerks over a million documents; docs/benchmarks-console.md
+#                   (ARGS="--engine postgres", ARGS="--keep /srv/bench")
 #   make bench-fairness  measure one dead destination of fifty; docs/benchmarks-fairness.md
 #   make bench-verify  measure verification beside the library alone; docs/benchmarks-verify.md
 #   make corpus     examine the sample files beside the project; writes docs/corpus.md

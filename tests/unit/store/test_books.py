@@ -1,6 +1,7 @@
 """The books answer what a look at every document would, and count what they hold."""
 
 import asyncio
+import sqlite3
 from dataclasses import replace
 
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 from gateway.domain.wording import Asked, asked, flag, one_of, terms_of
 from gateway.errors import UnavailableError
 from gateway.ports.books import Entry, Mark, Question, Span
+from gateway.store import booksfile
 from gateway.store.books import FileBooks
 
 WORDS = ("quyết", "quyêt", "quyet", "định", "hoà", "hòa", "ủy", "uỷ", "đồng", "dong", "05", "5")
@@ -149,3 +151,75 @@ async def test_books_are_there_after_a_restart_and_damaged_ones_are_made_anew(tm
 async def test_no_words_find_nothing(books):
     await books.put([made(1, "x")], [], Mark(1))
     assert await found(books, Question(Asked())) == []
+
+
+async def test_books_that_cannot_be_opened_now_are_left_and_tried_again(tmp_path, monkeypatch):
+    path = tmp_path / "books.sqlite"
+    first = FileBooks(path)
+    await first.put([made(1, "hoà")], [], Mark(4, 2))
+    first.close()
+
+    def busy(_):
+        raise sqlite3.OperationalError("database is locked")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(booksfile, "connected", busy)
+        books = FileBooks(path)  # the gateway starts all the same
+        with pytest.raises(UnavailableError):
+            await books.mark()
+    assert await books.mark() == Mark(4, 2)
+    assert await found(books, Question(asked("hoà"))) == [named(1)]
+    books.close()
+
+
+async def test_books_made_anew_take_the_place_of_those_in_use(books):
+    await books.put([made(1, "hoà"), made(2, "hoà")], [], Mark(1))
+    making = books.make()
+    await making.add([made(n, "giải", agency="H37.04") for n in (3, 1)])
+    await making.add([made(4, "giải")])
+    assert await books.adopt() is False
+    await making.done(Mark(9, 5))
+    await making.drop()
+    assert await found(books, Question(asked("hoà"))) == [named(2), named(1)]
+    assert await books.adopt() is True
+    assert await found(books, Question(asked("hoà"))) == []
+    assert await found(books, Question(asked("giai"))) == [named(4), named(3), named(1)]
+    assert await books.mark() == Mark(9, 5)
+    kept = await books.counts(["H37.02", "H37.04"], "2026-01", "2026-12")
+    assert sum(count.n for count in kept) == 3
+    assert kept == await books.recount(["H37.02", "H37.04"], "2026-01", "2026-12")
+    await books.put([made(1, "ban")], [], Mark(10))  # and they go on
+    assert await found(books, Question(asked("ban"))) == [named(1)]
+
+
+async def test_reading_waits_while_books_are_taken_over(books):
+    for n in range(3):
+        making = books.make()
+        await making.add([made(n, "hoà")])
+        await making.done(Mark(n + 1))
+        await making.drop()
+        asked_for = Question(asked("hoà"))
+        adopted, *pages = await asyncio.gather(
+            books.adopt(), *(books.find(asked_for) for _ in range(20))
+        )
+        assert adopted
+        assert {len(page.hits) for page in pages} <= {0, 1}
+        assert [hit.subject for hit in (await books.find(asked_for)).hits] == [named(n)]
+
+
+async def test_two_of_one_millisecond_both_have_a_place(books):
+    twins = [replace(made(1, "hoà"), subject=f"{named(1)[:-3]}{n:03x}") for n in range(600)]
+    await books.put(twins, [], Mark(1))
+    followed = {hit.subject: hit.place for hit in await everything(books)}
+    assert len(followed) == len(set(followed.values())) == 600
+    making = books.make()
+    await making.add(twins[:300])
+    await making.add(twins[300:])
+    await making.done(Mark(1))
+    await making.drop()
+    await books.adopt()
+    assert len({hit.place for hit in await everything(books)}) == 600
+
+
+async def everything(books):
+    return (await books.find(Question(asked("hoà"), limit=1000))).hits
