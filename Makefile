@@ -34,8 +34,8 @@ BIN := $(VENV)/bin
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 INSTALL := $(PIP) install --no-compile --require-hashes
-# Tests run in as many processes as there are cores; JOBS=0 runs them in one.
-JOBS ?= $(shell nproc)
+# Tests run in one process more than there are cores: some wait. JOBS=0 runs them in one.
+JOBS ?= $(shell expr $$(nproc) + 1)
 UV ?= $(shell command -v uv || echo $(BIN)/uv)
 # The date of everything in a bundle: that of the last commit, so that it can be made again.
 BUILT_AT = $(shell git log -1 --format=%ct 2> /dev/null || echo 0)

@@ -144,6 +144,7 @@ def broken(results, *allowed):
     }
 
 
+@pytest.mark.timeout(300)
 async def test_the_gateway_passes(tmp_path):
     """One gateway for all: starting one costs more than playing a form."""
     found = {}

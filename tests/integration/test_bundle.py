@@ -30,6 +30,8 @@ spec = importlib.util.spec_from_file_location("vanlien_bundle", PACKAGING / "bun
 bundle = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(bundle)
 
+pytestmark = pytest.mark.timeout(300)
+
 TINY = """
 import os, pathlib, sys
 VERSION = {version!r}

@@ -132,6 +132,7 @@ def test_the_section_is_there_and_whole():
 
 
 @needs_tools
+@pytest.mark.timeout(300)
 async def test_five_minutes_to_a_delivered_document(tmp_path):
     make, register, serve, define, send, receive, look = blocks()
     reader = Reader(tmp_path, free_port())
