@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 from prometheus_client.metrics import MetricWrapperBase
 
-from gateway import measures
+from gateway import measures, observe
 from gateway.store import setup
 from gateway.verifier import pool, process
 from tests.world import nursery
@@ -136,8 +136,9 @@ def real_workers(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(autouse=True)
-def _no_standing_warnings() -> None:
-    """Forget the warnings an earlier test of this process left standing."""
+def _told_anew() -> None:
+    """Forget where an earlier test of this process had facts told, and what it left standing."""
+    observe.silence()
     for family in measures.standing.collect():
         for sample in family.samples:
             measures.of(measures.standing, sample.labels["what"]).set(0)
