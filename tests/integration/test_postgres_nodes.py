@@ -286,7 +286,7 @@ async def test_a_node_that_dies_with_the_lock_gives_it_up(opened, place):
 
 async def test_a_node_that_stands_still_with_the_lock_is_ended(opened, place):
     ledger = await opened()
-    async with holding(place, idle_s=0.1) as stranger:
+    async with holding(place, idle_s=2.0) as stranger:  # it must get as far as the lock
         assert isinstance(await ledger.commit(ChangeSet((rows.meta("k"),))), Committed)
         with pytest.raises((asyncpg.PostgresError, asyncpg.InterfaceError)):
             await stranger.execute("SELECT 1")

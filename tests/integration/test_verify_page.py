@@ -52,7 +52,7 @@ async def opened(folder, *, report=None, per_minute=30, max_bytes=1 << 20):
     def make(callers, clock):
         return VerifyPage(
             verifier, Studio(), scratch, callers, clock,
-            limits=Limits(idle_s=2), max_bytes=max_bytes, per_minute=per_minute,
+            limits=Limits(idle_s=60), max_bytes=max_bytes, per_minute=per_minute,
         )  # fmt: skip
 
     async with house(make_page=make) as h:
