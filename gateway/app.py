@@ -93,7 +93,6 @@ from gateway.programs.tally import Tally
 from gateway.programs.turnstile import Turnstile
 from gateway.programs.uploads import BlobUploads
 from gateway.programs.watch.machine import Facts
-from gateway.programs.watch.program import Watch
 from gateway.reports.build import contact_of
 from gateway.stores import UuidIds
 from gateway.verifier.fetch import Fetcher
@@ -364,7 +363,7 @@ class Gateway:
         chores = (self.mailroom.takebacks.sweep, self.recall_orders.sweep, forget)
         self.janitor = Janitor(context, self.nodes.dead, retention, chores)
         self.recheck = Recheck(context, self.verifier.trust_state)
-        self.alerts = self._make_alerts()
+        self.alerts = make_watch(self.settings, self.context, self._facts())
         self.watch = self._make_watch()
         self.verifier.on_report = self.watch.wanted
         clock = self.settings.clock
@@ -393,7 +392,14 @@ class Gateway:
         me = Self(name, self._boot, self.settings.node.roles, __version__)
         # Twice its leases' time: what it alone did has long gone to another by then.
         dead_s = 2 * self.settings.node.lease.total_seconds()
-        return Nodes(self.ledger, me, self.clock.now, self._maintenance, dead_s=dead_s)
+        return Nodes(
+            self.ledger,
+            me,
+            self.clock.now,
+            self._maintenance,
+            dead_s=dead_s,
+            facts=lambda: self._facts().told().to_json(),
+        )
 
     def _make_forecast(self) -> Forecast:
         settings = self.settings
@@ -416,14 +422,14 @@ class Gateway:
             finish_s=node.finish.total_seconds(),
         )
 
-    def _make_alerts(self) -> Watch:
-        """Return what looks after everything; it is asked once the listeners are up."""
+    def _facts(self) -> Facts:
+        """Return what this node knows of itself; it is asked once the listeners are up."""
         scanner = self.context.scanner
 
         def years(year: int) -> bool:
             return self.context.calendar("").calendar.knows(year)
 
-        facts = Facts(
+        return Facts(
             measured=self.clock.measured,
             peers=self._peer_times,
             terms=lambda: ((term.what, term.ends_at) for term in self._terms()),
@@ -431,9 +437,9 @@ class Gateway:
             stamps=lambda: {} if self.seal is None else self.seal.troubles,
             scanner=lambda: getattr(scanner, "troubles", ()),
             year_confirmed=years,
-            node=self.settings.node.name or platform.node() or "node",
+            node=self.context.node or self.settings.node.name or platform.node() or "node",
+            dead=self.nodes.dead,
         )
-        return make_watch(self.settings, self.context, facts)
 
     def _peer_times(self) -> dict[str, timedelta]:
         """Return how far each peer's clock is ahead of ours, where its answers say (TIM-01)."""

@@ -127,7 +127,7 @@ class Changed:
 
 @dataclass(frozen=True, slots=True)
 class NodeRow:
-    """One `vanlien serve` as it last spoke of itself."""
+    """One `vanlien serve` as it last spoke of itself; `terms`: its certificates and their ends."""
 
     name: str
     roles: tuple[str, ...]
@@ -136,6 +136,7 @@ class NodeRow:
     started_at: datetime
     seen_at: datetime
     leases: tuple[str, ...]
+    terms: tuple[tuple[str, datetime], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

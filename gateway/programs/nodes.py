@@ -4,7 +4,9 @@ Each has a row with a beat that moves as long as it lives. Another is dead when 
 beat stand still for `dead_s` by our own clock (nobody compares two machines' clocks). A process
 that finds its row taken over by a younger one of the same name ends: two nodes of one name are one
 too many. Maintenance is a word in the ledger for all nodes or for one, written by
-`vanlien maintenance` and looked for twice a second. A crash leaves a row whose beat stands still.
+`vanlien maintenance` and looked for twice a second. What only a node knows of itself (when its
+certificates end, whether its clock is right) stands in its row too, for the watch, wherever that
+works. A crash leaves a row whose beat stands still.
 """
 
 import asyncio
@@ -48,6 +50,7 @@ class Nodes:
         on_maintenance: Told the reason when maintenance begins, "" when it ends.
         dead_s: How long a beat must stand still until its node counts as dead.
         monotonic: Seconds that only grow; the loop's own when None.
+        facts: What this node knows of itself, as JSON; written with the beat when it changed.
     """
 
     def __init__(
@@ -59,6 +62,7 @@ class Nodes:
         *,
         dead_s: float = DEAD_S,
         monotonic: Callable[[], float] | None = None,
+        facts: Callable[[], str] = lambda: "{}",
     ) -> None:
         self._ledger = ledger
         self._dead_s = dead_s
@@ -68,6 +72,8 @@ class Nodes:
         self._on_maintenance = on_maintenance
         self._monotonic = monotonic or (lambda: asyncio.get_running_loop().time())
         self._sightings = Sightings(self._monotonic)
+        self._facts = facts
+        self._said = "{}"
         self._beat = 0
         self._beaten = -self._beat_s
         self._dead: frozenset[str] = frozenset()
@@ -92,6 +98,7 @@ class Nodes:
             "beat": 0,
             "started_at": at,
             "seen_at": at,
+            "facts": self._said,
         }
         name = {"name": me.name}
         rows = (Insert("node", name | values, ignore=True), Update("node", name, values))
@@ -113,11 +120,15 @@ class Nodes:
         self._beat += 1
         mine = {"name": self._me.name, "boot": self._me.boot}
         at = to_text(self._now())
+        facts = self._facts()
         values = {"beat": self._beat, "state": self.state, "seen_at": at}
+        if facts != self._said:
+            values["facts"] = facts
         marked = await self._ledger.commit(ChangeSet(rows=(Update("node", mine, values),)))
         if isinstance(marked, Conflict):
             name = self._me.name
             raise IntegrityError(f"another process runs as the node {name}: set [node] name")
+        self._said = facts
         self._beaten = self._monotonic()
 
     # ------------------------------------------------------------ looking

@@ -368,6 +368,10 @@ def nodes_of(rows: Iterable[Row], leases: Iterable[Row]) -> tuple[NodeRow, ...]:
             started_at=from_text(row["started_at"]),
             seen_at=from_text(row["seen_at"]),
             leases=tuple(held.get(f"{row['name']}/{row['boot']}", ())),
+            terms=tuple(
+                (what, from_text(ends))
+                for what, ends in sorted(json.loads(row["facts"]).get("terms", {}).items())
+            ),
         )
         for row in rows
     )

@@ -1103,6 +1103,8 @@ node = Table(
     _int("beat", default=0),
     _text("started_at"),
     _text("seen_at"),
+    # What only this node knows of itself: its certificates, lists, seals, scanner, clock.
+    _text("facts", default="{}"),
 )
 # A document being prepared by form: fields and files, until it is a consignment or dropped.
 _IN_HAND: Final = "state IN ('draft', 'ready', 'sending')"

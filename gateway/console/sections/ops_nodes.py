@@ -59,6 +59,7 @@ class NodePages:
         values = {
             "terms": terms,
             "rows": await self._operating.certificates(),
+            "nodes": [node for node in (await self._desk.board()).nodes if node.terms],
             "now": visit.now,
             "soon": _SOON_DAYS,
         }

@@ -1,17 +1,18 @@
 """What is wrong with the gateway itself: clock, disk, backup, keys, the receipt log, the calendar.
 
 Facts come from who keeps them (`Facts`, functions of the running gateway); nothing is read from
-logs. The chain of the receipt log is checked piece by piece: how far it was good stands in the
-ledger (`meta`, key `watch_chain`), and a round begins anew when the end was reached a day ago. What
-was found broken stays found until an operator mended the log and took the mark away. Writes that
-mark only; a crash checks the last piece again.
+logs. What another node knows of itself stands in its row (`nodes`). The chain of the receipt log is
+checked piece by piece: how far it was good stands in the ledger (`meta`, key `watch_chain`), and a
+round begins anew when the end was reached a day ago. What was found broken stays found until an
+operator mended the log and took the mark away. Writes that mark only; a crash checks the last piece
+again.
 """
 
 import ctypes
 import ctypes.util
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -22,6 +23,7 @@ from gateway.domain.worktime import local
 from gateway.ports import ChangeSet, Insert, Update
 from gateway.programs import backupwatch
 from gateway.programs.context import Context
+from gateway.programs.rows import dumps
 from gateway.receipts.log import GENESIS, Tail, sequence
 
 CHAIN: Final = "watch_chain"
@@ -75,6 +77,8 @@ class Facts:
         stamps: What is in the way of sealing reports: a short text each.
         scanner: What is wrong with the malware scanner: a short text each.
         year_confirmed: Whether a year's holidays are complete.
+        node: What this node is called.
+        dead: Nodes that do not live: what they said is over.
     """
 
     measured: Callable[[], timedelta | None] = timedelta
@@ -91,6 +95,48 @@ class Facts:
     scanner: Callable[[], Sequence[str]] = tuple
     year_confirmed: Callable[[int], bool] = lambda _: True
     node: str = field(default="node")
+    dead: Callable[[], Collection[str]] = tuple
+
+    def told(self) -> "Told":
+        """Return what this node tells the others of itself."""
+        measured = self.measured()
+        return Told(
+            terms={what: ends for what, ends in self.terms()},  # noqa: C416 - of an iterable
+            lists_old=self.lists_old(),
+            stamps=tuple(sorted(self.stamps())),
+            scanner=tuple(sorted(self.scanner())),
+            # To a tenth: a row is not written again for every microsecond.
+            offset_s=None if measured is None else round(measured.total_seconds(), 1),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What one node tells of itself in its row."""
+
+    terms: Mapping[str, datetime] = field(default_factory=dict)
+    lists_old: bool = False
+    stamps: tuple[str, ...] = ()
+    scanner: tuple[str, ...] = ()
+    offset_s: float | None = None
+
+    def to_json(self) -> str:
+        """Return it as it stands in the row."""
+        terms = {what: to_text(ends) for what, ends in self.terms.items()}
+        return dumps({**asdict(replace(self, terms={})), "terms": terms})
+
+
+def told_of(text: str) -> Told:
+    """Read what a node tells; one of another version may tell more, or less."""
+    found = json.loads(text or "{}")
+    terms = {str(k): from_text(str(v)) for k, v in found.get("terms", {}).items()}
+    return Told(
+        terms,
+        bool(found.get("lists_old")),
+        tuple(found.get("stamps", ())),
+        tuple(found.get("scanner", ())),
+        found.get("offset_s"),
+    )
 
 
 class Machine:
@@ -107,14 +153,36 @@ class Machine:
 
     async def clock(self, now: datetime) -> Sequence[Cause]:
         """TIM-01: the clock is off, or nobody knows."""
+        found = await self._clocks_off(now)
         measured = self._facts.measured()
         if measured is not None and abs(measured) > self._facts.offset_over:
             said = f"{measured.total_seconds():+.1f} s"
-            return [self._own(AlertKind.CLOCK_OFF, "clock", now, said)]
-        found = self._differing(now)
+            return [*found, self._own(AlertKind.CLOCK_OFF, "clock", now, said)]
+        found += self._differing(now)
         if measured is None and not (self._facts.synchronised() or False):
             found.append(self._own(AlertKind.CLOCK_UNKNOWN, "clock", now))
         return found
+
+    async def _clocks_off(self, now: datetime) -> list[Cause]:
+        """Return whose of the other nodes' clocks are off, as they say themselves."""
+        over = self._facts.offset_over.total_seconds()
+        return [
+            Cause(AlertKind.CLOCK_OFF, f"clock:{node}", OPERATIONS, now, about=(f"{off:+.1f} s",))
+            for node, told in (await self._others()).items()
+            if (off := told.offset_s) is not None and abs(off) > over
+        ]
+
+    async def _others(self) -> dict[str, Told]:
+        """Return what the other nodes tell of themselves; who is dead or ended tells nothing."""
+        gone = {*self._facts.dead(), self._facts.node}
+        return {
+            row["name"]: told_of(row["facts"])
+            for row in await self._context.ledger.all("nodes")
+            if row["name"] not in gone and row["state"] != "down"
+        }
+
+    async def _everybody(self) -> dict[str, Told]:
+        return {self._facts.node: self._facts.told(), **await self._others()}
 
     def _differing(self, now: datetime) -> list[Cause]:
         """TIM-01 (S003 art 11.3): the time here and on the axes is to be one."""
@@ -146,26 +214,51 @@ class Machine:
         return [Cause(AlertKind.BACKUP_OLD, "backup:last", OPERATIONS, since)]
 
     async def terms(self, now: datetime) -> Sequence[Cause]:
-        """Certificates and keys that end soon."""
+        """Certificates and keys that end soon, of any node: one alert for what it is."""
+        ending: dict[str, dict[str, datetime]] = {}
+        for node, told in (await self._everybody()).items():
+            for what, ends in told.terms.items():
+                if ends - now <= self._facts.expires_before:
+                    ending.setdefault(what, {})[node] = ends
         return [
-            Cause(AlertKind.KEY_EXPIRES, f"term:{what}", OPERATIONS, now, due=ends, about=(what,))
-            for what, ends in self._facts.terms()
-            if ends - now <= self._facts.expires_before
+            Cause(
+                AlertKind.KEY_EXPIRES,
+                f"term:{what}",
+                OPERATIONS,
+                now,
+                due=min(nodes.values()),
+                count=len(nodes),
+                about=(what, *self._named(nodes)),
+                path="/ops/certificates",
+            )
+            for what, nodes in ending.items()
         ]
+
+    def _named(self, nodes: Iterable[str]) -> tuple[str, ...]:
+        """Return the names of nodes; nothing for this one alone, where there may be no other."""
+        found = tuple(sorted(nodes))
+        return () if found == (self._facts.node,) else found
 
     async def helpers(self, now: datetime) -> Sequence[Cause]:
         """Revocation lists, time stamps, the malware scanner."""
         causes = []
-        if self._facts.lists_old():
-            causes.append(self._own(AlertKind.LISTS_OLD, "lists", now))
-        causes += [
-            Cause(AlertKind.STAMPS_MISSING, f"seal:{what}", OPERATIONS, now, about=(what,))
-            for what in sorted(self._facts.stamps())
-        ]
-        causes += [
-            Cause(AlertKind.SCANNER_OFF, f"scanner:{what}", OPERATIONS, now, about=(what,))
-            for what in sorted(self._facts.scanner())
-        ]
+        stamps: dict[str, list[str]] = {}
+        scanner: dict[str, list[str]] = {}
+        for node, told in (await self._everybody()).items():
+            if told.lists_old:
+                causes.append(Cause(AlertKind.LISTS_OLD, f"lists:{node}", OPERATIONS, now))
+            for what in told.stamps:
+                stamps.setdefault(what, []).append(node)
+            for what in told.scanner:
+                scanner.setdefault(what, []).append(node)
+        for kind, name, found in (
+            (AlertKind.STAMPS_MISSING, "seal", stamps),
+            (AlertKind.SCANNER_OFF, "scanner", scanner),
+        ):
+            causes += [
+                Cause(kind, f"{name}:{what}", OPERATIONS, now, about=(what, *self._named(nodes)))
+                for what, nodes in sorted(found.items())
+            ]
         return causes
 
     async def duties(self, now: datetime) -> Sequence[Cause]:

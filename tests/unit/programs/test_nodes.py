@@ -146,3 +146,24 @@ def test_who_verifies_has_lists_and_a_clock(role):
 @pytest.mark.parametrize("role", ["dispatch", "relay", "janitor"])
 def test_who_does_not_verify_starts_no_verifier(role):
     assert not verifies(programs_of([Role(role)]))
+
+
+async def test_what_a_node_knows_of_itself_stands_in_its_row_while_it_changes(house):
+    said = ["{}"]
+    me = Self("a", "1", ("all",), "0.1")
+    now = datetime(2026, 11, 22, tzinfo=UTC)
+
+    async def told(_):
+        return None
+
+    node = Nodes(
+        house.ledger, me, lambda: now, told, monotonic=lambda: house.seconds,
+        facts=lambda: said[0],
+    )  # fmt: skip
+    await node.enter()
+    said[0] = '{"lists_old": true}'
+    await live(house, node, seconds=20)
+    (row,) = await house.ledger.all("nodes")
+    assert row["facts"] == said[0]
+    wrote = [c for c in house.ledger.commits if any("facts" in r.values for r in c.rows)]
+    assert len(wrote) == 2  # at the start, and when it changed; not with every beat

@@ -23,7 +23,8 @@ from gateway.programs.accounts.means import account_row, grant_row
 from gateway.programs.leases import Alone
 from gateway.programs.watch.documents import Waits, id_at, office_time
 from gateway.programs.watch.keeping import LedgerAlerts
-from gateway.programs.watch.machine import CHAIN, Facts
+from gateway.programs.watch.machine import CHAIN, Facts, told_of
+from gateway.programs.watch.machine import Told as NodeTold
 from gateway.programs.watch.program import Told, Watch
 from gateway.programs.watch.telling import Allowance, Hook, Teller
 from gateway.programs.watch.words import Words
@@ -640,3 +641,61 @@ async def test_beyond_what_is_looked_at_it_is_said_how_many_more(world, monkeypa
     assert told[KIND.NOT_PICKED_UP].about[-1] == "+2"
     # However many others are older, each urgent one is an alert of its own.
     assert told[KIND.URGENT_WAITING].subject == f"arrival:{urgent}"
+
+
+# ---------------------------------------------------------------- other nodes
+
+
+def node_row(world, name, told, state="up"):
+    at = to_text(world.now)
+    values = {"name": name, "boot": "1", "roles": "api", "version": "1", "state": state}
+    return Insert("node", values | {"started_at": at, "seen_at": at, "facts": told.to_json()})
+
+
+async def test_certificates_of_every_node_are_watched_as_one_alert_for_what_it_is(world):
+    soon, later = world.now + timedelta(days=9), world.now + timedelta(days=400)
+    tls = "tls certificate"
+    world.facts = replace(world.facts, terms=lambda: [(tls, later)], node="cong-1")
+    world.start()
+    await world.put(
+        node_row(world, "cong-1", NodeTold({tls: soon})),  # what we say ourselves counts, not this
+        node_row(world, "cong-2", NodeTold({tls: soon})),
+        node_row(world, "cong-3", NodeTold({tls: soon + timedelta(days=1)})),
+        node_row(world, "cong-4", NodeTold({tls: soon}), state="down"),
+    )
+    await world.look()
+    (alert,) = await world.alerts.standing([""])
+    assert (alert.kind, alert.count, alert.due) == (KIND.KEY_EXPIRES, 2, soon)
+    assert alert.about == (tls, "cong-2", "cong-3")
+
+
+async def test_a_node_that_is_gone_ends_its_alert(world):
+    gone: list[str] = []
+    world.facts = replace(world.facts, node="cong-1", dead=lambda: gone)
+    world.start()
+    told = NodeTold({"tls certificate": world.now + timedelta(days=2)}, offset_s=-7.0)
+    await world.put(node_row(world, "cong-2", told))
+    await world.look()
+    assert set(await world.kinds("")) == {KIND.KEY_EXPIRES, KIND.CLOCK_OFF}
+    gone.append("cong-2")
+    await world.look(minutes=1)
+    assert await world.kinds("") == {}
+
+
+async def test_what_other_nodes_lack_is_said_with_their_names(world):
+    world.facts = replace(world.facts, node="cong-1", stamps=lambda: {"TSA": "off"})
+    world.start()
+    told = NodeTold(lists_old=True, stamps=("TSA",), scanner=("clamd",))
+    await world.put(node_row(world, "cong-2", told))
+    await world.look()
+    found = {a.kind: a for a in await world.alerts.standing([""])}
+    assert found[KIND.LISTS_OLD].subject == "lists:cong-2"
+    assert found[KIND.STAMPS_MISSING].about == ("TSA", "cong-1", "cong-2")
+    assert found[KIND.SCANNER_OFF].about == ("clamd", "cong-2")
+
+
+def test_what_a_node_tells_comes_back_as_it_was():
+    told = NodeTold({"x": FRIDAY}, lists_old=True, stamps=("a",), scanner=(), offset_s=-0.3)
+    assert told_of(told.to_json()) == told
+    assert told_of("{}") == told_of("") == NodeTold()
+    assert told_of('{"offset_s": 2.0, "new": 1}').offset_s == 2.0

@@ -995,6 +995,7 @@ def _work() -> None:
         sa.Column("beat", NUMBER, nullable=False, server_default=sa.text("0")),
         sa.Column("started_at", TEXT, nullable=False),
         sa.Column("seen_at", TEXT, nullable=False),
+        sa.Column("facts", TEXT, nullable=False, server_default=sa.text("'{}'")),
         sa.PrimaryKeyConstraint("name", name="pk_node"),
     )
     op.create_table(
