@@ -15,10 +15,10 @@ from typing import Any, Final
 from urllib.parse import parse_qsl, quote, unquote
 
 from aiohttp import web
-from multidict import MultiDict, MultiDictProxy
+from multidict import MultiDict, MultiDictProxy, MultiMapping
 
 from gateway import observe
-from gateway.console import forgery, outside, render, trouble
+from gateway.console import forgery, outside, render, trouble, unsaved
 from gateway.console.pages import (
     BASE,
     SIGN_IN,
@@ -103,7 +103,13 @@ class Frame:
         """Return what the router calls."""
 
         async def handle(request: web.Request) -> web.StreamResponse:
-            visit = await self._visit(page, request)
+            try:
+                visit = await self._visit(page, request)
+            except UnavailableError as failure:
+                if not unsaved.concerns(page):
+                    raise
+                form = await _read_form(request) if page.takes == "form" else MultiDict()
+                return self._unsaved(page, request, form, failure)
             try:
                 return await self._answer(page, visit)
             except _SHOWN_AS_PAGE as failure:
@@ -121,10 +127,17 @@ class Frame:
                 return await self._hidden(page, visit)
             case RejectedError() if failure.reason is Reason.FORBIDDEN:
                 return await self._forbidden(page, visit)  # (3) said by a program
+            case UnavailableError() if unsaved.concerns(page):
+                return self._unsaved(page, visit.request, visit.form, failure)
             case RejectedError() | UnavailableError() | WebRefusalError():
                 return await self._failed(visit, failure)
             case _:
                 raise failure
+
+    def _unsaved(
+        self, page: Page, request: web.Request, form: MultiMapping[str], failure: UnavailableError
+    ) -> web.Response:
+        return unsaved.shown(page, request, form, failure, name=self.name, training=self.training)
 
     async def _visit(self, page: Page, request: web.Request) -> Visit:
         outside.look(request, self.proxies)

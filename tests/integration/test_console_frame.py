@@ -1,6 +1,9 @@
 """The frame around every page: sign-in, forgery, rights, languages, errors, headers."""
 
 import asyncio
+import io
+import re
+from html import unescape
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -67,6 +70,10 @@ async def _bug(_: Visit) -> Shown:
     raise ZeroDivisionError("SELECT secret FROM inside")
 
 
+async def _away(_: Visit) -> Shown:
+    raise UnavailableError(public="the ledger cannot commit", retry_after_s=7)
+
+
 async def _no_room(_: Visit) -> Shown:
     raise web.HTTPRequestEntityTooLarge(1, 2)
 
@@ -102,6 +109,10 @@ THINGS = Section(
         Page("GET", "/bug", "bug", _bug),
         Page("GET", "/no-room", "no-room", _no_room),
         Page("POST", "/bug", "bug-form", _bug, takes="form"),
+        Page("GET", "/away", "away", _away),
+        Page("POST", "/away", "away-form", _away, takes="form"),
+        Page("POST", "/away/files", "away-files", _away, takes="upload"),
+        Page("POST", "/account/away", "away-account", _away, takes="form"),
         Page("GET", "/anothers", "anothers", _anothers),
         Page("POST", "/thing", "thing-form", _form, Right.READ, takes="form"),
         Page("GET", "/open", "open", _open, open=True),
@@ -372,3 +383,71 @@ async def test_an_overloaded_gateway_says_so_in_a_page_that_loads_again():
         # What no person asked for stays what machines read.
         async with aiohttp.ClientSession() as session, session.get(f"{site.url}/other") as other:
             assert other.content_type == "application/problem+json"
+
+
+# ---------------------------------------------------------------- a form the ledger did not take
+
+
+def fields_of(text):
+    found = re.findall(r'<input type="hidden" name="([^"]*)" value="([^"]*)">', text, re.DOTALL)
+    return [(unescape(name), unescape(value)) for name, value in found]
+
+
+async def test_a_form_that_may_not_be_saved_comes_back_whole_to_be_sent_again(site):
+    clerk = await site.visitor(CLERK)
+    await clerk.get("/thing")
+    typed = {"subject": 'Về việc "họp"\ngiao ban <b>', "to": "H37.04", "do": "save"}
+    answer = await clerk.post("/away?a=1", typed)
+    assert (answer.status, answer.headers["Retry-After"]) == (503, "7")
+    assert "có thể đã lưu hoặc chưa" in answer.words
+    assert "may be saved or not" in answer.words
+    assert fields_of(answer.text) == [("_csrf", clerk._token), *typed.items()]
+    assert 'action="/console/away?a=1"' in answer.text
+    assert "<b>" not in answer.text
+    assert 'http-equiv="refresh"' not in answer.text
+    assert "cannot commit" not in answer.text
+
+
+async def test_so_it_does_when_nobody_can_say_who_is_signed_in(site, monkeypatch):
+    clerk = await site.visitor(CLERK)
+    await clerk.get("/thing")
+
+    async def nobody_knows(token, *, using=True):
+        raise UnavailableError
+
+    monkeypatch.setattr(site.sessions, "person", nobody_knows)
+    answer = await clerk.post("/thing", {"name": "Lan"})
+    assert answer.status == 503
+    assert ("name", "Lan") in fields_of(answer.text)
+    shown = await clerk.get("/thing")  # a page that only shows loads again by itself
+    assert (shown.status, fields_of(shown.text)) == (503, [])
+
+
+async def test_a_password_is_not_written_into_a_page_nor_a_file(site):
+    clerk = await site.visitor(CLERK)
+    await clerk.get("/thing")
+    answer = await clerk.post("/account/away", {"password": "mat-khau"})
+    assert answer.status == 503
+    assert "mat-khau" not in answer.text
+    form = aiohttp.FormData({"_csrf": clerk._token, "file": io.BytesIO(b"ruot")})
+    answer = await clerk._ask("POST", "/away/files", data=form)
+    assert answer.status == 503
+    assert "chọn lại tệp" in answer.words
+    assert "<button>" not in answer.text
+
+
+@pytest.mark.parametrize(
+    ("said", "leads"),
+    [
+        ("{url}/console/thing?a=1", "/console/thing?a=1"),
+        ("http://elsewhere.example/x", "/console"),
+        ("javascript:alert(1)", "/console"),
+        ("http://[", "/console"),
+    ],
+)
+async def test_where_to_look_is_a_page_of_ours(site, said, leads):
+    clerk = await site.visitor(CLERK)
+    await clerk.get("/thing")
+    headers = {"Referer": said.format(url=site.url)}
+    answer = await clerk._ask("POST", "/away", data={"_csrf": clerk._token}, headers=headers)
+    assert f'<a href="{leads}" target="_blank"' in answer.text
