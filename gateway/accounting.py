@@ -3,6 +3,7 @@
 For `gateway.app`, the console and the command line alike.
 """
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from gateway.config import Settings
@@ -84,16 +85,22 @@ def holdings_of(ledger: Ledger, clock: Clock, ids: Ids) -> list[Holdings]:
 
 
 def make_accounts(
-    settings: Settings, ledger: Ledger, clock: Clock, ids: Ids, keys: SecretKeys
+    settings: Settings,
+    ledger: Ledger,
+    clock: Clock,
+    ids: Ids,
+    keys: SecretKeys,
+    *,
+    inherits: Callable[[str], Sequence[str]] = lambda _: (),
 ) -> Accounting:
-    """Return the programs of accounts."""
+    """Return the programs of accounts; `inherits`: what an agency took over from (ID-05)."""
     passwords = Argon2Passwords(memory_kib=settings.accounts.password_memory)
     means = Means(ledger, clock, ids, keys, passwords, rules_of(settings))
     locking = Locking(means)
     managing = LedgerAccounts(means, locking, holdings_of(ledger, clock, ids))
     return Accounting(
         means=means,
-        sessions=LedgerSessions(means),
+        sessions=LedgerSessions(means, inherits),
         trail=LedgerTrail(means),
         signins=LedgerSignIns(means, locking),
         own=LedgerOwn(means, locking),

@@ -343,7 +343,12 @@ class Gateway:
             self.settings, self.ledger, self.clock, self._ids, self.secret_keys
         )
         self.accounts = make_accounts(
-            self.settings, self.ledger, self.clock, self._ids, self.secret_keys
+            self.settings,
+            self.ledger,
+            self.clock,
+            self._ids,
+            self.secret_keys,
+            inherits=lambda code: context.directory().taken_over(code, self._today()),
         )
         self._opened.push_async_callback(self.accounts.signins.settled)
         self._make_agencies()

@@ -95,6 +95,14 @@ RIGHTS: Final[Mapping[Role, frozenset[Right]]] = MappingProxyType(
 )
 """ACC-06: least privilege: what a role does not need for its work of rules C11 it has not."""
 
+INHERITED: Final = frozenset(
+    {Right.READ, Right.REGISTERS, Right.STATISTICS, Right.RECALL, Right.HOLD}
+)
+"""ID-05, REC-06: what who works for the one successor of a closed agency may do for it: read what
+it had, in lists, search, registers and figures; take its documents back, give back, hold. What it
+received is accepted or handled under its closed code by nobody any more. Where an agency was split,
+nobody inherits: an administrator grants by hand."""
+
 GATEWAY_ROLES: Final = frozenset({Role.SYS_ADMIN, Role.PROVIDER_OPS, Role.AUDITOR, Role.INSPECTOR})
 """Roles that may be granted for the whole gateway; all others need an agency."""
 
@@ -179,6 +187,8 @@ class Person:
         grants: What was granted and holds.
         session_id: The session, "" outside one.
         strong: Whether a second factor was given in this session.
+        inherited: The same roles for closed agencies that theirs took over from, as far as
+            `INHERITED` goes; never lent, never granted on.
     """
 
     account_id: str
@@ -187,6 +197,7 @@ class Person:
     grants: tuple[Grant, ...] = ()
     session_id: str = ""
     strong: bool = False
+    inherited: tuple[Grant, ...] = ()
 
     def may(self, right: Right, agency: str = EVERYWHERE) -> bool:
         """Return whether this person has a right for an agency.
@@ -194,9 +205,12 @@ class Person:
         A right for the whole gateway is one for every agency; asked for `EVERYWHERE`, only that
         one counts.
         """
-        return any(
-            right in RIGHTS[g.role] and g.agency in {agency, EVERYWHERE} for g in self.grants
-        )
+        own = any(right in RIGHTS[g.role] and g.agency in {agency, EVERYWHERE} for g in self.grants)
+        return own or (agency != EVERYWHERE and agency in self._inherits(right))
+
+    def _inherits(self, *rights: Right) -> frozenset[str]:
+        asked = INHERITED.intersection(rights)
+        return frozenset(g.agency for g in self.inherited if not asked.isdisjoint(RIGHTS[g.role]))
 
     def may_anywhere(self, right: Right) -> bool:
         """Return whether the right is had for at least one agency: enough to see a page at all."""
@@ -204,9 +218,14 @@ class Person:
 
     def agencies(self, *rights: Right) -> frozenset[str]:
         """Return the agencies for which any of the rights is had; EVERYWHERE among them for all."""
-        return frozenset(
-            g.agency for g in self.grants if any(right in RIGHTS[g.role] for right in rights)
-        )
+        own = {g.agency for g in self.grants if not RIGHTS[g.role].isdisjoint(rights)}
+        return self._inherits(*rights) | own
+
+    def mine(self, *rights: Right) -> list[str]:
+        """Return the agencies by code, the person's own before those it inherited."""
+        inherited = self._inherits(*rights)
+        own = {g.agency for g in self.grants if not RIGHTS[g.role].isdisjoint(rights)}
+        return [*sorted(own - {EVERYWHERE}), *sorted(inherited - own)]
 
 
 def roles_with(right: Right) -> tuple[Role, ...]:

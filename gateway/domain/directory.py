@@ -310,6 +310,29 @@ class Directory:
                         queue.append(key)
         return frozenset(self._agencies[k].code if k in self._agencies else k for k in found)
 
+    def taken_over(self, canonical: str, on: date) -> tuple[str, ...]:
+        """Return the closed agencies whose one successor an agency is on a day, by code.
+
+        Source: ID-05: a split has no one successor, and nobody inherits it.
+        """
+        start, found = fold(canonical), set[str]()
+        queue = [start]
+        while queue:
+            for key in self._older(queue.pop()):
+                if key not in found and key != start:
+                    found.add(key)
+                    queue.append(key)
+        gone = (self._agencies[key] for key in found if key in self._agencies)
+        return tuple(
+            sorted(
+                agency.code
+                for agency in gone
+                if agency.status_on(on) is AgencyStatus.CLOSED
+                and (heir := self.successor_of(agency.code, on).one) is not None
+                and fold(heir.code) == start
+            )
+        )
+
     def _older(self, key: str) -> list[str]:
         return self._predecessors.get(key, [])
 

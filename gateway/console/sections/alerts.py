@@ -219,7 +219,7 @@ class Pages:
         return Thing(agency, f"document:{document}", visit.me.may(Right.READ, agency))
 
     def _agency(self, visit: Visit) -> tuple[str, list[str]]:
-        mine = sorted(a for a in visit.me.agencies(Right.READ) if a)
+        mine = visit.me.mine(Right.READ)
         agency = visit.query("agency", mine[0] if mine else "")[:64]
         if agency:
             visit.must(Right.READ, agency)

@@ -109,7 +109,7 @@ class Incoming:
         return Shown("incoming-mine.html.j2", {**values, **words.ALL})
 
     async def _agency(self, visit: Visit) -> tuple[str, dict[str, Any]]:
-        mine = sorted(visit.me.agencies(Right.READ) - {""})
+        mine = visit.me.mine(Right.READ)
         agency = visit.query("agency")[:64] or (mine[0] if mine else "")
         visit.must(Right.READ, agency)
         names = await self.means.receiving.agency_names([*mine[:200], agency])

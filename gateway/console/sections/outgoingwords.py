@@ -38,7 +38,7 @@ WORDS: Final = {
 def chosen_agency(visit: Visit, right: Right) -> str:
     """Return the agency a page is about: the one asked for, else the person's first."""
     asked = visit.query("agency")[:64]
-    mine = sorted(visit.me.agencies(right) - {""})
+    mine = visit.me.mine(right)
     agency = asked or (mine[0] if mine else "")
     visit.must(right, agency)
     return agency
@@ -48,7 +48,7 @@ def agency_choice(
     visit: Visit, agency: str, right: Right, names: Callable[[str], str]
 ) -> dict[str, object]:
     """Return what a page needs to let a person of several agencies choose."""
-    mine = sorted(visit.me.agencies(right) - {""})
+    mine = visit.me.mine(right)
     return {
         "agency": agency,
         "agency_name": names(agency),

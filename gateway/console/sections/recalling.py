@@ -24,7 +24,7 @@ from gateway.console.pages import (
     Thing,
     Visit,
 )
-from gateway.domain.access import EVERYWHERE, Right
+from gateway.domain.access import Right
 from gateway.errors import Reason, RejectedError
 from gateway.ports.accounts import Trail
 from gateway.ports.clerk_receive import Letter
@@ -65,7 +65,7 @@ class Pages:
 
     async def listing(self, visit: Visit) -> Answer:
         """Show what an agency asks for, or is asked for; open first."""
-        agencies = sorted(visit.me.agencies(Right.READ) - {EVERYWHERE})
+        agencies = visit.me.mine(Right.READ)
         agency = visit.query("agency") or (agencies[0] if agencies else "")
         visit.must(Right.READ, agency)
         side = "asked" if visit.query("side") == "asked" else "ours"

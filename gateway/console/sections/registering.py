@@ -4,15 +4,13 @@ The columns are those of the law, in its order, filled from what was registered;
 can fill (who signed for it) stays empty. Every export leaves its audit entry first.
 """
 
-import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
-from typing import Any, Final
+from typing import Final
 from urllib.parse import urlencode
 
-from aiohttp import web
-
+from gateway.console.exports import all_there, form_of, send
 from gateway.console.pages import (
     BASE,
     Answer,
@@ -26,22 +24,18 @@ from gateway.console.pages import (
     Visit,
 )
 from gateway.console.sections.searching import path_of, state_words
-from gateway.console.transfers import still_here
-from gateway.domain.access import EVERYWHERE, Right
+from gateway.domain.access import Right
 from gateway.domain.moments import VIETNAM, from_text
-from gateway.errors import Reason, RejectedError, UnavailableError
+from gateway.errors import Reason, RejectedError
 from gateway.ports.accounts import Trail
 from gateway.ports.books import Books, Direction, Following, Hit, Span
-from gateway.reports import sheets
 from gateway.reports.advice import Words
-from gateway.reports.sheets import Form
 from gateway.reports.tables import Cell, Column, Kind, Row, Table, shown
 
 ROOT: Final = f"{BASE}/registers"
 _PAGE: Final = 100
 _PIECE: Final = 500
 _SOON_S: Final = 0.3
-_WHOLE_S: Final = 20.0
 _FIRST_YEAR: Final = 2000
 _LAST_YEAR: Final = 2100
 _LINKED: Final = frozenset({"subject", "about"})
@@ -249,7 +243,7 @@ class Registers:
         progress = await self.following.caught_up(_SOON_S)
         after = _after(visit.query("after"))
         lines, last = await self._lines(chosen, replace(chosen.span, after=after, limit=_PAGE))
-        agencies = sorted(visit.me.agencies(Right.REGISTERS) - {EVERYWHERE})
+        agencies = visit.me.mine(Right.REGISTERS)
         choices = await self.books.choices(agencies)
         query = urlencode(chosen.query)
         older = ""
@@ -275,10 +269,7 @@ class Registers:
     async def export(self, visit: Visit) -> Answer:
         """Give a register as a file, piece by piece."""
         chosen = self._chosen(visit)
-        try:
-            form = Form(visit.query("form"))
-        except ValueError as exc:
-            raise RejectedError(Reason.NOT_FOUND, "no such form") from exc
+        form = form_of(visit)
         period = chosen.span.month or chosen.span.year
         target = f"register:{chosen.agency}:{chosen.book.key}:{period}"
         await self.trail.viewed(visit.me, target, what="export", agency=chosen.agency)
@@ -330,7 +321,7 @@ class Registers:
         )
 
     def _chosen(self, visit: Visit) -> _Chosen:
-        agencies = sorted(visit.me.agencies(Right.REGISTERS) - {EVERYWHERE})
+        agencies = visit.me.mine(Right.REGISTERS)
         if not agencies:
             raise ForbiddenError("no register may be read")
         agency = visit.query("agency") or agencies[0]
@@ -371,46 +362,6 @@ def _after(text: str) -> tuple[int, int]:
     if number.isdecimal() and place.isdecimal() and len(text) < 30:
         return int(number), int(place)
     return -1, 0
-
-
-async def all_there(following: Following) -> None:
-    """Wait until the books hold all; a file does not say that something is missing in it.
-
-    Raises:
-        UnavailableError: They do not hold it yet.
-    """
-    if (await following.caught_up(_WHOLE_S)).behind:
-        raise UnavailableError(
-            public="The books are being brought up to date: a file made now would lack documents.",
-            retry_after_s=60,
-        )
-
-
-async def send(
-    visit: Visit, form: Form, table: Table, pieces: AsyncIterator[list[Any]], name: str
-) -> web.StreamResponse:
-    """Send a table as a file; whatever is slow is done beside the loop."""
-    response = web.StreamResponse()
-    response.content_type, _, charset = sheets.MEDIA[form].partition("; charset=")
-    if charset:
-        response.charset = charset
-    safe = "".join(c if c.isascii() and (c.isalnum() or c in "-.") else "-" for c in name)
-    response.headers["Content-Disposition"] = f'attachment; filename="{safe}.{form}"'
-    response.headers["Cache-Control"] = "no-store"
-    response.headers["X-Content-Type-Options"] = "nosniff"
-    writer = sheets.writer(form, table, visit.lang, training=visit.training)
-    head = await asyncio.to_thread(writer.head)
-    await response.prepare(visit.request)
-    if head:
-        await response.write(head)
-    async for piece in pieces:
-        await still_here(visit)
-        if data := await asyncio.to_thread(writer.rows, piece):
-            await response.write(data)
-    if data := await asyncio.to_thread(writer.tail):
-        await response.write(data)
-    await response.write_eof()
-    return response
 
 
 def section(

@@ -7,6 +7,8 @@ The ledger knows tokens by their hash: who reads it, or a backup, cannot sign in
 sessions as they were.
 """
 
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -24,8 +26,17 @@ _LONGEST_TOKEN: Final = 200
 class LedgerSessions:
     """See `ports.accounts.Sessions`."""
 
-    def __init__(self, means: Means) -> None:
+    def __init__(
+        self, means: Means, inherits: Callable[[str], Sequence[str]] = lambda _: ()
+    ) -> None:
+        """Keep what is needed.
+
+        Args:
+            means: What accounts are kept with.
+            inherits: Closed agencies that an agency took over from (ID-05).
+        """
         self._means = means
+        self._inherits = inherits
 
     async def person(self, token: str, *, using: bool = True) -> Person | None:
         """Return who a session token belongs to, None when it is no session any more."""
@@ -45,11 +56,18 @@ class LedgerSessions:
             where = {"id": row["session_id"], "ended_at": None}
             seen = {"used_at": to_text(now)}
             await self._write(Update("account_session", where, seen, expect=None))
+        grants = await standing(means, row["account_id"], now, strong=bool(row["strong"]))
         return Person(
             account_id=row["account_id"],
             login=row["login"],
             name=row["name"],
-            grants=await standing(means, row["account_id"], now, strong=bool(row["strong"])),
+            grants=grants,
+            inherited=tuple(
+                replace(grant, agency=code)
+                for grant in grants
+                if grant.agency
+                for code in self._inherits(grant.agency)
+            ),
             session_id=row["session_id"],
             strong=bool(row["strong"]),
         )

@@ -50,3 +50,20 @@ def test_the_effect_is_what_comes_and_goes():
     assert (Right.SEND, "H37.61") in found.losses
     assert (Right.READ, "H37.61") not in {*found.gains, *found.losses}
     assert effect([CLERK], [CLERK, Grant(Role.SYS_ADMIN, "")]).warnings
+
+
+def test_what_is_inherited_is_read_taken_back_and_held_and_no_more():
+    own, old = Grant(Role.CLERK, "H37.62"), Grant(Role.CLERK, "H37.61")
+    heir = Person("a", "lan", "", (own,), inherited=(old,))
+    able = {right for right in Right if heir.may(right, "H37.61")}
+    assert able == {Right.READ, Right.REGISTERS, Right.STATISTICS, Right.RECALL}
+    assert heir.mine(Right.READ) == ["H37.62", "H37.61"]  # one's own first
+    assert heir.mine(Right.RECEIVE, Right.SEND) == ["H37.62"]
+    assert heir.agencies(Right.READ) == {"H37.61", "H37.62"}
+    assert not heir.may(Right.READ)  # for the whole gateway: no
+    # Evil twins: an officer inherits no reading, a unit's administrator no accounts.
+    officer = Person("b", "tuan", "", (), inherited=(Grant(Role.OFFICER, "H37.61"),))
+    head = Person("c", "hung", "", (), inherited=(Grant(Role.UNIT_ADMIN, "H37.61"),))
+    assert not any(one.may(right, "H37.61") for one in (officer, head) for right in Right)
+    assert not may_grant(head, CLERK)
+    assert not may_see(head, "H37.61", [CLERK])

@@ -108,3 +108,26 @@ def test_forwarding_ends_with_its_last_day():
     assert closed.forwards_on(DAY)
     assert not closed.forwards_on(date(2026, 11, 23))
     assert Agency("A01", "x").forwards_on(date.max)
+
+
+def test_only_what_is_closed_and_has_one_heir_is_taken_over():
+    gone = ("A01", "A02", "B01")
+    book = Directory(
+        [Agency(c, c, status=_status(c in gone)) for c in CODES],
+        successions=[
+            Succession("A01", "A02"),
+            Succession("A02", "D01"),
+            Succession("B01", "D01"),
+            Succession("B01", "C01", valid_from=date(2026, 12, 1)),
+            Succession("B02", "D01"),  # announced: it still works
+        ],
+    )
+    assert book.taken_over("d01", DAY) == ("A01", "A02", "B01")
+    assert book.taken_over("D01", date(2026, 12, 1)) == ("A01", "A02")  # B01 is split by then
+    assert book.taken_over("C01", date(2026, 12, 1)) == ()
+    assert book.taken_over("A02", DAY) == ()  # not the end of the chain
+    assert book.taken_over("X99", DAY) == ()
+
+
+def _status(closed):
+    return AgencyStatus.CLOSED if closed else AgencyStatus.ACTIVE
