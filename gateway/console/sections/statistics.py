@@ -246,8 +246,8 @@ class Statistics:
         raise RejectedError(Reason.NOT_FOUND)
 
     def _mine(self, visit: Visit) -> list[str]:
-        mine = visit.me.agencies(Right.STATISTICS)
-        return sorted(set(self.everybody()) if EVERYWHERE in mine else mine)
+        everywhere = EVERYWHERE in visit.me.agencies(Right.STATISTICS)
+        return sorted(self.everybody()) if everywhere else visit.me.mine(Right.STATISTICS)
 
     def _chosen(self, visit: Visit) -> _Chosen:
         mine = self._mine(visit)
