@@ -283,9 +283,9 @@ async def test_overdue_answers_are_a_list_for_clerk_and_drafter_and_a_file_witho
     assert (await drafter.get(done.location.removeprefix("/console"))).status == 200
     for who, path in ((clerk, "/outgoing/late"), (drafter, "/outgoing/late/mine")):
         assert "128/SNV-VP" in (await who.get(path)).words
-        sheet = await who.get(f"{path}?format=csv")
+        sheet = await who.get(f"{path}?form=csv")
         assert "'=HYPERLINK" in sheet.text
-        assert (await who.get(f"{path}?format=exe")).status == 404
+        assert (await who.get(f"{path}?form=exe")).status == 404
     assert (await drafter.get("/outgoing/late")).status == 403
     assert ("a-lan", "list:late", "export") in site.trail.views
 

@@ -4,14 +4,14 @@ Everything is asked for the agency the document belongs to (`about`); what a per
 does not exist for that person.
 """
 
-import asyncio
 import json
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Final
 
 from gateway.console import files
+from gateway.console.exports import form_of, send
 from gateway.console.pages import (
     BASE,
     READS,
@@ -43,8 +43,7 @@ from gateway.ports import Packet
 from gateway.ports.accounts import Trail
 from gateway.ports.clerk_send import Drafts, SentDesk, SentDocument, SentPage, Todos
 from gateway.reports.advice import Words
-from gateway.reports.sheets import MEDIA, Form, write
-from gateway.reports.tables import Column, Kind, Table
+from gateway.reports.tables import Column, Kind, Row, Table
 from gateway.web.body import Limits
 from gateway.web.studio import Studio
 
@@ -62,6 +61,9 @@ TABS: Final = {
 WAYS: Final = 30
 """Recipients on one page of a document."""
 _FIRST: Final = {"bad": 0, "doubt": 1}
+
+Late = Callable[[str], Awaitable[SentPage]]
+"""Asks for one page of what is late, by the cursor of the page before."""
 
 Panel = Callable[[Visit, SentDocument], Awaitable[Shown | None]]
 """Another section's part of the document page: a template that reads its values from `v`."""
@@ -104,31 +106,39 @@ class Outgoing:
     async def late(self, visit: Visit) -> Answer:
         """Show whose answers are overdue (SND-09, RPT-14)."""
         agency = chosen_agency(visit, Right.READ)
-        after = visit.query("after")[:80]
-        page = await self.sent.late(agency, after=after)
+
+        async def ask(after: str) -> SentPage:
+            return await self.sent.late(agency, after=after)
+
         choice = agency_choice(visit, agency, Right.READ, self.names)
-        return await self._late(visit, page, f"{ROOT}/late?agency={agency}", choice)
+        return await self._late(visit, ask, f"{ROOT}/late?agency={agency}", choice)
 
     async def my_late(self, visit: Visit) -> Answer:
         """Show the same of what the person drafted (SND-09)."""
-        page = await self.sent.late_of(visit.me, after=visit.query("after")[:64])
-        # A right taken away takes the list with it.
-        rows = tuple(r for r in page.items if visit.me.may(Right.DRAFT, r.agency))
-        return await self._late(visit, SentPage(rows, page.after), f"{ROOT}/late/mine?mine=1", {})
+
+        async def ask(after: str) -> SentPage:
+            page = await self.sent.late_of(visit.me, after=after)
+            # A right taken away takes the list with it.
+            rows = tuple(r for r in page.items if visit.me.may(Right.DRAFT, r.agency))
+            return SentPage(rows, page.after)
+
+        return await self._late(visit, ask, f"{ROOT}/late/mine?mine=1", {})
 
     async def _late(
-        self, visit: Visit, page: SentPage, here: str, choice: Mapping[str, object]
+        self, visit: Visit, ask: Late, here: str, choice: Mapping[str, object]
     ) -> Answer:
-        if wanted := visit.query("format"):
-            agency = str(choice.get("agency", ""))
+        if visit.query("form"):
+            form, agency = form_of(visit), str(choice.get("agency", ""))
             await self.trail.viewed(visit.me, "list:late", what="export", agency=agency)
-            return await asyncio.to_thread(_late_file, visit, page, wanted)
+            name = self.names(agency) if agency else visit.me.name
+            table = replace(_LATE, notes=(Words(name, name),), made_at=visit.now)
+            return await send(visit, form, table, _late_rows(ask), "noi-nhan-qua-han")
+        page = await ask(visit.query("after")[:80])
         values = {
             "rows": page.items,
             "here": here,
             "older": f"{here}&after={page.after}" if page.after else "",
             "first": here if visit.query("after") else "",
-            "after": visit.query("after")[:80],
             "mine": not choice,
         }
         return Shown("outgoing-late.html.j2", {**values, **choice, **WORDS})
@@ -277,23 +287,26 @@ class Outgoing:
 
 
 _COLUMNS: Final = (
-    Column("code", Words("Số, ký hiệu", "Number")),
-    Column("subject", Words("Trích yếu", "Subject")),
+    Column("code", Words("Số, ký hiệu", "Number"), width=14),
+    Column("subject", Words("Trích yếu nội dung", "Subject"), width=44),
     Column("due", Words("Hạn trả lời", "Due"), Kind.DAY),
     Column("days", Words("Quá hạn (ngày)", "Days late"), Kind.NUMBER),
-    Column("who", Words("Nơi nhận chưa hoàn thành", "Not finished")),
+    Column("who", Words("Nơi nhận chưa hoàn thành", "Not finished"), width=36),
+)
+_LATE: Final = Table(
+    Words("DANH SÁCH NƠI NHẬN QUÁ HẠN TRẢ LỜI", "RECEIVERS WHOSE ANSWER IS OVERDUE"), _COLUMNS
 )
 
 
-def _late_file(visit: Visit, page: SentPage, wanted: str) -> Answer:
-    """Give the page as a file (RPT-14): cells are never formulas (`gateway.reports.sheets`)."""
-    if wanted not in {Form.XLSX.value, Form.CSV.value}:
-        raise RejectedError(Reason.NOT_FOUND)
-    form = Form(wanted)
-    title = Words("Nơi nhận quá hạn trả lời", "Receivers whose answer is overdue")
-    rows = [(r.code, r.subject, r.due, r.days_late, "; ".join(r.open_for)) for r in page.items]
-    body = write(form, Table(title, _COLUMNS), rows, visit.lang, training=visit.training)
-    return saved(f"noi-nhan-qua-han.{form.value}", body, MEDIA[form].partition(";")[0])
+async def _late_rows(ask: Late) -> AsyncIterator[list[Row]]:
+    """Yield the whole list, a page at a time."""
+    after = ""
+    while True:
+        page = await ask(after)
+        yield [(r.code, r.subject, r.due, r.days_late, "; ".join(r.open_for)) for r in page.items]
+        if not page.after:
+            return
+        after = page.after
 
 
 def section(  # noqa: PLR0917

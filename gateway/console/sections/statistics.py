@@ -12,6 +12,7 @@ from urllib.parse import urlencode
 
 from gateway.console import charts
 from gateway.console.charts import Chart, Series
+from gateway.console.exports import all_there, form_of, send
 from gateway.console.pages import (
     BASE,
     Answer,
@@ -25,7 +26,6 @@ from gateway.console.pages import (
     Shown,
     Visit,
 )
-from gateway.console.sections.registering import all_there, send
 from gateway.console.sections.searching import DIRECTIONS, SIGNED, state_words
 from gateway.domain.access import EVERYWHERE, Right
 from gateway.domain.moments import VIETNAM, to_text
@@ -34,7 +34,6 @@ from gateway.ports.accounts import Trail
 from gateway.ports.books import Books, Count, Following
 from gateway.ports.figures import Figures, Snapshot
 from gateway.reports.advice import Words
-from gateway.reports.sheets import Form
 from gateway.reports.tables import Column, Kind, Row, Table, shown
 
 ROOT: Final = f"{BASE}/statistics"
@@ -97,6 +96,7 @@ class Statistics:
         months = _months(chosen.first, chosen.last)
         may = self._mine(visit)
         frozen = await self.figures.snapshots(chosen.agency) if chosen.agency else ()
+        held = {one.period for one in frozen}
         return Shown(
             "statistics.html.j2",
             {
@@ -109,7 +109,7 @@ class Statistics:
                 "charts": self._charts(visit, counts, months),
                 "progress": progress,
                 "frozen": frozen,
-                "over": [m for m in months if m < _month_of(visit)],
+                "over": [m for m in months if m < _month_of(visit) and m not in held],
                 "is_empty": not counts,
             },
         )
@@ -157,7 +157,7 @@ class Statistics:
     async def export(self, visit: Visit) -> Answer:
         """Give the figures as a file."""
         chosen = self._chosen(visit)
-        form = _form(visit)
+        form = form_of(visit)
         target = f"statistics:{chosen.agency or 'all'}:{chosen.first}:{chosen.last}"
         await self.trail.viewed(visit.me, target, what="export", agency=chosen.agency)
         await all_there(self.following)
@@ -216,7 +216,7 @@ class Statistics:
     async def frozen_export(self, visit: Visit) -> Answer:
         """Give a frozen month as a file: the same figures every time."""
         snapshot = await self._snapshot(visit)
-        form = _form(visit)
+        form = form_of(visit)
         await self.trail.viewed(
             visit.me, f"figures:{snapshot.id}", what="export", agency=snapshot.agency
         )
@@ -345,13 +345,6 @@ def _checked(text: str) -> str:
 
 def _month_of(visit: Visit) -> str:
     return f"{visit.now.astimezone(VIETNAM):%Y-%m}"
-
-
-def _form(visit: Visit) -> Form:
-    try:
-        return Form(visit.query("form"))
-    except ValueError as exc:
-        raise RejectedError(Reason.NOT_FOUND, "no such form") from exc
 
 
 async def _once(rows: list[Row]) -> AsyncIterator[list[Row]]:

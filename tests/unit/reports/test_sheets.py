@@ -118,6 +118,7 @@ def test_pieces_are_the_whole():
 
 
 def test_a_word_file_opens_again_with_everything_in_it(monkeypatch):
+    """RPT-12: exports as DOCX."""
     monkeypatch.setattr(tables, "MAX_PRINTED", 3)
     hostile = (1, None, None, "</w:t><w:t>& <b>=1+1\u202e")
     data = write(Form.DOCX, replace(TABLE, issuer="Sở Nội vụ"), [ROW, hostile, ROW, ROW, ROW])
