@@ -19,10 +19,10 @@ from gateway.verifier.pool import MIB, VerifierPool
 from tests.world import bombs
 from tests.world.signed_files import NOW, letter, once, pki, trust_of, twice
 
-pytestmark = pytest.mark.usefixtures("real_workers")
-
 HOSTILE = "tests.world.hostile_worker"
 ROOT = Path(__file__).resolve().parents[2]
+# What is about processes starts them as the gateway does; the others need what a process answers.
+of_processes = pytest.mark.usefixtures("real_workers")
 
 
 @asynccontextmanager
@@ -44,6 +44,7 @@ async def ask(
     return await verifier.verify(path, sha256=sha256, size_bytes=len(data), at=at, lane=lane)
 
 
+@of_processes
 @pytest.mark.parametrize("run", [asyncio.run, uvloop.run])
 def test_files_of_all_kinds_get_their_report(tmp_path, run):
     async def main():
@@ -107,6 +108,7 @@ async def test_a_file_over_the_limit_is_indeterminate(tmp_path):
         assert verifier.worker_ids == ()
 
 
+@of_processes
 @pytest.mark.parametrize("word", [b"%PDF-LOOP", b"%PDF-WAIT"])
 async def test_a_worker_that_hangs_is_killed_and_replaced(tmp_path, word):
     async with pool(timeout_s=3.0, worker_module=HOSTILE) as verifier:
@@ -120,6 +122,7 @@ async def test_a_worker_that_hangs_is_killed_and_replaced(tmp_path, word):
         assert verifier.facts.killed == 1
 
 
+@of_processes
 async def test_a_worker_that_dies_or_runs_out_of_memory_is_told(tmp_path):
     async with pool(worker_module=HOSTILE, memory_bytes=600 * MIB) as verifier:
         crash = await ask(verifier, tmp_path, b"%PDF-CRASH")
@@ -134,6 +137,7 @@ async def test_a_worker_that_dies_or_runs_out_of_memory_is_told(tmp_path):
         assert verifier.facts.started == 2
 
 
+@of_processes
 async def test_an_idle_worker_that_was_killed_costs_no_file(tmp_path):
     async with pool() as verifier:
         await verifier.warm()
@@ -142,6 +146,7 @@ async def test_an_idle_worker_that_was_killed_costs_no_file(tmp_path):
         assert (await ask(verifier, tmp_path, once())).verdict is Verdict.VALID
 
 
+@of_processes
 async def test_workers_are_recycled_without_anyone_waiting(tmp_path):
     async with pool(recycle_after=2) as verifier:
         await verifier.warm()
@@ -233,6 +238,7 @@ async def test_slow_files_do_not_delay_an_urgent_one(tmp_path, workers):
         await asyncio.gather(*(task for task, _ in slow))
 
 
+@of_processes
 async def test_bombs_and_loops_end_within_the_limits_and_hurt_nobody(tmp_path):
     async with pool(workers=2, timeout_s=8.0, memory_bytes=768 * MIB) as verifier:
         await verifier.warm()
@@ -267,6 +273,7 @@ async def test_a_closed_pool_says_so(tmp_path):
             await ask(verifier, tmp_path, b"hello")
 
 
+@of_processes
 async def test_a_worker_that_does_not_start_is_our_trouble(tmp_path):
     async with pool(worker_module="tests.world.no_such_module") as verifier:
         with pytest.raises(UnavailableError):
