@@ -41,6 +41,10 @@ _REST_S: Final = 5.0
 _LOOK_S: Final = 60.0
 
 
+class _TakenOverError(Exception):
+    """Others made the books anew meanwhile."""
+
+
 class Bookkeeper:
     """See the module.
 
@@ -133,6 +137,8 @@ class Bookkeeper:
         async def gently(step: Step) -> None:
             nonlocal ended
             self._making = step.share
+            if await self._books.adopt():  # somebody at the keyboard was faster
+                raise _TakenOverError
             await asyncio.sleep(min(loop.time() - ended, _REST_S))
             ended = loop.time()
 
@@ -140,6 +146,8 @@ class Bookkeeper:
         try:
             await Anew(self._context.ledger, self._context).into(self._books.make(), gently)
             await self._books.adopt()
+        except _TakenOverError:
+            pass
         finally:
             self._making = None
 

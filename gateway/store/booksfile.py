@@ -2,14 +2,16 @@
 
 Promises: a file that is damaged or of another form is removed and made anew: nothing here is the
 only copy of anything; a file that cannot be looked at now (busy, a disk at fault) is left as it is.
-Books made anew are a file beside the one in use, `.new` while they are made, `.made` from when they
-are whole and on the disk; whoever opens the books next takes them over. A crash between any two
-steps leaves the old file or the new one.
+Books made anew are a file beside the one in use, `.new-…` while they are made, `.made` from when
+they are whole and on the disk; whoever opens the books next takes them over. A crash between any
+two steps leaves the old file or the new one.
 """
 
 import contextlib
+import fcntl
 import os
 import sqlite3
+import uuid
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -153,9 +155,30 @@ def removed(path: Path) -> None:
         path.with_name(f"{path.name}{end}").unlink(missing_ok=True)
 
 
-def new_of(path: Path) -> Path:
-    """Return where books are made anew."""
-    return path.with_name(f"{path.name}.new")
+def new_beside(path: Path) -> tuple[Path, int]:
+    """Make a file in which books are made anew; return it and the lock that says it is being made.
+
+    Several may make them at once, a server and somebody at the keyboard; what a crash left of
+    earlier ones goes now.
+    """
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for left in path.parent.glob(f"{path.name}.new-*"):
+        with contextlib.suppress(OSError):  # locked: it is being made; or another took it away
+            os.close(_locked(left))
+            removed(left)
+    new = path.with_name(f"{path.name}.new-{uuid.uuid4().hex}")
+    touched(new)
+    return new, _locked(new)
+
+
+def _locked(path: Path) -> int:
+    descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(descriptor)
+        raise
+    return descriptor
 
 
 def made_of(path: Path) -> Path:

@@ -5,7 +5,9 @@ are written in the order of their places into a file without a journal, indexed 
 end, then brought to the disk and given their name: a crash leaves a file nobody reads.
 """
 
+import asyncio
 import hashlib
+import os
 import sqlite3
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -122,7 +124,8 @@ class FileMaking:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._new = booksfile.new_of(path)
+        self._new: Path | None = None
+        self._lock: int | None = None
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="books-making")
         self._connection: sqlite3.Connection | None = None
         self._given: set[int] = set()
@@ -142,16 +145,12 @@ class FileMaking:
         self._thread.shutdown()
 
     async def _do(self, work: Any, *given: Any) -> None:
-        import asyncio
-
         with booksfile.troubles():
             await asyncio.get_running_loop().run_in_executor(self._thread, work, *given)
 
     def _begun(self) -> sqlite3.Connection:
         if self._connection is None:
-            self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            booksfile.removed(self._new)
-            booksfile.touched(self._new)
+            self._new, self._lock = booksfile.new_beside(self._path)
             self._connection = sqlite3.connect(
                 self._new, isolation_level=None, check_same_thread=False
             )
@@ -195,15 +194,22 @@ class FileMaking:
         connection.execute("COMMIT")
         connection.close()
         self._connection = None
-        booksfile.kept(self._new)
-        self._new.replace(booksfile.made_of(self._path))
-        booksfile.kept(self._path.parent)
+        if self._new is not None:
+            booksfile.kept(self._new)
+            self._new.replace(booksfile.made_of(self._path))
+            self._new = None
+            booksfile.kept(self._path.parent)
 
     def _drop(self) -> None:
         if self._connection is not None:
             self._connection.close()
             self._connection = None
-        booksfile.removed(self._new)
+        if self._new is not None:
+            booksfile.removed(self._new)
+            self._new = None
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
 
 
 def _set(connection: sqlite3.Connection, settings: Sequence[tuple[str, int]]) -> None:

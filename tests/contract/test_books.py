@@ -474,3 +474,27 @@ def test_the_day_of_a_document_is_that_of_ha_noi(shelf):
         assert (INSTANTS[1] + HANOI).date() == date(2026, 10, 31)
 
     shelf.run(play())
+
+
+def test_who_makes_the_books_sooner_is_followed(shelf, monkeypatch):
+    """A server makes them anew for itself, gently; somebody at the keyboard is faster."""
+    monkeypatch.setattr(bookkeeper, "_REST_S", 0.0)
+
+    async def play():
+        await shelf.write([document(words=["tháp"]) for _ in range(9)])
+        books, keeper = shelf.nodes[0], shelf.keepers[0]
+        adopt, looks = books.adopt, itertools.count()
+
+        async def adopting():
+            if next(looks) == 1:  # it is in the middle of it
+                await Anew(shelf.ledger, shelf.context).into(books.make(), nothing)
+            return await adopt()
+
+        monkeypatch.setattr(books, "adopt", adopting)
+        await keeper.anew()
+        assert next(looks) == 2
+        assert len((await books.find(Question(asked("tháp")))).hits) == 9
+        assert [p.name for p in (shelf.folder / "a").glob("*.sqlite.*")] == []
+        assert await keeper.once() is False
+
+    shelf.run(play())

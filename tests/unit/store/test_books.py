@@ -223,3 +223,19 @@ async def test_two_of_one_millisecond_both_have_a_place(books):
 
 async def everything(books):
     return (await books.find(Question(asked("hoà"), limit=1000))).hits
+
+
+async def test_what_a_crash_left_half_made_goes_and_what_is_being_made_stays(books, tmp_path):
+    left = tmp_path / "books" / "books.sqlite.new-left"
+    left.write_bytes(b"half")
+    one, other = books.make(), books.make()
+    await one.add([made(1, "hoà")])
+    assert not left.exists()
+    await other.add([made(2, "hoà")])
+    await other.done(Mark(2))
+    await one.done(Mark(1))
+    for making in (one, other):
+        await making.drop()
+    assert await books.adopt()
+    assert await books.mark() == Mark(1)  # who was ready last
+    assert [path.name for path in left.parent.glob("*.sqlite.*new*")] == []
