@@ -85,6 +85,7 @@ class AlertKind(StrEnum):
     HOLIDAYS_UNCONFIRMED = "holidays-unconfirmed"
     MAINTENANCE_DUE = "maintenance-due"
     ACCOUNT_LOST = "account-lost"
+    INCIDENT_OPEN = "incident-open"
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,6 +272,17 @@ KINDS: Final[Mapping[AlertKind, KindRow]] = MappingProxyType(
             Text(
                 "Xác minh với người dùng rồi đặt lại mật khẩu và xác thực bước hai.",
                 "Ask the person, then reset password and second factor.",
+            ),
+            Severity.URGENT,
+            real_time=True,
+            step=_HOUR,
+        ),
+        # OPS-09 (S003 art 22.3b): who runs the system hears of an incident at once.
+        _K.INCIDENT_OPEN: KindRow(
+            Text("Sự cố đang mở", "An incident is open"),
+            Text(
+                "Xử lý, ghi đã báo cho ai, rồi kết thúc sự cố.",
+                "Deal with it, note whom it was told, then close it.",
             ),
             Severity.URGENT,
             real_time=True,

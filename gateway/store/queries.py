@@ -185,6 +185,10 @@ QUERIES: Final[dict[str, str]] = {
     "outage_entries": "SELECT * FROM outage_entry WHERE agency = :agency AND id < :before "
     "ORDER BY id DESC LIMIT :limit",
     "key_device": "SELECT * FROM key_device WHERE id = :id",
+    "key_devices_ending": (
+        "SELECT id, agency, serial, valid_to FROM key_device WHERE state = 'held' "
+        "AND valid_to != '' AND valid_to <= :day ORDER BY valid_to, id LIMIT :limit"
+    ),
     "key_devices": "SELECT * FROM key_device WHERE agency = :agency ORDER BY serial LIMIT :limit",
     "integrity_counts": "SELECT (SELECT COUNT(*) FROM consignment) AS consignment, "
     "(SELECT COUNT(*) FROM delivery) AS delivery, (SELECT COUNT(*) FROM arrival) AS arrival, "

@@ -13,11 +13,11 @@ import ctypes.util
 import json
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from typing import Final
 
 from gateway.domain.duties import MAINTENANCE_EVERY
-from gateway.domain.moments import from_text, to_text
+from gateway.domain.moments import VIETNAM, from_text, to_text
 from gateway.domain.watch import OPERATIONS, AlertKind, Cause
 from gateway.domain.worktime import local
 from gateway.ports import ChangeSet, Insert, Update
@@ -30,6 +30,8 @@ CHAIN: Final = "watch_chain"
 """Key of the ledger's `meta` row: how far the receipt log was found good."""
 
 _PIECE: Final = 2000
+_DEVICES: Final = 500
+_BEYOND: Final = "~"
 _ROUND: Final = timedelta(days=1)
 _ASK_FROM_MONTH: Final = 11
 _TIME_ERROR: Final = 5
@@ -214,7 +216,45 @@ class Machine:
         return [Cause(AlertKind.BACKUP_OLD, "backup:last", OPERATIONS, since)]
 
     async def terms(self, now: datetime) -> Sequence[Cause]:
-        """Certificates and keys that end soon, of any node: one alert for what it is."""
+        """Certificates and keys that end soon: of the nodes, and of units' key devices."""
+        return [*await self._own_terms(now), *await self._devices(now)]
+
+    async def _devices(self, now: datetime) -> list[Cause]:
+        """ORG-09: the certificate in a device somebody holds ends soon; told to its unit."""
+        last = local(now + self._facts.expires_before).date().isoformat()
+        rows = await self._context.ledger.all("key_devices_ending", day=last, limit=_DEVICES)
+        return [
+            Cause(
+                AlertKind.KEY_EXPIRES,
+                f"key-device:{row['id']}",
+                row["agency"],
+                now,
+                due=datetime.combine(date.fromisoformat(row["valid_to"]), time.max, VIETNAM),
+                about=(row["serial"],),
+                path=f"/key-devices/{row['id']}",
+            )
+            for row in rows
+        ]
+
+    async def incidents(self, _: datetime) -> Sequence[Cause]:
+        """OPS-09: every open incident, whoever opened it; no word of what somebody wrote."""
+        rows = await self._context.ledger.all(
+            "incidents", state="open", before=_BEYOND, limit=_DEVICES
+        )
+        return [
+            Cause(
+                AlertKind.INCIDENT_OPEN,
+                f"incident:{row['id']}",
+                OPERATIONS,
+                from_text(row["opened_at"]),
+                about=tuple(part for part in (row["kind"], row["agency"]) if part),
+                path=f"/incidents/{row['id']}",
+            )
+            for row in rows
+        ]
+
+    async def _own_terms(self, now: datetime) -> list[Cause]:
+        """Return what ends soon of any node: one alert for what it is."""
         ending: dict[str, dict[str, datetime]] = {}
         for node, told in (await self._everybody()).items():
             for what, ends in told.terms.items():

@@ -129,6 +129,7 @@ class Watch:
             ((kind.HOLIDAYS_UNCONFIRMED, kind.MAINTENANCE_DUE), machine.duties),
             ((kind.CHAIN_BROKEN,), machine.chain),
             ((kind.ACCOUNT_LOST,), documents.lost_accounts),
+            ((kind.INCIDENT_OPEN,), machine.incidents),
         )
 
     @property

@@ -699,3 +699,50 @@ def test_what_a_node_tells_comes_back_as_it_was():
     assert told_of(told.to_json()) == told
     assert told_of("{}") == told_of("") == NodeTold()
     assert told_of('{"offset_s": 2.0, "new": 1}').offset_s == 2.0
+
+
+# ---------------------------------------------------------------- duties around the traffic
+
+
+async def test_a_certificate_in_a_key_device_that_ends_soon_is_told_to_its_unit(world):
+    """ORG-09: register of key devices, with alerts before their certificates end."""
+    await world.person("lan", Role.CLERK)
+
+    def device(name, valid_to, state="held"):
+        values = {"id": name, "agency": "H37.61", "serial": name, "purpose": "x", "holder": "Lan"}
+        more = {"valid_to": valid_to, "state": state, "since": to_text(world.now)}
+        return Insert("key_device", values | more)
+
+    await world.put(
+        device("soon", "2026-12-01"),
+        device("later", "2027-12-01"),
+        device("never", None),
+        device("gone", "2026-12-01", "destroyed"),
+    )
+    await world.look()
+    (alert,) = await world.alerts.standing(["H37.61"])
+    assert (alert.kind, alert.about, alert.path) == (
+        KIND.KEY_EXPIRES,
+        ("soon",),
+        "/key-devices/soon",
+    )
+    assert world.subjects("lan@x.vn")
+    await world.put(Update("key_device", {"id": "soon"}, {"valid_to": "2028-01-01"}))
+    await world.look(minutes=1)
+    assert await world.alerts.standing(["H37.61"]) == []
+
+
+async def test_an_open_incident_is_told_to_operations_at_once_and_ends_with_it(world):
+    """OPS-09: at night too, and nothing of what somebody wrote is in a mail."""
+    world.now = datetime(2026, 11, 20, 23, 0, tzinfo=VIETNAM).astimezone(UTC)
+    at = to_text(world.now)
+    row = {"id": "i1", "agency": "H37.61", "kind": "security", "title": "Nghi lộ của bà Hoa"}
+    more = {"occurred_at": at, "opened_by": "lan", "opened_at": at}
+    await world.put(Insert("incident", row | more))
+    await world.look()
+    (letter,) = [one for one in world.mail.letters if one.to == "ops@x.vn"]
+    assert "Sự cố đang mở" in letter.subject
+    assert "Hoa" not in letter.subject + letter.body
+    await world.put(Update("incident", {"id": "i1"}, {"state": "closed"}))
+    await world.look(minutes=1)
+    assert await world.kinds("") == {}
