@@ -107,11 +107,15 @@ async def extend(context: Context, wanted: Wanted, earlier: Row) -> Accepted | N
 
 
 async def _must_not_be_frozen(context: Context, earlier: Row) -> None:
-    """REC-02 (NĐ30 PL VI I.III.8): what was taken back stays as it is; nobody gets it any more."""
+    """REC-02 (NĐ30 PL VI I.III.8): what was taken back stays as it is; nobody gets it any more.
+
+    Taken back before its verdict, it was never issued: it has no number, and nobody looked at it.
+    """
+    unissued = earlier["state"] == ConsignmentState.CANCELLED.value and earlier["issued_at"] is None
     orders = await context.ledger.all(
         "recall_orders_of", consignment_id=earlier["id"], limit=_ORDERS
     )
-    if any(order["whole"] for order in orders):
+    if unissued or any(order["whole"] for order in orders):
         raise RejectedError(
             Reason.CONFLICT, "the document was taken back by its sender: it is read-only"
         )

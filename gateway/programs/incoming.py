@@ -59,6 +59,7 @@ async def sort(context: Context, report: StatusReport, inbound: Row, now: dateti
     )
     if delivery is None:
         return await _unmatched(context, row, target, inbound, now)
+    delivery = await recalls.meant(context, delivery, row["code"])
     return await _matched(context, report, delivery, row, target, inbound, now)
 
 

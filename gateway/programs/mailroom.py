@@ -187,7 +187,7 @@ class Mailroom:
         if known_code(report.code) is StatusCode.RECALL_ASKED:
             return await self._recall(report, sender, target, sha256, now)
         arrival = await matching.arrival_of(
-            context, report.response_for, agency=sender, issuer=target
+            context, report.response_for, agency=sender, issuer=target, code=report.code
         )
         if arrival is None:
             return self._forward(report, sender, target, sha256, now)
@@ -210,6 +210,7 @@ class Mailroom:
         if delivery is None:
             await self._must_be_its_own(report, issuer, recipient)
             return await self._recall_unknown(report, issuer, recipient, sha256, now)
+        delivery = await recalls.asked_for(context, delivery)
         asked = await recalls.ask(context, delivery, report.description, now)
         if not asked:
             earlier = await self._earlier_recall(delivery)
@@ -260,9 +261,10 @@ class Mailroom:
 
     async def _must_be_its_own(self, report: StatusReport, issuer: Who, recipient: Who) -> None:
         about = report.response_for.document_id
-        other = await takebacks.of_others(
-            self._context, recipient.canonical, issuer.canonical, about
-        )
+        own, asking = recipient.canonical, issuer.canonical
+        other = await takebacks.of_others(self._context, own, asking, about)
+        if other is None:
+            other = await recalls.sent_by_others(self._context, own, asking, about)
         if other is not None:
             # REC-06: only the original sender, never another agency.
             observe.alarm(what="recall by another agency refused", subject=other["id"])
@@ -385,7 +387,10 @@ class Mailroom:
         given = [subject, *await takebacks.versions(context, subject)] if gives_back else []
         guards = await self._not_kept(given, said.code)
         named = recalls.as_named(arrival) if about is arrival else about
-        changes = statuses.report_on(context, arrival, said, now, about=named)
+        # REC-01: what was given back is not kept any more, whoever says 16 after the 15.
+        gone = subject["state"] == ArrivalState.RECALLED.value
+        heard = not gone or known_code(said.code) is not StatusCode.RECALL_DECLINED
+        changes = statuses.report_on(context, arrival, said, now, about=named, heard=heard)
         if recalls_it:
             changes += self._taken_back(subject, said, now)
         if gives_back and recalls.is_answer(said.code):

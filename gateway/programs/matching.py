@@ -8,11 +8,14 @@ import json
 import unicodedata
 from typing import Final
 
-from gateway.domain.envelope import ResponseFor
+from gateway.domain.envelope import BusinessType, ResponseFor, StatusCode
+from gateway.domain.lifecycle import ARRIVAL, ArrivalEvent, ArrivalState, allows, moves_nothing
+from gateway.domain.receipt import arrival_event, known_code
 from gateway.ports import Row
 from gateway.programs.catalogue import Who, family
 from gateway.programs.context import Context
 
+_ANSWERS: Final = frozenset({StatusCode.RECALL_AGREED, StatusCode.RECALL_DECLINED})
 AFTER_ALL: Final = "~"
 """Sorts behind every id."""
 
@@ -69,15 +72,38 @@ async def delivery_of(
 
 
 async def arrival_of(
-    context: Context, about: ResponseFor, *, agency: Who, issuer: Who
+    context: Context, about: ResponseFor, *, agency: Who, issuer: Who, code: str = ""
 ) -> Row | None:
-    """Return the newest arrival of an agency that a report is about."""
+    """Return the newest arrival of an agency that a report is about.
+
+    Several may bear one identifier: versions of a document, and what asks for it back. Where the
+    report has a `code`, it is about the first that the agency has and that the code moves.
+    """
+    found = await _arrivals_of(context, about, agency, issuer)
+    if not found:
+        return None
+    newest = _own_first(found, agency)
+    kind = arrival_event(code)
+    if kind is None or known_code(code) in _ANSWERS:
+        return newest
+    there = [a for a in found if a["agency"] == newest["agency"] and a["entered_system_at"]]
+    there.sort(key=lambda a: bool(a["business_type"] == BusinessType.RECALL))
+    moved = (a for a in there if _moves(a, kind))
+    return next(moved, there[0] if there else newest)
+
+
+def _moves(arrival: Row, kind: ArrivalEvent) -> bool:
+    state = ArrivalState(arrival["state"])
+    return allows(ARRIVAL, state, kind) and not moves_nothing(ARRIVAL, state, kind)
+
+
+async def _arrivals_of(context: Context, about: ResponseFor, agency: Who, issuer: Who) -> list[Row]:
     if about.document_id.strip():
         found = await arrivals_named(context, agency.canonical, issuer.canonical, about.document_id)
         if found:
-            return _own_first(found, agency)
+            return found
     if about.promulgation_date is None:
-        return None
+        return []
     for number, notation in _codes(about):
         noted = await arrivals_noted(
             context,
@@ -88,8 +114,8 @@ async def arrival_of(
             about.promulgation_date.isoformat(),
         )
         if noted:
-            return _own_first(noted, agency)
-    return None
+            return noted
+    return []
 
 
 def _own_first(found: list[Row], agency: Who) -> Row:

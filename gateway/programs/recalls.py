@@ -5,16 +5,25 @@ back; what has not left is cancelled, what may have left is asked for; 15 to a r
 delivery back, 15 to an update or replacement does not. Rows only: a crash leaves all or none.
 """
 
+import json
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
 from gateway.codec.edxml import envelope_from_json
 from gateway.domain.envelope import BusinessType, Header, ResponseFor, StatusCode
-from gateway.domain.lifecycle import ArrivalState, DeliveryState, RecallState, TransferState
+from gateway.domain.lifecycle import (
+    DELIVERY,
+    ArrivalState,
+    DeliveryState,
+    RecallState,
+    TransferState,
+    allows,
+    moves_nothing,
+)
 from gateway.domain.moments import from_text, to_text
 from gateway.domain.recall import RecallAct, recall_act, targets
-from gateway.domain.receipt import known_code
+from gateway.domain.receipt import delivery_event, known_code
 from gateway.errors import Reason, RejectedError, UnavailableError
 from gateway.ports import Change, Insert, Row, Update
 from gateway.programs import matching, tracking
@@ -182,6 +191,28 @@ async def _cancelled(context: Context, delivery: Row, now: datetime) -> list[Cha
     return changes
 
 
+async def asked_for(context: Context, delivery: Row) -> Row:
+    """Return the delivery a 13 is about: never what asks for a document under its identifier."""
+    if delivery["business_type"] != BusinessType.RECALL:
+        return delivery
+    bodies = await _bodies(context, delivery, delivery["document_id"])
+    return bodies[-1] if bodies else delivery
+
+
+async def sent_by_others(
+    context: Context, recipient: str, issuer: str, document_id: str
+) -> Row | None:
+    """Return what another agency of ours sent to a recipient under this identifier (REC-06)."""
+    if not document_id.strip():
+        return None
+    ours = set(json.loads(family(context, issuer)))
+    for row in await context.ledger.all("consignments_named", document_id=document_id):
+        deliveries = await context.ledger.all("deliveries", consignment_id=row["id"])
+        if row["sender"] not in ours and any(d["agency"] == recipient for d in deliveries):
+            return row
+    return None
+
+
 # ---------------------------------------------------------------- by document, on either side
 
 
@@ -224,6 +255,23 @@ def as_named(arrival: Row) -> Row:
 
 
 # ---------------------------------------------------------------- 15 and 16
+
+
+async def meant(context: Context, delivery: Row, code: str) -> Row:
+    """Return the delivery a status is about, where what asks for a document bears its identifier.
+
+    Both are answered under one name: the document comes first, as long as the code moves it.
+    """
+    if delivery["business_type"] != BusinessType.RECALL or is_answer(code):
+        return delivery
+    kind = delivery_event(code)
+    if kind is None:
+        return delivery
+    for body in reversed(await _bodies(context, delivery, delivery["document_id"])):
+        state = DeliveryState(body["state"])
+        if allows(DELIVERY, state, kind) and not moves_nothing(DELIVERY, state, kind):
+            return body
+    return delivery
 
 
 async def answered(  # noqa: PLR0917

@@ -125,6 +125,7 @@ def report_on(
     now: datetime,
     *,
     about: Row | None = None,
+    heard: bool = True,
 ) -> list[Change]:
     """Return the changes of one status an agency posts on its arrival.
 
@@ -137,6 +138,7 @@ def report_on(
         now: The instant of the commit.
         about: The arrival a recall or update concerns, where `arrival` is that message and the
             code is its answer; then `arrival` itself does not move.
+        heard: The sender is told.
     """
     state = ArrivalState(arrival["state"])
     kind = arrival_event(said.code) if about is None else None
@@ -149,7 +151,7 @@ def report_on(
         owes_01 = said.code != StatusCode.ARRIVED
         entering, sent_codes, rows = _enter(context, arrival, now, source="status", owes_01=owes_01)
         columns |= entering
-    mark = _mark(sent_codes, said.code)
+    mark = _mark(sent_codes, said.code) if heard else None
     columns["sent_codes"] = mark if mark is not None else sent_codes
     guard = {"id": arrival["id"], "state": state.value, "sent_codes": arrival["sent_codes"]}
     data = {"code": said.code, "moved": after is not state, "sent": mark is not None}
