@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.domain.drafting import DRAFT
 from gateway.domain.lifecycle import (
     ARRIVAL,
     DELIVERY,
@@ -143,10 +144,21 @@ REFUSES = {
     },
     "recall": {},
     "breaker": {},
+    "draft": {
+        "changed": "sending sent dropped",
+        "marked-ready": "sending sent dropped",
+        "sent-back": "draft sending sent dropped",
+        "release-began": "dropped",
+        "refused": "draft ready sent dropped",
+        "accepted": "draft ready dropped",
+        "dropped": "sending sent",
+    },
 }
+ALL = (*TABLES, DRAFT)
+"""Those drawn in docs/states.md, and the draft of a clerk's form."""
 
 
-@pytest.mark.parametrize("table", TABLES, ids=lambda t: t.name)
+@pytest.mark.parametrize("table", ALL, ids=lambda t: t.name)
 def test_no_event_is_dropped_silently(table):
     refused = {
         event.value: {state.value for state in table.states if not allows(table, state, event)}
@@ -157,7 +169,7 @@ def test_no_event_is_dropped_silently(table):
     assert all(reason.strip() for reason in table.stays.values())
 
 
-@pytest.mark.parametrize("table", TABLES, ids=lambda t: t.name)
+@pytest.mark.parametrize("table", ALL, ids=lambda t: t.name)
 def test_every_state_is_reached_and_can_settle_from_wherever_it_goes(table):
     """Not only some path: after any step whatever, the way to an end is still open."""
     steps = {

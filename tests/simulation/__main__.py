@@ -14,9 +14,9 @@ import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from tests.simulation.plan import make_plan
 from tests.simulation.player import Job, Played, play, prepare
 from tests.simulation.record import Record, told
+from tests.simulation.seeds import make_plan
 from tests.simulation.shrink import shrink
 from tests.simulation.watch import INVARIANTS
 from tests.simulation.world import Result, run

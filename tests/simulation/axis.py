@@ -29,13 +29,15 @@ _PARSER = etree.XMLParser(resolve_entities=False, no_network=True, remove_blank_
 
 @dataclass(frozen=True)
 class Seen:
-    """What stands in a packet: head, header fields, trace, files."""
+    """What stands in a packet: head, header fields, trace, files, and what it changes (0…3)."""
 
     head: packets.Head
     fields: tuple[Any, ...]
     tos: tuple[Any, ...]
     trace: tuple[Any, ...]
     files: tuple[tuple[str, str], ...]
+    kind: int = 0
+    business: tuple[Any, ...] = ()
 
 
 class _InMemory:
@@ -74,6 +76,7 @@ def read(data: bytes) -> Seen:
     fields: list[Any] = []
     tos: list[Any] = []
     trace: list[Any] = []
+    business: tuple[Any, ...] = ()
     for element in root.iter():
         name = _name(element)
         if name == "MessageHeader":
@@ -81,12 +84,16 @@ def read(data: bytes) -> Seen:
                 (tos if _name(child) == "To" else fields).append(_tree(child))
         elif name == "TraceHeader":
             trace.append(_tree(element))
+        elif name == "Bussiness":
+            business = _tree(element)
     return Seen(
         head,
         tuple(sorted(fields, key=repr)),
         tuple(tos),
         tuple(trace),
         tuple(_files(root)),
+        int(dict(b[:2] for b in business[2:]).get("BussinessDocType", 0)),
+        business,
     )
 
 

@@ -1,6 +1,6 @@
 """Histories that once failed, made short: each is a bug that was there, named by what it was."""
 
-from tests.simulation.plan import Doc, Fault, Plan
+from tests.simulation.plan import Act, Doc, Fault, Plan
 
 FOUND = {
     # Who dialled dies; the recipient's receipt settles the transfer before the lease is over, and
@@ -72,5 +72,59 @@ FOUND = {
             Fault("clock-jump", "A", at=11.2, span=3.0, size=900.0),
             Fault("clock-jump", "A", at=3.1, span=20.0, size=900.0),
         ),
+    ),
+    # The notice of a recall bears the identifier of its document: 03 was taken for the notice's.
+    "a status taken for that of a recall": Plan(
+        164,
+        "single",
+        shuffle=0.0,
+        latency=2.0,
+        recall_by="both",
+        docs=(Doc(2, 1.0, "H37.02", ("G09",), replies=("03",)),),
+        acts=(Act("order", 5.0, 2, "H37.02", ("G09",)),),
+    ),
+    # Taken back while its verdict was on its way, and sent to one more: unverified, unnumbered.
+    "a recipient added to what was never issued": Plan(
+        163,
+        "pair",
+        shuffle=0.0,
+        yields=0.0,
+        latency=0.05,
+        give_up=15.0,
+        docs=(
+            Doc(1, 1.0, "H25.01", ("H37.04",), verdict="listed-bad", replies=(), more=("H37.02",)),
+        ),
+        faults=(Fault("verifier-down", "B", at=0.9, span=15.0),),
+        acts=(Act("notice", 1.1, 1, "H25.01"),),
+    ),
+    # 03 about a document was taken for one about its update, which then counted as fetched.
+    "an update nobody fetched": Plan(
+        113,
+        "single",
+        shuffle=0.0,
+        latency=0.05,
+        docs=(
+            Doc(2, 2.1, "G09", ("H37.04",), replies=("03",)),
+            Doc(3, 7.2, "G09", ("H37.04",), replies=(), about=2, kind=2),
+        ),
+    ),
+    # Withdrawn before pick-up; the system then read the notice, and had no such document.
+    "given back and then kept": Plan(
+        78,
+        "cluster",
+        shuffle=0.0,
+        yields=0.0,
+        latency=2.0,
+        docs=(Doc(2, 2.4, "H37.02", ("H37.04", "G09"), replies=()),),
+        faults=(Fault("slow-peer", "A", at=5.8, span=5.0),),
+        acts=(Act("notice", 18.7, 2, "H37.02"), Act("notice", 18.0, 2, "H37.02")),
+    ),
+    # REC-06: it asked through its own gateway, which knew whose document that is.
+    "a neighbour that takes back": Plan(
+        64,
+        "single",
+        latency=0.05,
+        docs=(Doc(2, 2.4, "H37.04", ("G09",), replies=()),),
+        acts=(Act("stranger", 3.2, 2, "H37.02", ("G09",)),),
     ),
 }

@@ -19,12 +19,21 @@ from gateway.store.schema import metadata
 from tests.simulation.life import LIFE
 from tests.world.memory_ledger import MemoryLedger, _definitions
 
-_WATCHED = ("consignment", "delivery", "transfer", "arrival", "recall")
-_MOVES = "CREATE TEMP TABLE move (what TEXT, before TEXT, after TEXT);" + "".join(
-    f"CREATE TEMP TRIGGER move_{table} AFTER UPDATE OF state ON main.{table} "
-    f"WHEN old.state <> new.state "
-    f"BEGIN INSERT INTO move VALUES ('{table}', old.state, new.state); END;"
-    for table in _WATCHED
+_WATCHED = ("consignment", "delivery", "transfer", "arrival", "recall", "takeback", "draft")
+_MOVES = (
+    "CREATE TEMP TABLE move (what TEXT, before TEXT, after TEXT);"
+    + "".join(
+        f"CREATE TEMP TRIGGER move_{table} AFTER UPDATE OF state ON main.{table} "
+        f"WHEN old.state <> new.state "
+        f"BEGIN INSERT INTO move VALUES ('{table}', old.state, new.state); END;"
+        for table in _WATCHED
+    )
+    + (
+        "CREATE TEMP TRIGGER move_held AFTER UPDATE OF state ON main.arrival WHEN new.state = 'recalled' "
+        "AND old.state <> 'recalled' AND EXISTS (SELECT 1 FROM main.legal_hold h "
+        "WHERE h.subject = new.id AND h.released_at IS NULL) "
+        "BEGIN INSERT INTO move VALUES ('arrival', 'kept by law', 'recalled'); END;"
+    )
 )
 """Every step of a state that was committed, whoever made it."""
 

@@ -442,6 +442,49 @@ def overlooks_a_stamp(life: Life, context: Context, made: Made) -> None:
     context.verifier = Blind(context.verifier, life)
 
 
+# ---------------------------------------------------------------- taken back, registered, shut
+
+
+@_mutant("recall")
+def agrees_and_keeps(life: Life, context: Context, made: Made) -> None:
+    """Who asked is told 15, and the document stays."""
+
+    class Keeping(_Rewriting):
+        def change(self, change: ChangeSet) -> ChangeSet | None:
+            rows = [
+                r
+                for r in change.rows
+                if not (_of(r, Update, "arrival") and r.values.get("state") == "recalled")
+            ]
+            return dataclasses.replace(change, rows=tuple(rows))
+
+    context.ledger = Keeping(context.ledger, life)
+
+
+@_mutant("registers")
+def wastes_an_arrival_number(life: Life, context: Context, made: Made) -> None:
+    """Every arrival number is taken twice and used once."""
+
+    class Wasteful(_Rewriting):
+        def change(self, change: ChangeSet) -> ChangeSet | None:
+            given = [n for n in change.numbers if n.name == "arrival"]
+            again = tuple(dataclasses.replace(n, name=f"{n.name}-wasted") for n in given)
+            return dataclasses.replace(change, numbers=(*change.numbers, *again))
+
+    context.ledger = Wasteful(context.ledger, life)
+
+
+@_mutant("locked")
+def leaves_the_door_open(life: Life, context: Context, made: Made) -> None:
+    """Whose account is shut stays signed in."""
+
+    class Open(_Rewriting):
+        def change(self, change: ChangeSet) -> ChangeSet | None:
+            return _without(change, "account", "account_session", kind=Update)
+
+    context.ledger = Open(context.ledger, life)
+
+
 @_mutant("alarm")
 def is_surprised(life: Life, context: Context, made: Made) -> None:
     """A program meets something it never heard of."""

@@ -1,12 +1,10 @@
-"""What happens in one simulated history: documents, faults and the manners of everybody, by seed.
+"""What happens in one simulated history: documents, faults, acts and the manners of everybody.
 
 A plan is plain data: the same plan is the same history, and a shorter plan is a smaller history,
 which is how a failing one is shrunk.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
-from random import Random
+from dataclasses import dataclass, field
 
 HORIZON_S = 50.0
 """Faults end here; what follows is time to come to rest."""
@@ -82,6 +80,9 @@ class Doc:
         replies: Codes each recipient says, in this order.
         repeats: How often its sender sends it again after the answer.
         more: Codes its sender adds in a later submission of the same document.
+        drafted: A clerk sends it by form.
+        about: The earlier document it updates or replaces, 0 for none.
+        kind: 2 when it updates, 3 when it replaces.
     """
 
     n: int
@@ -96,6 +97,9 @@ class Doc:
     replies: tuple[str, ...] = ("03", "06")
     repeats: int = 0
     more: tuple[str, ...] = ()
+    drafted: bool = False
+    about: int = 0
+    kind: int = 0
 
     @property
     def doubtful(self) -> bool:
@@ -148,6 +152,41 @@ class Fault:
 
 
 @dataclass(frozen=True, slots=True)
+class Act:
+    """One thing that is done on purpose.
+
+    Args:
+        kind: `order` (a person or system takes a sending back: from `of`, or from all), `13` (the
+            sender's system asks each of `of`), `notice` (it sends a document of type 1), `stranger`
+            (`who`, not the sender, tries it in every way it has), `unknown` (the ministry asks `who`
+            for what nobody sent); `law` (somebody keeps the document at `who` by law, for `span`);
+            `paper` (a clerk of `who` enters what came on paper), `lock` (a clerk of `who` shuts the
+            own account), `purge` (the retention of what was taken back runs).
+        at: When, seconds.
+        n: The document it is about.
+        who: Agency that acts, or that is asked.
+        of: Recipients it is about; none: all.
+        times: How often it is done.
+        span: How long it lasts.
+    """
+
+    kind: str
+    at: float
+    n: int = 0
+    who: str = ""
+    of: tuple[str, ...] = ()
+    times: int = 1
+    span: float = 0.0
+
+    def __str__(self) -> str:
+        said = [self.kind, f"of document {self.n}" if self.n else ""]
+        said += [f"by or at {self.who}" if self.who else "", f"for {self.of}" if self.of else ""]
+        said += [f"at {self.at:.1f}s", f"{self.times} times" if self.times > 1 else ""]
+        said.append(f"for {self.span:.1f}s" if self.span else "")
+        return " ".join(filter(None, said))
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """One history.
 
@@ -168,6 +207,10 @@ class Plan:
         echo: The axis gives a sender its own document back when its own agencies are addressed.
         docs: What is sent.
         faults: What goes wrong.
+        desks: Agencies that work in our console.
+        agrees: Who agrees there that a document is taken back: `clerk` or `automatic`.
+        recall_by: How the axis understands that a document is taken back: `13`, `1` or `both`.
+        acts: What persons and systems do besides.
     """
 
     seed: int
@@ -184,6 +227,10 @@ class Plan:
     echo: bool = False
     docs: tuple[Doc, ...] = ()
     faults: tuple[Fault, ...] = field(default=())
+    desks: tuple[str, ...] = ()
+    agrees: str = "clerk"
+    recall_by: str = "13"
+    acts: tuple[Act, ...] = ()
 
     def __str__(self) -> str:
         head = (
@@ -197,10 +244,15 @@ class Plan:
             f"  document {d.n} at {d.at:.1f}s: {d.sender} -> {', '.join(d.to)}"
             f"{' and later ' + ', '.join(d.more) if d.more else ''}, urgency "
             f"{d.urgency}, {d.verdict}, replies {' '.join(d.replies) or 'none'}"
+            f"{', by form' if d.drafted else ''}"
+            f"{f', of type {d.kind} about document {d.about}' if d.about else ''}"
             for d in self.docs
         ]
         faults = [f"  fault: {fault}" for fault in self.faults]
-        return "\n".join([head, *docs, *faults])
+        desks = f"  in our console: {', '.join(self.desks)}; {self.agrees} agrees"
+        asked = f"  the axis understands {self.recall_by}" if self.recall_by != "13" else ""
+        acts = [desks if self.desks else "", asked, *(f"  act: {act}" for act in self.acts)]
+        return "\n".join([head, *docs, *faults, *filter(None, acts)])
 
 
 HOUSES = {
@@ -221,174 +273,3 @@ LEGACY = {
     "000.00.00.G09": "G09",
 }
 """Old codes of the same agencies: who is addressed under both is one recipient."""
-
-_REPLIES = (
-    ("03", "06"),
-    ("03", "06"),
-    ("01", "03", "04", "05", "06"),
-    ("03", "04", "05", "06"),
-    ("06",),
-    ("02",),
-    ("03", "02"),
-    ("06", "03", "01"),
-    ("03", "03", "06", "06"),
-    (),
-)
-
-
-_VERDICTS = (
-    *("unsigned",) * 6,
-    *("valid",) * 3,
-    *("slow", "undetermined", "listed-good", "listed-bad", "invalid") * 2,
-    "secret",
-    "secret-slow",
-    "stated",
-)
-
-
-def make_plan(seed: int, *, ledger: str = "memory", shape: str = "") -> Plan:
-    """Return the history of a seed."""
-    rng = Random(seed)
-    shape = shape or rng.choice(("single", "cluster", "cluster", "pair"))
-    plan = Plan(
-        seed=seed,
-        shape=shape,
-        broker=rng.choice(("lanes", "shared")),
-        ledger=ledger,
-        leases=shape == "cluster" and rng.random() < 0.6,
-        shuffle=rng.choice((0.0, 0.2, 1.0)),
-        yields=rng.choice((0.0, 0.5, 1.0)),
-        noise=rng.choice((0.0, 0.0, 0.03, 0.1)),
-        latency=rng.choice((0.05, 0.5, 2.0)),
-        give_up=rng.choice((15.0, 600.0)),
-        by_ordinal=rng.random() < 0.3,
-        echo=rng.random() < 0.2,
-        docs=tuple(_docs(rng, shape)),
-    )
-    kinds = rng.sample(sorted(_MAKERS), rng.randint(1, 5))
-    faults = [_MAKERS[rng.choice(kinds)](rng, plan) for _ in range(rng.choice((1, 2, 3, 5, 8)))]
-    return replace(plan, faults=tuple(f for f in faults if f is not None))
-
-
-def _docs(rng: Random, shape: str) -> list[Doc]:
-    own = [code for codes in HOUSES[shape].values() for code in codes]
-    burst = rng.random() < 0.2
-    docs = []
-    for n in range(1, rng.choice((1, 1, 1, 2, 2, 4)) + 1):
-        sender = rng.choice([*own, *own, OUTSIDE])
-        others = [code for code in (*own, OUTSIDE) if code != sender]
-        to = tuple(rng.sample(others, rng.randint(1, min(2, len(others)))))
-        more = tuple(c for c in others if c not in to and rng.random() < 0.15)
-        if rng.random() < 0.15:
-            to = (*to, next(old for old, new in LEGACY.items() if new == to[0]))
-        docs.append(
-            Doc(
-                n=n,
-                at=1.0 if burst else round(rng.uniform(0.5, 10.0), 1),
-                sender=sender,
-                to=to,
-                urgency=rng.choice((0, 0, 0, 1, 3)),
-                size=rng.choice((30, 30, 500)),
-                verdict=rng.choice(_VERDICTS if sender != OUTSIDE else _VERDICTS[:-1]),
-                named=rng.random() < 0.7,
-                keyed=rng.random() < 0.7,
-                replies=rng.choice(_REPLIES),
-                repeats=rng.choice((0, 0, 1)),
-                more=more if sender != OUTSIDE else (),
-            )
-        )
-    return docs
-
-
-def _node(rng: Random, plan: Plan) -> str:
-    return rng.choice([n for nodes in NODES[plan.shape].values() for n in nodes])
-
-
-def _house(rng: Random, plan: Plan) -> str:
-    return rng.choice(sorted(HOUSES[plan.shape]))
-
-
-def _crash(rng: Random, plan: Plan) -> Fault:
-    point = rng.choice(NODE_POINTS)
-    often = 40 if point.startswith("ledger") else 8
-    return Fault(
-        "crash", _node(rng, plan), point, rng.randint(1, often), span=rng.choice((0.5, 3.0, 20.0))
-    )
-
-
-def _doubt(rng: Random, plan: Plan) -> Fault:
-    point = rng.choice(("ledger.after", "ledger.after", "blob.after", "publish.after"))
-    return Fault("doubt", _node(rng, plan), point, rng.randint(1, 30))
-
-
-def _axis(rng: Random, plan: Plan) -> Fault:
-    kind = rng.choice(("deliver", "deliver", "listing", "fetch", "ack"))
-    return Fault(kind, _house(rng, plan), rng.choice(AXIS_TROUBLES[kind]), rng.randint(1, 6))
-
-
-def _lie(rng: Random, plan: Plan) -> Fault:
-    return Fault("deliver", _house(rng, plan), rng.choice(DELIVER_LIES), rng.randint(1, 5))
-
-
-def _rpc(rng: Random, plan: Plan) -> Fault:
-    return Fault("rpc", _house(rng, plan), rng.choice(RPC_TROUBLES), rng.randint(1, 25))
-
-
-def _lasting(kind: str, *spans: float) -> Callable[[Random, Plan], Fault]:
-    def make(rng: Random, plan: Plan) -> Fault:
-        at = round(rng.uniform(0.0, 14.0), 1)
-        return Fault(kind, _house(rng, plan), at=at, span=rng.choice(spans))
-
-    return make
-
-
-def _clock_jump(rng: Random, plan: Plan) -> Fault:
-    size = rng.choice((-600.0, -30.0, -2.0, 5.0, 45.0, 900.0))
-    at = round(rng.uniform(0.0, 14.0), 1)
-    return Fault("clock-jump", _house(rng, plan), at=at, span=rng.choice((3.0, 20.0)), size=size)
-
-
-def _power_cut(rng: Random, plan: Plan) -> Fault:
-    at = round(rng.uniform(1.0, 20.0), 1)
-    return Fault("power-cut", _house(rng, plan), at=at, span=rng.choice((0.5, 5.0, 15.0)))
-
-
-def _hold(rng: Random, plan: Plan) -> Fault:
-    how, at = rng.choice(("all", "document", "hop")), round(rng.uniform(1.0, 16.0), 1)
-    return Fault("hold", _house(rng, plan), how, at=at, span=rng.choice((5.0, 20.0)))
-
-
-def _rest(rng: Random, plan: Plan) -> Fault:
-    kind, at = rng.choice(("rest", "restart")), round(rng.uniform(1.0, 16.0), 1)
-    return Fault(kind, _node(rng, plan), at=at, span=rng.choice((3.0, 20.0)))
-
-
-def _phantom(rng: Random, plan: Plan) -> Fault:
-    how = rng.choice(("unknown-document", "unknown-recipient", "future-code", "own-agency", "junk"))
-    return Fault("phantom", _house(rng, plan), how, at=round(rng.uniform(3.0, 30.0), 1))
-
-
-_MAKERS: dict[str, Callable[[Random, Plan], Fault]] = {
-    "crash": _crash,
-    "crash again": _crash,
-    "doubt": _doubt,
-    "axis": _axis,
-    "axis again": _axis,
-    "lie": _lie,
-    "rpc": _rpc,
-    "ledger-down": _lasting("ledger-down", 1.0, 5.0, 15.0),
-    "ledger-full": _lasting("ledger-full", 1.0, 5.0, 15.0),
-    "power-cut": _power_cut,
-    "hold": _hold,
-    "rest": _rest,
-    "blobs-full": _lasting("blobs-full", 1.0, 5.0, 15.0),
-    "partition": _lasting("partition", 2.0, 8.0, 15.0),
-    "cut-off": _lasting("cut-off", 2.0, 8.0, 15.0),
-    "slow-peer": _lasting("slow-peer", 5.0, 15.0),
-    "broker-lost": _lasting("broker-lost", 0.0),
-    "broker-down": _lasting("broker-down", 1.0, 10.0),
-    "verifier-down": _lasting("verifier-down", 2.0, 15.0),
-    "clock-off": _lasting("clock-off", 3.0, 15.0),
-    "clock-jump": _clock_jump,
-    "phantom": _phantom,
-}

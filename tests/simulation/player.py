@@ -10,7 +10,7 @@ import time
 from collections import Counter
 from dataclasses import dataclass, field
 
-from tests.simulation.plan import make_plan
+from tests.simulation.seeds import make_plan
 from tests.simulation.world import run
 
 

@@ -1,4 +1,4 @@
-"""Make a failing history short: drop faults, documents and manners while it still fails alike."""
+"""Make a failing history short: drop faults, acts, documents and manners while it still fails alike."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -33,6 +33,8 @@ def shrink(failed: Result, play: Callable[[Plan], Result], *, runs: int = 400) -
 
 def _smaller(plan: Plan) -> Iterator[Plan]:
     """Yield plans with one thing less, the largest steps first."""
+    if plan.acts:
+        yield replace(plan, acts=())
     half = len(plan.faults) // 2
     if half > 1:
         yield replace(plan, faults=plan.faults[half:])
@@ -41,6 +43,12 @@ def _smaller(plan: Plan) -> Iterator[Plan]:
         yield replace(plan, faults=plan.faults[:index] + plan.faults[index + 1 :])
     for index in range(len(plan.docs)):
         yield replace(plan, docs=plan.docs[:index] + plan.docs[index + 1 :])
+    for index in range(len(plan.acts)):
+        yield replace(plan, acts=plan.acts[:index] + plan.acts[index + 1 :])
+    for index, act in enumerate(plan.acts):
+        if act.times > 1:
+            once = replace(act, times=1)
+            yield replace(plan, acts=(*plan.acts[:index], once, *plan.acts[index + 1 :]))
     plain = {
         "noise": 0.0,
         "yields": 0.0,
@@ -49,6 +57,9 @@ def _smaller(plan: Plan) -> Iterator[Plan]:
         "broker": "lanes",
         "leases": False,
         "echo": False,
+        "desks": (),
+        "agrees": "clerk",
+        "recall_by": "13",
     }
     for name, value in plain.items():
         if getattr(plan, name) != value:
@@ -69,6 +80,10 @@ def _plainer(doc: Doc) -> Iterator[Doc]:
         yield replace(doc, replies=())
     if len(doc.replies) > 1:
         yield from (replace(doc, replies=(code,)) for code in doc.replies)
+    if doc.about:
+        yield replace(doc, about=0, kind=0)
+    if doc.drafted:
+        yield replace(doc, drafted=False)
     if doc.verdict != "unsigned":
         yield replace(doc, verdict="unsigned")
     if doc.urgency:

@@ -12,12 +12,32 @@ import pytest
 
 from tests.simulation.found import FOUND
 from tests.simulation.mutants import MUTANTS
-from tests.simulation.plan import NODE_POINTS, Doc, Fault, Plan, make_plan
+from tests.simulation.plan import NODE_POINTS, Act, Doc, Fault, Plan
+from tests.simulation.seeds import make_plan
 from tests.simulation.shrink import shrink
 from tests.simulation.world import run
 
 ROOT = Path(__file__).parents[2]
 SEEDS, CHUNK = 240, 20
+DESK = Plan(
+    3,
+    "single",
+    desks=("H37.04",),
+    recall_by="both",
+    docs=(
+        Doc(1, 1.0, "H37.02", ("H37.04", "G09")),
+        Doc(2, 1.5, "H37.04", ("H37.02",), drafted=True, named=False),
+        Doc(3, 1.0, "G09", ("H37.02", "H37.04")),
+    ),
+    acts=(
+        Act("order", 9.0, 1, "H37.02"),
+        Act("13", 7.0, 3, "G09", ("H37.02", "H37.04")),
+        Act("law", 5.0, 3, "H37.04", span=20.0),
+        Act("order", 4.0, 2, "H37.04"),
+        Act("paper", 6.0, who="H37.04", times=2),
+        Act("lock", 10.0, who="H37.04"),
+    ),
+)
 QUIET = Plan(1, "cluster", docs=(Doc(1, 1.0, "H37.02", ("H37.04", "G09")),))
 
 
@@ -52,6 +72,24 @@ def test_a_node_may_die_at_every_await_that_touches_the_outside(point):
     assert not played.violations
 
 
+@pytest.mark.parametrize("point", ["ledger.before", "ledger.after", "blob.after", "ledger.read"])
+@pytest.mark.parametrize("nth", [20, 45, 70])
+def test_a_node_may_die_at_every_step_of_a_desk_and_of_a_recall(point, nth):
+    faults = tuple(Fault("crash", "A1", point, nth + n, span=2.0) for n in (0, 9, 18))
+    played = run(replace(DESK, seed=nth, yields=1.0, faults=faults))
+    assert not played.violations
+
+
+def test_desks_and_recalls_do_all_their_work():
+    played = run(DESK)
+    assert not played.violations
+    for line in (
+        "a clerk of H37.04 opens 1/VP", "document 2 is issued by form", "enters paper: [1",
+        "G09 says 15 of 1/VP", "document 3 is kept by law at H37.04", "lan-H37.04 is shut",
+    ):  # fmt: skip
+        assert any(line in said for said in played.story), line
+
+
 # ---------------------------------------------------------------- the simulation itself
 
 
@@ -76,7 +114,7 @@ def test_the_same_history_on_memory_and_on_a_file():
 def test_a_history_depends_on_nothing_but_its_seed():
     """Another process, another order of hashes, another folder to stand in: the same history."""
     code = (
-        "from tests.simulation.plan import make_plan\n"
+        "from tests.simulation.seeds import make_plan\n"
         "from tests.simulation.world import run\n"
         "print(run(make_plan(3)).digest)\n"
     )
@@ -126,6 +164,25 @@ def test_plans_use_every_kind_of_fault():
         "partition", "phantom", "power-cut", "rest", "restart", "rpc", "slow-peer",
         "verifier-down",
     }  # fmt: skip
+
+
+def test_plans_use_every_kind_of_act():
+    plans = [make_plan(seed) for seed in range(600)]
+    assert {act.kind for plan in plans for act in plan.acts} == {
+        "13", "law", "lock", "notice", "order", "paper", "purge", "stranger", "unknown",
+    }  # fmt: skip
+    assert {d.kind for plan in plans for d in plan.docs} == {0, 2, 3}
+    assert any(d.drafted for plan in plans for d in plan.docs)
+
+
+def test_a_failing_history_of_a_desk_is_made_short():
+    def play(plan):
+        return run(plan, MUTANTS["wastes_an_arrival_number"][1])
+
+    failed = play(DESK)
+    short = shrink(failed, play, runs=60)
+    assert short.name == failed.name == "registers"
+    assert len(short.plan.acts) + len(short.plan.docs) == 1
 
 
 def test_a_failing_history_is_made_short():

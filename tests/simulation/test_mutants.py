@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 
 from tests.simulation.mutants import MUTANTS
-from tests.simulation.plan import Doc, Fault, Plan, make_plan
+from tests.simulation.plan import Act, Doc, Fault, Plan
+from tests.simulation.seeds import make_plan
 from tests.simulation.watch import INVARIANTS
 from tests.simulation.world import run
 
@@ -35,9 +36,21 @@ BUSY = Plan(
         Fault("deliver", "A", "request-lost", 2),
     ),
 )
+DESK = Plan(
+    3,
+    "single",
+    desks=("H37.04",),
+    docs=(Doc(1, 1.0, "H37.02", ("H37.04",)),),
+    acts=(
+        Act("lock", 0.5, who="H37.04"),
+        Act("paper", 4.0, who="H37.04", times=2),
+        Act("order", 16.0, 1, "H37.02"),
+    ),
+)
 OWN = {
     "held": replace(RUSH, faults=(*RUSH.faults, Fault("hold", "A", "all", at=5.0, span=20.0))),
     "drained": replace(RUSH, faults=(*RUSH.faults, Fault("rest", "A1", at=2.0, span=20.0))),
+    **dict.fromkeys(("recall", "registers", "locked"), DESK),
     "secret": Plan(1, "single", docs=(Doc(1, 1.0, "H37.02", ("H37.04",), verdict="secret"),)),
 }
 

@@ -10,6 +10,7 @@ import json
 from collections import Counter, defaultdict
 from typing import Any
 
+from gateway.domain.drafting import DRAFT
 from gateway.domain.lifecycle import DELIVERY, TABLES, DeliveryState, advance, allows
 from gateway.domain.receipt import delivery_event
 from gateway.ports import Accepted, Listed, Parcel
@@ -18,6 +19,8 @@ from gateway.receipts.log import EMPTY, sequence
 from gateway.receipts.proof import Frontier
 from gateway.receipts.sign import verify_tree_head
 from tests.simulation import axis as axis_of
+from tests.simulation import recalled
+from tests.simulation.letters import RECALL, asked_by, notice_of
 from tests.simulation.plan import LEGACY, OUTSIDE, Doc
 
 INVARIANTS = {
@@ -41,13 +44,22 @@ INVARIANTS = {
     "secret": "what bears a secrecy level gets to nobody",
     "held": "what an operator holds is not tried",
     "drained": "a node given a rest begins nothing",
+    "recall": "what is taken back is given back once, or kept for a lawful reason, never both",
+    "registers": "arrival numbers are given once, without gaps, to what was accepted",
+    "locked": "whose account is shut does nothing more",
     "alarm": "no program is surprised",
 }
 
 _STEPS = {
     table.name: {(before.value, after.value) for (before, _), after in table.rows.items()}
-    for table in TABLES
+    for table in (*TABLES, DRAFT)
 }
+_STEPS["takeback"] = _STEPS["recall"]
+
+
+_BY_FORM = ("form", "console")
+_MAY_REPEAT = ("05", "13", "15", "16")
+"""Codes that may be told again; `recalled` looks at the last three."""
 
 
 def canonical(code: str) -> str:
@@ -59,7 +71,7 @@ class Watch:
     """Collects violations of one history."""
 
     def __init__(self, world: Any) -> None:
-        self._world = world
+        self.world = world
         self.violations: list[tuple[str, str]] = []
         self.calls: Counter[str] = Counter()
         self.raw: dict[str, str] = {}
@@ -73,19 +85,20 @@ class Watch:
     def violate(self, name: str, what: str) -> None:
         if len(self.violations) < 20:
             self.violations.append((name, what))
-        self._world.say(f"VIOLATED {name}: {what}")
+        self.world.say(f"VIOLATED {name}: {what}")
 
     # ------------------------------------------------------------ while it runs
 
     def begins(self, life: Any, what: str) -> None:
         """A node begins something outside: is it on duty?"""
-        made = self._world.houses[life.house].programs[life.node]
+        made = self.world.houses[life.house].programs[life.node]
         if made["nodes"].state == "maintenance" and life.resting:
             self.violate("drained", f"{life.node} {what}")
 
     def attempt(self, house: Any, life: Any, parcel: Parcel) -> None:
         """The adapter is called: is an attempt of its own on record?"""
         self.begins(life, f"dials {parcel.transfer_id}")
+        recalled.attempt(self, house, parcel)
         self.calls[parcel.transfer_id] += 1
         rows = house.rows("SELECT n FROM attempt WHERE transfer_id = ?", parcel.transfer_id)
         if len(rows) < self.calls[parcel.transfer_id]:
@@ -109,17 +122,17 @@ class Watch:
         digest = hashlib.sha256(data).hexdigest()
         if self.raw.setdefault(parcel.transfer_id, digest) != digest:
             self.violate("other-bytes", f"{house.name}: transfer {parcel.transfer_id}")
-        self._world.say(f"axis hears {parcel.kind} {parcel.document_id} from {house.name}")
+        self.world.say(f"axis hears {parcel.kind} {parcel.document_id} from {house.name}")
         if parcel.kind == "edoc":
-            doc = self._world.docs.get(self._world.number_of(axis_of.head_of(data).subject))
+            doc = self.world.docs.get(self.world.number_of(axis_of.head_of(data).subject))
             if doc is not None and doc.secret:
                 self.violate("secret", f"the axis hears of document {doc.n}")
 
     def lied(self, parcel: Parcel) -> None:
         """The axis says taken and drops it."""
         self.lies.add(parcel.transfer_id)
-        self._world.status_lied |= parcel.kind == "status"
-        self._world.say(f"axis lies about {parcel.kind} {parcel.document_id}")
+        self.world.status_lied |= parcel.kind == "status"
+        self.world.say(f"axis lies about {parcel.kind} {parcel.document_id}")
 
     def acknowledged(self, house: Any, item: Listed) -> None:
         rows = house.rows(
@@ -141,6 +154,20 @@ class Watch:
         if before != accepted.answer_json:
             self.violate("changed-answer", f"document {doc.n}")
 
+    def issued(self, house: Any, doc: Doc, consignment_id: str) -> None:
+        """A clerk is told that a document was issued: is it committed, and the same as before?"""
+        rows = house.rows("SELECT answer FROM consignment WHERE id = ?", consignment_id)
+        if not rows:
+            self.violate("early-answer", f"document {doc.n} is issued, the ledger knows nothing")
+            return
+        if self.answers.setdefault(doc.n, rows[0]["answer"]) != rows[0]["answer"]:
+            self.violate("changed-answer", f"document {doc.n}")
+
+    def is_withdrawn(self, house: Any, item_id: str) -> bool:
+        """Tell whether something was taken back before anybody picked it up."""
+        sql = "SELECT 1 FROM arrival WHERE id = ? AND state = 'recalled' AND entered_system_at IS NULL"
+        return bool(house.rows(sql, item_id))
+
     def added(self, house: Any, doc: Doc, accepted: Accepted) -> None:
         """A node answers 202 for more recipients: are their deliveries committed?"""
         if doc.doubtful:
@@ -151,8 +178,10 @@ class Watch:
             self.violate("early-answer", f"document {doc.n} is accepted for {missing} too")
 
     def confirmed(self, house: Any, item_id: str) -> None:
-        rows = house.rows("SELECT entered_system_at AS at FROM arrival WHERE id = ?", item_id)
-        if rows and rows[0]["at"] is None:
+        rows = house.rows(
+            "SELECT state, entered_system_at AS at FROM arrival WHERE id = ?", item_id
+        )
+        if rows and rows[0]["at"] is None and rows[0]["state"] != "recalled":
             self.violate("early-answer", f"{item_id} is confirmed, the ledger knows nothing")
 
     def arrived(self, agency: str, item_id: str, data: bytes, *, written: str) -> int | None:
@@ -162,8 +191,11 @@ class Watch:
         except ValueError:
             self.violate("content", f"{agency} got a packet nobody can read")
             return None
-        n = self._world.number_of(seen.head.subject)
-        doc = self._world.docs.get(n)
+        n = self.world.number_of(seen.head.subject)
+        if seen.kind == RECALL:
+            recalled.notice(self, agency, n, seen)
+            return None
+        doc = self.world.docs.get(n)
         if doc is None:
             if "phantom" not in seen.head.subject:
                 self.violate("content", f"{agency} got a document nobody sent: {seen.head}")
@@ -171,7 +203,7 @@ class Watch:
         if doc.secret and agency != OUTSIDE:
             self.violate("secret", f"document {n} gets to {agency}")
         self.entered[agency, n].add(item_id)
-        sent = axis_of.read(self._world.packets[n])
+        sent = axis_of.read(self.world.packets[n])
         self._compare(agency, doc, sent, seen)
         return n
 
@@ -179,6 +211,10 @@ class Watch:
         where = f"document {doc.n} at {agency}"
         if seen.files != sent.files:
             self.violate("content", f"{where}: files {seen.files} instead of {sent.files}")
+        if seen.kind != sent.kind or (sent.kind and not set(sent.business) <= set(seen.business)):
+            self.violate("content", f"{where}: {seen.business} instead of {sent.business}")
+        if doc.drafted:
+            return  # what its clerk typed: the gateway writes the packet
         mine = [f for f in seen.fields if doc.named or f[0] != "DocumentId"]
         if mine != list(sent.fields):
             other = [f for f in mine if f not in sent.fields]
@@ -195,7 +231,7 @@ class Watch:
     # ------------------------------------------------------------ when it has come to rest
 
     def final(self) -> None:
-        world = self._world
+        world = self.world
         for house in world.houses.values():
             self._numbers(house)
             self._log(house)
@@ -205,6 +241,7 @@ class Watch:
             self._told(house)
             self._receipts_once(house)
             self._tables(house)
+            recalled.look(self, house)
         for doc in world.docs.values():
             if doc.sender != OUTSIDE:
                 self._accepted(doc)
@@ -212,15 +249,17 @@ class Watch:
                 self._shut_away(doc)
             elif doc.n in world.sent_outside:
                 for code in sorted({canonical(c) for c in doc.to}):
-                    self._effect(doc, code, lied=False)
+                    withdrawn = recalled.is_withdrawn_at(world.house_of(code), doc, code)
+                    self._effect(doc, code, may_lack=withdrawn)
         for failure in world.loop.strayed:
             self.violate("alarm", failure)
 
     def _accepted(self, doc: Doc) -> None:
-        world = self._world
+        world = self.world
         house = world.house_of(doc.sender)
         rows = house.rows(
-            "SELECT id, state, verdict, received_sha256 FROM consignment WHERE subject = ?",
+            "SELECT id, state, verdict, received_sha256 FROM consignment WHERE subject = ? "
+            "AND business_type <> 1",
             world.subject(doc.n),
         )
         if doc.n not in self.answers:
@@ -229,6 +268,10 @@ class Watch:
         rows = [r for r in rows if r["id"] == answer["id"] or not doc.doubtful]
         if [r["id"] for r in rows] != [answer["id"]]:
             self.violate("lost", f"document {doc.n} was accepted as {answer['id']}, there: {rows}")
+            return
+        if rows[0]["state"] == "cancelled" and doc.n in world.recalls.asked:
+            if any(self.entered[canonical(code), doc.n] for code in doc.to):
+                self.violate("recall", f"document {doc.n} was cancelled and got there")
             return
         if doc.secret and rows[0]["state"] != "quarantined":
             self.violate("secret", f"document {doc.n} is {rows[0]['state']}")
@@ -245,12 +288,14 @@ class Watch:
             answer["id"],
         ):
             lied = delivery["transfer_id"] in self.lies
-            self._effect(doc, delivery["agency"], lied=lied)
-            self._ended(doc, delivery, lied=lied)
+            taken_back = recalled.is_taken_back(self, doc, delivery)
+            self._effect(doc, delivery["agency"], may_lack=lied or taken_back)
+            if not taken_back:
+                self._ended(doc, delivery)
 
     def _shut_away(self, doc: Doc) -> None:
         """What came in with a secrecy stamp: kept apart by whoever was addressed."""
-        world = self._world
+        world = self.world
         for code in sorted({canonical(c) for c in doc.to}):
             house = world.house_of(code)
             states = [
@@ -263,31 +308,31 @@ class Watch:
             if states != ["quarantined"] and doc.n in world.sent_outside:
                 self.violate("secret", f"document {doc.n} at {code}: {states}")
 
-    def _effect(self, doc: Doc, agency: str, *, lied: bool) -> None:
+    def _effect(self, doc: Doc, agency: str, *, may_lack: bool) -> None:
         effects = len(self.entered[agency, doc.n])
         if effects > 1:
             self.violate("once", f"document {doc.n} entered {agency} {effects} times")
-        if effects == 0 and not lied:
+        if effects == 0 and not may_lack:
             self.violate("lost", f"document {doc.n} never got to {agency}")
 
-    def _ended(self, doc: Doc, delivery: Any, *, lied: bool) -> None:
+    def _ended(self, doc: Doc, delivery: Any) -> None:
         """The sender sees what the recipient said, whatever order it came in."""
         agency = delivery["agency"]
-        if not self.entered[agency, doc.n]:
+        if not self.entered[agency, doc.n] or recalled.has_versions(self.world, doc):
             return
         expected = DeliveryState.HANDED_OVER
         for code in ("01", *self.said[agency, doc.n]):
             event = delivery_event(code)
             if event is not None and allows(DELIVERY, expected, event):
                 expected = advance(DELIVERY, expected, event)
-        if delivery["state"] != expected.value and not self._world.status_lied:
+        if delivery["state"] != expected.value and not self.world.status_lied:
             told = f"document {doc.n} at {agency}: {delivery['state']}, {agency} said "
             self.violate("states", f"{told}{self.said[agency, doc.n]}")
 
     def _numbers(self, house: Any) -> None:
         given: defaultdict[tuple[str, int], list[int]] = defaultdict(list)
-        for row in house.rows(
-            "SELECT sender, issue_year, issue_ordinal FROM consignment "
+        for row in house.rows(  # all versions of a document have its number
+            "SELECT DISTINCT sender, document_id, issue_year, issue_ordinal FROM consignment "
             "WHERE issue_ordinal IS NOT NULL"
         ):
             given[row["sender"], row["issue_year"]].append(row["issue_ordinal"])
@@ -345,13 +390,18 @@ class Watch:
                 self.violate("log", f"{house.name}: the kept nodes give another root")
 
     def _received(self, house: Any) -> None:
-        for row in house.rows("SELECT id, subject, received_sha256 FROM consignment"):
-            n = self._world.number_of(row["subject"])
+        for row in house.rows("SELECT id, via, subject, received_sha256 FROM consignment"):
+            n = self.world.number_of(row["subject"])
             kept = house.blobs.kept.get(row["received_sha256"], (b"",))[0]
-            if kept not in {self._world.packets.get(n), self._world.extended.get(n)}:
+            written = {self.world.packets.get(n), self.world.extended.get(n)}
+            if row["via"] in _BY_FORM:
+                written.add(kept if kept[:1] == b"{" and row["subject"].encode() in kept else None)
+            elif asked_by(n) in self.world.docs:
+                written.add(notice_of(self.world.docs[asked_by(n)]))
+            if kept not in written:
                 self.violate("received", f"document {n} at {house.name}")
         for row in house.rows("SELECT peer_doc_id, sha256, state FROM inbound"):
-            item = self._world.axis.items[row["peer_doc_id"]]
+            item = self.world.axis.items[row["peer_doc_id"]]
             kept = house.blobs.kept.get(row["sha256"], (b"",))[0]
             if kept != item.data and row["state"] not in {"unreadable", "unreadable-yet"}:
                 self.violate("received", f"item {row['peer_doc_id']} at {house.name}")
@@ -391,12 +441,12 @@ class Watch:
 
     def _told(self, house: Any) -> None:
         told = Counter(
-            (r["recipient"], r["document_id"], r["sender_written"], r["code"])
+            (r["recipient"], r["about"], r["sender_written"], r["code"])
             for r in house.rows(
-                "SELECT * FROM status_report WHERE offered_at IS NOT NULL "
-                "AND COALESCE(delivery_id, arrival_id) IS NOT NULL"
+                "SELECT *, COALESCE(delivery_id, arrival_id) AS about FROM status_report "
+                "WHERE offered_at IS NOT NULL AND COALESCE(delivery_id, arrival_id) IS NOT NULL"
             )
-            if r["code"] != "05"
+            if r["code"] not in _MAY_REPEAT
         )
         for what, times in sorted(told.items()):
             if times > 1:
@@ -415,7 +465,7 @@ class Watch:
             for r in house.rows("SELECT kind, subject FROM receipt_entry")
             if r["kind"] in kinds
         )
-        extended = any(doc.more for doc in self._world.docs.values())
+        extended = any(doc.more for doc in self.world.docs.values())
         for what, times in sorted(told.items()):
             # Recipients named later are accepted with a receipt of their own.
             if times > 1 + (extended and what[0] == "accepted"):
@@ -426,7 +476,11 @@ def restless(world: Any) -> bool:
     """Tell whether anything has not come to rest, asking as little as that takes."""
     if world.unsent or any(world.owed.values()) or world.axis.open_items():
         return True
-    return any(house.rows(_ANY_OPEN) for house in world.houses.values())
+    if any(desk.wanted() for desk in world.desks.values()):
+        return True
+    if any(house.rows(_ANY_OPEN) for house in world.houses.values()):
+        return True
+    return bool(recalled.unanswered(world))
 
 
 def unrest(world: Any) -> list[str]:
@@ -438,6 +492,8 @@ def unrest(world: Any) -> list[str]:
     found += [f"waits at the axis: {i.id} for {i.to}" for i in world.axis.open_items()]
     found += [f"{name} owes answers" for name, owes in sorted(world.owed.items()) if owes]
     found += [f"document {n} is not sent yet" for n in sorted(world.unsent)]
+    found += [f"the desk of {d.agency} has work" for d in world.desks.values() if d.wanted()]
+    found += recalled.unanswered(world)
     return found
 
 
