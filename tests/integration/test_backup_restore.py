@@ -26,6 +26,7 @@ from gateway.errors import ConfigurationError
 from gateway.keys.receiptkey import signing_now
 from gateway.policies import receipt_keys_of
 from tests.world.gatehouse import gatehouse, packet, write_config
+from tests.world.outgoing import upload
 
 
 def text_of(size):
@@ -122,6 +123,31 @@ async def test_what_is_restored_is_what_was_backed_up(lived, tmp_path):
     with keeping.opened(settings) as ledger:
         stands = ledger.restored()
     assert (stands["backup"], stands["tree_size"]) == (backup.id, backup.manifest["log"]["size"])
+
+
+async def test_a_clerks_draft_and_its_file_are_there_again(tmp_path):
+    folder = tmp_path / "g"
+    folder.mkdir()
+    async with gatehouse(folder) as house:
+        clerk = await house.visitor("lan", Role.CLERK, "H37.61")
+        await clerk.get("/outgoing/new")
+        begun = await clerk.post("/outgoing/drafts", {"agency": "H37.61"})
+        draft = begun.location.removeprefix("/console")
+        await clerk.get(draft)
+        added = await upload(clerk, draft, ("du-thao.txt", b"Du thao cong van"))
+        assert added.status == 303, added.words
+    target = target_in(tmp_path)
+    await asyncio.to_thread(back_up, folder, target)
+    new = tmp_path / "n"
+    settings = like(folder, new)
+    await asyncio.to_thread(
+        keeping.put_back, settings, form.chosen(target), keeping.trusted(settings), by="test"
+    )
+    assert (
+        rows_of(settings.ledger.path)["draft"]
+        == rows_of(folder / "data" / "ledger.sqlite")["draft"]
+    )
+    assert b"Du thao cong van" in bytes_in(new / "data" / "blobs")
 
 
 async def test_a_second_backup_copies_only_what_is_new(lived, tmp_path):
