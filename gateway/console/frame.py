@@ -309,13 +309,15 @@ def problem_page(failure: RejectedError | UnavailableError | WebRefusalError) ->
         title, detail = Say(failure.title, failure.title_en), Say(failure.detail_vi, failure.detail)
         return _problem(failure.status, title, detail, ())
     row = CATALOGUE[failure.reason]
-    detail = Say("" if failure.public else row.vi, failure.public)
+    # A program's own words are English; the catalogue's say no more than the title does.
+    detail = Say("", "" if failure.public == row.en else failure.public)
     findings = failure.findings if isinstance(failure, RejectedError) else ()
     return _problem(row.http, Say(row.vi, row.en), detail, findings)
 
 
 def _problem(status: int, title: Say, detail: Say, findings: Sequence[Any]) -> Shown:
-    values = {"title": title, "detail": detail, "findings": findings}
+    advice = trouble.advice(status)
+    values = {"title": title, "detail": detail, "findings": findings, "advice": advice}
     return Shown("problem.html.j2", values, status=status)
 
 

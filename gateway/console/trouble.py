@@ -64,10 +64,9 @@ def page(
     if request.path != BASE and not request.path.startswith(f"{BASE}/"):
         return None
     status = problem.status
-    advice = _ADVICE.get(status, _BUG if status >= 500 else _SENT_BADLY)
     values = {
         "told": _told(problem),
-        "advice": advice,
+        "advice": advice(status) or (_BUG if status >= 500 else _SENT_BADLY),
         "status": status,
         "gateway_name": name,
         "training": training,
@@ -82,6 +81,11 @@ def page(
         charset="utf-8",
         headers={**headers, "Content-Security-Policy": render.CSP},
     )
+
+
+def advice(status: int) -> Say | None:
+    """Return what to do about a status, None where only the page itself can say."""
+    return _ADVICE.get(status)
 
 
 def _told(problem: web.Response) -> Mapping[str, Any]:

@@ -45,7 +45,8 @@ async def _broken(_: Visit) -> Shown:
 
 async def _open(_: Visit) -> Shown:
     said = Say("Chào", "Hello")
-    return Shown("problem.html.j2", {"title": said, "detail": said, "findings": ()})
+    values = {"title": said, "detail": said, "findings": (), "advice": None}
+    return Shown("problem.html.j2", values)
 
 
 async def _cut(visit: Visit) -> web.StreamResponse:
@@ -324,6 +325,7 @@ async def test_an_address_that_leads_nowhere_is_a_page_too(site):
     answer = await (await site.visitor(CLERK)).get("/no-such/page")
     assert answer.status == 404
     assert "Về trang chính" in answer.words
+    assert "Kiểm tra lại địa chỉ" in answer.words
     assert (await (await site.visitor()).get("/no-such/page")).status == 303
 
 
