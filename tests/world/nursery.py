@@ -24,6 +24,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -100,9 +101,12 @@ async def worker(module: str, arguments: Sequence[str]) -> process.Worker:
 
 
 async def _asked(message: Mapping[str, Any], *files: int) -> Born:
+    # In a thread: reading the program takes seconds, and a gateway that does nothing for so long
+    # takes its partners for dead.
+    path = _running[0] if _running else await asyncio.to_thread(_nursery)
     with contextlib.ExitStack() as given_up:  # who is cancelled here leaves nothing open
         line = given_up.enter_context(socket.socket(socket.AF_UNIX))
-        line.connect(str(_nursery()))
+        line.connect(str(path))
         socket.send_fds(line, [json.dumps(message).encode() + b"\n"], files)
         reader, writer = await asyncio.open_connection(sock=line)
         given_up.pop_all()
@@ -113,26 +117,31 @@ async def _asked(message: Mapping[str, Any], *files: int) -> Born:
 
 
 _running: list[Path] = []
+_starting = threading.Lock()
 
 
 def _nursery() -> Path:
     """Return the socket of this process's nursery, started when first asked for."""
-    if not _running:
-        folder = tempfile.mkdtemp(prefix="vanlien-nursery-")
-        path = Path(folder) / "socket"
-        environ = {k: v for k, v in os.environ.items() if k != "VANLIEN_FAULT"}
-        process = subprocess.Popen(
-            [sys.executable, "-m", "tests.world.nursery", str(path)],
-            cwd=ROOT,
-            env=environ,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-        )
-        assert process.stdout is not None
-        assert process.stdout.read(1) == b"!", "the nursery did not start"
-        atexit.register(_close, process, path)
-        _running.append(path)
-    return _running[0]
+    with _starting:
+        return _running[0] if _running else _started()
+
+
+def _started() -> Path:
+    folder = tempfile.mkdtemp(prefix="vanlien-nursery-")
+    path = Path(folder) / "socket"
+    environ = {k: v for k, v in os.environ.items() if k != "VANLIEN_FAULT"}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tests.world.nursery", str(path)],
+        cwd=ROOT,
+        env=environ,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+    assert process.stdout is not None
+    assert process.stdout.read(1) == b"!", "the nursery did not start"
+    atexit.register(_close, process, path)
+    _running.append(path)
+    return path
 
 
 def _close(process: "subprocess.Popen[bytes]", path: Path) -> None:
