@@ -37,7 +37,7 @@ from tests.world.servers.ports import free_ports
 
 SERVER = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")  # not the wrapper: it wants another user
 USER, PASSWORD = "vanlien", "gõ-cửa @:/ 100%"
-PATIENCE_S = 120.0
+PATIENCE_S = 300.0
 # In Erlang's own terms: reading the newer form costs seconds, and takes plain characters only.
 # Tests do not wait for a machine to be half empty.
 _CONF = """\
