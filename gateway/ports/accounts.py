@@ -578,9 +578,16 @@ class Accounts(Protocol):
         ...
 
     async def change(
-        self, actor: Person, account_id: str, *, name: str, mail: str, agency: str
+        self,
+        actor: Person,
+        account_id: str,
+        *,
+        name: str,
+        mail: str,
+        agency: str,
+        request_ref: str,
     ) -> Account:
-        """Change name, mail, agency."""
+        """Change name, mail, agency, as a document of the unit asks (ACC-01)."""
         ...
 
     async def plan(

@@ -71,6 +71,7 @@ async def test_an_account_is_made_given_a_role_locked_handed_over_and_closed(ope
         await page.get_by_label("Họ và tên").fill("Trần Thị Lan")
         await page.get_by_label("Tên đăng nhập").fill("lan")
         await page.get_by_label("Cơ quan", exact=True).fill("H37.61")
+        await page.get_by_label("Văn bản đề nghị").fill("11/SNV")
         await page.get_by_role("button", name="Tạo tài khoản").click()
         link = await page.get_by_label("Trao cho đúng người này").input_value()
         await window.accessible()

@@ -130,9 +130,9 @@ async def test_a_link_leaves_the_address_is_looked_at_often_and_used_once(world)
     assert admin_id
     admin = await signed_in(site, office, "sep")
     await admin.get("/people/new")
-    made = await admin.post(
-        "/people/new", {"login": "mai", "name": "Phạm Thị Mai", "agency": "H37.04"}
-    )
+    new = {"login": "mai", "name": "Phạm Thị Mai", "agency": "H37.04"}
+    assert (await admin.post("/people/new", new)).status == 422  # ACC-01: who asked for it?
+    made = await admin.post("/people/new", new | {"request_ref": "7/SNV"})
     path = re.search(r"http://[^/]+/console(/link/\S+?)</textarea>", made.text)[1]
     mai = await site.visitor()
     came = await mai.get(path)

@@ -119,6 +119,8 @@ class _Pages:
             visit.text("mail"),
             visit.text("request_ref"),
         )
+        if not new.request_ref:
+            return self._new(visit, (_REQUEST,))
         try:
             made = await self.accounts.add(visit.me, new)
         except RejectedError as refused:
@@ -161,6 +163,7 @@ class _Pages:
                 name=visit.text("name"),
                 mail=visit.text("mail"),
                 agency=visit.text("agency"),
+                request_ref=visit.text("request_ref"),
             )
         except RejectedError as refused:
             faults = unless_hidden(refused)
@@ -193,6 +196,9 @@ class _Pages:
         except RejectedError as refused:
             return See(f"{PEOPLE}/{account_id}", unless_hidden(refused)[0], good=False)
         return link_page(visit, made)
+
+
+_REQUEST: Final = Say("Thiếu số văn bản đề nghị.", "Name the document that asks for it.")
 
 
 def link_to(visit: Visit, token: str) -> str:

@@ -276,8 +276,9 @@ class LedgerLists:
             if one.changed:
                 mail = one.new.mail or one.known.mail
                 await self._accounts.change(
-                    actor, account_id, name=one.new.name, mail=mail, agency=one.new.agency
-                )
+                    actor, account_id, name=one.new.name, mail=mail, agency=one.new.agency,
+                    request_ref=one.new.request_ref,
+                )  # fmt: skip
         if one.lacking:
             plan = await self._accounts.plan(actor, account_id, add=one.lacking, revoke=())
             await self._accounts.change_rights(

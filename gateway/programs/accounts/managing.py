@@ -153,15 +153,23 @@ class LedgerAccounts(Granting, Leaving):
         return token
 
     async def change(
-        self, actor: Person, account_id: str, *, name: str, mail: str, agency: str
+        self,
+        actor: Person,
+        account_id: str,
+        *,
+        name: str,
+        mail: str,
+        agency: str,
+        request_ref: str,
     ) -> Account:
-        """Change name, mail, agency."""
+        """ACC-01 (S003 art 22.1b): change name, mail, agency on the unit's request."""
         means, now = self.means, self.means.clock.now()
         row, found = await self.mine(actor, account_id, State.ACTIVE, State.LOCKED)
         if agency != found.agency and not (
             actor.may(Right.ADMINISTER) or (agency and agency in scope(actor))
         ):
             raise RejectedError(Reason.FORBIDDEN, "that agency is not yours to administer")
+        why = stated(request_ref, REFERENCE)
         new = cleaned(NewAccount(found.login, name, agency, mail))
         refused([*account_faults(new), *await self.elsewhere_faults(new, account_id)])
         values = {
@@ -175,7 +183,7 @@ class LedgerAccounts(Granting, Leaving):
             # Single sign-on vouches for a mailbox: another mailbox is another identity.
             values |= {"oidc_issuer": None, "oidc_subject": None}
         told = means.told(
-            actor, "account-changed", row, now,
+            actor, "account-changed", row, now, reason=why,
             before=dumps([found.name, found.mail, found.agency]),
             after=dumps([new.name, new.mail, new.agency]),
         )  # fmt: skip

@@ -388,7 +388,7 @@ async def test_an_administrator_of_one_unit_reaches_into_no_other(office):
         work = accounts.reset(head, other, factor=True, reason="x")
         await refused(work, Reason.FORBIDDEN)
         await refused(accounts.lock(head, other, LockCode.MOVED, reference="1"), Reason.FORBIDDEN)
-    moved = accounts.change(head, own, name="Own", mail="", agency="H37.04")
+    moved = accounts.change(head, own, name="Own", mail="", agency="H37.04", request_ref="1")
     await refused(moved, Reason.FORBIDDEN)
     for grant in (Grant(Role.CLERK, "H37.04"), Grant(Role.SYS_ADMIN, "H37.61")):
         await refused(accounts.plan(head, own, add=[grant], revoke=()), Reason.FORBIDDEN)
@@ -583,11 +583,14 @@ async def test_a_mailbox_is_one_persons(office):
     fault = await refused(office.accounts.add(ROOT, twin), Reason.BAD_REQUEST)
     assert "mailbox" in fault.findings[0].en
     mai = await office.person("mai")
-    work = office.accounts.change(ROOT, mai, name="Mai", mail="lan@danang.gov.vn", agency="H37.61")
-    await refused(work, Reason.BAD_REQUEST)
-    own = await office.accounts.change(
-        ROOT, mai, name="Mai Hoa", mail="mai@danang.gov.vn", agency="H37.04"
+    told = {"name": "Mai", "agency": "H37.61", "mail": "lan@danang.gov.vn", "request_ref": "9/SNV"}
+    await refused(office.accounts.change(ROOT, mai, **told), Reason.BAD_REQUEST)
+    told |= {"name": "Mai Hoa", "agency": "H37.04", "mail": "mai@danang.gov.vn"}
+    # ACC-01: no account changes without the document that asks for it.
+    await refused(
+        office.accounts.change(ROOT, mai, **told | {"request_ref": " "}), Reason.BAD_REQUEST
     )
+    own = await office.accounts.change(ROOT, mai, **told)
     assert (own.name, own.agency) == ("Mai Hoa", "H37.04")
 
 
