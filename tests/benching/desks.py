@@ -60,7 +60,8 @@ Say = Callable[[str], None]
 
 def fill(house: House, documents: int, say: Say) -> None:
     """Bring a house's ledger to so many documents, as many sent as received."""
-    _models(house)
+    if not house.rows("SELECT id FROM arrival LIMIT 1"):  # else it was kept
+        _models(house)
     days = _last_days()
     wanted = max(1, documents // 2 // MODELS)
     began, first = time.perf_counter(), copies(house)

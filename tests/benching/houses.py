@@ -95,7 +95,11 @@ class Node:
 
 
 class House:
-    """Nodes of one ledger; `vanlien init` furnished the first one, the others share its keys."""
+    """Nodes of one ledger; `vanlien init` furnished the first one, the others share its keys.
+
+    A folder that is there already is taken up again; then nobody can post to it: API keys are shown
+    once.
+    """
 
     def __init__(
         self,
@@ -105,14 +109,19 @@ class House:
         url: str = "",
     ) -> None:
         self.folder, self.engine = folder, engine
-        with contextlib.redirect_stdout(io.StringIO()):
-            init(folder, ledger=url, as_json=True)
-        self.nodes = []
-        for number, given in enumerate(nodes):
-            config = folder / f"node-{number}.toml"
-            write_private(config, sample(_KNOWN | given).encode())
-            self.nodes.append(Node(config))
+        self.key = self.reader_key = ""
+        self._session: Session | None = None
+        self.nodes = [Node(folder / f"node-{number}.toml") for number in range(len(nodes))]
+        if not folder.exists():
+            with contextlib.redirect_stdout(io.StringIO()):
+                init(folder, ledger=url, as_json=True)
+            for node, given in zip(self.nodes, nodes, strict=True):
+                write_private(node.config, sample(_KNOWN | given).encode())
+            self._furnish()
         self.settings: Settings = load(self.nodes[0].config)
+
+    def _furnish(self) -> None:
+        """Put agencies and two systems into the catalogue."""
         key = new_api_key()
         with stores.open_admin(self.nodes[0].config) as admin:
             for code, name, console in _AGENCIES:
@@ -124,7 +133,6 @@ class House:
             credential = NewCredential(id=reader.key_id, kind="api-key", sha256=reader.sha256)
             admin.add_system("reader", [READER], [credential], by="bench")
         self.key, self.reader_key = key.text, reader.text
-        self._session: Session | None = None
 
     @property
     def ports(self) -> list[int]:
@@ -222,9 +230,12 @@ class Cluster(House):
     ) -> None:
         self._server, self._place = server, place
         secret, blobs = folder.with_suffix(".password"), folder.with_suffix(".blobs")
-        write_private(secret, rabbitmq.PASSWORD.encode())
-        blobs.mkdir(mode=0o700)
-        self._database = server.create_database()
+        if folder.exists():  # the first database of a kept server
+            self._database = server.url("t1")
+        else:
+            write_private(secret, rabbitmq.PASSWORD.encode())
+            blobs.mkdir(mode=0o700)
+            self._database = server.create_database()
         given = {"ledger.url": self._database, "blobs.dir": str(blobs)}
         if place is not None:
             given |= {"broker.url": place.url, "broker.password_file": str(secret)}

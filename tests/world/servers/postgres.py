@@ -61,16 +61,27 @@ class PostgresServer:
     Args:
         fsync: Whether what is committed survives the machine; a crash test wants it on.
         settings: Further settings of `postgresql.conf`.
+        kept: A folder that stays when the server goes, and is taken up again; else a new one.
+        port: Where it listens; 0 for a free one.
     """
 
-    def __init__(self, *, fsync: bool = False, settings: dict[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        fsync: bool = False,
+        settings: dict[str, str] | None = None,
+        kept: Path | None = None,
+        port: int = 0,
+    ) -> None:
         bin_folder = programs()
         if bin_folder is None:
             raise FileNotFoundError("PostgreSQL is not installed (Debian: postgresql)")
         self._bin = bin_folder
         self._settings = _SETTINGS | ({} if fsync else _UNSAFE) | (settings or {})
-        self.port = free_port()
-        self.folder = Path(tempfile.mkdtemp(prefix="vanlien-postgres-"))
+        self.port = port or free_port()
+        self._kept = kept is not None
+        self.folder = kept or Path(tempfile.mkdtemp(prefix="vanlien-postgres-"))
+        self.folder.mkdir(mode=0o700, exist_ok=True)
         self._data = self.folder / "data"
         self._process: subprocess.Popen[bytes] | None = None
         self._log: list[bytes] = []
@@ -78,6 +89,8 @@ class PostgresServer:
         self._template = ""
         self._shared = ""
         self._emptying: list[str] = []
+        if self._data.exists():
+            return
         try:
             self._initialise()
         except BaseException:
@@ -235,10 +248,18 @@ class PostgresServer:
         assert not alive, alive
         self._process = None
 
+    def end(self) -> None:
+        """Stop the server in peace: what it holds is on the disk, and it starts at once again."""
+        if self._process is not None:
+            self._process.send_signal(signal.SIGINT)
+            self._process.wait()
+            self._process = None
+
     def close(self) -> None:
-        """Kill the server and remove its folder."""
+        """Kill the server and remove its folder, unless that is kept."""
         self.kill()
-        shutil.rmtree(self.folder, ignore_errors=True)
+        if not self._kept:
+            shutil.rmtree(self.folder, ignore_errors=True)
 
 
 def needs_postgres() -> None:
