@@ -21,6 +21,7 @@ _SEARCH_DAYS: Final = 400
 """How far the next opening is looked for before the calendar is called broken."""
 
 _SATURDAY: Final = 5
+_WEEK: Final = 7
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +153,14 @@ class HoursPeriod:
             if any(before.end > after.start for before, after in pairwise(day)):
                 raise ValueError("sessions of a day overlap or are out of order")
 
+    def usual(self, day: date) -> tuple[Session, ...]:
+        """Return the sessions of the last weekday before a day that has any.
+
+        Source: TIM-06 (our reading): a Saturday made a working day has the hours of the Friday.
+        """
+        before = ((day.weekday() - back) % _WEEK for back in range(1, _WEEK))
+        return next(filter(None, (self.sessions.get(weekday, ()) for weekday in before)), ())
+
     def covers(self, day: date) -> bool:
         """Return whether these hours hold on a day."""
         return (self.valid_from or date.min) <= day <= (self.valid_to or date.max)
@@ -186,7 +195,10 @@ class OfficeHours:
         if not self.calendar.is_working_day(day):
             return ()
         period = self.period(day)
-        return period.sessions.get(day.weekday(), ()) if period is not None else ()
+        if period is None:
+            return ()
+        found = period.sessions.get(day.weekday(), ())
+        return found or (period.usual(day) if self.calendar.overrides.get(day) else ())
 
     def open_spans(self, day: date) -> tuple[Session, ...]:
         """Return the spans that count as inside office hours on a day."""

@@ -69,6 +69,19 @@ def test_a_swapped_saturday_is_worked_and_the_friday_for_it_is_not():
     assert hours.open_spans(date(2026, 12, 12)) == WEEKDAYS
 
 
+def test_a_swapped_saturday_has_the_hours_of_the_friday_where_it_has_none_of_its_own():
+    friday, saturday = date(2026, 12, 11), date(2026, 12, 12)
+    short = read_sessions("8h-12h")
+    week = HoursRow("h", "", HoursPeriod({**dict.fromkeys(range(4), WEEKDAYS), 4: short}))
+    worked = {saturday: DayRow(saturday, worked=True, name="Làm bù")}
+    hours = hours_of(TIMES, "", Timetable((week,), worked))
+    assert hours.open_spans(saturday) == hours.open_spans(friday) == short
+    # The Saturday before is one like any other, and a day without hours is not made one.
+    assert hours.open_spans(date(2026, 12, 5)) == ()
+    monday = HoursRow("m", "", HoursPeriod({0: WEEKDAYS}))
+    assert hours_of(TIMES, "", Timetable((monday,), {})).open_spans(friday) == ()
+
+
 def test_proposed_lunar_holidays_count_and_are_not_confirmed():
     hours = hours_of(TIMES, "", years=(2027,))
     assert not hours.calendar.is_working_day(date(2027, 2, 8))
