@@ -13,14 +13,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
 from gateway.cli.frame import UsageFault, emit, examples
 
 if TYPE_CHECKING:
-    from gateway.reports.model import Contact, Dossier, Subject
+    from gateway.reports.model import Dossier, Subject
     from gateway.reports.renderers import Form
     from gateway.trust.report import VerificationReport
 
@@ -116,14 +116,14 @@ def verify(
             f"No such revocation store: {revocation}",
         )
     outputs = _outputs(report or (), file)
-    contact, gateway = _names(config)
+    around = _around(config)
     found = [_File(path, *_digest(path)) for path in file]
     subjects = asyncio.run(
         _reports(found, (trust, revocation), moment, drawn=any(f.pictures for f, _ in outputs))
     )
     from gateway.reports.model import Dossier
 
-    dossier = Dossier(tuple(subjects), contact=contact, lang=lang or "vi", gateway=gateway)
+    dossier = Dossier(tuple(subjects), lang=lang or "vi", **around)
     for form, path in outputs:
         _write(path, _made(form, dossier, config))
     return _answer(dossier, trust, lang, as_json)
@@ -216,16 +216,20 @@ def _outputs(paths: Sequence[Path], files: Sequence[Path]) -> list[tuple["Form",
     return found
 
 
-def _names(config: Path | None) -> "tuple[Contact, str]":
-    from gateway.reports.build import contact_of
-
+def _around(config: Path | None) -> dict[str, Any]:
+    """Return what the settings say of a report: the technician, who reports, training or not."""
     if config is None:
-        return contact_of("", ""), ""
+        return {}
     from gateway.config import load
+    from gateway.reports.build import contact_of
 
     settings = load(config)
     told = settings.reports
-    return contact_of(told.technician_name, told.technician_phone), settings.gateway.name
+    return {
+        "contact": contact_of(told.technician_name, told.technician_phone),
+        "gateway": settings.gateway.name,
+        "training": settings.console.training,
+    }
 
 
 # ---------------------------------------------------------------- working
