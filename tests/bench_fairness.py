@@ -21,7 +21,7 @@ from gateway.domain.moments import to_text
 from gateway.programs.janitor import Janitor
 from gateway.store import setup
 from gateway.store.ledger import SqliteLedger
-from gateway.store.places import place_of
+from gateway.store.places import PostgresDatabase, place_of
 from gateway.store.postgres.ledger import PostgresLedger
 from tests.simulation.loop import VirtualLoop
 from tests.world.fifty_peers import DEAD, Town, Waits, on_loop, virtual_town
@@ -81,7 +81,9 @@ def sweeps_of_postgres() -> tuple[float, float]:
     """Return the same of a ledger on PostgreSQL."""
 
     async def looks(url: str) -> tuple[float, float]:
-        ledger = PostgresLedger(place_of(url), poll_s=3600.0)
+        place = place_of(url)
+        assert isinstance(place, PostgresDatabase)
+        ledger = PostgresLedger(place, poll_s=3600.0)
         await ledger.open()
         try:
             return await _looks(ledger)
