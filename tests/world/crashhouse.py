@@ -119,13 +119,15 @@ class CrashHouse:
 
     # ------------------------------------------------------------ the child
 
-    async def start(self, fault: str = "") -> None:
+    async def start(self, fault: str = "", patience_s: float = 60.0) -> None:
         """Start a child; it may die while it starts, if that is where its fault is."""
         self.starts += 1
         self.url = ""
         self.child = Child(self.config, self.folder / f"serve-{self.starts}.log", fault)
         await self.child.start()
-        await self.until(lambda: self.child.url() or self.child.code is not None, "no address")
+        await self.until(
+            lambda: self.child.url() or self.child.code is not None, "no address", patience_s
+        )
         self.url = self.child.url() if self.child.code is None else ""
 
     async def until(self, ready: Callable[[], Any], what: str, patience_s: float = 60.0) -> Any:
