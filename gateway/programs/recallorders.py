@@ -8,6 +8,7 @@ step looks at the facts again inside its transaction; the janitor's sweep goes o
 an attempt under way, left off.
 """
 
+import asyncio
 import json
 from collections.abc import Collection, Sequence
 from dataclasses import replace
@@ -58,7 +59,7 @@ _AGAIN: Final = frozenset({RecallState.DECLINED.value, RecallState.NOT_NEEDED.va
 
 
 class RecallOrders:
-    """Takes orders and sees them through; keeps nothing of its own.
+    """Takes orders and sees them through; keeps nothing but whose turn it is.
 
     Args:
         context: Ports and policy.
@@ -70,6 +71,7 @@ class RecallOrders:
         self._context = context
         self._takebacks = takebacks
         self._intake = intake
+        self._turns: dict[str, asyncio.Lock] = {}
 
     # ------------------------------------------------------------ the order
 
@@ -261,7 +263,16 @@ class RecallOrders:
             observe.alarm(what="recall not sent", subject=wish_id, failure=exc)
 
     async def advance(self, wish_id: str) -> None:
-        """Do what the state of the delivery allows now."""
+        """Do what the state of the delivery allows now; the order and the sweep take turns."""
+        turn = self._turns.setdefault(wish_id, asyncio.Lock())
+        try:
+            async with turn:
+                await self._advance(wish_id)
+        finally:
+            if not turn.locked():
+                self._turns.pop(wish_id, None)
+
+    async def _advance(self, wish_id: str) -> None:
         context = self._context
         for _ in range(_RACES):
             wish = await context.ledger.one("recall", id=wish_id)
@@ -331,7 +342,8 @@ class RecallOrders:
         if delivery["consignment_state"] == ConsignmentState.ACCEPTED.value:
             # Its verdict is still to come: it goes as a whole, or waits to be released.
             return await self._cancel_whole(delivery, wishes, changes, now)
-        return [*changes, *await self._cancelled(covered, wishes, now)]
+        gone = await self._cancelled(covered, wishes, now)
+        return [*changes, *gone] if gone else []
 
     async def _cancelled(
         self, covered: Sequence[Row], wishes: dict[str, Row], now: datetime
@@ -342,7 +354,10 @@ class RecallOrders:
             if await may_have_left(self._context, one):
                 # It goes no more, and its recipient is asked: 16 says that it never came.
                 whole = await self._context.ledger.one("delivery_whole", id=one["id"])
-                changes += (await self._ask(wish, whole))[0] if whole is not None else []
+                asked = (await self._ask(wish, whole))[0] if whole is not None else []
+                if not asked:
+                    return []
+                changes += asked
             else:
                 changes.append(_moved(wish, RecallState.NOT_NEEDED, answered_at=to_text(now)))
             where = {"id": one["id"], "state": one["state"]}
@@ -373,7 +388,7 @@ class RecallOrders:
         where = {"id": own, "state": ConsignmentState.ACCEPTED.value}
         values = {"state": ConsignmentState.CANCELLED.value, "closed_at": to_text(now)}
         gone = await self._cancelled(rows, wishes, now)
-        return [*changes, *gone, Update("consignment", where, values)]
+        return [*changes, *gone, Update("consignment", where, values)] if gone else []
 
     # ------------------------------------------------------------ asking
 
@@ -383,7 +398,10 @@ class RecallOrders:
         by = "13" if hop == LOCAL else context.peer(hop).recall_by
         notice = wish["notice_id"]
         if by != "13" and not notice:
-            notice = await self._notice(wish, delivery)
+            made = await self._notice(wish, delivery)
+            if made is None:
+                return [], ""
+            notice = made
         if notice and by != "both":
             now = context.clock.now()
             return [
@@ -418,11 +436,12 @@ class RecallOrders:
         changes.append(event(row["id"], "forwarded", now, code=row["code"]))
         return changes, arrival["id"] if arrival is not None else ""
 
-    async def _notice(self, wish: Row, delivery: Row) -> str:
+    async def _notice(self, wish: Row, delivery: Row) -> str | None:
         """Hand in the document that asks (BussinessDocType 1); return its consignment's id.
 
         Under the identifier of what it recalls: recipients of one order share one sending. Where
-        it cannot be made, "" is returned and a status 13 asks instead.
+        it cannot be made, "" is returned and a status 13 asks instead; None while the sweep or the
+        order itself is about it at this very moment.
         """
         context = self._context
         row = await context.ledger.one("consignment", id=delivery["consignment_id"])
@@ -454,6 +473,8 @@ class RecallOrders:
         try:
             done = await self._intake.submit_form(caller, header, files(), options)
         except RejectedError as exc:
+            if exc.reason is Reason.IN_FLIGHT:
+                return None
             observe.alarm(what="recall by document refused", subject=wish["id"], failure=exc)
             return ""
         return done.id

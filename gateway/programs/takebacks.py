@@ -19,7 +19,7 @@ from gateway.domain.lifecycle import ARRIVAL, ArrivalEvent, ArrivalState, Recall
 from gateway.domain.moments import to_text
 from gateway.domain.recall import targets
 from gateway.domain.receipt import known_code
-from gateway.errors import GatewayError, RejectedError
+from gateway.errors import GatewayError, RejectedError, UnavailableError
 from gateway.ports import Change, ChangeSet, Insert, Row, Update
 from gateway.programs import ahead, matching, statuses
 from gateway.programs.catalogue import family, works_in_console
@@ -181,13 +181,14 @@ async def held(context: Context, subject: str) -> Row | None:
     return await context.ledger.one("legal_hold", subject=subject)
 
 
-async def versions(context: Context, arrival: Row) -> list[Row]:
+async def versions(context: Context, arrival: Row, *, by_name: bool = False) -> list[Row]:
     """Return the other versions of a document that could be given back with it.
 
     From outside it is asked for by its identifier, which all versions have; a sender of this
-    gateway asks for each of its sendings.
+    gateway asks for each of its sendings, or `by_name` in a document of type 1.
     """
-    if arrival["source"] in {LOCAL, statuses.PAPER} or not arrival["document_id"].strip():
+    alone = arrival["source"] == statuses.PAPER or (arrival["source"] == LOCAL and not by_name)
+    if alone or not arrival["document_id"].strip():
         return []
     found = await matching.arrivals_named(
         context, arrival["agency"], arrival["sender"], arrival["document_id"]
@@ -305,7 +306,13 @@ class Takebacks:
                 return [ahead.answered(open_, at), ahead.answered(others, at, expect=None)]
 
             code = StatusCode.RECALL_DECLINED.value
-            await self._report(row["notice_id"], code, ahead.UNKNOWN, decision, "", also)
+            try:
+                await self._report(row["notice_id"], code, ahead.UNKNOWN, decision, "", also)
+            except UnavailableError:
+                # Somebody else was faster: another sweep, or the document itself.
+                fresh = await ledger.one("takeback", id=row["id"])
+                if fresh is None or not (fresh["looked"] or fresh["arrival_id"]):
+                    raise
             return
         notice = await ledger.one("status_report", id=row["notice_id"])
         if notice is None:
@@ -339,7 +346,8 @@ class Takebacks:
             ArrivalState.RETURNED,
         }:
             return StatusCode.RECALL_AGREED.value, row["answer"] or AGREED
-        whole = [arrival, *await versions(self._context, arrival)]
+        by_name = row["means"] == BY_DOCUMENT
+        whole = [arrival, *await versions(self._context, arrival, by_name=by_name)]
         for one in whole:
             hold = await held(self._context, one["id"])
             if hold is not None:
