@@ -35,6 +35,8 @@ from gateway.domain.access import Person
 PICTURES = Path(__file__).parents[2] / "docs" / "screenshots"
 PATIENCE_MS = 60_000
 _STANDARDS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
+_ALL = {"type": "tag", "values": _STANDARDS}
+_OUTLINED = "getComputedStyle(document.activeElement).outlineStyle !== 'none'"
 _AXE = Axe()
 
 
@@ -73,19 +75,18 @@ class Window:
         return str(found).strip()
 
     async def tab_to(self, name: str, *, most: int = 60) -> None:
-        """Press Tab until something is reached by keyboard; a test fails where it cannot be."""
+        """Press Tab until something is reached by keyboard, and where it is can be seen (2.4.7)."""
         for _ in range(most):
             await self.keys("Tab")
             if await self.focused() == name:
+                assert await self.page.evaluate(_OUTLINED), f"nobody sees that it is on {name!r}"
                 return
         raise AssertionError(f"the keyboard does not reach {name!r}")
 
-    async def accessible(self) -> None:
-        """Fail where axe-core finds a violation of WCAG 2.2 A or AA."""
-        options = {
-            "runOnly": {"type": "tag", "values": _STANDARDS},
-            "resultTypes": ["violations"],
-        }
+    async def accessible(self, rule: str = "") -> None:
+        """Fail where axe-core finds a violation of WCAG 2.2 A or AA, or of one rule."""
+        only = {"type": "rule", "values": [rule]} if rule else _ALL
+        options = {"runOnly": only, "resultTypes": ["violations"]}
         found = (await _AXE.run(self.page, options=options)).response["violations"]
         told = [
             f"{one['id']} ({one['impact']}): {one['help']}\n"
@@ -93,6 +94,26 @@ class Window:
             for one in found
         ]
         assert not told, f"{self.path}:\n" + "\n".join(told)
+
+    async def skip(self) -> None:
+        """Skip to the content by keyboard, on a page that was just loaded."""
+        await self.page.wait_for_load_state()
+        await self.keys("Tab")
+        assert await self.focused() in {"Đến nội dung chính", "Skip to the content"}
+        await self.keys("Enter")
+
+    async def serves_everybody(self) -> None:
+        """Fail where a page does not: axe-core, by day and by night, enlarged fourfold (1.4.10)."""
+        await self.accessible()
+        await self.page.emulate_media(color_scheme="dark")
+        await self.accessible("color-contrast")
+        await self.page.emulate_media(color_scheme="light")
+        size = self.page.viewport_size
+        await self.page.set_viewport_size({"width": 320, "height": 640})
+        wide = await self.page.evaluate("document.documentElement.scrollWidth")
+        assert wide <= 320, f"{self.path} is read by scrolling sideways: {wide} pixels"
+        if size is not None:
+            await self.page.set_viewport_size(size)
 
     async def picture(self, name: str) -> None:
         """Write a screenshot for docs/, only when asked to (`make screenshots`)."""
