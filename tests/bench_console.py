@@ -33,8 +33,7 @@ from typing import Any, Final
 
 import aiohttp
 
-from tests.benching.copies import copies
-from tests.benching.desks import MODELS, WORDS, clerks, fill
+from tests.benching.desks import MODELS, WORDS, clerks, documents, fill
 from tests.benching.houses import READER, ROOT, SENDER, Cluster, House
 from tests.benching.load import load_now, quantile
 from tests.world.servers.postgres import PostgresServer, programs
@@ -172,7 +171,7 @@ def measure(folder: Path, engine: str, told: argparse.Namespace) -> dict[str, An
             "machine": f"{platform.machine()}, {os.cpu_count()} cores",
             "python": platform.python_version(),
             "nodes": len(house.nodes),
-            "documents": 2 * MODELS * (copies(house) + 1),
+            "documents": documents(house),
             "ledger_mb": round(house.size_bytes() / 1e6),
             "filled_s": round(filled_s),
             "load_filling": load_filling,
@@ -210,7 +209,7 @@ def _books(house: House) -> list[Path]:
 
 
 def _lacking(house: House) -> bool:
-    wanted = 2 * MODELS * (copies(house) + 1)
+    wanted = documents(house)
     return any(_held(path) < wanted for path in _books(house))
 
 
@@ -221,12 +220,12 @@ def _held(path: Path) -> int:
         return int(books.execute("SELECT COUNT(*) FROM doc").fetchone()[0])
 
 
-def _reindexed(house: House, documents: int) -> dict[str, Any]:
+def _reindexed(house: House, many: int) -> dict[str, Any]:
     """Make the books anew as an operator does; the second node is given those of the first."""
     say("vanlien ledger reindex")
     load, before = load_now(), os.times()
     command = [sys.executable, "-m", "gateway", "ledger", "reindex", "--json"]
-    command += ["--workers", "0"] if documents < _FEW else []
+    command += ["--workers", "0"] if many < _FEW else []
     command += ["--config", str(house.nodes[0].config)]
     done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, check=True)
     after = os.times()
@@ -264,7 +263,7 @@ async def _day(
         for table in ("arrival", "consignment")
     }
     urls = [f"http://127.0.0.1:{port}/console" for port in house.ports]
-    many = 2 * MODELS * (copies(house) + 1)
+    many = documents(house)
     until = time.monotonic() + told.minutes * 60
     connector = aiohttp.TCPConnector(limit=0)
     async with aiohttp.ClientSession(
@@ -301,7 +300,7 @@ def _action(dice: random.Random, ids: dict[str, list[str]], many: int) -> tuple[
     return name, path.format(
         words=dice.choice(_ASKED).replace(" ", "+"),
         word=dice.choice(WORDS).split()[0],
-        rare=f"ma{dice.randrange(MODELS, many // 2)}",
+        rare=f"ma{dice.randrange(MODELS, max(many // 2, MODELS + 1))}",
         day=day.date().isoformat(),
         arrival=dice.choice(ids["arrival"]),
         consignment=dice.choice(ids["consignment"]),

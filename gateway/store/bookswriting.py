@@ -183,13 +183,14 @@ class FileMaking:
 
     def _done(self, mark: Mark) -> None:
         connection = self._begun()
+        # The words first: the indexes take the room their merging leaves.
+        connection.execute("INSERT INTO word (word) VALUES ('optimize')")
+        _set(connection, _WORDS_LIVE)
         for statement in booksfile.INDEXES:
             connection.execute(statement)
         connection.execute(
             f"INSERT INTO tally SELECT {KINDS}, COUNT(*) FROM doc GROUP BY {KINDS}"  # noqa: S608
         )
-        connection.execute("INSERT INTO word (word) VALUES ('optimize')")
-        _set(connection, _WORDS_LIVE)
         booksfile.signed(connection, *mark)
         connection.execute("COMMIT")
         connection.close()

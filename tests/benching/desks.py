@@ -61,36 +61,45 @@ Say = Callable[[str], None]
 def fill(house: House, documents: int, say: Say) -> None:
     """Bring a house's ledger to so many documents, as many sent as received."""
     if not house.rows("SELECT id FROM arrival LIMIT 1"):  # else it was kept
-        _models(house)
-    days = _last_days()
-    wanted = max(1, documents // 2 // MODELS)
+        _models(house, max(2, min(MODELS, documents // 20)))
+    days, many = _last_days(), _many(house)
+    wanted = max(1, documents // 2 // many)
     began, first = time.perf_counter(), copies(house)
     while (done := copies(house)) < wanted:
         some = min(_AT_ONCE, wanted - done)
         multiply(house, some, _TABLES, _written(wanted), _about(days, wanted))
         now = done + some
         left_s = (time.perf_counter() - began) / (now - first) * (wanted - now)
-        say(f"{2 * now * MODELS:,} documents in the ledger, {left_s:.0f} s to go")
+        say(f"{2 * now * many:,} documents in the ledger, {left_s:.0f} s to go")
 
 
-def _models(house: House) -> None:
+def documents(house: House) -> int:
+    """Return how many documents its ledger holds, sent and received."""
+    return 2 * (copies(house) + 1) * _many(house)
+
+
+def _many(house: House) -> int:
+    return int(house.value("SELECT COUNT(*) AS n FROM consignment WHERE id >= '01'"))
+
+
+def _models(house: House, many: int) -> None:
     house.start()
     house.await_ready()
-    asyncio.run(post_all(house, _letters()))
+    asyncio.run(post_all(house, _letters(many)))
     sql = "SELECT COUNT(*) AS n FROM status_report WHERE code = '01' AND offered_at IS NOT NULL"
     until = time.monotonic() + _PATIENCE_S
-    while int(house.value(sql)) < MODELS:
+    while int(house.value(sql)) < many:
         if time.monotonic() > until:
             raise TimeoutError("the models do not arrive")
         time.sleep(0.1)
     house.stop()
 
 
-def _letters() -> list[bytes]:
+def _letters(many: int) -> list[bytes]:
     """Return the models: every kind of document, and words which no two share."""
     dice = random.Random(7)
     letters = []
-    for n, letter in enumerate(notes(_FIRST, MODELS)):
+    for n, letter in enumerate(notes(_FIRST, many)):
         kind, notation = _KINDS[n % len(_KINDS)]
         some = ", ".join(dice.sample(WORDS, 2))
         text = letter.decode().replace("Công văn", kind).replace("SNV-VP", notation)
