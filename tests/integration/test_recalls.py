@@ -6,6 +6,7 @@ Rules: REC-01, REC-02, REC-03, REC-07, REC-08, ARC-12.
 import asyncio
 import itertools
 import json
+from contextlib import asynccontextmanager
 from datetime import timedelta
 
 import pytest
@@ -516,16 +517,12 @@ async def test_what_was_sent_after_its_recall_is_another_sending(out):
 
 async def test_a_restored_gateway_does_not_say_that_it_never_had_it(out):
     about = head("G09-7", issuer="H37.61", code="7/SNV-VP")
-    context = out.house.gateway.context
-    context.restored = True
-    try:
+    async with standing_still(out):
         await out.bring(status(about, "13", sender="G09", description="x"), "status")
         await out.house.sweep()
         assert await out.flush() == []
         await out.bring(packet("7", to=("H37.61",), sender="G09", document_id="G09-7"))
         await out.house.sweep()
-    finally:
-        context.restored = False
     await out.flush()
     await out.house.sweep()
     (row,) = (await recalls(out).asked_of("H37.61", "asked", before="", limit=5)).items
@@ -716,20 +713,16 @@ async def test_a_restored_gateway_withdraws_and_cancels_nothing_before_it_is_let
     out.peer.plan.append(Busy("bận"))
     answer = await out.send(to=("G09", "H37.04"))
     await out.house.state(answer["id"], "H37.04", "handed_over")
-    context = out.house.gateway.context
     at = to_text(out.house.clock.now())
     rows = (Insert("meta", {"key": "lost_until", "value": at}),)
     await out.house.gateway.ledger.commit(ChangeSet(rows=rows))
     out.house.clock.move(timedelta(seconds=1))
-    context.restored = True  # what the backup shows as waiting may have gone since
-    try:
+    async with standing_still(out):  # what the backup shows as waiting may have gone since
         assert (await recall(out, answer))[0] == 200
         await out.house.sweep()
         assert await states(out, answer) == {"G09": "waiting", "H37.04": "asked"}
         assert (await arrival_at(out, answer, "H37.04"))["state"] == "offered"
-    finally:
-        context.restored = False
-    context.lost_until = from_text(at)
+    assert out.house.gateway.context.lost_until == from_text(at)
     await out.house.sweep()
     # Cancelled, and asked for: it may have left in the time that is lost.
     assert await states(out, answer) == {"G09": "asked", "H37.04": "agreed"}
@@ -749,6 +742,27 @@ async def test_a_restored_gateway_withdraws_and_cancels_nothing_before_it_is_let
     await recall(out, later)
     assert await states(out, later) == {"G09": "not_needed"}
     assert await out.flush() == []
+
+
+@asynccontextmanager
+async def standing_still(out):
+    """Let the gateway be one restored from a backup; its own clock watch sees it."""
+    context = out.house.gateway.context
+
+    async def told(value):
+        key = {"key": "restored"}
+        rows = (Insert("meta", key | {"value": ""}, ignore=True), Update("meta", key, value))
+        await context.ledger.commit(ChangeSet(rows=rows))
+
+        async def seen():
+            return context.restored is bool(value["value"])
+
+        await out.house.until(seen)
+
+    made_at = (out.house.clock.now() - timedelta(hours=1)).isoformat()
+    await told({"value": json.dumps({"made_at": made_at})})
+    yield
+    await told({"value": ""})
 
 
 async def arrival_at(out, answer, agency):

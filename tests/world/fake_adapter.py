@@ -118,7 +118,9 @@ class FakeAdapter:
             self.unreadable -= 1
             raise UnavailableError(public="unreadable answer of the peer")
 
-    async def listing(self, kind: MessageKind) -> Sequence[Listed]:
+    async def listing(
+        self, kind: MessageKind, *, since: datetime | None = None
+    ) -> Sequence[Listed]:
         self._answers()
         return tuple(item for item, _ in self.offered.values() if item.kind == kind)
 
