@@ -384,7 +384,9 @@ class Mailroom:
             raise RejectedError(Reason.CONFLICT, f"the document is {subject['state']} by now")
         recalls_it = arrival["business_type"] == BusinessType.RECALL and subject is not arrival
         gives_back = about is None or recalls_it
-        given = [subject, *await takebacks.versions(context, subject)] if gives_back else []
+        given = [subject] if gives_back else []
+        if gives_back:
+            given += await takebacks.versions(context, subject, by_name=recalls_it)
         guards = await self._not_kept(given, said.code)
         named = recalls.as_named(arrival) if about is arrival else about
         # REC-01: what was given back is not kept any more, whoever says 16 after the 15.
