@@ -119,6 +119,17 @@ FOUND = {
         faults=(Fault("slow-peer", "A", at=5.8, span=5.0),),
         acts=(Act("notice", 18.7, 2, "H37.02"), Act("notice", 18.0, 2, "H37.02")),
     ),
+    # By document its sender took both versions back; the receiver gave the newer one.
+    "one version given back of two": Plan(
+        400238,
+        "single",
+        latency=0.05,
+        docs=(
+            Doc(1, 1.0, "H37.02", ("H37.04",), replies=()),
+            Doc(2, 3.3, "H37.02", ("H37.04",), replies=(), about=1, kind=2),
+        ),
+        acts=(Act("notice", 20.0, 1, "H37.02"),),
+    ),
     # REC-06: it asked through its own gateway, which knew whose document that is.
     "a neighbour that takes back": Plan(
         64,

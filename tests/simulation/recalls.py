@@ -240,7 +240,7 @@ class Recalls:
         head = head_of(data)
         await asyncio.sleep(self._world.random.uniform(0.0, 4.0))
         item = self.items.get((agency, head.document_id))
-        if item is not None:
+        if item is not None and self._world.docs[item[1]].sender == head.sender:
             await self.give_back(house, caller, agency, item[0], item[1])
             return
         about = packets.Head(head.sender, (), head.document_id, head.code, head.date)
