@@ -1,5 +1,6 @@
 """A clerk's day with what comes in, in a real browser: look, accept; refuse with a reason."""
 
+import json
 import re
 
 import pytest_asyncio
@@ -81,3 +82,28 @@ async def test_a_clerk_looks_accepts_and_refuses(house, open_window):
     await window.go("/incoming/paper")
     await window.accessible()
     await window.picture("incoming-paper")
+
+
+async def test_what_a_day_leaves_is_read_by_everybody(house, open_window):
+    """RPT-02, OPS-05: registers, figures, alerts; by day and by night, enlarged fourfold."""
+    sent = await _sent(house, "5", (("thu.txt", b"xin chao"),), subject="V/v báo cáo quý")
+    delivery = await house.state(sent, WARD, "arrived")
+    ids = json.dumps([delivery["id"]])
+    (arrival,) = await house.gateway.ledger.all("arrivals_of_deliveries", ids=ids)
+    await house.gateway.mailroom.on_arrival(arrival["id"], "03", "")
+    await house.gateway.shelf.keeper.caught_up(60)
+    clerk = await house.visitor("lan", Role.CLERK, WARD)
+    window = await open_window(house, cookies=clerk.cookies)
+    for path, name in (
+        (f"/registers?book=in&agency={WARD}", "registers"),
+        (f"/statistics?agency={WARD}", "statistics"),
+        ("/alerts", "alerts"),
+        ("/no-such-page", ""),
+    ):
+        await window.go(path)
+        await window.serves_everybody()
+        if name == "registers":
+            row = window.page.get_by_role("row", name="V/v báo cáo quý")
+            await expect(row.get_by_role("cell").nth(1)).to_have_text("1")  # số đến
+        if name:
+            await window.picture(name)
