@@ -4,8 +4,8 @@ STS-01 (S003 art 7.3), STS-05 (NĐ30 PL VI): tracked by itself, and the sender s
 
 Promises: a status moves a delivery forward or not at all (STS-07), in whatever order the codes come
 the end is the same; a receipt settles the doubt about a lost answer for everyone the parcel was
-for; the last settled delivery closes the consignment, a late receipt opens it again. Rows only: a
-crash leaves all or none of them.
+for, unless another version under the same identifier had left; the last settled delivery closes the
+consignment, a late receipt opens it again. Rows only: a crash leaves all or none of them.
 """
 
 from datetime import datetime
@@ -135,12 +135,29 @@ def _columns(  # noqa: PLR0917
     return values
 
 
+async def _other_version_left(context: Context, delivery: Row) -> bool:
+    """Tell whether a status may as well be about another version: then it proves nothing of this.
+
+    What is in doubt is sent again; the receiver drops what it has.
+    """
+    found = await context.ledger.one(
+        "version_left_besides",
+        sender=delivery["sender"],
+        document_id=delivery["document_id"],
+        agency=delivery["agency"],
+        id=delivery["id"],
+    )
+    return found is not None
+
+
 async def _no_doubt(context: Context, delivery: Row, now: datetime) -> list[Change]:
     """STS-08: a receipt proves that the peer has the parcel; it need not be sent again."""
     if not delivery["transfer_id"]:
         return []
     transfer = await context.ledger.one("transfer", id=delivery["transfer_id"])
     if transfer is None or transfer["state"] not in _IN_DOUBT:
+        return []
+    if await _other_version_left(context, delivery):
         return []
     at = to_text(now)
     done = {"state": TransferState.DONE.value, "done_at": at, "lease_until": None, "reason": ""}

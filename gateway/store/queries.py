@@ -53,7 +53,10 @@ _OF_PARTIES: Final = (
     "c.sender IN (SELECT value FROM json_each(:senders)) "
     "AND d.agency IN (SELECT value FROM json_each(:agencies)) "
 )
-_NEWEST: Final = "ORDER BY c.version DESC, d.agency = :agency DESC, c.id DESC LIMIT 1"
+# Of several versions under one identifier, one that never left is nobody's answer.
+_NEWEST: Final = (
+    "ORDER BY d.left_at IS NULL, c.version DESC, d.agency = :agency DESC, c.id DESC LIMIT 1"
+)
 
 # The terms of ix_draft_open, ix_delivery_untaken and ix_delivery_troubled.
 _IN_HAND: Final = "state IN ('draft', 'ready', 'sending')"
@@ -328,6 +331,11 @@ QUERIES: Final[dict[str, str]] = {
     "consignment_versions": (
         "SELECT * FROM consignment WHERE sender IN (SELECT value FROM json_each(:senders)) "
         "AND document_id = :document_id ORDER BY version"
+    ),
+    "version_left_besides": (
+        "SELECT 1 AS one FROM consignment c JOIN delivery d ON d.consignment_id = c.id "
+        "WHERE c.sender = :sender AND c.document_id = :document_id AND d.agency = :agency "
+        "AND d.id != :id AND d.left_at IS NOT NULL LIMIT 1"
     ),
     "consignments_named": "SELECT * FROM consignment WHERE document_id = :document_id",
     # By identifier, and by number, notation and date under any other identifier (DID-07).

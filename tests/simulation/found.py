@@ -119,6 +119,20 @@ FOUND = {
         faults=(Fault("slow-peer", "A", at=5.8, span=5.0),),
         acts=(Act("notice", 18.7, 2, "H37.02"), Act("notice", 18.0, 2, "H37.02")),
     ),
+    # A word about the first version was taken as proof that the second one, not yet sent, is there.
+    "an update the first version's status stood for": Plan(
+        400655,
+        "cluster",
+        broker="shared",
+        shuffle=0.0,
+        latency=0.05,
+        give_up=15.0,
+        docs=(
+            Doc(2, 8.3, "H37.04", ("G09",), 1, 30, repeats=1),
+            Doc(3, 14.6, "H37.04", ("G09",), 1, 30, about=2, kind=2),
+        ),
+        faults=(Fault("doubt", "A1", "blob.after", 3),),
+    ),
     # By document its sender took both versions back; the receiver gave the newer one.
     "one version given back of two": Plan(
         400238,
