@@ -235,11 +235,19 @@ class Recalls:
         """An agency has a document from now on."""
         self.items[agency, read(data).head.document_id] = (item_id, n)
 
+    def _named(self, agency: str, head: packets.Head) -> tuple[str, int] | None:
+        """Return what an agency has under an identifier, or under a number where none is told."""
+        if head.document_id:
+            return self.items.get((agency, head.document_id))
+        held = (item for (holder, _), item in self.items.items() if holder == agency)
+        docs = self._world.docs
+        return next((i for i in held if f"{number(docs[i[1]])}/VP" == head.code), None)
+
     async def asked_by_status(self, house: Any, caller: Caller, agency: str, data: bytes) -> None:
         """A system reads a 13: it gives back what it has."""
         head = head_of(data)
         await asyncio.sleep(self._world.random.uniform(0.0, 4.0))
-        item = self.items.get((agency, head.document_id))
+        item = self._named(agency, head)
         if item is not None and self._world.docs[item[1]].sender == head.sender:
             await self.give_back(house, caller, agency, item[0], item[1])
             return
