@@ -68,7 +68,7 @@ async def test_from_arrival_to_completion(world):
     stranger = await refused(desk.assign(CLERK, one, Assigned("a-nobody")))
     assert stranger.reason is Reason.BAD_REQUEST
     await desk.assign(CLERK, one, Assigned("a-lan", due_on=date(2027, 1, 5)))
-    assert (await desk.place(one)).handler == "a-lan"
+    assert (await desk.place(one)).handlers == {"a-lan"}
     assert [x.id for x in (await desk.assigned_to("a-lan", after="")).lines] == [one]
     await desk.progress(CLERK, one, finished=False, note="")
     await desk.progress(CLERK, one, finished=True, note="xong")

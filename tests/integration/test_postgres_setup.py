@@ -213,7 +213,7 @@ def test_an_older_node_works_until_the_second_half(place, newer):
     asked(
         place,
         "INSERT INTO recall (id, delivery_id, state, asked_at, reason) "
-        "VALUES ('s', 'd', 'asked', 'x', 'once more')",
+        "VALUES ('s', 'e', 'asked', 'x', 'once more')",
     )
     assert asyncio.run(commits(place))
 
@@ -286,7 +286,7 @@ def test_a_ledger_in_a_file_has_two_halves_as_well(tmp_path, newer):
     file_setup.upgrade(path)
     ask(
         "INSERT INTO recall (id, delivery_id, state, asked_at, reason) "
-        "VALUES ('s', 'd', 'asked', 'x', 'once more')"
+        "VALUES ('s', 'e', 'asked', 'x', 'once more')"
     )
 
     newer("0001", "0002")

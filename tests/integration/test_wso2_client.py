@@ -138,8 +138,7 @@ async def test_a_token_that_others_can_read_is_said_aloud(clock, endpoint, warne
     adapter = plugin.make_client(
         name=name, endpoint=endpoint, system_id="vanlien", secret=b"bi-mat", clock=clock
     )
-    adapter._connected()
-    await adapter.close()
+    await adapter._line._connected().close()
     what = {"what": f"token_in_clear:{name}"}
     assert measures.REGISTRY.get_sample_value("vanlien_standing_warning", what) == warned
 

@@ -35,7 +35,7 @@ class Meta:
 
     async def one(self, query, **params):
         assert query == "meta"
-        value = {"clock_override": self.value, "restored": None}[params["key"]]
+        value = {"clock_override": self.value, "restored": None, "lost_until": None}[params["key"]]
         return None if value is None else {"value": value}
 
 
