@@ -13,6 +13,7 @@ of the other's attempt.
 
 import asyncio
 import contextlib
+import itertools
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -80,6 +81,7 @@ class Relay:
         self._hops = tuple(context.adapters)
         self.breakers = Breakers(context, self._try)
         self._patience = Patience("relay", context.random)
+        self._claims = itertools.count()
 
     async def run(self) -> None:
         """Work until cancelled; attempts under way get a few seconds to finish."""
@@ -223,7 +225,7 @@ class Relay:
         values = {
             "state": TransferState.SENDING.value,
             "attempts": attempt,
-            "lease_until": to_text(now + context.policy.lease),
+            "lease_until": to_text(now + context.policy.lease + self._mark()),
             "due_at": to_text(due or now + context.policy.lease),
             "node": context.node,
         }
@@ -249,6 +251,10 @@ class Relay:
                 await self._put_off(row, now)
             return None
         return claimed
+
+    def _mark(self) -> timedelta:
+        """Return what makes a lease our claim's own: two workers may claim at one instant."""
+        return timedelta(microseconds=next(self._claims) % 1000)
 
     async def _claimed(self, row: Row, claim: ChangeSet) -> Conflict | None:
         """Commit a claim, however long the ledger is away, as long as its lease lasts.
