@@ -309,6 +309,7 @@ def _action(dice: random.Random, ids: dict[str, list[str]], many: int) -> tuple[
 
 # ---------------------------------------------------------------- the page
 
+_TARGET_MS: Final = 300
 _WHAT: Final = {
     "sqlite": "SQLite, one gateway",
     "postgres": "PostgreSQL (fsync on), two nodes asked in turn",
@@ -347,7 +348,17 @@ Measured {found["measured_on"]} on {found["machine"]}, Python {found["python"]};
 | page | asked | p50 ms | p95 ms | p99 ms | largest, kB |
 |---|---|---|---|---|---|
 {rows}
+
+{_verdict(found)}
 """
+
+
+def _verdict(found: dict[str, Any]) -> str:
+    """Return which pages miss the target: nobody should have to look for it in the table."""
+    slow = [page for page, one in found["pages"].items() if one["p95_ms"] > _TARGET_MS]
+    if not slow:
+        return f"Every page is under {_TARGET_MS} ms at p95."
+    return f"**Over {_TARGET_MS} ms at p95**: {'; '.join(slow)}."
 
 
 if __name__ == "__main__":
