@@ -168,6 +168,8 @@ def _fits(backup: form.Backup) -> None:
         en = f"the backup's ledger is at revision {revision}, this program works with "
         en += f"{revisions.HEAD}: restore it with the version {backup.manifest.get('program')}"
         raise ConfigurationError(f"{backup.id}: {en}", (Fault(backup.id, vi, en),))
+    if lacks := sorted(set(metadata.tables) - set(backup.manifest["rows"])):
+        raise ConfigurationError(revisions.strange(backup.id, lacks))
 
 
 def _empty(place: Place, opened: Session) -> None:
@@ -314,10 +316,10 @@ def _whose(opened: Session, owner: str) -> Mapping[str, str]:
 
 
 def _table(opened: Session, table: form.TableRows) -> int:
-    if table.name not in metadata.tables or set(table.columns) != set(
-        metadata.tables[table.name].columns.keys()
-    ):
-        raise IntegrityError(f"the backup's table {table.name} is not one of this program")
+    known = metadata.tables.get(table.name)
+    if wrong := set(table.columns) ^ set(known.columns.keys() if known is not None else ()):
+        lacks = [f"{table.name}.{column}" for column in sorted(wrong)]
+        raise ConfigurationError(revisions.strange("backup", lacks))
     most = max(1, min(_ROWS, _PARAMETERS // len(table.columns)))
     count = 0
     batch: list[Any] = []

@@ -344,8 +344,12 @@ def _hinted(exc: TyperException) -> str:
 
 def _configuration(exc: ConfigurationError) -> Trouble:
     faults = tuple({"where": f.where, "vi": f.vi, "en": f.en} for f in exc.faults)
-    vi = f"Cấu hình sai, {len(faults)} lỗi:" if faults else f"Cấu hình sai: {_line(exc.public)}"
-    return Trouble("configuration", vi, _line(exc.public), USAGE, faults=faults)
+    if faults:
+        said = f"Cấu hình sai, {len(faults)} lỗi:"
+        return Trouble("configuration", said, _line(exc.public), USAGE, faults=faults)
+    # Most say it in both languages already, "… / …": each is shown once.
+    vi, _, en = _line(exc.public).partition(" / ")
+    return Trouble("configuration", f"Cấu hình sai: {vi}", en or vi, USAGE)
 
 
 _AT_THE_KEYBOARD: Final = {

@@ -13,7 +13,7 @@ reading rows in Python: PostgreSQL is given the SQL as text.
 """
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +28,8 @@ REVISIONS: Final = ("0001",)
 
 HEAD: Final = REVISIONS[-1]
 
+_NAMED: Final = 4
+
 FOLDER: Final = Path(__file__).parent / "migrations"
 
 WORKS_SINCE_SQL: Final = "SELECT value FROM meta WHERE key = 'works_since'"
@@ -39,10 +41,17 @@ _SET_SQL: Final = (
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """What a ledger says of itself: its revision ("": it is none), and who may work with it."""
+    """What a ledger says of itself.
+
+    Args:
+        revision: Of its tables; "": it is none.
+        works_since: Oldest revision whose program may still work with it.
+        lacks: What this program needs and its tables do not have (`gateway.store.shape`).
+    """
 
     revision: str
     works_since: str | None
+    lacks: tuple[str, ...] = ()
 
 
 def judged(name: str, state: State) -> str:
@@ -53,17 +62,30 @@ def judged(name: str, state: State) -> str:
             f"the ledger is at the older revision {state.revision}: back it up, then upgrade it "
             f"to {HEAD}"
         )
-    return too_new(name, state)
+    return unfit(name, state)
 
 
-def too_new(name: str, state: State) -> str:
-    """Return why this program is too old for a ledger, "" when it is not."""
-    if state.revision <= HEAD or (state.works_since or state.revision) <= HEAD:
+def unfit(name: str, state: State) -> str:
+    """Return why no upgrade makes a ledger one of this program, "" when one does or it is."""
+    if state.revision < HEAD:
         return ""
+    if state.revision == HEAD or (state.works_since or state.revision) <= HEAD:
+        return strange(name, state.lacks) if state.lacks else ""
     return (
         f"{name}: sổ cái ở phiên bản {state.revision}, mới hơn chương trình này; dùng bản vanlien "
         f"mới hơn / the ledger is at revision {state.revision}, newer than this program; use a "
         "newer vanlien"
+    )
+
+
+def strange(name: str, lacks: Sequence[str]) -> str:
+    """Return the words for a ledger, or its backup, without the tables of its revision."""
+    some = ", ".join(lacks[:_NAMED]) + (f" (+{len(lacks) - _NAMED})" if len(lacks) > _NAMED else "")
+    return (
+        f"{name}: do một bản thử nghiệm trước khi phát hành lập ra, thiếu {some}; dùng đúng bản "
+        "đã lập, hoặc lập sổ cái mới (docs/operations.md, Ledgers of a pre-release) / was made by "
+        f"a pre-release with other tables, it lacks {some}: work with the program that made it, "
+        "or begin a new ledger (docs/operations.md, Ledgers of a pre-release)"
     )
 
 

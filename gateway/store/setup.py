@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gateway.errors import ConfigurationError, UnavailableError
-from gateway.store import revisions
+from gateway.store import revisions, shape
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -55,13 +55,13 @@ def upgrade(path: Path) -> None:
     """Add what this program's schema needs; nothing happens when it is there already.
 
     Raises:
-        ConfigurationError: Missing, not a ledger, or newer than this program.
+        ConfigurationError: Missing, not a ledger, of a pre-release, or newer than this program.
         UnavailableError: The engine cannot write it; the ledger is as it was.
     """
     found = look(path)
     if isinstance(found, str):
         raise ConfigurationError(found)
-    if wrong := revisions.too_new(str(path), found):
+    if wrong := revisions.unfit(str(path), found):
         raise ConfigurationError(wrong)
     if found.revision < revisions.HEAD:
         with _written(path) as connection:
@@ -98,9 +98,14 @@ def look(path: Path) -> revisions.State | str:
         with contextlib.closing(sqlite3.connect(uri, uri=True, timeout=15)) as connection:
             row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
             since = connection.execute(revisions.WORKS_SINCE_SQL).fetchone()
+            columns = connection.execute(shape.SQLITE_COLUMNS).fetchall()
+            made = (sql for (sql,) in connection.execute(shape.SQLITE_NAMES))
+            lacks = shape.lacking(columns, shape.unique_names(made))
     except sqlite3.Error as exc:
         return f"{not_one} ({exc})"
-    return revisions.State(str(row[0]), str(since[0]) if since else None) if row else not_one
+    if row is None:
+        return not_one
+    return revisions.State(str(row[0]), str(since[0]) if since else None, lacks)
 
 
 def _taken(path: Path) -> ConfigurationError:

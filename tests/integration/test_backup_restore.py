@@ -11,10 +11,11 @@ import signal
 import sqlite3
 
 import pytest
+from sqlalchemy import Column, MetaData, String, Table
 
 from gateway import keeping, stores
 from gateway.__main__ import main
-from gateway.backup import form
+from gateway.backup import form, restore
 from gateway.backup.make import Source, copy_keys, make
 from gateway.backup.verify import verify
 from gateway.cli import frame
@@ -25,6 +26,7 @@ from gateway.domain.access import Role
 from gateway.errors import ConfigurationError
 from gateway.keys.receiptkey import signing_now
 from gateway.policies import receipt_keys_of
+from gateway.store.schema import metadata
 from tests.world.gatehouse import gatehouse, packet, write_config
 from tests.world.outgoing import upload
 
@@ -451,6 +453,24 @@ async def test_a_ledger_that_holds_anything_is_not_restored_into(lived, tmp_path
             keeping.put_back, settings, form.chosen(target), keeping.trusted(settings), by="t"
         )
     assert rows_of(settings.ledger.path) == before
+
+
+@pytest.mark.parametrize("came_later", ["came_later", "agency.came_later"])
+async def test_a_backup_of_a_pre_release_restores_nothing(lived, tmp_path, monkeypatch, came_later):
+    target = target_in(tmp_path)
+    await asyncio.to_thread(back_up, lived, target)
+    settings = like(lived, tmp_path / "n")
+    ours = MetaData()
+    for table in metadata.sorted_tables:
+        table.to_metadata(ours)
+    where = came_later.removesuffix(".came_later")
+    Table(where, ours, Column("came_later", String), extend_existing=True)
+    monkeypatch.setattr(restore, "metadata", ours)
+    with pytest.raises(ConfigurationError, match=f"it lacks {came_later}:"):
+        await asyncio.to_thread(
+            keeping.put_back, settings, form.chosen(target), keeping.trusted(settings), by="t"
+        )
+    assert rows_of(settings.ledger.path)["receipt_entry"] == []
 
 
 async def test_a_backup_of_strangers_is_refused(lived, tmp_path):

@@ -16,7 +16,7 @@ from typing import Final, TypeVar
 import asyncpg
 
 from gateway.errors import ConfigurationError, GatewayError, UnavailableError
-from gateway.store import revisions
+from gateway.store import revisions, shape
 from gateway.store.dialects import MIGRATION_LOCK, WRITE_LOCK
 from gateway.store.places import PostgresDatabase
 from gateway.store.postgres.connection import Connection, lent
@@ -56,13 +56,13 @@ def upgrade(place: PostgresDatabase) -> None:
     """Add what this program's schema needs; older nodes may be up. Nothing when it is there.
 
     Raises:
-        ConfigurationError: Not a ledger, or newer than this program.
+        ConfigurationError: Not a ledger, of a pre-release, or newer than this program.
         UnavailableError: The server cannot be reached or refuses; the ledger is as it was.
     """
 
     async def add(connection: Connection) -> None:
         found = await _state(place, connection)
-        if found.revision == "" or (wrong := revisions.too_new(str(place), found)):
+        if found.revision == "" or (wrong := revisions.unfit(str(place), found)):
             raise ConfigurationError(wrong if found.revision else _missing(place))
         if found.revision < revisions.HEAD:
             await _in_turn(connection)
@@ -140,7 +140,10 @@ async def _state(place: PostgresDatabase, connection: Connection) -> revisions.S
         return revisions.State("", None)
     revision = await connection.fetchval("SELECT version_num FROM alembic_version")
     since = await connection.fetchval(revisions.WORKS_SINCE_SQL)
-    return revisions.State(str(revision or ""), since)
+    columns = await connection.fetch(shape.POSTGRES_COLUMNS, place.schema)
+    names = await connection.fetch(shape.POSTGRES_NAMES, place.schema)
+    lacks = shape.lacking(((r[0], r[1], r[2]) for r in columns), (r[0] for r in names))
+    return revisions.State(str(revision or ""), since, lacks)
 
 
 def _missing(place: PostgresDatabase) -> str:

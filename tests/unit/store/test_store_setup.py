@@ -1,6 +1,9 @@
 """Making, checking and upgrading a ledger file; the migrations against the schema."""
 
+import ast
+import hashlib
 import os
+import re
 import sqlite3
 import stat
 from pathlib import Path
@@ -11,7 +14,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine, inspect
 
 from gateway.errors import ConfigurationError, UnavailableError
-from gateway.store import revisions, setup
+from gateway.store import revisions, setup, shape
 from gateway.store.schema import metadata
 
 pytestmark = pytest.mark.usefixtures("real_migrations")
@@ -206,3 +209,62 @@ def test_an_upgrade_is_one_transaction(tmp_path):
     with pytest.raises(UnavailableError, match="cannot be upgraded"):
         setup._migrate(path)
     assert sqlite(path, "SELECT name FROM sqlite_master") == [("quarantine",)]
+
+
+# ---------------------------------------------------------------- ledgers of a pre-release
+
+
+@pytest.mark.parametrize(
+    ("harm", "lacks"),
+    [
+        ("DROP TABLE duty_turn", "it lacks duty_turn:"),
+        ("ALTER TABLE agency DROP COLUMN legacy_code", "it lacks agency.legacy_code:"),
+        ("DROP INDEX uq_alert_standing", "it lacks uq_alert_standing:"),
+    ],
+)
+def test_a_ledger_of_another_first_revision_is_refused_by_name(path, harm, lacks):
+    sqlite(path, harm)
+    said = setup.check(path)
+    assert lacks in said
+    assert "do một bản thử nghiệm" in said
+    before = path.read_bytes()
+    for change in (setup.upgrade, setup.finish):
+        with pytest.raises(ConfigurationError, match="pre-release"):
+            change(path)
+    assert path.read_bytes() == before
+
+
+def test_what_a_ledger_has_beside_is_no_fault(path):
+    sqlite(path, "ALTER TABLE meta ADD COLUMN more TEXT")
+    sqlite(path, "CREATE TABLE more (id TEXT)")
+    assert setup.check(path) is None
+    # The next version's ledger, before its second half: this program goes on beside it.
+    sqlite(path, "UPDATE alembic_version SET version_num = '0002'")
+    assert setup.check(path) is None
+    sqlite(path, "DROP TABLE duty_turn")
+    assert "duty_turn" in setup.check(path)
+
+
+def test_a_column_that_must_hold_something_where_we_write_nothing(path):
+    columns = [tuple(row) for row in sqlite(path, shape.SQLITE_COLUMNS)]
+    unique = shape.unique_names(sql for (sql,) in sqlite(path, shape.SQLITE_NAMES))
+    assert shape.lacking(columns, unique) == ()
+    at = columns.index(("arrival", "arrival_number", 0))
+    columns[at] = ("arrival", "arrival_number", 1)
+    assert shape.lacking(columns, unique) == ("arrival.arrival_number NULL",)
+
+
+FROZEN = {}
+"""Revision → what `meaning` says of it, from the release that carried it on: never changed again."""
+
+
+def meaning(revision):
+    (path,) = (revisions.FOLDER / "versions").glob(f"{revision}_*.py")
+    return hashlib.sha256(ast.dump(ast.parse(path.read_text())).encode()).hexdigest()
+
+
+def test_what_was_released_stays_as_it_is():
+    changelog = (Path(__file__).parents[3] / "CHANGELOG.md").read_text()
+    released = re.search(r"(?m)^## \[\d", changelog)
+    assert FROZEN or not released, f"freeze it with the release: {meaning(revisions.HEAD)}"
+    assert {revision: meaning(revision) for revision in FROZEN} == FROZEN
