@@ -17,6 +17,7 @@ import shutil
 import sqlite3
 import subprocess
 import tarfile
+import time
 import zipfile
 from pathlib import Path
 
@@ -691,6 +692,12 @@ def test_the_whole_bundle_installs_and_works_without_a_network(tmp_path):
     plain = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": str(tmp_path), "LC_ALL": "C.UTF-8"}
     plain["PYTHON"] = PYTHON or "python3.11"
     prefix = tmp_path / "opt"
+    began = time.monotonic()
+
+    def told(command):
+        """Say with `-s` how far it is: on a slow machine this test takes half an hour."""
+        words = " ".join(str(word).rpartition("/")[2][:40] for word in command)
+        os.write(2, f"{time.monotonic() - began:6.0f} s  {words}\n".encode())
 
     def run(*command):
         done = subprocess.run(
@@ -703,6 +710,7 @@ def test_the_whole_bundle_installs_and_works_without_a_network(tmp_path):
             check=False,
         )
         assert done.returncode == 0, (command, done.stdout, done.stderr)
+        told(command)
         return done.stdout
 
     run(str(folder / "install.sh"), "--no-systemd", "--prefix", str(prefix))
@@ -721,8 +729,8 @@ def test_the_whole_bundle_installs_and_works_without_a_network(tmp_path):
     for code in ("H37.02", "H37.04"):
         run(program, "agency", "add", code, "--name", "Sở", "--config", str(config))
     speaks = ("--speaks-for", "H37.02", "--speaks-for", "H37.04", "--json")
-    told = run(program, "system", "add", "qlvb", *speaks, "--config", str(config))
-    (home / "api.key").write_text(json.loads(told)["api_key"])
+    made = run(program, "system", "add", "qlvb", *speaks, "--config", str(config))
+    (home / "api.key").write_text(json.loads(made)["api_key"])
 
     def day(*letters):
         run("bash", "-c", DAY, "-", program, str(home), *map(str, letters))
@@ -733,6 +741,7 @@ def test_the_whole_bundle_installs_and_works_without_a_network(tmp_path):
             [*alone, *command], env=plain, capture_output=True, text=True, timeout=900, check=False
         )
         assert done.returncode == code, (done.stdout, done.stderr)
+        told([*command, code])
         return done.stdout + done.stderr
 
     day(1, 2, 3)
