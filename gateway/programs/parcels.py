@@ -55,21 +55,24 @@ async def _addressed(context: Context, row: Row, envelope: dict[str, Any]) -> di
     """Return the envelope with To as written for the sending this transfer belongs to.
 
     Recipients named later get transfers of their own: an axis that goes by To alone would give the
-    earlier recipients the document twice, or the later ones.
+    earlier recipients the document twice, or the later ones. A sending has one transfer a hop, all
+    of one instant; where two sendings share the instant, each names its own recipients only.
     """
     transfers = await context.ledger.all("transfers_of", consignment_id=row["consignment_id"])
     times = {t["id"]: t["created_at"] for t in transfers}
-    if len(set(times.values())) < 2:
+    together = [t for t in transfers if t["created_at"] == row["created_at"]]
+    alone = len({t["hop"] for t in together}) < len(together)
+    if len(together) == len(transfers) and not alone:
         return envelope
+    mine = {row["id"]} if alone else {t["id"] for t in together}
     now_named: set[str] = set()
     otherwise: set[str] = set()
     deliveries = await context.ledger.all("deliveries", consignment_id=row["consignment_id"])
     for delivery in deliveries:
-        at = times.get(delivery["transfer_id"])
         codes = loads(delivery["addressed_as"])
-        if at is not None:
-            (now_named if at == row["created_at"] else otherwise).update(codes)
-    first = row["created_at"] == min(times.values())
+        if delivery["transfer_id"] in times:
+            (now_named if delivery["transfer_id"] in mine else otherwise).update(codes)
+    first = not alone and row["created_at"] == min(times.values())
     header = envelope["header"]
     to = [
         o

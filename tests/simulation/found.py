@@ -144,6 +144,17 @@ FOUND = {
         ),
         acts=(Act("notice", 20.0, 1, "H37.02"),),
     ),
+    # One order, two recipients, one instant: both parcels of the notice named both of them.
+    "a notice each got twice": Plan(
+        189614,
+        "pair",
+        shuffle=0.0,
+        yields=0.0,
+        latency=0.05,
+        recall_by="both",
+        docs=(Doc(1, 1.0, "H25.01", ("G09", "H37.02"), replies=()),),
+        acts=(Act("order", 1.1, 1, "H25.01"),),
+    ),
     # REC-06: it asked through its own gateway, which knew whose document that is.
     "a neighbour that takes back": Plan(
         64,

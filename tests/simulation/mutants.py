@@ -13,6 +13,7 @@ from gateway.ports import Accepted, ChangeSet, Committed, Delete, Insert, Outcom
 from gateway.programs.context import Context
 from gateway.programs.intake import Intake
 from gateway.programs.relay import Relay
+from gateway.receipts.log import entry_hash
 from tests.simulation.life import Life
 
 Made = dict[str, Any]
@@ -202,6 +203,47 @@ def delivers_twice(life: Life, context: Context, made: Made) -> None:
             return dataclasses.replace(change, rows=(*change.rows, *more))
 
     context.ledger = Doubling(context.ledger, life)
+
+
+@_mutant("once")
+def accepts_for_nobody_new(life: Life, context: Context, made: Made) -> None:
+    """What is accepted gets a second receipt that names the same recipients."""
+
+    class Doubling(_Rewriting):
+        def change(self, change: ChangeSet) -> ChangeSet | None:
+            rows, then = (*change.rows, *self._again(change.rows)), change.then
+
+            def other(numbers: Any) -> Sequence[Any]:
+                late = then(numbers)
+                return [*late, *self._again(late)]
+
+            return dataclasses.replace(change, rows=rows, then=other if then else None)
+
+        @staticmethod
+        def _again(rows: Sequence[Any]) -> list[Insert]:
+            more = []
+            for row in rows:
+                if _of(row, Insert, "receipt_entry") and row.values["kind"] == "accepted":
+                    name = context.ids.new()
+                    body = row.values["body"].replace(row.values["id"], name)
+                    digest = entry_hash(body.encode()).hex()
+                    again = {"id": name, "body": body, "entry_hash": digest}
+                    more.append(Insert("receipt_entry", dict(row.values) | again))
+            return more
+
+    context.ledger = Doubling(context.ledger, life)
+
+
+@_mutant("once")
+def names_the_earlier_ones_too(life: Life, context: Context, made: Made) -> None:
+    """What is sent on to more recipients names those who have it."""
+
+    class Whole(_Other):
+        async def all(self, query: str, **params: Any) -> Any:
+            rows = await self.inner.all(query, **params)
+            return rows[-1:] if query == "transfers_of" else rows
+
+    context.ledger = Whole(context.ledger, life)
 
 
 @_mutant("told-once")

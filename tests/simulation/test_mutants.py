@@ -47,7 +47,9 @@ DESK = Plan(
         Act("order", 16.0, 1, "H37.02"),
     ),
 )
+MORE = Plan(4, "pair", docs=(Doc(1, 1.0, "H37.02", ("G09",), more=("H25.01",)),))
 OWN = {
+    "once": MORE,
     "held": replace(RUSH, faults=(*RUSH.faults, Fault("hold", "A", "all", at=5.0, span=20.0))),
     "drained": replace(RUSH, faults=(*RUSH.faults, Fault("rest", "A1", at=2.0, span=20.0))),
     **dict.fromkeys(("recall", "registers", "locked"), DESK),

@@ -8,6 +8,7 @@ beside the ports, as a stranger would.
 import hashlib
 import json
 from collections import Counter, defaultdict
+from collections.abc import Sequence
 from typing import Any
 
 from gateway.domain.drafting import DRAFT
@@ -75,6 +76,7 @@ class Watch:
         self.violations: list[tuple[str, str]] = []
         self.calls: Counter[str] = Counter()
         self.raw: dict[str, str] = {}
+        self.named: dict[tuple[str, str, str], str] = {}
         self.lies: set[str] = set()
         self.answers: dict[int, str] = {}
         self.refused: dict[int, str] = {}
@@ -124,9 +126,20 @@ class Watch:
             self.violate("other-bytes", f"{house.name}: transfer {parcel.transfer_id}")
         self.world.say(f"axis hears {parcel.kind} {parcel.document_id} from {house.name}")
         if parcel.kind == "edoc":
-            doc = self.world.docs.get(self.world.number_of(axis_of.head_of(data).subject))
+            head = axis_of.head_of(data)
+            doc = self.world.docs.get(self.world.number_of(head.subject))
             if doc is not None and doc.secret:
                 self.violate("secret", f"the axis hears of document {doc.n}")
+            self._named_once(house, parcel.transfer_id, head.recipients)
+
+    def _named_once(self, house: Any, transfer_id: str, codes: Sequence[str]) -> None:
+        """An axis gives a parcel to everybody it names: two parcels of one sending name nobody
+        twice."""
+        row = house.rows("SELECT consignment_id FROM transfer WHERE id = ?", transfer_id)[0]
+        for code in codes:
+            key = (house.name, row["consignment_id"], code)
+            if self.named.setdefault(key, transfer_id) != transfer_id:
+                self.violate("once", f"{house.name}: two parcels of one sending name {code}")
 
     def lied(self, parcel: Parcel) -> None:
         """The axis says taken and drops it."""
@@ -461,17 +474,25 @@ class Watch:
 
     def _receipts_once(self, house: Any) -> None:
         """Facts that can happen only once have one entry of the log."""
-        kinds = ("accepted", "numbered", "arrived_at_gateway", "entered_system")
+        kinds = ("numbered", "arrived_at_gateway", "entered_system")
         told = Counter(
             (r["kind"], r["subject"])
             for r in house.rows("SELECT kind, subject FROM receipt_entry")
             if r["kind"] in kinds
         )
-        extended = any(doc.more for doc in self.world.docs.values())
         for what, times in sorted(told.items()):
-            # Recipients named later are accepted with a receipt of their own.
-            if times > 1 + (extended and what[0] == "accepted"):
+            if times > 1:
                 self.violate("once", f"{house.name}: {what} has {times} receipts")
+        # Recipients named later are accepted with a receipt that names them beside the others: of
+        # a document sent on to more, and of a notice whose order asks one recipient after another.
+        named: dict[str, set[str]] = {}
+        for row in house.rows(
+            "SELECT subject, body FROM receipt_entry WHERE kind = 'accepted' ORDER BY idx"
+        ):
+            before, now = named.get(row["subject"]), set(json.loads(row["body"])["recipients"])
+            if before is not None and not before < now:
+                self.violate("once", f"{house.name}: {row['subject']} is accepted again for {now}")
+            named[row["subject"]] = now
 
 
 def restless(world: Any) -> bool:
