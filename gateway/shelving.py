@@ -7,6 +7,7 @@ them takes it over. Entries are built on all processors but one; a crash leaves 
 import asyncio
 import multiprocessing
 import os
+import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -141,7 +142,16 @@ _here: list[Known] = []
 
 
 def _furnish(config: Path) -> None:
+    threading.Thread(target=_end_with_parent, name="parent-watch", daemon=True).start()
     _here.append(_known(load(config), ExitStack()))
+
+
+def _end_with_parent() -> None:
+    """Wait for the end of whoever started this process: killed, it cannot tell anybody to stop."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def _built(

@@ -18,6 +18,9 @@ from typing import Final
 
 from gateway.domain.folding import plain, spelled
 
+WORDS: Final = "ap"
+"""What terms of words begin with; all others are asked for whole."""
+
 MOST_WORDS: Final = 16
 """Words of a question that count."""
 

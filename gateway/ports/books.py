@@ -71,17 +71,11 @@ class Question:
 
     Args:
         asked: Words and properties, those that bound what the person may read among them.
-        state: Only this state, "" for all.
-        first: First day, ISO, of coming or sending, "" for none.
-        last: Last day.
         before: Only what stands below this place; 0 for the newest.
         limit: How many.
     """
 
     asked: Asked
-    state: str = ""
-    first: str = ""
-    last: str = ""
     before: int = 0
     limit: int = 50
 
@@ -257,8 +251,8 @@ class Books(Protocol):
         """Return the same, counted anew document by document: what `counts` is checked against."""
         ...
 
-    async def overdue(self, agencies: Sequence[str], now: str) -> Mapping[tuple[str, str], int]:
-        """Return how many are still open though due, by agency and month."""
+    async def overdue(self, agencies: Sequence[str], first: str, last: str, now: str) -> int:
+        """Return how many of one month to another are still open though due; kept, not counted."""
         ...
 
     async def choices(self, agencies: Sequence[str]) -> Mapping[str, Sequence[str]]:

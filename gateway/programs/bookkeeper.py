@@ -82,6 +82,7 @@ class Bookkeeper:
         wanted = await self._pulse.mark("event_seq")
         if timeout_s <= 0 or self._making is not None:
             return Progress(await self._done(), wanted, self._making)
+        self._pulse.wake()  # another node may have written it: nobody waits for the next look
         try:
             async with asyncio.timeout(timeout_s):
                 while (done := await self._done()) < wanted:

@@ -14,6 +14,7 @@ from typing import Any, Final, Protocol
 from gateway import observe
 from gateway.domain.directory import Directory
 from gateway.domain.moments import VIETNAM, from_text, to_text
+from gateway.domain.stretches import properties_of
 from gateway.domain.wording import flag, terms_of
 from gateway.domain.worktime import OfficeHours, issue_deadline
 from gateway.ports import Ledger, Row
@@ -230,6 +231,8 @@ class _Paper:
             flag(self.direction, self.agency),
             flag("type", type_name),
             flag("urgency", str(row["urgency"])),
+            flag("state", row["state"]),
+            *properties_of(self.at.date()),
             flag("partner", partner),
             *(flag("account", account) for account in accounts),
             *(flag("reply", text) for text in self.replies),

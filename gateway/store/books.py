@@ -31,9 +31,12 @@ from gateway.store.bookswriting import KINDS, FileMaking
 
 T = TypeVar("T")
 
-_READERS: Final = 2
-_LOOKED_AT: Final = 5000
-"""Of what fits the words, so many are looked at for one page; the next page goes on there."""
+_READERS: Final = 4
+_INDEXED: Final = (2, 3)
+"""Letters of a beginning for which the index keeps a list of its own."""
+
+_MOST_SPELLINGS: Final = 500
+"""Of a beginning, each asked for as it stands: read from the newest on, only as far as the page."""
 
 _AGENCIES: Final = "agency IN (SELECT value FROM json_each(:agencies))"
 
@@ -172,16 +175,14 @@ class FileBooks:
         told = {"agencies": json.dumps(list(agencies)), "first": first, "last": last}
         return await self._read(lambda c: [Count(**row) for row in map(dict, c.execute(sql, told))])
 
-    async def overdue(self, agencies: Sequence[str], now: str) -> Mapping[tuple[str, str], int]:
-        """Return how many are open though due."""
+    async def overdue(self, agencies: Sequence[str], first: str, last: str, now: str) -> int:
+        """Return how many are open though due, as they are kept."""
         sql = (
-            f"SELECT agency, month, COUNT(*) AS n FROM doc WHERE {_AGENCIES} "  # noqa: S608
-            "AND outcome = 'open' AND due_at <= :now GROUP BY agency, month"
+            f"SELECT COALESCE(SUM(n), 0) FROM open_due WHERE {_AGENCIES} "  # noqa: S608
+            "AND month BETWEEN :first AND :last AND due_at <= :now"
         )
-        told = {"agencies": json.dumps(list(agencies)), "now": now}
-        return await self._read(
-            lambda c: {(row["agency"], row["month"]): row["n"] for row in c.execute(sql, told)}
-        )
+        told = {"agencies": json.dumps(list(agencies)), "first": first, "last": last, "now": now}
+        return await self._read(lambda c: int(c.execute(sql, told).fetchone()[0]))
 
     async def choices(self, agencies: Sequence[str]) -> Mapping[str, Sequence[str]]:
         """Return the types and years there are."""
@@ -241,50 +242,47 @@ class FileBooks:
 
 def _find(connection: sqlite3.Connection, question: Question) -> Page:
     """Return a page; FTS5 goes down by place, so reading stops with the page."""
-    match = expression(question.asked)
+    match = _expression(connection, question.asked)
     if match is None or question.limit < 1:
         return Page([])
     sql = (
         "SELECT doc.* FROM word CROSS JOIN doc ON doc.n = word.rowid "
         "WHERE word MATCH :match AND word.rowid < :before ORDER BY word.rowid DESC LIMIT :most"
     )
-    told = {"match": match, "before": question.before or 1 << 62, "most": _LOOKED_AT + 1}
-    hits: list[Hit] = []
-    place = 0
-    rows = connection.execute(sql, told)
-    try:
-        for looked_at, row in enumerate(rows):
-            if len(hits) == question.limit or looked_at == _LOOKED_AT:
-                return Page(hits, place)
-            place = int(row["n"])
-            if _within(row, question):
-                hits.append(_hit(row))
-    finally:
-        rows.close()
-    return Page(hits)
+    told = {"match": match, "before": question.before or 1 << 62, "most": question.limit + 1}
+    rows = connection.execute(sql, told).fetchall()
+    hits = [_hit(row) for row in rows[: question.limit]]
+    return Page(hits, hits[-1].place if len(rows) > question.limit else 0)
 
 
-def _within(row: sqlite3.Row, question: Question) -> bool:
-    # Text of an instant sorts as the instant does; the bounds are instants already.
-    return (
-        (not question.state or row["state"] == question.state)
-        and (not question.first or row["at"] >= question.first)
-        and (not question.last or row["at"] < question.last)
-    )
-
-
-def expression(asked: Asked) -> str | None:
+def _expression(connection: sqlite3.Connection, asked: Asked) -> str | None:
     """Return a question in the words of FTS5; None where nothing is asked or nothing can fit."""
-    if not asked.clauses or any(not clause for clause in asked.clauses):
-        return None
-    return " AND ".join(
-        "(" + " OR ".join("(" + " AND ".join(map(_term, some)) + ")" for some in clause) + ")"
-        for clause in asked.clauses
-    )
+    clauses = []
+    for clause in asked.clauses:
+        some = [[_term(connection, term) for term in terms] for terms in clause]
+        fitting = ["(" + " AND ".join(terms) + ")" for terms in some if all(terms)]
+        if not fitting:
+            return None
+        clauses.append("(" + " OR ".join(fitting) + ")")
+    return " AND ".join(clauses) or None
 
 
-def _term(term: Term) -> str:
-    return f'"{term.text}"{" *" if term.starts else ""}'
+def _term(connection: sqlite3.Connection, term: Term) -> str:
+    """Return a term in the words of FTS5, "" where no document has it.
+
+    A beginning makes FTS5 gather every document of every word before it gives the first one. So its
+    words are looked up here and asked for one by one.
+    """
+    if not term.starts:
+        return f'"{term.text}"'
+    if len(term.text) not in _INDEXED:
+        sql = "SELECT term FROM spelling WHERE term >= ? AND term < ? LIMIT ?"
+        most = _MOST_SPELLINGS + 1
+        found = connection.execute(sql, (term.text, f"{term.text}~", most)).fetchall()
+        if len(found) < most:
+            some = " OR ".join(f'"{row[0]}"' for row in found)
+            return f"({some})" if found else ""
+    return f'"{term.text}" *'
 
 
 def _register(connection: sqlite3.Connection, span: Span) -> Page:

@@ -19,7 +19,7 @@ from typing import Final
 
 from gateway.errors import UnavailableError
 
-FORM: Final = 3
+FORM: Final = 4
 """Of the tables and of what entries hold; another number makes the books anew."""
 
 _PRAGMAS: Final = (
@@ -27,7 +27,7 @@ _PRAGMAS: Final = (
     "PRAGMA journal_mode=WAL",
     # Not FULL: what the last seconds before a power cut brought is brought again.
     "PRAGMA synchronous=NORMAL",
-    "PRAGMA cache_size=-32768",
+    "PRAGMA cache_size=-16384",
     "PRAGMA temp_store=MEMORY",
 )
 _TABLES: Final = """
@@ -46,13 +46,17 @@ CREATE TABLE tally (
     agency TEXT NOT NULL, direction TEXT NOT NULL, month TEXT NOT NULL, type_name TEXT NOT NULL,
     state TEXT NOT NULL, signed TEXT NOT NULL, outcome TEXT NOT NULL, n INTEGER NOT NULL,
     PRIMARY KEY (agency, month, direction, type_name, state, signed, outcome)
-) WITHOUT ROWID
+) WITHOUT ROWID;
+CREATE TABLE open_due (
+    agency TEXT NOT NULL, month TEXT NOT NULL, due_at TEXT NOT NULL, n INTEGER NOT NULL,
+    PRIMARY KEY (agency, month, due_at)
+) WITHOUT ROWID;
+CREATE TABLE spelling (term TEXT PRIMARY KEY) WITHOUT ROWID
 """
 _INDEXES: Final = """
 CREATE UNIQUE INDEX doc_subject ON doc (subject);
 CREATE INDEX doc_register ON doc (agency, direction, year, number, n);
-CREATE INDEX doc_open ON doc (agency, due_at, month) WHERE outcome = 'open';
-CREATE INDEX doc_months ON doc (agency, month)
+CREATE INDEX doc_register_month ON doc (agency, direction, year, month, number, n)
 """
 TABLES, INDEXES = _TABLES.split(";"), _INDEXES.split(";")
 _BITS: Final = 8

@@ -16,6 +16,7 @@ from typing import Any, Final
 
 import orjson
 
+from gateway.domain.wording import WORDS
 from gateway.ports.books import Entry, Mark
 from gateway.store import booksfile
 from gateway.store.booksfile import place_of
@@ -30,6 +31,29 @@ _WORD: Final = "INSERT INTO word (rowid, terms) VALUES (?, ?)"
 _TALLY: Final = (
     f"INSERT INTO tally ({KINDS}, n) VALUES (?, ?, ?, ?, ?, ?, ?, ?) "  # noqa: S608
     "ON CONFLICT DO UPDATE SET n = n + excluded.n"
+)
+_DUE_BY: Final = "agency, month, due_at"
+_DUE: Final = (
+    f"INSERT INTO open_due ({_DUE_BY}, n) VALUES (?, ?, ?, ?) "  # noqa: S608
+    "ON CONFLICT DO UPDATE SET n = n + excluded.n"
+)
+_DUE_NO_MORE: Final = f"DELETE FROM open_due WHERE ({_DUE_BY}) = (?, ?, ?) AND n = 0"  # noqa: S608
+_SPELLING: Final = "INSERT OR IGNORE INTO spelling VALUES (?)"
+_ALL_SPELLINGS: Final = (
+    "CREATE VIRTUAL TABLE temp.vocabulary USING fts5vocab(main, word, 'row')",
+    *(
+        f"INSERT INTO spelling SELECT term FROM temp.vocabulary WHERE term >= '{kind}' "  # noqa: S608
+        f"AND term < '{chr(ord(kind) + 1)}'"
+        for kind in WORDS
+    ),
+    "DROP TABLE temp.vocabulary",
+)
+_ALL_COUNTS: Final = (
+    f"INSERT INTO tally SELECT {KINDS}, COUNT(*) FROM doc GROUP BY {KINDS}",  # noqa: S608
+    (
+        f"INSERT INTO open_due SELECT {_DUE_BY}, COUNT(*) FROM doc "  # noqa: S608
+        f"WHERE outcome = 'open' GROUP BY {_DUE_BY}"
+    ),
 )
 _ANEW: Final = (
     "PRAGMA journal_mode=OFF",
@@ -68,7 +92,7 @@ def _remove(connection: sqlite3.Connection, subject: str) -> None:
     row = connection.execute("SELECT * FROM doc WHERE subject = ?", (subject,)).fetchone()
     if row is None:
         return
-    _tally(connection, row, -1)
+    _count(connection, row, -1)
     connection.execute("DELETE FROM word WHERE rowid = ?", (row["n"],))
     connection.execute("DELETE FROM doc WHERE n = ?", (row["n"],))
 
@@ -82,18 +106,18 @@ def _write(connection: sqlite3.Connection, entry: Entry) -> None:
         while connection.execute("SELECT 1 FROM doc WHERE n = ?", (n,)).fetchone():
             n += 1
         connection.execute(_DOC, (n, *values))
-        connection.execute(_WORD, (n, terms))
-        _tally(connection, entry, 1)
+        _word(connection, n, terms)
+        _count(connection, entry, 1)
         return
     if tuple(known)[1:] == values:
         return
-    _tally(connection, known, -1)
-    _tally(connection, entry, 1)
+    _count(connection, known, -1)
+    _count(connection, entry, 1)
     asked = ", ".join(f"{name} = ?" for name in _COLUMNS.split(", "))
     connection.execute(f"UPDATE doc SET {asked} WHERE n = ?", (*values, known["n"]))  # noqa: S608
     if known["terms_sha256"] != values[-1]:
         connection.execute("DELETE FROM word WHERE rowid = ?", (known["n"],))
-        connection.execute(_WORD, (known["n"], terms))
+        _word(connection, known["n"], terms)
 
 
 def _values(entry: Entry, terms: str) -> tuple[Any, ...]:
@@ -109,10 +133,24 @@ def _terms(entry: Entry) -> str:
     return " ".join(sorted(entry.terms))
 
 
-def _tally(connection: sqlite3.Connection, of: Any, by: int) -> None:
-    kinds = KINDS.split(", ")
-    values = [of[k] if isinstance(of, sqlite3.Row) else getattr(of, k) for k in kinds]
-    connection.execute(_TALLY, (*values, by))
+def _word(connection: sqlite3.Connection, n: int, terms: str) -> None:
+    connection.execute(_WORD, (n, terms))
+    # A spelling stays when its last document goes: it costs a look into the index, no more.
+    connection.executemany(_SPELLING, [(one,) for one in terms.split(" ") if one[:1] in WORDS])
+
+
+def _count(connection: sqlite3.Connection, of: Entry | sqlite3.Row, by: int) -> None:
+    def values(names: str) -> list[Any]:
+        if isinstance(of, sqlite3.Row):
+            return [of[name] for name in names.split(", ")]
+        return [getattr(of, name) for name in names.split(", ")]
+
+    connection.execute(_TALLY, (*values(KINDS), by))
+    if values("outcome") == ["open"]:
+        due = values(_DUE_BY)
+        connection.execute(_DUE, (*due, by))
+        if by < 0:  # most days end with nothing open
+            connection.execute(_DUE_NO_MORE, due)
 
 
 class FileMaking:
@@ -186,11 +224,8 @@ class FileMaking:
         # The words first: the indexes take the room their merging leaves.
         connection.execute("INSERT INTO word (word) VALUES ('optimize')")
         _set(connection, _WORDS_LIVE)
-        for statement in booksfile.INDEXES:
+        for statement in (*booksfile.INDEXES, *_ALL_SPELLINGS, *_ALL_COUNTS):
             connection.execute(statement)
-        connection.execute(
-            f"INSERT INTO tally SELECT {KINDS}, COUNT(*) FROM doc GROUP BY {KINDS}"  # noqa: S608
-        )
         booksfile.signed(connection, *mark)
         connection.execute("COMMIT")
         connection.close()

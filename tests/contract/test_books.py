@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 
 from gateway.domain.directory import Directory
 from gateway.domain.moments import to_text
+from gateway.domain.stretches import FIRST, within
 from gateway.domain.wording import asked, one_of
 from gateway.domain.worktime import default_hours
 from gateway.ports import ChangeSet, Committed, Update
@@ -42,6 +43,7 @@ INSTANTS = [
     datetime(2026, 10, 31, 17, 0, tzinfo=UTC),
     datetime(2026, 11, 3, 1, 0, tzinfo=UTC),
 ]
+LONG_AFTER = "2027-01-01T00:00:00.000000Z"
 WORDS = [
     "quyết",
     "định",
@@ -379,6 +381,9 @@ async def agree(shelf, anew, questions):
             kept = await counted(AGENCIES, "2026-01", "2026-12")
             assert {(c.agency, c.direction, c.month, c.type_name, c.state, c.signed, c.outcome): c.n
                     for c in kept} == plain  # fmt: skip
+        due = await books.overdue(AGENCIES, "2026-01", "2026-12", LONG_AFTER)
+        assert due == sum(n for kind, n in plain.items() if kind[-1] == "open")
+        await within_agree(shelf, books)
         for agency in AGENCIES:
             lines = await books.register(Span(agency, "in", 2026, month="2026-11"))
             assert [hit.number for hit in lines.hits] == [
@@ -386,6 +391,20 @@ async def agree(shelf, anew, questions):
                 if visible(made) and made["direction"] == "in" and made["agency"] == agency
                 and (made["at"] + HANOI).month == 11
             ]  # fmt: skip
+
+
+async def within_agree(shelf, books):
+    """State and days are properties as well: what they bound is what a plain look bounds."""
+    ours = replace(everything(""), limit=50).asked
+    days = [(at + HANOI).date() for at in INSTANTS]
+    for state, first, last in (("done", FIRST, days[1]), ("taken", days[2], date(2026, 12, 31))):
+        wanted = ours.both(one_of("state", [state])).both(within(first, last))
+        plain = [
+            made["id"] for made in shelf.found("")
+            if made["state"] == state and first <= (made["at"] + HANOI).date() <= last
+        ]  # fmt: skip
+        page = await books.find(Question(wanted, limit=50))
+        assert [hit.subject for hit in page.hits] == plain[:50]
 
 
 def document(**more):
@@ -412,6 +431,26 @@ def test_a_node_that_comes_later_takes_up_where_the_feed_is(shelf, monkeypatch):
         answers = [await pages(books, everything("thap")) for books in shelf.nodes]
         assert answers[0] == answers[1]
         assert sum(len(page.hits) for page in answers[0]) == 8
+
+    shelf.run(play())
+
+
+def test_who_waits_for_the_books_has_them_look_now(shelf):
+    """What another node wrote wakes nobody here: the next look of its own is an hour away."""
+
+    async def play():
+        books = shelf.nodes[0]
+        keeper = Bookkeeper(shelf.context, books, Pulse(shelf.ledger, poll_s=3600))
+        following = asyncio.create_task(keeper.run())
+        try:
+            for many in range(1, 4):
+                await shelf.write([document(words=["tháp"])])
+                assert (await keeper.caught_up(60)).behind == 0
+                page = await books.find(everything("tháp"))
+                assert len(page.hits) == many
+        finally:
+            following.cancel()
+            await asyncio.gather(following, return_exceptions=True)
 
     shelf.run(play())
 

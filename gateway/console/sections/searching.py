@@ -6,7 +6,7 @@ tells of what lies beyond it.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime
 from typing import Final
 from urllib.parse import urlencode
 
@@ -33,7 +33,8 @@ from gateway.domain.lifecycle import (
     ConsignmentState,
     state_text,
 )
-from gateway.domain.moments import VIETNAM, to_text
+from gateway.domain.moments import VIETNAM
+from gateway.domain.stretches import FIRST, within
 from gateway.domain.wording import Asked, Term, asked, flag, marked, one_of
 from gateway.ports.books import Books, Direction, Following, Hit, Question
 from gateway.ports.figures import Figures
@@ -113,10 +114,10 @@ class Searching:
         if not agencies:
             raise ForbiddenError("nothing may be read")
         told = {name: visit.query(name)[:200] for name in _FIELDS}
-        question, faults = _question(me, told, visit.query("before"))
+        question, faults = _question(me, told, visit.query("before"), visit.now)
         progress = await self.following.caught_up(0)
         found = await self.books.find(question)
-        nothing = not found.hits and not found.older and not question.before
+        nothing = not found.hits and not question.before
         words = asked(told["q"]).shown
         choices = await self.books.choices(agencies)
         return Shown(
@@ -135,18 +136,18 @@ class Searching:
                 "first": _address(told, 0) if question.before else "",
                 "faults": faults,
                 "searched": searched(told, self._named()) if nothing else (),
-                "offers": await self._offers(me, told) if nothing else (),
+                "offers": await self._offers(visit, told) if nothing else (),
                 "progress": progress,
                 "few": _FEW,
                 "limit": question.limit,
             },
         )
 
-    async def _offers(self, me: Person, told: Mapping[str, str]) -> list[tuple[Say, str]]:
+    async def _offers(self, visit: Visit, told: Mapping[str, str]) -> list[tuple[Say, str]]:
         """Return questions that ask for more, as far as they find something."""
         offers = []
         for words, changed in wider(told):
-            question, _ = _question(me, changed, "")
+            question, _ = _question(visit.me, changed, "", visit.now)
             found = await self.books.find(replace(question, limit=1))
             if found.hits:
                 offers.append((words, _address(changed, 0)))
@@ -208,7 +209,9 @@ def path_of(hit: Hit) -> str:
     return f"{BASE}/{'incoming' if hit.direction == 'in' else 'outgoing'}/{hit.subject}"
 
 
-def _question(me: Person, told: Mapping[str, str], before: str) -> tuple[Question, list[Say]]:
+def _question(
+    me: Person, told: Mapping[str, str], before: str, now: datetime
+) -> tuple[Question, list[Say]]:
     faults: list[Say] = []
     state_of, _, state = told["state"].partition(":")
     chosen = state_of if state and not told["direction"] else told["direction"]
@@ -216,27 +219,29 @@ def _question(me: Person, told: Mapping[str, str], before: str) -> tuple[Questio
     wanted = readable(me, directions, told["agency"]).both(asked(told["q"]))
     if told["sender"]:
         wanted = wanted.both(asked(told["sender"]))
-    for name, kind in (("type", "type"), ("urgency", "urgency")):
-        if told[name]:
-            wanted = wanted.both(one_of(kind, [told[name]]))
-    first, last = _midnight(told["from"], faults), _midnight(told["to"], faults)
+    exactly = {"type": told["type"], "urgency": told["urgency"]}
+    exactly["state"] = state if state_of in directions else ""
+    for kind, value in exactly.items():
+        if value:
+            wanted = wanted.both(one_of(kind, [value]))
+    first, last = _day(told["from"], faults), _day(told["to"], faults)
+    if first or last:
+        next_year = now.astimezone(VIETNAM).year + 1
+        wanted = wanted.both(within(first or FIRST, last or date(next_year, 12, 31)))
     question = Question(
         wanted,
-        state=state if state_of in directions else "",
-        first=to_text(first) if first else "",
-        last=to_text(last + timedelta(days=1)) if last else "",
         before=int(before) if before.isascii() and before.isdigit() and len(before) < 18 else 0,
         limit=PAGE,
     )
     return question, faults
 
 
-def _midnight(text: str, faults: list[Say]) -> datetime | None:
+def _day(text: str, faults: list[Say]) -> date | None:
     if not text:
         return None
     try:
-        return datetime.combine(date.fromisoformat(text), time(), VIETNAM)
-    except (ValueError, OverflowError):
+        return date.fromisoformat(text)
+    except ValueError:
         faults.append(Say(f"“{text}” không phải là ngày.", f"“{text}” is no day."))
         return None
 

@@ -91,8 +91,9 @@ class Statistics:
         chosen = self._chosen(visit)
         progress = await self.following.caught_up(_SOON_S)
         counts = await self.books.counts(chosen.agencies, chosen.first, chosen.last)
-        overdue = await self.books.overdue(chosen.agencies, to_text(visit.now))
-        late = sum(n for (_, m), n in overdue.items() if chosen.first <= m <= chosen.last)
+        overdue = await self.books.overdue(
+            chosen.agencies, chosen.first, chosen.last, to_text(visit.now)
+        )
         months = _months(chosen.first, chosen.last)
         may = self._mine(visit)
         frozen = await self.figures.snapshots(chosen.agency) if chosen.agency else ()
@@ -104,7 +105,7 @@ class Statistics:
                 "query": chosen.query,
                 "agencies": [(code, self.names(code)) for code in may],
                 "total": _total(counts),
-                "overdue": late,
+                "overdue": overdue,
                 "parts": self._parts(visit, counts),
                 "charts": self._charts(visit, counts, months),
                 "progress": progress,

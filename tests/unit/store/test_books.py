@@ -11,11 +11,14 @@ from hypothesis import strategies as st
 from gateway.domain.wording import Asked, asked, flag, one_of, terms_of
 from gateway.errors import UnavailableError
 from gateway.ports.books import Entry, Mark, Question, Span
+from gateway.store import books as books_file
 from gateway.store import booksfile
 from gateway.store.books import FileBooks
 
 WORDS = ("quyết", "quyêt", "quyet", "định", "hoà", "hòa", "ủy", "uỷ", "đồng", "dong", "05", "5")
 WORDS += ("tháp", "H37.02", "ß", "漢字", "ก็", "x_y", "AND", '"', "2026", "a\u0301b", "NEAR(", "*")
+
+DUE_AT = "2026-11-20T00:00:00.000000Z"
 
 
 def named(number):
@@ -38,7 +41,7 @@ def made(number, *texts, agency="H37.02", **more):
         urgency=0,
         signed="valid",
         partner="H57",
-        due_at="2026-11-20T00:00:00.000000Z",
+        due_at=DUE_AT,
         done_at="",
         shown={"subject": " ".join(texts)},
         terms=terms_of(texts) | {flag("in", agency)},
@@ -104,6 +107,11 @@ def test_counts_are_those_of_the_documents(books, changes):
         kept = await books.counts(["H37.02"], "2026-01", "2026-12")
         anew = await books.recount(["H37.02"], "2026-01", "2026-12")
         assert sorted(map(repr, kept)) == sorted(map(repr, anew))
+        for month in ("2026-09", "2026-10", "2026-11"):
+            due = sum(c.n for c in anew if (c.outcome, c.month) == ("open", month))
+            assert await books.overdue(["H37.02"], month, month, DUE_AT) == due
+            assert await books.overdue(["H37.02"], month, month, "2026-11-19") == 0
+            assert await books.overdue(["H37.04"], month, month, DUE_AT) == 0
 
     asyncio.run(play())
 
@@ -116,6 +124,23 @@ async def test_what_changed_is_found_by_what_it_is_now(books):
     await books.put([], [named(1)], Mark(3))
     assert await found(books, Question(asked("tro cap"))) == []
     assert (await books.mark()) == Mark(3)
+
+
+@pytest.mark.parametrize("many", [3, books_file._MOST_SPELLINGS + 5])
+async def test_a_beginning_finds_its_words_however_many_there_are(books, many):
+    """Few are asked for one by one, very many as a beginning: live and made anew alike."""
+    entries = [made(n, f"khen{n:04} thuong", "kế hoạch") for n in range(many)]
+    other = made(many, "khác")
+    await books.put([*entries, other], [], Mark(1))
+    making = books.make()
+    await making.add([*entries, other])
+    await making.done(Mark(1))
+    await making.drop()
+    for _ in range(2):
+        for text in ("k", "kh", "khe", "khen", "khen00", "thuong khen0001", "khen hoạ", "khenn"):
+            fits = [e.subject for e in (other, *reversed(entries)) if asked(text).fits(e.terms)]
+            assert await found(books, Question(asked(text), limit=200)) == fits, text
+        await books.adopt()
 
 
 async def test_a_register_goes_by_its_numbers(books):
