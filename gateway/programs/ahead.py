@@ -23,7 +23,7 @@ from gateway.ports import Change, Insert, Row, Update
 from gateway.programs import matching, statuses
 from gateway.programs.catalogue import Who, family, whois
 from gateway.programs.context import Context
-from gateway.programs.recalls import BY_DOCUMENT, Asked, concerned_arrival
+from gateway.programs.recalls import BY_DOCUMENT, Asked, arrival_named, concerned_arrival
 from gateway.programs.routing import LOCAL
 from gateway.programs.rows import dumps, event, loads
 from gateway.programs.statuses import Said
@@ -117,12 +117,13 @@ async def is_repeat(context: Context, report: Row, agency: str, sender: str) -> 
         if row["means"] == BY_DOCUMENT or row["document_id"] != report["document_id"]:
             continue
         before = await context.ledger.one("status_report", id=row["notice_id"])
-        if before is not None and _is_same(before, report):
+        if before is not None and is_same(before, report):
             return True
     return False
 
 
-def _is_same(one: Row, other: Row) -> bool:
+def is_same(one: Row, other: Row) -> bool:
+    """Tell whether two rows are one 13, received twice."""
     if one["received_sha256"] and one["received_sha256"] == other["received_sha256"]:
         return True
     facts = ("at", "description", "notation", "promulgation_date")
@@ -146,7 +147,11 @@ async def come(context: Context, row: Row) -> Row | None:
     """Return the arrival a question without one is about, if it is here by now."""
     if row["means"] == BY_DOCUMENT:
         notice = await context.ledger.one("arrival", id=row["notice_id"])
-        return await concerned_arrival(context, notice) if notice is not None else None
+        if notice is None:
+            return None
+        if row["document_id"]:
+            return await arrival_named(context, notice, row["document_id"])
+        return await concerned_arrival(context, notice)
     report = await context.ledger.one("status_report", id=row["notice_id"])
     if report is None:
         return None

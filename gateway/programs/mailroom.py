@@ -327,6 +327,7 @@ class Mailroom:
         decision: Decision = Decision(),  # noqa: B008 - frozen
         also: Also | None = None,
         still: str = "",
+        name: str = "",
     ) -> Row:
         """Report a status on an arrival; return the arrival as it is after.
 
@@ -339,6 +340,7 @@ class Mailroom:
             also: Returns more rows of the same commit, from the arrival as it is now; what it
                 raises stops the report.
             still: State that what is reported on must be in, "" for any.
+            name: The one document of several that the arrival asks for, "" for all it asks for.
 
         Raises:
             RejectedError: The state forbids it, the code is none an agency reports, no reason, or
@@ -352,7 +354,7 @@ class Mailroom:
             undetermined.must_be_reasoned(arrival, reported.code.value, decision)
             said = Said(reported.code.value, reason, now, staff)
             more = also(arrival, now) if also is not None else ()
-            built = await self._report(arrival, said, now, decision, still)
+            built = await self._report(arrival, said, now, decision, still, name)
             return replace(built, change=replace(built.change, rows=(*built.change.rows, *more)))
 
         await self._commit(build)
@@ -366,18 +368,28 @@ class Mailroom:
         decision: Decision,
         still: str,
         also: Also | None,
+        name: str,
     ) -> Row:
         return await self.on_arrival(
-            arrival_id, code, reason, decision=decision, still=still, also=also
+            arrival_id, code, reason, decision=decision, still=still, also=also, name=name
         )
 
-    async def _report(
-        self, arrival: Row, said: Said, now: datetime, decision: Decision, still: str = ""
+    async def _report(  # noqa: PLR0917
+        self,
+        arrival: Row,
+        said: Said,
+        now: datetime,
+        decision: Decision,
+        still: str = "",
+        name: str = "",
     ) -> _Built:
         """Build one status of an agency on its arrival."""
         context = self._context
         if known_code(said.code) is not None:
             report_status(ArrivalState(arrival["state"]), said.code, said.reason)
+        names = recalls.several(arrival) if recalls.is_answer(said.code) else ()
+        if names:
+            return await self._severally(arrival, said, now, decision, still, names, name)
         about = await self._about(arrival, said.code)
         subject = about or arrival
         if still and subject["state"] != still:
@@ -412,6 +424,50 @@ class Mailroom:
         )
         report_id = _told(changes) or await self._said_before(arrival, said.code)
         return _Built(change, report_id, (about or arrival)["consignment_id"])
+
+    async def _severally(  # noqa: PLR0917
+        self,
+        arrival: Row,
+        said: Said,
+        now: datetime,
+        decision: Decision,
+        still: str,
+        names: Sequence[str],
+        name: str,
+    ) -> _Built:
+        """Build 15 or 16 to a message that asks for several documents (REC-01, REC-05).
+
+        Answered as a whole, the answer is given once for each that has none yet; by `name`, for
+        that one alone. What is here bears the mark of its own answer.
+        """
+        context = self._context
+        one_only = name in names
+        changes = statuses.answering(arrival, said, now, whole=not one_only)
+        guards: list[Absent] = []
+        again = not one_only and statuses.is_said(arrival, said.code)
+        for one in () if again else (name,) if one_only else names:
+            subject = await recalls.arrival_named(context, arrival, one)
+            if subject is None:
+                changes += statuses.tell(context, recalls.as_named(arrival, one), said, now)
+            elif statuses.is_said(subject, said.code):
+                continue
+            elif still and subject["state"] != still:
+                raise RejectedError(Reason.CONFLICT, f"the document is {subject['state']} by now")
+            else:
+                given = [subject, *await takebacks.versions(context, subject, by_name=True)]
+                kept = await self._not_kept(given, said.code)
+                by = decision.by or decision.system_id
+                changes += statuses.marked(subject, said.code)
+                if subject["state"] != ArrivalState.RECALLED.value or kept:
+                    changes += statuses.tell(context, subject, said, now)
+                changes += self._taken_back(subject, said, now)
+                changes += takebacks.answered(context, subject, said, by, now)
+                changes += await self._given_back(given, said, by, now) if kept else []
+                guards += kept
+            changes += await self._mirror(subject or arrival, said, now, name=one)
+        report_id = _told(changes) or await self._said_before(arrival, said.code)
+        change = ChangeSet(rows=tuple(changes), guards=tuple(guards))
+        return _Built(change, report_id, arrival["consignment_id"])
 
     async def _about(self, arrival: Row, code: str) -> Row | None:
         """Return the arrival whose change a 15 or 16 answers; None for a document asked back.
@@ -523,7 +579,7 @@ class Mailroom:
         return _Built(ChangeSet(rows=tuple(told)), str(arrival["id"]))
 
     async def _mirror(
-        self, arrival: Row, said: Said, now: datetime, *, entered: bool = False
+        self, arrival: Row, said: Said, now: datetime, *, entered: bool = False, name: str = ""
     ) -> list[Change]:
         """Move the sender's delivery too when the sender is of this gateway."""
         context = self._context
@@ -533,7 +589,9 @@ class Mailroom:
         if delivery is None:
             return []
         if recalls.is_answer(said.code):
-            return await recalls.answered(context, delivery, said.code, now, said.reason, now)
+            return await recalls.answered(
+                context, delivery, said.code, now, said.reason, now, name=name
+            )
         return await tracking.move(
             context, delivery, said.code, now, said.reason, now, entered=entered
         )

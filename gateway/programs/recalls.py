@@ -37,6 +37,7 @@ BY_DOCUMENT: Final = "1"
 ANSWERS: Final = frozenset({StatusCode.RECALL_AGREED, StatusCode.RECALL_DECLINED})
 _OPEN: Final = (RecallState.WAITING.value, RecallState.ASKED.value)
 _UNANSWERED: Final = tuple(s.value for s in RecallState if s is not RecallState.AGREED)
+_NAMED: Final = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,16 +225,33 @@ async def concerned_arrival(context: Context, arrival: Row) -> Row | None:
     )
     own = any(a["id"] != arrival["id"] for a in named)
     for target in targets(header, own_id_exists=own):
-        for found in await matching.arrivals_named(
-            context, arrival["agency"], arrival["sender"], target
-        ):
-            hidden = found["state"] == ArrivalState.QUARANTINED.value
-            if found["id"] != arrival["id"] and not hidden:
-                return found
+        found = await arrival_named(context, arrival, target)
+        if found is not None:
+            return found
     return None
 
 
-def as_named(arrival: Row) -> Row:
+async def arrival_named(context: Context, arrival: Row, name: str) -> Row | None:
+    """Return what is here of a document that an incoming message names, never the message."""
+    for found in await matching.arrivals_named(context, arrival["agency"], arrival["sender"], name):
+        hidden = found["state"] == ArrivalState.QUARANTINED.value
+        if found["id"] != arrival["id"] and not hidden:
+            return found
+    return None
+
+
+def several(arrival: Row) -> tuple[str, ...]:
+    """Return the documents an incoming recall names, where they are several: else nothing.
+
+    REC-05: each is looked for, given back and answered by itself.
+    """
+    if arrival["business_type"] != BusinessType.RECALL:
+        return ()
+    names = tuple(dict.fromkeys(targets(_header(arrival), own_id_exists=False)))[:_NAMED]
+    return names if len(names) > 1 else ()
+
+
+def as_named(arrival: Row, name: str = "") -> Row:
     """Return what an answer to a recall of what is not here is about: as its sender named it.
 
     C5: 15 and 16 are about the document concerned; a message that names none is answered itself.
@@ -241,7 +259,7 @@ def as_named(arrival: Row) -> Row:
     if arrival["business_type"] != BusinessType.RECALL:
         return arrival
     header = _header(arrival)
-    names = targets(header, own_id_exists=False)
+    names = (name,) if name else targets(header, own_id_exists=False)
     if not names or names[0] == arrival["document_id"]:
         return arrival
     about = next((r for r in header.response_for if r.document_id == names[0]), ResponseFor())
@@ -275,12 +293,20 @@ async def meant(context: Context, delivery: Row, code: str) -> Row:
 
 
 async def answered(  # noqa: PLR0917
-    context: Context, delivery: Row, code: str, at: datetime, description: str, now: datetime
+    context: Context,
+    delivery: Row,
+    code: str,
+    at: datetime,
+    description: str,
+    now: datetime,
+    *,
+    name: str = "",
 ) -> list[Change]:
     """Return what a 15 or 16 does on the issuer's side.
 
     REC-01 (S003 art 9.3): 15 to a recall means that the receiver has cancelled the document; 15 to
-    an update or replacement means that it has taken the new one, and nothing is taken back.
+    an update or replacement means that it has taken the new one, and nothing is taken back. `name`
+    is the document an answer to a recall of several is about, "" for all of them.
     """
     kind = BusinessType(delivery["business_type"])
     agreed = known_code(code) is StatusCode.RECALL_AGREED
@@ -290,7 +316,7 @@ async def answered(  # noqa: PLR0917
         return [_change_answered(delivery, now, agreed=agreed)]
     concerned = await _versions(context, delivery)
     if kind is BusinessType.RECALL:
-        concerned = await _recalled_by(context, delivery)
+        concerned = await _recalled_by(context, delivery, name)
     elif not await _is_asked(context, delivery) and await _is_changed(context, delivery):
         return [_change_answered(delivery, now, agreed=agreed)]
     changes: list[Change] = []
@@ -345,13 +371,13 @@ async def _is_changed(context: Context, delivery: Row) -> bool:
     return False
 
 
-async def _recalled_by(context: Context, delivery: Row) -> list[Row]:
+async def _recalled_by(context: Context, delivery: Row, name: str = "") -> list[Row]:
     """Return the deliveries, to the same agency, that a recall by document takes back."""
     notice = await context.ledger.one("consignment", id=delivery["consignment_id"])
     if notice is None:
         return []
     found: dict[str, Row] = {}
-    for target in targets(_header(notice), own_id_exists=False):
+    for target in (name,) if name else targets(_header(notice), own_id_exists=False):
         row = await context.ledger.one(
             "delivery_named",
             senders=family(context, delivery["sender"]),

@@ -161,6 +161,29 @@ def report_on(
     return [Update("arrival", guard, columns), *rows]
 
 
+def answering(arrival: Row, said: Said, now: datetime, *, whole: bool) -> list[Change]:
+    """Return what answering does to a message that asks for several documents: it stays as it is.
+
+    Only an answer to the `whole` of it is noted on it; each document has the mark of its own.
+    """
+    mark = _mark(arrival["sent_codes"], said.code) if whole else None
+    guard = {key: arrival[key] for key in ("id", "state", "sent_codes")}
+    data = {"code": said.code, "moved": False, "sent": True}
+    columns = {"sent_codes": mark if mark is not None else arrival["sent_codes"]}
+    return [Update("arrival", guard, columns), event(arrival["id"], "status", now, **data)]
+
+
+def is_said(arrival: Row, code: str) -> bool:
+    """Tell whether a code went out about an arrival already, and goes out once only."""
+    return _mark(arrival["sent_codes"], code) is None
+
+
+def marked(arrival: Row, code: str) -> list[Change]:
+    """Return the note on an arrival that a code goes out about it."""
+    where = {"id": arrival["id"], "sent_codes": arrival["sent_codes"]}
+    return [Update("arrival", where, {"sent_codes": _mark(arrival["sent_codes"], code)})]
+
+
 def tell(context: Context, arrival: Row, said: Said, now: datetime) -> list[Change]:
     """Return the rows that carry a status to the sender of an arrival.
 

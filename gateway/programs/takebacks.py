@@ -25,7 +25,14 @@ from gateway.programs import ahead, matching, statuses
 from gateway.programs.catalogue import family, works_in_console
 from gateway.programs.context import Context
 from gateway.programs.onward import onward
-from gateway.programs.recalls import BY_DOCUMENT, BY_STATUS, Asked, concerned_arrival
+from gateway.programs.recalls import (
+    BY_DOCUMENT,
+    BY_STATUS,
+    Asked,
+    arrival_named,
+    concerned_arrival,
+    several,
+)
 from gateway.programs.routing import LOCAL
 from gateway.programs.rows import event, loads
 from gateway.programs.statuses import Said
@@ -35,7 +42,6 @@ from gateway.programs.undetermined import Decision
 GATEWAY: Final = "gateway"
 _PAGE: Final = 100
 _RACES: Final = 8
-_NAMED: Final = 20
 _UNANSWERED: Final = (RecallState.ASKED.value, RecallState.DECLINED.value)
 _GIVEABLE: Final = frozenset(
     state.value for state, kind in ARRIVAL.rows if kind is ArrivalEvent.RECALL_AGREED
@@ -48,8 +54,9 @@ AGREED: Final = "đã thu hồi văn bản"
 Also = Callable[[Row, datetime], Sequence[Change]]
 """More rows of the same commit, from the arrival as it is then."""
 
-Report = Callable[[str, str, str, Decision, str, Also | None], Awaitable[Any]]
-"""Arrival, code, reason, who decided, the state the document must still be in, what else."""
+Report = Callable[[str, str, str, Decision, str, Also | None, str], Awaitable[Any]]
+"""Arrival, code, reason, who decided, the state the document must still be in, what else, which
+document of several that the arrival asks for."""
 
 
 # ---------------------------------------------------------------- rows
@@ -151,29 +158,39 @@ async def by_document(context: Context, arrival: Row, now: datetime) -> list[Cha
         return []
     header = envelope_from_json(loads(arrival["envelope"])).header
     asked = Asked(BY_DOCUMENT, arrival["id"], header.business.reason)
-    target = await concerned_arrival(context, arrival)
-    if target is not None:
-        return await noticed(context, target, asked, now)
-    return await _nothing_here(context, arrival, targets(header, own_id_exists=False), asked, now)
+    names = several(arrival)
+    if not names:
+        target = await concerned_arrival(context, arrival)
+        if target is not None:
+            return await noticed(context, target, asked, now)
+        names = targets(header, own_id_exists=False) or ("",)
+    changes: list[Change] = []
+    here: set[str] = set()
+    for name in names:
+        # REC-05: one message may ask for several; what is here of them does not hide the rest.
+        target = await arrival_named(context, arrival, name) if name else None
+        if target is None:
+            changes += await _nothing_here(context, arrival, name, asked, now)
+        elif target["id"] not in here:
+            here.add(target["id"])
+            changes += await noticed(context, target, asked, now)
+    return changes
 
 
 async def _nothing_here(
-    context: Context, arrival: Row, names: Sequence[str], asked: Asked, now: datetime
+    context: Context, arrival: Row, name: str, asked: Asked, now: datetime
 ) -> list[Change]:
-    """Return what a document of type 1 about nothing that is here leaves to answer (REC-01)."""
+    """Return what a document of type 1 about what is not here leaves to answer (REC-01)."""
     changes: list[Change] = []
     agency, sender = arrival["agency"], arrival["sender"]
-    for name in names:
-        other = await of_others(context, agency, sender, name)
-        if other is not None:
-            # REC-06: kept and shown like any document, and nothing happens to the other's.
-            observe.alarm(what="recall by another agency refused", subject=arrival["id"])
-            changes.append(event(other["id"], "recall_refused", now, sender=sender))
-    waits = bool(changes) or works_in_console(context, agency)
-    for name in names[:_NAMED] or ("",):
-        rows, _ = await ahead.noticed(context, agency, sender, name, asked, now, waits=waits)
-        changes += rows
-    return changes
+    other = await of_others(context, agency, sender, name)
+    if other is not None:
+        # REC-06: kept and shown like any document, and nothing happens to the other's.
+        observe.alarm(what="recall by another agency refused", subject=arrival["id"])
+        changes.append(event(other["id"], "recall_refused", now, sender=sender))
+    waits = other is not None or works_in_console(context, agency)
+    rows, _ = await ahead.noticed(context, agency, sender, name, asked, now, waits=waits)
+    return [*changes, *rows]
 
 
 async def held(context: Context, subject: str) -> Row | None:
@@ -299,15 +316,14 @@ class Takebacks:
         open_ = {"id": row["id"], "arrival_id": None, "looked": 0}
         if row["means"] == BY_DOCUMENT:
             decision = Decision(ahead.UNKNOWN, GATEWAY, GATEWAY)
-            others = {"notice_id": row["notice_id"], "arrival_id": None, "looked": 0}
+            name = row["document_id"]
 
             def also(_: Row, at: datetime) -> list[Change]:
-                # One answer for all it names.
-                return [ahead.answered(open_, at), ahead.answered(others, at, expect=None)]
+                return [ahead.answered(open_, at)]
 
             code = StatusCode.RECALL_DECLINED.value
             try:
-                await self._report(row["notice_id"], code, ahead.UNKNOWN, decision, "", also)
+                await self._report(row["notice_id"], code, ahead.UNKNOWN, decision, "", also, name)
             except UnavailableError:
                 # Somebody else was faster: another sweep, or the document itself.
                 fresh = await ledger.one("takeback", id=row["id"])
@@ -336,7 +352,8 @@ class Takebacks:
             RejectedError: The document is held, or not in the state `still` any more.
         """
         about = row["notice_id"] if row["means"] == BY_DOCUMENT else row["arrival_id"]
-        await self._report(about, code, reason, Decision(reason, by, GATEWAY), still, also)
+        decision, name = Decision(reason, by, GATEWAY), row["document_id"]
+        await self._report(about, code, reason, decision, still, also, name)
 
     async def _by_itself(self, row: Row, arrival: Row) -> tuple[str, str] | None:
         """Return the code and words of the gateway's own answer, None where others decide."""

@@ -454,6 +454,106 @@ async def test_a_document_of_type_1_about_nothing_is_answered_16_once(out):
     assert await out.flush() == []  # its own system has the notice and decides
 
 
+def asks_for(*names, issuer="G09"):
+    """What a document of type 1 says that names several (spec/edxml.md 5, B)."""
+    about = (
+        f"<edXML:ResponseFor><edXML:OrganId>{issuer}</edXML:OrganId><edXML:Code>7/SNV-VP"
+        f"</edXML:Code><edXML:DocumentId>{name}</edXML:DocumentId></edXML:ResponseFor>"
+        for name in names
+    )
+    kind = (
+        "<edXML:Bussiness><edXML:BussinessDocType>1</edXML:BussinessDocType>"
+        "<edXML:BussinessDocReason>Vì sai</edXML:BussinessDocReason></edXML:Bussiness>"
+    )
+    return {"more": "".join(about), "trace": kind}
+
+
+async def agreed(out, document_id):
+    """Let a clerk of H37.61 agree; return what was said to whom is asked for it."""
+    (row,) = [
+        row
+        for row in (await recalls(out).asked_of("H37.61", "asked", before="", limit=9)).items
+        if row.document_id == document_id
+    ]
+    await recalls(out).agree(row.id, "", by="lan")
+    return [(t.code, t.document_id) for t in await out.flush() if t.code != "01"]
+
+
+async def test_of_several_named_each_is_answered_what_is_not_here_too(out):
+    for n in (7, 8):
+        await out.bring(packet(str(n), to=("H37.61",), sender="G09", document_id=f"G09-{n}"))
+    await out.bring(packet("6", to=("H37.61",), sender="G09", document_id="G09-6"))
+    await out.flush()
+    asked = asks_for("KHONG-CO", "G09-7", "CUNG-KHONG", "G09-8")
+    notice = packet("9", to=("H37.61",), sender="G09", document_id="G09-9", **asked)
+    await out.bring(notice)
+    await out.house.sweep()
+    await out.house.sweep()
+    told = sorted((t.code, t.document_id) for t in await out.flush() if t.code != "01")
+    assert told == [("16", "CUNG-KHONG"), ("16", "KHONG-CO")]
+    for document_id in ("G09-8", "G09-7"):
+        assert await agreed(out, document_id) == [("15", document_id)]
+    ledger = out.house.gateway.ledger
+    gone = await ledger.all("desk_newest_first", agency="H37.61", state="recalled", id="~", limit=9)
+    assert {r["document_id"] for r in gone} == {"G09-7", "G09-8"}
+    kept = (await recalls(out).asked_of("H37.61", "declined", before="", limit=5)).items
+    assert {r.document_id for r in kept} == {"KHONG-CO", "CUNG-KHONG"}
+    # Evil twins: the same message again, and one of another agency that names all of them.
+    await out.bring(notice)
+    await out.house.sweep()
+    assert await out.flush() == []
+    await out.bring(
+        packet("3", to=("H37.61",), sender="G12", document_id="G12-3", **asks_for("G09-6", "X"))
+    )
+    await out.house.sweep()
+    told = sorted((t.code, t.to, t.document_id) for t in await out.flush() if t.code != "01")
+    assert told == [("16", "G12", "G09-6"), ("16", "G12", "X")]
+    assert out.alarms == ["recall by another agency refused"]
+
+
+async def test_of_several_named_an_answer_inside_moves_its_own_document_alone(out):
+    sent = []
+    for n in ("31", "32"):
+        packet_ = packet(n, to=("H37.61",), document_id=f"TRONG-{n}")
+        sent.append((await out.house.send(packet_))[1])
+        await out.house.state(sent[-1]["id"], "H37.61", "handed_over", "arrived")
+    row = await arrival(out, sent[1])
+    await recalls(out).hold("received", row["id"], "vụ án", by="lan")
+    asked = asks_for("TRONG-31", "TRONG-32", "TRONG-33", issuer="H37.02")
+    assert (await out.house.send(packet("34", to=("H37.04",), document_id="TRONG-33")))[0] == 202
+    code, answer, _ = await out.house.send(packet("39", to=("H37.61",), **asked))
+    assert code == 202, answer
+    await out.house.state(answer["id"], "H37.61", "arrived")
+    await out.house.sweep()
+    told = {(c, d) for c, _, d in await out.waiting() if c in {"15", "16"}}
+    assert told == {("16", "TRONG-32"), ("16", "TRONG-33")}
+    await agreed(out, "TRONG-31")
+    assert ("15", "H37.61", "TRONG-31") in await out.waiting()
+    found = []
+    for one in sent:
+        (delivery,) = await out.house.gateway.ledger.all("deliveries", consignment_id=one["id"])
+        found.append(delivery["state"])
+    assert found == ["recalled", "arrived"]
+
+
+async def test_of_several_named_an_agencys_system_answers_all_at_once(out):
+    for n in ("7", "8"):
+        await out.bring(packet(n, to=("H37.04",), sender="G09", document_id=f"G09-{n}"))
+    for item in await out.arrivals():
+        await out.house.gateway.mailroom.confirm(item["id"], by="stc")
+    asked = asks_for("G09-7", "G09-8", "G09-0")
+    await out.bring(packet("9", to=("H37.04",), sender="G09", document_id="G09-9", **asked))
+    await out.house.sweep()
+    await out.flush()
+    (notice,) = [i for i in await out.arrivals() if i["document_id"] == "G09-9"]
+    for _ in range(2):
+        await out.house.gateway.mailroom.on_arrival(notice["id"], "15", "đã hủy")
+    told = sorted((t.code, t.document_id) for t in await out.flush() if t.code != "01")
+    assert told == [("15", "G09-0"), ("15", "G09-7"), ("15", "G09-8")]
+    found = {i["document_id"]: i["state"] for i in await out.arrivals()}
+    assert found == {"G09-7": "recalled", "G09-8": "recalled", "G09-9": "offered"}
+
+
 async def test_inside_the_province_too(out):
     about = head("KHONG-CO", issuer="H37.61")
     mailroom, caller = out.house.gateway.mailroom, out.caller("snv")
