@@ -7,9 +7,9 @@
 
 Some documents go through a real gateway; their rows are copied within the ledger with words,
 numbers and days of their own, and `vanlien ledger reindex` makes the books from them. Then 200
-signed-in clerks, each with an action about every ten seconds, ask real `vanlien serve` processes
-over HTTP: lists, search, documents, registers. What they wait is measured here, on the machine that
-also serves them.
+signed-in persons (five of them operators), each with an action about every ten seconds, ask real
+`vanlien serve` processes over HTTP: lists, search, documents, registers; the board, the logs. What
+they wait is measured here, on the machine that also serves them.
 """
 
 import argparse
@@ -17,49 +17,27 @@ import asyncio
 import json
 import os
 import platform
-import random
 import shutil
 import sqlite3
 import subprocess
 import sys
 import tempfile
 import time
-from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-import aiohttp
-
-from tests.benching.desks import MODELS, WORDS, clerks, documents, fill
-from tests.benching.houses import READER, ROOT, SENDER, Cluster, House
+from tests.benching.consoleday import OPERATORS, day
+from tests.benching.desks import clerks, documents, fill, logged
+from tests.benching.houses import ROOT, Cluster, House
 from tests.benching.load import load_now, quantile
 from tests.world.servers.postgres import PostgresServer, programs
 
 DOCS: Final = ROOT / "docs"
 ENGINES: Final = ("sqlite", "postgres")
-COOKIE: Final = "vanlien_session"
-OK: Final = 200
 _FEW: Final = 20_000
-_ASKED: Final = (
-    "quyet dinh", "kế hoạch", "hoà giải", "chu ky so", "xa so 17", "ngân sách 2026",
-    "QĐ-UBND", "V/v", "thanh tra a",
-)  # fmt: skip
-# What a clerk does, and how often of a hundred; the lists are asked for most.
-_ACTIONS: Final = (
-    ("search, some words", 12, "/search?q={words}"),
-    ("search, a rare word", 8, "/search?q={rare}"),
-    ("search, filtered", 5, "/search?q={word}&direction=in&type=C%C3%B4ng+v%C4%83n&from={day}"),
-    ("incoming list", 25, f"/incoming?agency={READER}"),
-    ("outgoing list", 15, f"/outgoing?agency={SENDER}"),
-    ("incoming document", 15, "/incoming/{arrival}"),
-    ("outgoing document", 8, "/outgoing/{consignment}"),
-    ("register, a page", 4, f"/registers?book=in&agency={READER}"),
-    ("statistics", 2, f"/statistics?agency={READER}"),
-    ("first page", 6, ""),
-)
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -150,12 +128,13 @@ def measure(folder: Path, engine: str, told: argparse.Namespace) -> dict[str, An
         began = time.perf_counter()
         load_filling = load_now()
         fill(house, told.documents, say)
+        entries = logged(house, told.documents)
         if isinstance(house, Cluster):
             house.analyze()
         filled_s = time.perf_counter() - began
         books = _books(house)
         made = _reindexed(house, told.documents) if _lacking(house) else {}
-        tokens = clerks(house, told.clerks)
+        tokens = clerks(house, told.clerks, operators=min(OPERATORS, told.clerks))
         say("the clerks begin")
         load = load_now()
         began = time.perf_counter()
@@ -163,7 +142,7 @@ def measure(folder: Path, engine: str, told: argparse.Namespace) -> dict[str, An
         house.await_ready()
         ready_s = time.perf_counter() - began
         cpu = house.cpu_s()
-        waits, statuses, sizes = asyncio.run(_day(house, tokens, told))
+        waits, statuses, sizes = asyncio.run(day(house, tokens, told.pause, told.minutes))
         used = {name: s - cpu[name] for name, s in house.cpu_s().items()}
         pages = sum(map(len, waits.values()))
         return {
@@ -172,6 +151,7 @@ def measure(folder: Path, engine: str, told: argparse.Namespace) -> dict[str, An
             "python": platform.python_version(),
             "nodes": len(house.nodes),
             "documents": documents(house),
+            "entries": entries,
             "ledger_mb": round(house.size_bytes() / 1e6),
             "filled_s": round(filled_s),
             "load_filling": load_filling,
@@ -249,64 +229,6 @@ def _reindexed(house: House, many: int) -> dict[str, Any]:
     }
 
 
-# ---------------------------------------------------------------- a day at the desk
-
-
-async def _day(
-    house: House, cookies: Sequence[str], told: argparse.Namespace
-) -> tuple[dict[str, list[float]], Counter[str], dict[str, int]]:
-    waits: dict[str, list[float]] = defaultdict(list)
-    sizes: dict[str, int] = defaultdict(int)
-    statuses: Counter[str] = Counter()
-    ids = {
-        table: [r["id"] for r in house.rows(f"SELECT id FROM {table} ORDER BY id LIMIT 5000")]
-        for table in ("arrival", "consignment")
-    }
-    urls = [f"http://127.0.0.1:{port}/console" for port in house.ports]
-    many = documents(house)
-    until = time.monotonic() + told.minutes * 60
-    connector = aiohttp.TCPConnector(limit=0)
-    async with aiohttp.ClientSession(
-        connector=connector, cookie_jar=aiohttp.DummyCookieJar()
-    ) as client:
-
-        async def clerk(n: int) -> None:
-            dice = random.Random(n)
-            await asyncio.sleep(dice.random() * min(told.pause, told.minutes * 30))
-            while True:
-                name, path = _action(dice, ids, many)
-                began = time.perf_counter()
-                headers = {"Cookie": f"{COOKIE}={cookies[n]}"}
-                url = urls[n % len(urls)] + path
-                async with client.get(url, headers=headers, allow_redirects=False) as answer:
-                    data = await answer.read()
-                told_of = "200" if answer.status == OK else f"{answer.status} ({name})"
-                statuses[told_of] += 1
-                waits[name].append((time.perf_counter() - began) * 1000)
-                sizes[name] = max(sizes[name], len(data))
-                rest = told.pause * (0.5 + dice.random())
-                if time.monotonic() + rest > until:
-                    return
-                await asyncio.sleep(rest)
-
-        await asyncio.gather(*(clerk(n) for n in range(len(cookies))))
-    return waits, statuses, sizes
-
-
-def _action(dice: random.Random, ids: dict[str, list[str]], many: int) -> tuple[str, str]:
-    weights = [weight for _, weight, _ in _ACTIONS]
-    name, _, path = dice.choices(_ACTIONS, weights)[0]
-    day = datetime.now(UTC) - timedelta(days=dice.randrange(300))
-    return name, path.format(
-        words=dice.choice(_ASKED).replace(" ", "+"),
-        word=dice.choice(WORDS).split()[0],
-        rare=f"ma{dice.randrange(MODELS, max(many // 2, MODELS + 1))}",
-        day=day.date().isoformat(),
-        arrival=dice.choice(ids["arrival"]),
-        consignment=dice.choice(ids["consignment"]),
-    )
-
-
 # ---------------------------------------------------------------- the page
 
 _TARGET_MS: Final = 300
@@ -321,7 +243,7 @@ def page(known: dict[str, Any]) -> str:
     parts = "\n".join(_part(engine, known[engine]) for engine in ENGINES if engine in known)
     return f"""# The console under load
 
-Written by `make bench-console` (`tests/bench_console.py`); the figures are in [benchmarks-console.json](benchmarks-console.json). Real `vanlien serve` processes over HTTP with real sessions. Some documents went through the product; their rows were copied within the ledger (documents, deliveries, attempts, events, statuses) with words, numbers and days of their own, and `vanlien ledger reindex` made the books from them. The clerks share the machine with what they measure. Times are from the request to the last byte. The target is 300 ms at p95 for search and lists, and a first page under 100 kB.
+Written by `make bench-console` (`tests/bench_console.py`); the figures are in [benchmarks-console.json](benchmarks-console.json). Real `vanlien serve` processes over HTTP with real sessions. Some documents went through the product; their rows were copied within the ledger (documents, deliveries, attempts, events, statuses, entries of the log) with words, numbers and days of their own, and `vanlien ledger reindex` made the books from them. The clerks share the machine with what they measure. Times are from the request to the last byte. The target is 300 ms at p95 for search and lists, and a first page under 100 kB.
 
 {parts}"""
 
@@ -343,7 +265,7 @@ def _part(engine: str, found: dict[str, Any]) -> str:
     )
     return f"""## {_WHAT[engine]}
 
-Measured {found["measured_on"]} on {found["machine"]}, Python {found["python"]}; load of the machine {found["load_before"]:g} before and {found["load_after"]:g} after. {found["clerks"]} clerks, each with an action about every {found["pause_s"]:g} s, for {found["minutes"]:g} minutes. The ledger holds {found["documents"]:,} documents ({found["ledger_mb"]:,} MB, filled in {found["filled_s"]} s at load {found["load_filling"]:g}), the books {found["books_mb"]:,} MB. {reindexed}Ready {found["ready_s"]:g} s after the start; processor a page: {spent}. Answers: {answers}.
+Measured {found["measured_on"]} on {found["machine"]}, Python {found["python"]}; load of the machine {found["load_before"]:g} before and {found["load_after"]:g} after. {found["clerks"]} persons ({OPERATORS} of them operators), each with an action about every {found["pause_s"]:g} s, for {found["minutes"]:g} minutes. The ledger holds {found["documents"]:,} documents and {found["entries"]:,} entries of the receipt log ({found["ledger_mb"]:,} MB, filled in {found["filled_s"]} s at load {found["load_filling"]:g}), the books {found["books_mb"]:,} MB. {reindexed}Ready {found["ready_s"]:g} s after the start; processor a page: {spent}. Answers: {answers}.
 
 | page | asked | p50 ms | p95 ms | p99 ms | largest, kB |
 |---|---|---|---|---|---|

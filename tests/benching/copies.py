@@ -41,6 +41,7 @@ def multiply(
     tables: Collection[str] = tuple(_IDS),
     written: Mapping[str, Mapping[str, str]] = MappingProxyType({}),
     about: Sequence[str] = (),
+    before: int | None = None,
 ) -> None:
     """Add `times` copies of every document that went through the product.
 
@@ -52,8 +53,9 @@ def multiply(
             (`g`), and the model's row (`m`).
         about: Statements run first; they may fill further columns of `copy_no` (`k`, `day`,
             `words`), which `written` may name.
+        before: The copy behind which these are numbered; None for the last there is.
     """
-    before = copies(house)
+    before = copies(house) if before is None else before
     script = [
         "CREATE TEMPORARY TABLE copy_no "
         "(k BIGINT PRIMARY KEY, day TEXT DEFAULT '', words TEXT DEFAULT '')",

@@ -15,7 +15,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from gateway import stores
-from gateway.domain.access import Grant, Role
+from gateway.domain.access import EVERYWHERE, Grant, Role
 from gateway.ports import ChangeSet
 from gateway.ports.accounts import NewAccount
 from gateway.programs.accounts.means import account_row, grant_row, session_row
@@ -54,6 +54,10 @@ _OPEN: Final = 20
 _INSTANT: Final = re.compile(r"(^|_)at(_legal)?$")
 _NUMBER: Final = f"(k * {MODELS} + CAST(m.code_number AS BIGINT) - {_FIRST})"
 _PATIENCE_S: Final = 300.0
+_CLERKS: Final = tuple(Grant(Role.CLERK, code) for code in (READER, SENDER))
+_OPERATING: Final = tuple(
+    Grant(role, EVERYWHERE) for role in (Role.PROVIDER_OPS, Role.SYS_ADMIN, Role.AUDITOR)
+)
 
 Say = Callable[[str], None]
 
@@ -71,6 +75,18 @@ def fill(house: House, documents: int, say: Say) -> None:
         now = done + some
         left_s = (time.perf_counter() - began) / (now - first) * (wanted - now)
         say(f"{2 * now * many:,} documents in the ledger, {left_s:.0f} s to go")
+
+
+def logged(house: House, wanted: int) -> int:
+    """Bring its receipt log to about so many entries; return how many there are."""
+    held = int(house.value("SELECT COALESCE(MAX(idx) + 1, 0) AS n FROM receipt_entry"))
+    models = int(house.value("SELECT COUNT(*) AS n FROM receipt_entry WHERE id >= '01'"))
+    if (times := (wanted - held) // models) > 0:
+        dated = {"receipt_entry": _dated("receipt_entry")}
+        about = _about(_last_days(), times)
+        multiply(house, times, ("receipt_entry",), dated, about, before=0)
+        held += times * models
+    return held
 
 
 def documents(house: House) -> int:
@@ -185,18 +201,16 @@ def _dated(table: str) -> dict[str, str]:
     }
 
 
-def clerks(house: House, many: int) -> list[str]:
-    """Make signed-in clerks; return their sessions' tokens."""
+def clerks(house: House, many: int, operators: int = 0) -> list[str]:
+    """Make signed-in persons, operators before clerks; return their sessions' tokens."""
     now, tokens, run = datetime.now(UTC), [], UuidIds().new()
     with session(stores.ledger_place(house.settings), purpose="bench") as opened, opened.writing():
         for n in range(many):
             account = f"a-{run}-{n}"
             new = NewAccount(f"vt{run}-{n}", f"Văn thư {n}", READER)
             token, row = session_row(account, now, ends_at=now + timedelta(days=1), strong=True)
-            grants = [
-                grant_row(UuidIds(), account, Grant(Role.CLERK, code), "bench", now)
-                for code in (READER, SENDER)
-            ]
+            held = _OPERATING if n < operators else _CLERKS
+            grants = [grant_row(UuidIds(), account, grant, "bench", now) for grant in held]
             opened.apply(ChangeSet(rows=(account_row(account, new, "bench", now), *grants, row)))
             tokens.append(token)
     return tokens
