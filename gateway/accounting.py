@@ -62,6 +62,7 @@ def rules_of(settings: Settings) -> Rules:
         absolute=told.longest,
         link=told.link,
         strong_roles=frozenset(told.second_factor),
+        again=told.second_factor_again,
         least=told.password_least,
         domains=told.domains,
         pace=Pace(

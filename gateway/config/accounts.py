@@ -81,6 +81,12 @@ class AccountsSection(Section):
         "Vai trò phải đăng nhập bằng hai yếu tố; không có thì quyền của vai trò chưa có hiệu lực.",
         "Roles that need a second factor; without one their rights do not count.",
     )
+    second_factor_again: Duration = field(
+        duration("15 m"),
+        "Việc vận hành có thể gây hại hỏi lại mã khi lần nhập trước đã quá chừng ấy.",
+        "Acts of operation that can do harm ask for a code again after so long.",
+        gt=_ZERO,
+    )
     password_least: int = field(
         12,
         "Mật khẩu ngắn nhất, ký tự; không đòi chữ hoa, chữ số, ký hiệu.",

@@ -41,7 +41,7 @@ from gateway.console.pages import (
     may_come,
 )
 from gateway.domain.access import Person
-from gateway.domain.stepup import SECOND_FACTOR
+from gateway.domain.stepup import SECOND_FACTOR, asks_again
 from gateway.errors import CATALOGUE, Reason, RejectedError, UnavailableError
 from gateway.ports import Clock, Network
 from gateway.ports.accounts import Sessions, Trail
@@ -52,6 +52,8 @@ SESSION: Final = "vanlien_session"
 VISITOR: Final = "vanlien_visitor"
 LANG: Final = "vanlien_lang"
 _TOLD: Final = "vanlien_told"
+CODE: Final = "_code"
+"""Field of the code that an act asks for again."""
 _FORM_BYTES: Final = 256 << 10
 _NUL: Final = "\0"
 # With `no-referrer`, a browser calls the origin of our own forms "null": all would be refused.
@@ -175,6 +177,10 @@ class Frame:
             raise ForbiddenError(page.name)  # (3)
         if page.name in SECOND_FACTOR and not visit.me.strong:
             return await self.show(visit, Shown("second-factor-needed.html.j2", status=403))
+        if asks_again(page.name) and not visit.me.fresh:
+            asked = await self._prove(visit)
+            if asked is not None:
+                return await self.show(visit, asked)
         await self._look(page, visit)  # (3)
         if page.streams:
             # One person cannot take all places, nor can all persons those of the systems.
@@ -184,6 +190,18 @@ class Frame:
         if page.method == "POST" and page.finder is not None and isinstance(answer, Shown):
             await self._viewed(page, visit)  # a form is shown again, with the thing around it
         return await self.turn(visit, answer)
+
+    async def _prove(self, visit: Visit) -> Shown | None:
+        """Return the page that asks for a code again, what was typed on it; None: it was right."""
+        fields = [(name, value) for name, value in visit.form.items() if name != CODE]
+        code, denied = str(visit.form.get(CODE, "")), None
+        if code:
+            denied = await self.sessions.prove(visit.me, code)
+            if denied is None:
+                visit.form = MultiDictProxy(MultiDict(fields))
+                return None
+        values = {"action": visit.request.path_qs, "fields": fields, "denied": denied}
+        return Shown("second-factor-again.html.j2", values, status=403)
 
     async def _look(self, page: Page, visit: Visit) -> None:
         """Find what the page is about, ask who may, and record the view of it (AUD-03)."""

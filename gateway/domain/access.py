@@ -187,6 +187,7 @@ class Person:
         grants: What was granted and holds.
         session_id: The session, "" outside one.
         strong: Whether a second factor was given in this session.
+        fresh: Whether that was a short while ago.
         inherited: The same roles for closed agencies that theirs took over from, as far as
             `INHERITED` goes; never lent, never granted on.
     """
@@ -198,6 +199,7 @@ class Person:
     session_id: str = ""
     strong: bool = False
     inherited: tuple[Grant, ...] = ()
+    fresh: bool = False
 
     def may(self, right: Right, agency: str = EVERYWHERE) -> bool:
         """Return whether this person has a right for an agency.

@@ -2,7 +2,9 @@
 
 Roles that can do harm need one anyhow (`[accounts] second_factor`); where an operator took a role
 off that list, these acts ask all the same: what they change leaves the gateway, or cannot be taken
-back. The table is the whole policy: no page says it of itself. Pure.
+back. They ask for a code again when the last one is long ago (`[accounts] second_factor_again`):
+whoever finds a desk left open has the session, not the telephone. The table is the whole policy: no
+page says it of itself. Pure.
 """
 
 from collections.abc import Mapping
@@ -37,3 +39,10 @@ SECOND_FACTOR: Final[Mapping[str, str]] = MappingProxyType(
     }
 )
 """Name of the console's page that does it, and what could go wrong."""
+
+_PLANS: Final = frozenset({"ops-imported"})
+
+
+def asks_again(page: str) -> bool:
+    """Tell whether an act asks for a fresh code; a plan does not, applying it does."""
+    return page in SECOND_FACTOR and page not in _PLANS

@@ -33,6 +33,13 @@ class Sessions(Protocol):
         """
         ...
 
+    async def prove(self, person: Person, code: str) -> "Denied | None":
+        """Take a code of the second factor again; None: right, and the session is fresh from now.
+
+        `Why.OVER` where the account has no factor of its own here: signing in anew is the way.
+        """
+        ...
+
 
 class Trail(Protocol):
     """Audit entries of the console, hash-chained in the receipt log (AUD-03, AUD-06).

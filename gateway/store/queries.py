@@ -225,7 +225,7 @@ QUERIES: Final[dict[str, str]] = {
     ),
     # -------------------------------------------------------------- accounts
     "session_person": (
-        "SELECT s.id AS session_id, s.account_id, s.strong, s.used_at, s.ends_at, "
+        "SELECT s.id AS session_id, s.account_id, s.strong, s.strong_at, s.used_at, s.ends_at, "
         "a.login, a.name, a.state FROM account_session s JOIN account a ON a.id = s.account_id "
         "WHERE s.id = :id AND s.ended_at IS NULL AND s.needs = ''"
     ),

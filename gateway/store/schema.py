@@ -1251,6 +1251,7 @@ account_session = Table(
     Column("account_id", Text, ForeignKey("account.id"), nullable=False),
     _text("needs", default=""),
     _int("strong", default=0),
+    _text("strong_at", null=True),
     _text("began_at"),
     _text("used_at"),
     _text("ends_at"),

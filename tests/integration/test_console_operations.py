@@ -207,6 +207,21 @@ async def test_many_at_once_need_a_second_factor(house):
     assert state_of(house, "t1") == "failed"
 
 
+async def test_an_act_asks_for_the_code_again_and_keeps_what_was_typed(house):
+    await house.put(house.transfer("t1"))
+    left_open = await house.site.visitor(replace(OPERATOR, fresh=False))
+    await left_open.get("/ops/transfers/t1")
+    wanted = {"action": "requeue", "reason": 'đã sửa "địa chỉ"'}
+    asked = await left_open.post("/ops/transfers/t1", wanted)
+    assert (asked.status, 'name="_code"' in asked.text) == (403, True)
+    assert 'value="đã sửa &#34;địa chỉ&#34;"' in asked.text
+    wrong = await left_open.post("/ops/transfers/t1", wanted | {"_code": "000000"})
+    assert (wrong.status, "Mã không đúng" in wrong.words) == (403, True)
+    assert state_of(house, "t1") == "failed"
+    done = await left_open.post("/ops/transfers/t1", wanted | {"_code": "123456"})
+    assert (done.status, state_of(house, "t1")) == (303, "waiting")
+
+
 @pytest.mark.parametrize("action", ["requeue", "hold", "release"])
 async def test_one_transfer_and_one_document_need_a_second_factor_too(house, action):
     await house.put(house.transfer("t1"))

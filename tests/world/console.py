@@ -8,7 +8,7 @@ import re
 import secrets
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from html import unescape
 from typing import Any
@@ -19,6 +19,7 @@ from gateway.clock import SystemClock
 from gateway.console.frame import SESSION, Frame, routes_of, streams_of
 from gateway.console.pages import Section
 from gateway.domain.access import Grant, Person, Role
+from gateway.ports.accounts import Denied, Why
 from gateway.stores import UuidIds
 from gateway.web.body import Limits
 from gateway.web.server import listen, make_facade_app
@@ -26,8 +27,9 @@ from gateway.web.server import listen, make_facade_app
 CLERK = Person("a-lan", "lan", "Trần Thị Lan", (Grant(Role.CLERK, "H37.61"),), "s1")
 LEADER = Person("a-hung", "hung", "Lê Văn Hùng", (Grant(Role.LEADER, "H37.61"),), "s2")
 OTHER_CLERK = Person("a-mai", "mai", "Phạm Thị Mai", (Grant(Role.CLERK, "H37.04"),), "s3")
-OPERATOR = Person("a-ops", "ops", "Vũ Vận Hành", (Grant(Role.PROVIDER_OPS, ""),), "s4", strong=True)
-ADMIN = Person("a-admin", "admin", "Ngô Quản Trị", (Grant(Role.SYS_ADMIN, ""),), "s5", strong=True)
+_PROVEN = {"strong": True, "fresh": True}
+OPERATOR = Person("a-ops", "ops", "Vũ Vận Hành", (Grant(Role.PROVIDER_OPS, ""),), "s4", **_PROVEN)
+ADMIN = Person("a-admin", "admin", "Ngô Quản Trị", (Grant(Role.SYS_ADMIN, ""),), "s5", **_PROVEN)
 AUDITOR = Person("a-kt", "kiemtra", "Đỗ Kiểm Tra", (Grant(Role.AUDITOR, ""),), "s6")
 NOBODY = Person("a-moi", "moi", "Người Mới", (), "s7")
 
@@ -48,6 +50,17 @@ class FakeSessions:
         if using:
             self.used.append(token)
         return self.tokens.get(token)
+
+    async def prove(self, person: Person, code: str) -> Denied | None:
+        """Take `123456` of whoever has a factor (`strong`), nothing else."""
+        if not person.strong:
+            return Denied(Why.OVER)
+        if code != "123456":
+            return Denied(Why.CODE)
+        for token, known in self.tokens.items():
+            if known.account_id == person.account_id:
+                self.tokens[token] = replace(known, fresh=True)
+        return None
 
 
 class FakeTrail:

@@ -44,6 +44,7 @@ ACTIONS: Final[Mapping[str, Say]] = {
     "password-changed": Say("Đổi mật khẩu", "Password changed"),
     "second-factor-set": Say("Cài xác thực bước hai", "Second factor set up"),
     "second-factor-removed": Say("Gỡ xác thực bước hai", "Second factor removed"),
+    "proved-again": Say("Nhập lại mã bước hai", "Second factor given again"),
     "first-link-made": Say("Tạo đường dẫn quản trị đầu tiên", "First administrator's link made"),
     "sessions-ended": Say("Kết thúc phiên", "Sessions ended"),
 }

@@ -16,7 +16,7 @@ from gateway.ports.accounts import Enrolment
 from gateway.programs.accounts import tokens
 from gateway.programs.accounts.checks import refused
 from gateway.programs.accounts.means import Means, all_ended, ended
-from gateway.programs.rows import dumps
+from gateway.programs.rows import dumps, loads
 
 _SAME: Final = Text("Mật khẩu mới phải khác mật khẩu cũ", "It is the same password as before")
 
@@ -65,6 +65,21 @@ def confirmed(
     where = {"id": row["id"], "totp_next": row["totp_next"]}
     told = means.told(actor, "second-factor-set", row, now)
     return (Update("account", where, values), *told), codes
+
+
+def spent_code(means: Means, row: Row, code: str) -> Update | None:
+    """Return the change that uses a code up, of the factor or for recovery; None: it is none."""
+    secret = tokens.factor(means.keys, row["id"], row["totp"])
+    step = totp.matched(secret, code, means.clock.now(), used=row["totp_step"])
+    if step is not None:
+        where = {"id": row["id"], "totp_step": row["totp_step"]}
+        return Update("account", where, {"totp_step": step})
+    left, kept = loads(row["recovery"]), tokens.code_kept(row["id"], code)
+    if kept not in left:
+        return None
+    left.remove(kept)
+    where = {"id": row["id"], "recovery": row["recovery"]}
+    return Update("account", where, {"recovery": dumps(left)})
 
 
 async def password_changes(

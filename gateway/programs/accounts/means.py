@@ -58,6 +58,7 @@ class Rules:
         step: A sign-in must be finished within.
         link: A one-time link is good for.
         strong_roles: Rights of these roles count only with a second factor.
+        again: Acts that can do harm ask for a code again after so long.
         least: Shortest password.
         domains: ACC-05: mail domains whose accounts single sign-on may open; empty: none.
         pace: How fast somebody may guess.
@@ -69,6 +70,7 @@ class Rules:
     step: timedelta = timedelta(minutes=10)
     link: timedelta = timedelta(days=3)
     strong_roles: frozenset[Role] = frozenset()
+    again: timedelta = timedelta(minutes=15)
     least: int = 12
     domains: tuple[str, ...] = ()
     pace: Pace = field(default_factory=Pace)
@@ -156,6 +158,7 @@ def session_row(
         "account_id": account_id,
         "needs": needs,
         "strong": int(strong),
+        "strong_at": to_text(now) if strong else None,
         "began_at": to_text(now),
         "used_at": to_text(now),
         "ends_at": to_text(ends_at),

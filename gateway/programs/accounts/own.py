@@ -143,7 +143,8 @@ class LedgerOwn:
             return ()
         changes, codes = done
         now = self._means.clock.now()
-        strong = Update("account_session", {"id": person.session_id}, {"strong": 1})
+        values = {"strong": 1, "strong_at": to_text(now)}
+        strong = Update("account_session", {"id": person.session_id}, values)
         rest = await over(self._means, row["id"], now, "factor-changed", but=person.session_id)
         await self._means.commit(*changes, strong, *rest)
         return codes

@@ -15,9 +15,11 @@ from typing import Final
 from gateway.domain.access import Grant, Person
 from gateway.domain.moments import from_text, to_text
 from gateway.errors import UnavailableError
-from gateway.ports import Change, ChangeSet, Row, Update
-from gateway.ports.accounts import State
+from gateway.ports import Change, ChangeSet, Conflict, Row, Update
+from gateway.ports.accounts import Denied, State, Why
+from gateway.programs.accounts.factors import spent_code
 from gateway.programs.accounts.means import Means, ended, grant_of, kept_of
+from gateway.programs.accounts.waits import Waits
 
 _WRITTEN_EVERY: Final = timedelta(minutes=1)
 _LONGEST_TOKEN: Final = 200
@@ -37,6 +39,7 @@ class LedgerSessions:
         """
         self._means = means
         self._inherits = inherits
+        self._waits = Waits(means)
 
     async def person(self, token: str, *, using: bool = True) -> Person | None:
         """Return who a session token belongs to, None when it is no session any more."""
@@ -70,7 +73,32 @@ class LedgerSessions:
             ),
             session_id=row["session_id"],
             strong=bool(row["strong"]),
+            fresh=_fresh(row, now, means.rules.again),
         )
+
+    async def prove(self, person: Person, code: str) -> Denied | None:
+        """Take a code of the second factor again; None: right, and the session is fresh from now.
+
+        A code is used up and the session fresh in one commit: no code counts twice.
+        """
+        means = self._means
+        row = await means.ledger.one("account", id=person.account_id)
+        if row is None or row["state"] != State.ACTIVE or row["totp"] is None:
+            return Denied(Why.OVER)
+        wait = await self._waits.begin(f"code:{row['id']}", "", "session")
+        if wait > 0:
+            return Denied(Why.WAIT, wait)
+        now, spent = means.clock.now(), spent_code(means, row, code)
+        if spent is None:
+            return Denied(Why.CODE)
+        # A session that ended meanwhile is made fresh by nobody.
+        where = {"id": person.session_id, "ended_at": None, "strong": 1}
+        fresh = Update("account_session", where, {"strong_at": to_text(now)})
+        told = means.told(person, "proved-again", row, now)
+        if isinstance(await means.ledger.commit(ChangeSet(rows=(spent, fresh, *told))), Conflict):
+            return Denied(Why.CODE)
+        await self._waits.succeeded(f"code:{row['id']}", "", "session")
+        return None
 
     async def _write(self, change: Change) -> None:
         """Write what may as well be written at the next request."""
@@ -78,6 +106,13 @@ class LedgerSessions:
             await self._means.ledger.commit(ChangeSet(rows=(change,)))
         except UnavailableError:
             return
+
+
+def _fresh(row: Row, now: datetime, again: timedelta) -> bool:
+    """Tell whether the second factor was given a short while ago; the future proves nothing."""
+    if not row["strong"] or row["strong_at"] is None:
+        return False
+    return abs(now - from_text(row["strong_at"])) < again
 
 
 def _over(row: Row, used: datetime, now: datetime, idle: timedelta) -> str:

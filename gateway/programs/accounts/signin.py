@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from gateway.domain import passwords, totp
+from gateway.domain import passwords
 from gateway.domain.access import EVERYWHERE, Grant, Person, Role
 from gateway.domain.moments import from_text, to_text
 from gateway.errors import GatewayError
@@ -36,7 +36,7 @@ from gateway.ports.accounts import (
 )
 from gateway.programs.accounts import tokens
 from gateway.programs.accounts.checks import TAKEN, account_faults, folded, refused
-from gateway.programs.accounts.factors import confirmed, password_changes, prepared
+from gateway.programs.accounts.factors import confirmed, password_changes, prepared, spent_code
 from gateway.programs.accounts.locking import Locking
 from gateway.programs.accounts.means import (
     Means,
@@ -48,7 +48,7 @@ from gateway.programs.accounts.means import (
 )
 from gateway.programs.accounts.sessions import needs_strong, standing
 from gateway.programs.accounts.waits import Waits
-from gateway.programs.rows import audited, dumps, loads
+from gateway.programs.rows import audited, loads
 
 _WRONG = Denied(Why.WRONG)
 _OVER = Denied(Why.OVER)
@@ -219,28 +219,13 @@ class LedgerSignIns:
         wait = await self._waits.begin(f"code:{row['id']}", "", device or "any")
         if wait > 0:
             return Denied(Why.WAIT, wait)
-        spent = self._spent(row, code)
+        spent = spent_code(self._means, row, code)
         if spent is None or not await self._committed(spent):  # (2)
             self._failed(row, where, "code")
             return Denied(Why.CODE)
         await self._waits.succeeded(f"code:{row['id']}", "", device or "any")
         way = _Way(where, strong=True, by="second-factor", before=step["id"])
         return await self._go_on(row, way)
-
-    def _spent(self, row: Row, code: str) -> Update | None:
-        """Return the change that uses a code up, None for one that opens nothing."""
-        means = self._means
-        secret = tokens.factor(means.keys, row["id"], row["totp"])
-        step = totp.matched(secret, code, means.clock.now(), used=row["totp_step"])
-        if step is not None:
-            where = {"id": row["id"], "totp_step": row["totp_step"]}
-            return Update("account", where, {"totp_step": step})
-        left, kept = loads(row["recovery"]), tokens.code_kept(row["id"], code)
-        if kept not in left:
-            return None
-        left.remove(kept)
-        where = {"id": row["id"], "recovery": row["recovery"]}
-        return Update("account", where, {"recovery": dumps(left)})
 
     async def _committed(self, change: Change) -> bool:
         return not isinstance(await self._means.ledger.commit(ChangeSet(rows=(change,))), Conflict)

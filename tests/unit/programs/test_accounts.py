@@ -325,6 +325,43 @@ async def test_a_stolen_session_does_not_replace_the_second_factor(office):
     await refused(late, Reason.FORBIDDEN)
 
 
+async def test_a_code_given_again_makes_the_session_fresh_for_a_while(office):
+    await office.person("lan", Role.SYS_ADMIN, "", home="")
+    step = await office.signins.by_password("lan", PASSWORD, HERE)
+    secret = (await office.signins.enrolment(step.token)).secret
+    done = await office.signins.enroll(step.token, office.code(secret), HERE)
+    token = done.next.token
+    person, prove = office.sessions.person, office.sessions.prove
+    assert (await person(token)).fresh
+    office.clock.move(minutes=15)
+    stale = await person(token)
+    assert (stale.strong, stale.fresh) == (True, False)
+    assert await prove(stale, "000000") == Denied(Why.CODE)
+    assert not (await person(token)).fresh
+    code = office.code(secret)
+    # The same code for two requests at once: it is used up once.
+    both = await asyncio.gather(prove(stale, code), prove(stale, code))
+    assert sorted(both, key=str) == [Denied(Why.CODE), None]
+    assert (await person(token)).fresh
+    assert await prove(stale, code) == Denied(Why.CODE)
+    office.clock.move(minutes=16)
+    assert not (await person(token)).fresh
+    # Evil twins: a clock set back proves nothing; a session that ended is made fresh by no code;
+    # guesses are slowed down.
+    office.clock.move(minutes=-60)
+    assert not (await person(token)).fresh
+    office.clock.move(minutes=60)
+    await office.signins.sign_out(token)
+    assert await prove(stale, office.code(secret)) == Denied(Why.CODE)
+    told = [await prove(stale, "000000") for _ in range(12)]
+    assert told[-1].why is Why.WAIT
+
+
+async def test_who_has_no_factor_here_proves_by_signing_in_anew(office):
+    await office.person("lan", Role.CLERK)
+    assert await office.sessions.prove(await office.acting("lan"), "1") == Denied(Why.OVER)
+
+
 # ---------------------------------------------------------------- links
 
 

@@ -1236,6 +1236,7 @@ def _accounts() -> None:
         ),
         sa.Column("needs", TEXT, nullable=False, server_default=sa.text("''")),
         sa.Column("strong", NUMBER, nullable=False, server_default=sa.text("0")),
+        sa.Column("strong_at", TEXT, nullable=True),
         sa.Column("began_at", TEXT, nullable=False),
         sa.Column("used_at", TEXT, nullable=False),
         sa.Column("ends_at", TEXT, nullable=False),
