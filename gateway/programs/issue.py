@@ -19,7 +19,7 @@ from gateway.domain.lifecycle import ConsignmentState, DeliveryState, TransferSt
 from gateway.domain.moments import from_text, to_text
 from gateway.errors import UnavailableError
 from gateway.ports import BlobInfo, Change, ChangeSet, Conflict, Row, Update
-from gateway.programs import clockwatch, quarantine, scanning, undetermined
+from gateway.programs import clockwatch, quarantine, scanning, tracking, undetermined
 from gateway.programs.acceptance import Ordinal, ordinal_request
 from gateway.programs.context import Context
 from gateway.programs.judging import findings_from_json, judge_signatures, legal_class_of
@@ -157,6 +157,8 @@ class Issue:
             consignment_id=row["id"],
             waited_s=(now - from_text(row["accepted_at"])).total_seconds(),
         )
+        # Recipients may have answered already: after a restoration they had it from a former life.
+        await tracking.close_if_settled(context, row["id"])
         return True
 
     def _let_go(self, transfers: Sequence[Row], document_id: str) -> list[Change]:

@@ -549,3 +549,24 @@ async def test_a_ledger_that_cannot_commit_loses_no_status(out, monkeypatch):
     await out.collect()
     assert (await out.delivery(answer))["state"] == "accepted"
     assert out.peer.acknowledged == [(doc_id, True, "")]
+
+
+async def test_what_was_answered_before_its_release_is_closed_with_it(out):
+    """As after a restoration: the recipient has it from a life the ledger does not know."""
+    out.house.clock.known_offset = timedelta(minutes=3)
+    body = packet("77", to=("G09",), document_id="H37.02,2026/11/02,77/RIENG")
+    _, answer, _ = await out.house.send(body)
+    assert answer["state"] == "accepted"
+    for code in ("01", "06"):
+        await tell(out, answer, code)
+    assert (await out.house.row("consignment", id=answer["id"]))["state"] == "accepted"
+    out.house.clock.known_offset = timedelta(0)
+
+    async def closed():
+        await out.house.sweep()
+        return (await out.house.row("consignment", id=answer["id"]))["state"] == "closed"
+
+    await out.house.until(closed)
+    (delivery,) = (await out.house.document(answer["id"]))["deliveries"]
+    assert delivery["state"] == "done"
+    assert out.peer.delivered == []
