@@ -41,7 +41,7 @@ _CLERK: Final = (
     ("register, a month", 1, f"/registers?book=in&agency={READER}&year={{year}}&month={{month}}"),
     (
         f"register as a file, {FIRST_BYTE}",
-        1,
+        0.2,
         f"/registers/export?book=in&agency={READER}&year={{year}}&month={{month}}&form=csv",
     ),
     ("statistics", 2, f"/statistics?agency={READER}"),
