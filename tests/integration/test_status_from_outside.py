@@ -9,8 +9,11 @@ from gateway.domain.moments import to_text
 from gateway.domain.receipt import irregular_reason
 from gateway.errors import Reason, RejectedError, UnavailableError
 from gateway.ports import Busy, ChangeSet, Refused, SubmitOptions, Update
+from gateway.programs import mending
+from gateway.trust.report import Verdict
 from tests.world.gatehouse import packet
 from tests.world.outside import head, nfd, outside, silenced, status
+from tests.world.submitting import WaitingVerifier
 
 TODAY = datetime.now(UTC).strftime("%Y/%m/%d")
 
@@ -551,22 +554,27 @@ async def test_a_ledger_that_cannot_commit_loses_no_status(out, monkeypatch):
     assert out.peer.acknowledged == [(doc_id, True, "")]
 
 
-async def test_what_was_answered_before_its_release_is_closed_with_it(out):
+async def test_what_was_answered_before_its_release_is_closed_with_it(tmp_path, monkeypatch):
     """As after a restoration: the recipient has it from a life the ledger does not know."""
-    out.house.clock.known_offset = timedelta(minutes=3)
-    body = packet("77", to=("G09",), document_id="H37.02,2026/11/02,77/RIENG")
-    _, answer, _ = await out.house.send(body)
-    assert answer["state"] == "accepted"
-    for code in ("01", "06"):
-        await tell(out, answer, code)
-    assert (await out.house.row("consignment", id=answer["id"]))["state"] == "accepted"
-    out.house.clock.known_offset = timedelta(0)
+    async with outside(tmp_path, extra='budget = "30 ms"\n') as out:
+        # Nothing that mends what others left open.
+        monkeypatch.setattr(mending, "newest", silent)
+        monkeypatch.setattr(mending, "everything", silent)
+        verifier = WaitingVerifier(out.house)
+        _, answer, _ = await out.house.send(packet("77", to=("G09",)))
+        assert answer["state"] == "accepted"
+        for code in ("01", "06"):
+            await tell(out, answer, code)
+        assert (await out.house.row("consignment", id=answer["id"]))["state"] == "accepted"
+        verifier.answer(Verdict.UNSIGNED)
 
-    async def closed():
-        await out.house.sweep()
-        return (await out.house.row("consignment", id=answer["id"]))["state"] == "closed"
+        async def closed():
+            return (await out.house.row("consignment", id=answer["id"]))["state"] == "closed"
 
-    await out.house.until(closed)
-    (delivery,) = (await out.house.document(answer["id"]))["deliveries"]
-    assert delivery["state"] == "done"
-    assert out.peer.delivered == []
+        await out.house.until(closed)
+        assert (await out.delivery(answer))["state"] == "done"
+        assert out.peer.delivered == []
+
+
+async def silent(_context):
+    """Do nothing."""
