@@ -12,7 +12,16 @@ from enum import StrEnum
 from typing import Final
 
 from gateway.domain.directory import Agency
-from gateway.domain.envelope import Business, Header, Organization, ResponseFor, Signer, Urgency
+from gateway.domain.envelope import (
+    Business,
+    BusinessType,
+    Header,
+    Organization,
+    Replacement,
+    ResponseFor,
+    Signer,
+    Urgency,
+)
 from gateway.domain.finding import Finding, Severity
 from gateway.domain.machine import Table, Text, rows, stays
 
@@ -94,6 +103,9 @@ LENGTHS: Final[Mapping[str, int]] = {
     "reply_code": 50,
     "reply_date": 10,
     "document_id": 200,
+    "business": 1,
+    "changes": 200,
+    "changes_why": 500,
 }
 """The fields of the form and how long NĐ30 PL VI lets them be (A3.2)."""
 
@@ -188,10 +200,11 @@ def header_of(
     """Return the header a form stands for; what cannot be read is left out (see `read_fields`)."""
     fields = read_fields(form)
     signer = Signer(form.get("competence", ""), form.get("position", ""), form.get("full_name", ""))
+    kind = change_of(form)
     answered = ResponseFor(
         form.get("reply_organ", ""),
         form.get("reply_code", ""),
-        "",
+        form.get("changes", "") if kind is BusinessType.RECALL else "",
         fields.dates.get("reply_date"),
     )
     return Header(
@@ -213,5 +226,25 @@ def header_of(
         page_amount=fields.numbers.get("page_amount"),
         response_for=() if answered == ResponseFor() else (answered,),
         # SND-05 (S003 art 6.3): no paper beside a signed document, but where a rule asks for it.
-        business=replace(Business(), paper=int(paper)),
+        business=replace(_business(kind, form, recipients), paper=int(paper)),
     )
+
+
+def change_of(form: Mapping[str, str]) -> BusinessType:
+    """Return whether a form recalls, updates or replaces what was sent before (C5)."""
+    known = {str(int(kind)): kind for kind in BusinessType}
+    return known.get(form.get("business", ""), BusinessType.NEW)
+
+
+def _business(
+    kind: BusinessType, form: Mapping[str, str], recipients: Sequence[Recipient]
+) -> Business:
+    # REC-05 (QCVN102; spec/edxml.md 5): a recall names its target in ResponseFor, an update in
+    # Bussiness/DocumentId, a replacement in ReplacementInfoList with whom it concerns.
+    named, why = form.get("changes", ""), form.get("changes_why", "")
+    if kind is BusinessType.REPLACE:
+        replaced = Replacement(named, tuple(r.code for r in recipients))
+        return Business(kind, reason=why, replacements=(replaced,))
+    if kind is BusinessType.UPDATE:
+        return Business(kind, named, why)
+    return Business(kind, reason=why) if kind is BusinessType.RECALL else Business()

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 from gateway.domain.access import Person
 from gateway.domain.drafting import DraftState, Recipient
+from gateway.domain.envelope import BusinessType
 from gateway.ports.callers import AgencyRow, FormFile, Packet
 from gateway.rules.release import Release
 
@@ -145,8 +146,19 @@ class Drafts(Protocol):
     ILLEGAL_TRANSITION when its state forbids it; nothing is half done.
     """
 
-    async def create(self, agency: str, *, by: Person, copy_of: str = "") -> str:
-        """Begin a draft; `copy_of` a document of the same agency: its fields and files."""
+    async def create(
+        self,
+        agency: str,
+        *,
+        by: Person,
+        copy_of: str = "",
+        change: BusinessType = BusinessType.NEW,
+    ) -> str:
+        """Begin a draft; `copy_of` a document of the same agency: its fields and files.
+
+        With `change`, one that recalls, updates or replaces that document (REC-04, REC-05): for
+        those who have it, without its files; only an update keeps its number.
+        """
         ...
 
     async def get(self, draft_id: str) -> Draft:

@@ -11,6 +11,7 @@ from typing import Final
 
 from gateway.domain.finding import Finding, Severity
 from gateway.domain.machine import Text
+from gateway.rules.holders import FROM
 from gateway.rules.signature import LegalClass
 
 
@@ -30,8 +31,8 @@ RELEASE_TEXTS: Final[dict[ReleasedAs, Text]] = {
     ReleasedAs.NOT: Text("Chưa phát hành được", "Cannot be issued yet"),
 }
 
-# SIG-01…SIG-04c, SIG-07 and what keeps a signature from counting; appearance (SIG-2x) and names
-# (SIG-51) are shown and take nothing away.
+# SIG-01…SIG-04c, SIG-07 and what keeps a signature from counting; appearance (SIG-2x) and the name
+# of a person (SIG-51) are shown and take nothing away.
 _TAKES_AWAY: Final = frozenset(
     {
         *("SIG-01", "SIG-02", "SIG-03", "SIG-04b", "SIG-04c", "SIG-07"),
@@ -68,7 +69,7 @@ def release_of(findings: Sequence[Finding], legal: LegalClass | None) -> Release
     """
     errors = tuple(f for f in findings if f.severity is Severity.ERROR)
     rest = tuple(f for f in findings if f.severity is not Severity.ERROR)
-    lacks = tuple(f for f in rest if f.severity is Severity.WARNING and f.rule in _TAKES_AWAY)
+    lacks = tuple(f for f in rest if f.severity is Severity.WARNING and _takes_away(f))
     others = tuple(f for f in rest if f not in lacks)
     if errors:
         return Release(ReleasedAs.NOT, errors, lacks, others)
@@ -77,3 +78,9 @@ def release_of(findings: Sequence[Finding], legal: LegalClass | None) -> Release
     if legal is LegalClass.COPY and not lacks:
         return Release(ReleasedAs.COPY, (), (), others)
     return Release(ReleasedAs.REFERENCE, (), lacks, others)
+
+
+def _takes_away(finding: Finding) -> bool:
+    # SIG-01 (S003 art 5): the agency that issues signs. A seal known to be another's is not its
+    # own, whatever it proves; where names cannot be compared it is a note, and takes nothing away.
+    return finding.rule in _TAKES_AWAY or (finding.rule == "SIG-51" and finding.where == FROM)

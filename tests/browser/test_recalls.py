@@ -24,6 +24,7 @@ async def test_a_recall_races_the_pick_up(house, open_window):
     window = await open_window(house, cookies=sender.cookies)
     page = window.page
     await window.go(f"/outgoing/{answer['id']}")
+    await expect(page.get_by_role("button", name="Soạn văn bản thay thế")).to_be_visible()
     await page.get_by_role("link", name="Thu hồi…").click()
     await expect(page.get_by_text("hủy trước khi gửi").or_(page.get_by_text("(13)"))).to_have_count(
         2

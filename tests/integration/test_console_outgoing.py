@@ -333,3 +333,54 @@ async def test_what_was_returned_is_drafted_again_for_those_it_did_not_reach(sit
     assert "129/SNV-VP" in mine.words
     drafts = await house.gateway.ledger.all("drafts_mine", account_id="a-lan", before="z", limit=50)
     assert {d["form"] for d in drafts if d["state"] == "sent"} == {"{}"}
+
+
+async def test_what_was_sent_is_replaced_updated_or_recalled_by_a_document_that_names_it(
+    site, house
+):
+    clerk = await site.visitor(CLERK)
+    draft = await begun(clerk)
+    await saved(clerk, draft, numbered(140), "H37.04")
+    await upload(clerk, draft, ("cong-van.pdf", letter()))
+    place = (await issued(clerk, draft, confirmed="1")).location.removeprefix("/console")
+    sent = await house.row("consignment", id=place.removeprefix("/outgoing/"))
+
+    # REC-04: a replacement has a number of its own; an update keeps the number; a recall answers.
+    wanted = {
+        "3": (142, "Thay thế văn bản", ""),
+        "2": (140, "Cập nhật văn bản", 'value="140"'),
+        "1": (143, "Thu hồi văn bản", "V/v thu hồi văn bản số 140/SNV-VP"),
+    }
+    for change, (number, words, typed) in wanted.items():
+        begun_at = (await clerk.post(f"{place}/copy", {"change": change})).location
+        again = begun_at.removeprefix("/console")
+        page = await clerk.get(again)
+        assert words in page.words
+        assert sent["document_id"] in page.words
+        assert typed in page.text
+        assert "Nơi nhận (1)" in page.words
+        form = numbered(number) | {"business": change, "changes": sent["document_id"]}
+        # REC-03: without a reason a recall is refused; whoever sent another document, too.
+        await saved(clerk, again, form, "H37.04")
+        await upload(clerk, again, ("cong-van.pdf", letter(subject=words)))
+        if change == "1":
+            assert "Thiếu lý do thu hồi" in (await clerk.get(f"{again}/check")).words
+        stranger = form | {"changes": "H37.09,2026/01/02,1/UBND", "changes_why": "Sai số liệu"}
+        await saved(clerk, again, stranger, "H37.04")
+        assert "Không tìm thấy văn bản" in (await clerk.get(f"{again}/check")).words
+        await saved(clerk, again, form | {"changes_why": "Sai số liệu"}, "H37.04")
+        done = await issued(clerk, again, confirmed="1")
+        assert done.status == 303, done.words
+        row = await house.row("consignment", id=done.location.rpartition("/")[2])
+        assert row["business_type"] == int(change)
+        assert row["version"] == (2 if change == "2" else 1)
+
+
+async def test_who_may_not_recall_begins_no_replacement(site):
+    clerk, drafter = await site.visitor(CLERK), await site.visitor(DRAFTER)
+    draft = await begun(drafter)
+    await saved(drafter, draft, numbered(150), "H37.04")
+    await upload(drafter, draft, ("cong-van.pdf", letter()))
+    place = (await issued(clerk, draft, confirmed="1")).location.removeprefix("/console")
+    assert "Soạn lại từ văn bản này" in (await drafter.get(place)).words
+    assert (await drafter.post(f"{place}/copy", {"change": "3"})).status == 403

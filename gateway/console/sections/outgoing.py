@@ -37,6 +37,8 @@ from gateway.console.sections.outgoingwords import (
 from gateway.console.sections.todos import TodoPages
 from gateway.console.transfers import download, saved
 from gateway.domain.access import Right
+from gateway.domain.drafting import change_of
+from gateway.domain.envelope import BusinessType
 from gateway.domain.marking import told
 from gateway.errors import Reason, RejectedError
 from gateway.ports import Packet
@@ -244,12 +246,11 @@ class Outgoing:
     async def copy(self, visit: Visit) -> Answer:
         """Draft it again: for whom it was returned, or somebody else."""
         document_id = visit.request.match_info["id"]
-        draft_id = await self.drafts.create(visit.thing.agency, by=visit.me, copy_of=document_id)
-        told = Say(
-            "Đã tạo dự thảo từ văn bản này: sửa, chọn nơi nhận rồi phát hành.",
-            "A draft was made of this document: correct it, choose recipients, then issue it.",
-        )
-        return See(f"{ROOT}/drafts/{draft_id}", told)
+        agency, change = visit.thing.agency, change_of({"business": visit.text("change")})
+        if change is not BusinessType.NEW:
+            visit.must(Right.RECALL, agency)  # REC-03: an authorised person
+        draft_id = await self.drafts.create(agency, by=visit.me, copy_of=document_id, change=change)
+        return See(f"{ROOT}/drafts/{draft_id}", _DRAFTED[change])
 
     async def about(self, visit: Visit) -> Thing:
         """Find the document of the path: known to its agency's readers, and to who drafted it."""
@@ -286,6 +287,15 @@ class Outgoing:
         )
 
 
+_COPIED: Final = Say(
+    "Đã tạo dự thảo từ văn bản này: sửa, chọn nơi nhận rồi phát hành.",
+    "A draft was made of this document: correct it, choose recipients, then issue it.",
+)
+_CHANGED: Final = Say(
+    "Đã tạo dự thảo, sẵn các nơi đã nhận: ghi lý do, tải tệp đã ký số lên rồi phát hành.",
+    "A draft was made, for all who have it: state why, upload the signed file, then issue it.",
+)
+_DRAFTED: Final = dict.fromkeys(BusinessType, _CHANGED) | {BusinessType.NEW: _COPIED}
 _COLUMNS: Final = (
     Column("code", Words("Số, ký hiệu", "Number"), width=14),
     Column("subject", Words("Trích yếu nội dung", "Subject"), width=44),

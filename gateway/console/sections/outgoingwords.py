@@ -5,7 +5,7 @@ from typing import Final
 
 from gateway.console.pages import Say, Visit
 from gateway.domain.access import Right
-from gateway.domain.envelope import Urgency
+from gateway.domain.envelope import BusinessType, Urgency
 from gateway.domain.lifecycle import CONSIGNMENT, DELIVERY
 from gateway.errors import Reason, RejectedError
 from gateway.rules.signature import LEGAL_TEXTS, LegalClass
@@ -25,8 +25,14 @@ VERDICTS: Final = {
     "unsigned": ("none", Say("Không ký số", "Unsigned")),
     "pending": ("none", Say("Đang kiểm tra chữ ký", "Being verified")),
 }
+CHANGES: Final = {
+    str(int(BusinessType.REPLACE)): Say("Thay thế văn bản", "Replaces document"),
+    str(int(BusinessType.UPDATE)): Say("Cập nhật văn bản", "Updates document"),
+    str(int(BusinessType.RECALL)): Say("Thu hồi văn bản", "Recalls document"),
+}
 WORDS: Final = {
     "urgencies": URGENCY,
+    "changes": CHANGES,
     "verdicts": VERDICTS,
     "legal_texts": {k.value: v for k, v in LEGAL_TEXTS.items()},
     "good_classes": frozenset({LegalClass.ORIGINAL.value, LegalClass.COPY.value}),

@@ -5,9 +5,12 @@ at once (SEC-01), as at every other door. A crash leaves blobs no row names, whi
 go.
 """
 
+from datetime import date
+
 from gateway.domain.drafting import header_of
-from gateway.domain.envelope import Header
+from gateway.domain.envelope import BusinessType, Header
 from gateway.domain.finding import Finding, errors
+from gateway.domain.recall import targets
 from gateway.errors import Reason, RejectedError
 from gateway.ports import FormFile, SubmitOptions
 from gateway.ports.clerk_send import Draft, DraftFile
@@ -98,8 +101,35 @@ def from_header(header: Header) -> dict[str, str]:
         "reply_organ": answered[0].organ_id if answered else "",
         "reply_code": answered[0].code if answered else "",
         "reply_date": _text(answered[0].promulgation_date) if answered else "",
+        "business": _text(int(header.business.doc_type) or None),
+        "changes": next(iter(targets(header, own_id_exists=False)), ""),
+        "changes_why": header.business.reason,
     }
     return {name: value for name, value in form.items() if value}
+
+
+def changing(header: Header, document_id: str, change: BusinessType, day: date) -> dict[str, str]:
+    """Return the form that recalls, updates or replaces a document that was sent.
+
+    Source: REC-04 (NĐ30 art 18.3): what replaces has a number of its own; REC-05: it names which.
+    """
+    form = from_header(header) | {"business": str(int(change)), "changes": document_id}
+    form.pop("changes_why", None)
+    if change is BusinessType.UPDATE:
+        return form
+    gone = {"document_id", "code_number", "due_date", "page_amount", "promulgation_amount"}
+    form = {k: v for k, v in form.items() if k not in gone}
+    form["promulgation_date"] = day.isoformat()
+    if change is BusinessType.RECALL:
+        code = f"{header.code_number}/{header.code_notation}"
+        form |= {
+            "type_name": "Công văn",
+            "subject": f"V/v thu hồi văn bản số {code}",
+            "reply_organ": header.sender.organ_id,
+            "reply_code": code,
+            "reply_date": _text(header.promulgation_date),
+        }
+    return form
 
 
 def _text(value: object) -> str:

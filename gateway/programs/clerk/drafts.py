@@ -4,7 +4,7 @@ Promises: fields, recipients and files are kept as they are typed and uploaded, 
 with them; nobody overwrites what another typed. A crash leaves the draft as it was.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
@@ -18,6 +18,7 @@ from gateway.domain.drafting import (
     clean_form,
     read_fields,
 )
+from gateway.domain.envelope import BusinessType
 from gateway.domain.lifecycle import ConsignmentState, DeliveryState
 from gateway.domain.moments import to_text
 from gateway.errors import Reason, RejectedError
@@ -141,14 +142,21 @@ class LedgerDrafts:
 
     # ------------------------------------------------------------ (1) preparing
 
-    async def create(self, agency: str, *, by: Person, copy_of: str = "") -> str:
+    async def create(
+        self,
+        agency: str,
+        *,
+        by: Person,
+        copy_of: str = "",
+        change: BusinessType = BusinessType.NEW,
+    ) -> str:
         """Begin a draft."""
         context = self._context
         sender = context.directory().get(agency)
         if sender is None or sender.status_on(today(context)) is not AgencyStatus.ACTIVE:
             raise RejectedError(Reason.CONFLICT, f"{agency} cannot send: its code is not in force")
         now, draft_id = context.clock.now(), context.ids.new()
-        form, recipients, files = await self._copied(agency, copy_of)
+        form, recipients, files = await self._copied(agency, copy_of, change)
         row: dict[str, Any] = {
             "id": draft_id,
             "agency": sender.code,
@@ -170,7 +178,7 @@ class LedgerDrafts:
         return draft_id
 
     async def _copied(
-        self, agency: str, consignment_id: str
+        self, agency: str, consignment_id: str, change: BusinessType
     ) -> tuple[dict[str, str], tuple[Recipient, ...], tuple[DraftFile, ...]]:
         if not consignment_id:
             return {"promulgation_date": today(self._context).isoformat()}, (), ()
@@ -178,13 +186,15 @@ class LedgerDrafts:
         if row is None or row["sender"] != agency or row["state"] == "quarantined":
             raise RejectedError(Reason.NOT_FOUND)
         envelope = envelope_from_json(loads(row["envelope"]))
+        deliveries = await self._context.ledger.all("deliveries", consignment_id=consignment_id)
+        if change is not BusinessType.NEW:
+            form = draftfiles.changing(
+                envelope.header, row["document_id"] or "", change, today(self._context)
+            )
+            return form, _recipients(d for d in deliveries if d["state"] not in _SEND_AGAIN), ()
         form = draftfiles.from_header(envelope.header)
         # DID-07: the same identifier may go again, with other content, to whom it did not reach.
-        recipients = tuple(
-            Recipient(d["agency"], d["name"])
-            for d in await self._context.ledger.all("deliveries", consignment_id=consignment_id)
-            if d["state"] in _SEND_AGAIN
-        )
+        recipients = _recipients(d for d in deliveries if d["state"] in _SEND_AGAIN)
         files = [
             DraftFile(a.name, a.sha256, a.size_bytes, a.content_type)
             for a in envelope.attachments
@@ -318,3 +328,7 @@ def cursor_of(after: str) -> tuple[int, str]:
 def next_of(rows: Sequence[Row]) -> str:
     """Return the cursor behind a full page, "" when there is no more."""
     return f"{rows[-1]['urgency']}:{rows[-1]['id']}" if len(rows) == PAGE else ""
+
+
+def _recipients(deliveries: Iterable[Row]) -> tuple[Recipient, ...]:
+    return tuple(Recipient(d["agency"], d["name"]) for d in deliveries)

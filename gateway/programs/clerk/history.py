@@ -49,7 +49,7 @@ _WORDS: Final[Mapping[str, tuple[Text, str]]] = {
     ),
     "arrival-entered": (Text("Nhập văn bản giấy", "Paper arrival entered"), "good"),
 }
-_STATUS_TONES: Final = {"02": "bad", "16": "doubt"}
+STATUS_TONES: Final = {"02": "bad", "16": "doubt"}
 
 
 def history(events: Sequence[Mapping[str, Any]], acts: Sequence[Row]) -> tuple[Event, ...]:
@@ -82,7 +82,7 @@ def _status(at: datetime, data: Mapping[str, Any]) -> Event:
         f"Hồi báo {code} – {words.vi}" + ("" if sent else " (không gửi lại)"),
         f"Status {code}: {words.en}" + ("" if sent else " (not sent again)"),
     )
-    return Event(at, text, _STATUS_TONES.get(code, "good"))
+    return Event(at, text, STATUS_TONES.get(code, "good"))
 
 
 def _detail(data: Mapping[str, Any]) -> str:

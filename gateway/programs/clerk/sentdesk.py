@@ -5,9 +5,9 @@ quarantine is shown to nobody (SEC-01); a failed delivery is put back with the n
 Reads only, but for `resend`.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import date, datetime
-from typing import Any, Final
+from typing import Final
 
 from gateway.domain.access import Person
 from gateway.domain.lifecycle import (
@@ -20,17 +20,17 @@ from gateway.domain.lifecycle import (
     TransferState,
     settled,
 )
-from gateway.domain.machine import Text
 from gateway.domain.moments import from_text, to_text
 from gateway.domain.worktime import issue_deadline
 from gateway.errors import Reason, RejectedError
 from gateway.ports import Absent, Caller, Change, ChangeSet, Conflict, Desk, Json, Packet, Row
 from gateway.ports import Update as Changed
-from gateway.ports.clerk_send import SentDocument, SentPage, SentRow, Step
+from gateway.ports.clerk_send import SentDocument, SentPage, SentRow
 from gateway.programs import settle
 from gateway.programs.catalogue import today
 from gateway.programs.clerk.draftcheck import ClerkPolicy
 from gateway.programs.clerk.marks import audited
+from gateway.programs.clerk.sentwords import QUIET, told
 from gateway.programs.clerk.ways import way_of
 from gateway.programs.context import Context
 from gateway.programs.routing import owed_to
@@ -191,7 +191,7 @@ class LedgerSentDesk:
                 way_of(d, issued, statuses.get(d["id"], ()), now, self._follow_up_after)
                 for d in document["deliveries"]
             ),
-            events=tuple(_told(e) for e in events),
+            events=tuple(told(e) for e in events if e["type"] not in QUIET),
             deadline=deadline,
             late=issued is not None and deadline is not None and issued >= deadline,
             drafted_by=drafted_by,
@@ -286,37 +286,3 @@ def _behind(rows: Sequence[Row], column: str) -> str:
 
 def _day(text: str) -> date | None:
     return date.fromisoformat(text) if text else None
-
-
-# ---------------------------------------------------------------- what happened, in words
-
-_EVENTS: Final[Mapping[str, tuple[str, Text]]] = {
-    "accepted": ("good", Text("Hệ thống đã nhận văn bản", "The gateway took the document")),
-    "numbered": ("none", Text("Đã cấp số thứ tự", "It was given its ordinal")),
-    "released": ("good", Text("Đã phát hành", "Issued")),
-    "refused": ("bad", Text("Bị từ chối phát hành", "Refused")),
-    "recipients_added": ("none", Text("Thêm nơi nhận", "Recipients were added")),
-    "to_do": ("doubt", Text("Nơi nhận phải gửi bằng hình thức khác", "To be sent by other means")),
-    "handed_over": ("good", Text("Bên nhận đã nhận gói tin", "The other end took the packet")),
-    "deferred": ("doubt", Text("Chưa gửi được, sẽ gửi lại", "Not yet, it will be tried again")),
-    "peer_refused": ("bad", Text("Bên nhận từ chối gói tin", "The other end refused it")),
-    "gave_up": ("bad", Text("Hết thời gian gửi lại", "Given up after trying for long")),
-    "damaged": ("bad", Text("Gói tin hỏng, báo vận hành", "Damaged: tell operations")),
-    "requeued": ("none", Text("Được đưa lại hàng chờ gửi", "Put back into its lane")),
-    "queue_held": ("doubt", Text("Vận hành giữ lại", "Held by operations")),
-    "queue_released": ("none", Text("Vận hành cho gửi tiếp", "Let go by operations")),
-    "breaker_opened": ("doubt", Text("Đích không phản hồi", "The destination does not answer")),
-    "breaker_closed": ("none", Text("Đích phản hồi lại", "The destination answers again")),
-    "verdict_changed": ("doubt", Text("Kết quả kiểm tra chữ ký thay đổi", "The verdict changed")),
-}
-
-
-def _told(one: Mapping[str, Any]) -> Step:
-    tone, text = _EVENTS.get(one["type"], ("none", Text(one["type"], one["type"])))
-    data = one["data"]
-    more = ", ".join(
-        str(data[key]) for key in ("agency", "hop", "ordinal", "reason", "actor") if data.get(key)
-    )
-    more = f" ({more})" if more else ""
-    at = datetime.fromisoformat(one["at"])
-    return Step(at, tone, f"{text.vi}{more}", f"{text.en}{more}")

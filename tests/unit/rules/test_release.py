@@ -3,6 +3,7 @@
 import pytest
 
 from gateway.domain.finding import Finding, Severity
+from gateway.rules.holders import FROM, SIGNER
 from gateway.rules.release import RELEASE_TEXTS, ReleasedAs, release_of
 from gateway.rules.signature import LegalClass
 
@@ -39,6 +40,20 @@ def test_an_error_refuses_whatever_the_signatures(legal):
     release = release_of([found("SEC-01", Severity.ERROR), found("SIG-02")], legal)
     assert release.may is ReleasedAs.NOT
     assert [f.rule for f in release.errors] == ["SEC-01"]
+
+
+@pytest.mark.parametrize(
+    ("severity", "where", "may"),
+    [
+        # SIG-01: another agency's seal is not the sender's; a name that cannot be compared is.
+        (Severity.WARNING, FROM, ReleasedAs.REFERENCE),
+        (Severity.NOTE, FROM, ReleasedAs.ORIGINAL),
+        (Severity.WARNING, SIGNER, ReleasedAs.ORIGINAL),
+    ],
+)
+def test_the_seal_of_another_agency_makes_no_original(severity, where, may):
+    finding = Finding("SIG-51", severity, where, "sai", "wrong")
+    assert release_of([finding], LegalClass.ORIGINAL).may is may
 
 
 def test_a_note_takes_nothing_away():
