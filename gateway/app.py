@@ -554,11 +554,16 @@ class Gateway:
         contact = contact_of(told.technician_name, told.technician_phone)
         if told.seal.key_file is not None:
             # The signing library takes a second to load: only who seals waits for it.
-            from gateway.reportseal import checker, seal_office
+            from gateway.reportseal import checker, head_stamps, seal_office
 
             self.seal = seal_office(
                 settings, self.clock, check=checker(self.verifier, scratch.file)
             )
+            stamps = head_stamps(
+                settings, self.ledger, self.clock, self._ids, lambda: self.context.restored
+            )
+            if stamps is not None:
+                self._spawn("head stamps", stamps.run())
         if self.seal is not None:
             self._spawn("report seal", self.seal.run())
         previews = Previews(PageRenderer(at_once=2), scratch)

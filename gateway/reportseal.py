@@ -13,7 +13,8 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from gateway.config import Settings
-from gateway.ports import Clock, Verifier
+from gateway.ports import Clock, Ids, Ledger, Verifier
+from gateway.seal.heads import HeadStamps
 from gateway.seal.identity import load_identity
 from gateway.seal.kept import KeptReports
 from gateway.seal.office import Check, SealOffice
@@ -59,6 +60,14 @@ def seal_office(
         kept=KeptReports(settings.gateway.data_dir / FOLDER) if keeps else None,
         keep=seal.keep,
     )
+
+
+def head_stamps(
+    settings: Settings, ledger: Ledger, clock: Clock, ids: Ids, stands: Callable[[], bool]
+) -> HeadStamps | None:
+    """Return what has tree heads of the receipt log stamped, None without an authority (AUD-06)."""
+    ask = _authority(settings)
+    return None if ask is None else HeadStamps(ledger, clock, ids, ask, stands)
 
 
 def checker(verifier: Verifier, lend: Callable[[], AbstractContextManager[Path]]) -> Check:

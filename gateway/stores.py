@@ -34,7 +34,6 @@ from gateway.policies import bucket_of, issuer_of, receipt_keys_of
 from gateway.ports import AdminStore, Blobs, Clock, Ledger
 from gateway.ports.agencies import AgencyStore
 from gateway.ports.registration import RequestStore
-from gateway.receipts.bundle import ReceiptSource
 from gateway.store import blobmark, revisions, setup
 from gateway.store.admin import LedgerAdmin
 from gateway.store.agencies import LedgerAgencies
@@ -390,7 +389,7 @@ def open_operations(config: Path) -> Iterator[LedgerOperations]:
 
 
 @contextmanager
-def open_receipts(config: Path | None) -> Iterator[ReceiptSource]:
+def open_receipts(config: Path | None) -> Iterator[LedgerReceipts]:
     """Open the receipt log behind a settings file for an export."""
     settings = load(config or Path("vanlien.toml"))
     place = usable_ledger(settings)

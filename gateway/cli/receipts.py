@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from gateway.cli import receipts_key
+from gateway.cli import receipts_heads, receipts_key
 from gateway.cli.common import CONFIG_NAME, ConfigOption, JsonOption, local_iso
 from gateway.cli.frame import OK, UsageFault, emit, examples
 
@@ -193,5 +193,6 @@ def register(app: typer.Typer) -> None:
             "vanlien receipts export --document H37.02,2026/03/02,15/UBND-VP -o mot.jsonl",
         ),
     )(export)
+    receipts_heads.register(group)
     receipts_key.register(group)
     app.add_typer(group, name="receipts")

@@ -76,6 +76,8 @@ RIGHTS: Final[Mapping[Role, frozenset[Right]]] = MappingProxyType(
         Role.TASK_TRACKER: frozenset({Right.READ, Right.STATISTICS}),
         Role.RECEPTION: frozenset({Right.READ_OWN, Right.DRAFT}),
         Role.INSPECTOR: frozenset({Right.STATISTICS, Right.AUDIT}),
+        # ACC-11 (S002 art 16.1): the unit's IT officer supports under a name of its own, and reads
+        # no document; nobody works under another's account.
         Role.UNIT_ADMIN: frozenset({Right.ACCOUNTS, Right.OFFICE_HOURS, Right.DUTIES}),
         Role.SYS_ADMIN: frozenset(
             {

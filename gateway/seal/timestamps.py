@@ -7,12 +7,15 @@ that certificate belongs to is for the verifier to say. Keeps nothing.
 
 import hashlib
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 
 from asn1crypto import cms, tsp, x509
 from pyhanko.sign.timestamps import TimeStamper
 from pyhanko.sign.timestamps.common_utils import extract_ts_certs
 from pyhanko.sign.validation.generic_cms import validate_sig_integrity
+from pyhanko_certvalidator.registry import SimpleCertificateStore
 
 Ask = Callable[[bytes], Awaitable[bytes]]
 """Carries a DER query to the authority and brings the DER answer; raises OSError."""
@@ -79,6 +82,41 @@ class SealStamper(TimeStamper):
             raise StampError("the token is not signed by its certificate")
         self.certificates = tuple(c for c in found if isinstance(c, x509.Certificate))
         return token
+
+
+@dataclass(frozen=True, slots=True)
+class Stamped:
+    """What a token says: when, and who says so."""
+
+    at: datetime
+    authority: str
+
+
+def stamped(token: bytes, data: bytes) -> Stamped:
+    """Return what a DER token says about `data`.
+
+    Whether the authority is to be trusted is not said: that is for who checks, with its certificate
+    in hand (`openssl ts -verify -token_in`).
+
+    Raises:
+        StampError: It is no token, is about something else, or is not signed by the certificate it
+            brings.
+    """
+    try:
+        read = cms.ContentInfo.load(token, strict=True)
+        info = read["content"]["encap_content_info"]["content"].parsed
+        imprint = info["message_imprint"]
+        digest = hashlib.new(imprint["hash_algorithm"]["algorithm"].native, data).digest()
+        if imprint["hashed_message"].native != digest:
+            raise StampError("the token is about something else")
+        store = SimpleCertificateStore()  # type: ignore[no-untyped-call]
+        leaf = next(iter(extract_ts_certs(read, store)), None)
+        at = info["gen_time"].native
+        if leaf is None or not _is_signed(read, leaf):
+            raise StampError("the token is not signed by its certificate")
+        return Stamped(at, leaf.subject.human_friendly)
+    except (ValueError, TypeError, KeyError, AttributeError, AssertionError, IndexError) as exc:
+        raise StampError("no time-stamp token") from exc
 
 
 def _is_signed(token: cms.ContentInfo, leaf: x509.Certificate) -> bool:

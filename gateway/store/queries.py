@@ -852,6 +852,7 @@ QUERIES: Final[dict[str, str]] = {
     "merkle_node": "SELECT hash FROM merkle_node WHERE level = :level AND idx = :idx",
     "tree_heads": "SELECT * FROM tree_head ORDER BY size",
     "tree_head_latest": "SELECT * FROM tree_head ORDER BY size DESC LIMIT 1",
+    "head_stamp_latest": "SELECT * FROM head_stamp ORDER BY size DESC LIMIT 1",
     "tree_head_covering": "SELECT * FROM tree_head WHERE size > :idx ORDER BY size LIMIT 1",
     "acceptances_of": (
         "SELECT id, receipt FROM consignment WHERE receipt != '' "

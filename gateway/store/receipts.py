@@ -5,12 +5,14 @@ takes and whatever is committed meanwhile; memory does not grow with the log. A 
 behind.
 """
 
+import base64
 import contextlib
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from gateway.domain.moments import iso
+from gateway.domain.moments import from_text, iso
 from gateway.errors import IntegrityError
 from gateway.ports import ChangeSet, Insert, Row
 from gateway.receipts import merkle
@@ -77,6 +79,18 @@ def node_reader(opened: Session) -> merkle.Get:
     return get
 
 
+@dataclass(frozen=True, slots=True)
+class StampedHead:
+    """A tree head and what an authority outside said of it; no `jws`: the head itself is gone."""
+
+    size: int
+    root: str
+    jws: str
+    stamped_at: datetime
+    authority: str
+    token: bytes
+
+
 class LedgerReceipts:
     """ReceiptSource over the ledger.
 
@@ -119,6 +133,29 @@ class LedgerReceipts:
         """Yield signed tree heads by rising size."""
         for row in self._session.stream("SELECT size, jws FROM tree_head ORDER BY size"):
             yield _head(row)
+
+    def stamped_heads(self) -> Iterator[StampedHead]:
+        """Yield tree heads that an authority outside has stamped, by rising size (AUD-06)."""
+        for row in self._session.stream(
+            "SELECT s.size, s.stamped_at, s.authority, s.token, h.root, h.jws "
+            "FROM head_stamp s LEFT JOIN tree_head h ON h.size = s.size ORDER BY s.size"
+        ):
+            yield StampedHead(
+                row["size"],
+                row["root"] or "",
+                row["jws"] or "",
+                from_text(row["stamped_at"]),
+                row["authority"],
+                base64.b64decode(row["token"]),
+            )
+
+    def root(self, size: int) -> bytes:
+        """Return the root of the first `size` entries as they are now.
+
+        Raises:
+            IntegrityError: There are not so many.
+        """
+        return merkle.root(size, self._get)
 
     def latest_head(self) -> Head | None:
         """Return the head with the largest size, None while nothing is signed."""

@@ -788,6 +788,16 @@ tree_head = Table(
     _text("at"),
     _text("jws"),
 )
+# AUD-06: what an authority outside said of a tree head; `token` is RFC 3161, base64.
+head_stamp = Table(
+    "head_stamp",
+    metadata,
+    Column("size", Integer, primary_key=True, autoincrement=False),
+    _text("stamped_at"),
+    _text("authority"),
+    _text("token"),
+    _text("at"),
+)
 # What each node did, a minute a row, for two days: the charts of operations, no evidence. `log` is
 # the size of the receipt log then.
 flow_minute = Table(

@@ -39,6 +39,7 @@ WHOLE = {
     "evidence_count": "reverify shows how far it is",
     "tree_heads": "an export reads all heads",
     "tree_head_latest": "the first of its key",
+    "head_stamp_latest": "the first of its key",
     "entry_first": "the first of its key",
     "event_first": "the first of its key",
     "consignments_unclosed_last": "the last thousand events",

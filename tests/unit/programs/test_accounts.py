@@ -763,3 +763,12 @@ async def test_what_was_lent_to_a_successor_does_not_count(office):
     await refused(office.accounts.hand_over(ROOT, lan, mai, reference="1"), Reason.CONFLICT)
     await office.granted(mai, Role.CLERK, "H37.61")
     await office.accounts.hand_over(ROOT, lan, mai, reference="1")
+
+
+def test_who_supports_a_unit_administers_and_reads_no_document():
+    """ACC-11 (S002 art 16.1): a role of its own, under a name of its own."""
+    support = Person("a", "it", "IT", (Grant(Role.UNIT_ADMIN, "H37.61"),), strong=True)
+    assert support.may(Right.ACCOUNTS, "H37.61")
+    reads = {Right.READ, Right.READ_OWN, Right.SEND, Right.RECEIVE, Right.RECALL, Right.REGISTERS}
+    assert not [right for right in reads if support.may(right, "H37.61")]
+    assert not support.may(Right.ACCOUNTS, "H37.04")

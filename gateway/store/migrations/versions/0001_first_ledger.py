@@ -780,6 +780,15 @@ def _proof() -> None:
         sa.Column("jws", TEXT, nullable=False),
         sa.PrimaryKeyConstraint("size", name="pk_tree_head"),
     )
+    op.create_table(
+        "head_stamp",
+        sa.Column("size", NUMBER, nullable=False, autoincrement=False),
+        sa.Column("stamped_at", TEXT, nullable=False),
+        sa.Column("authority", TEXT, nullable=False),
+        sa.Column("token", TEXT, nullable=False),
+        sa.Column("at", TEXT, nullable=False),
+        sa.PrimaryKeyConstraint("size", name="pk_head_stamp"),
+    )
 
 
 def _work() -> None:
