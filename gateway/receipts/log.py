@@ -20,9 +20,9 @@ Kinds: `accepted` (a submission was committed; carries `packet_sha256`, `content
 `restored` (the log was put back from the backup `target`, made at `from_time`: `value` entries with
 the tree's root `sha256`; what came after them is lost), `head_stamped` (an authority outside put
 the time `from_time` on the tree head over `value` entries; `sha256` of its token), `key_changed`
-(`key_before`, `key`: kids; `public_key`; `from_time`; `signed_before`, `signed`: tokens of both keys over these). `reports` is
-a list of `sha256` (a file) and `report_sha256`: what was said of it, so that no report is changed
-or dropped unseen.
+(`key_before`, `key`: kids; `public_key`; `from_time`; `signed_before`, `signed`: tokens of both
+keys over these). `reports` is a list of `sha256` (a file) and `report_sha256`: what was said of it,
+so that no report is changed or dropped unseen.
 """
 
 import re
