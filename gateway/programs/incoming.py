@@ -11,7 +11,14 @@ from typing import Any, Final
 
 from gateway import observe
 from gateway.domain.envelope import StatusCode, StatusReport
-from gateway.domain.lifecycle import ARRIVAL, ArrivalEvent, ArrivalState, advance, allows
+from gateway.domain.lifecycle import (
+    ARRIVAL,
+    ArrivalEvent,
+    ArrivalState,
+    RecallState,
+    advance,
+    allows,
+)
 from gateway.domain.moments import to_text
 from gateway.domain.receipt import is_irregular, known_code
 from gateway.ports import Change, Insert, Row
@@ -22,11 +29,10 @@ from gateway.programs.recalls import BY_STATUS, Asked
 from gateway.programs.routing import LOCAL
 from gateway.programs.rows import dumps, event, loads
 
-# 05 may come again; so may 13 and its answers, when a recall is asked twice.
+# 05 may come again; so may the answers to a recall, when it is asked twice.
 _MAY_REPEAT: Final = frozenset(
     {
         StatusCode.IN_PROGRESS.value,
-        StatusCode.RECALL_ASKED.value,
         StatusCode.RECALL_AGREED.value,
         StatusCode.RECALL_DECLINED.value,
     }
@@ -135,8 +141,7 @@ async def _recall_asked(  # noqa: PLR0917
     if arrival is None:
         return await _nothing_to_give(context, report, issuer, recipient, row, inbound, now)
     row |= {"arrival_id": arrival["id"], "recipient": arrival["agency"]}
-    earlier = await context.ledger.all("statuses_of_arrival", arrival_id=arrival["id"])
-    repeated = _is_repeat(row, earlier)
+    repeated = await _is_asked_again(context, row, arrival["id"])
     changes: list[Change] = [Insert("status_report", row)]
     if not repeated:
         # Who decides is looked at afterwards: the agency's system hears of it if it has to.
@@ -145,9 +150,43 @@ async def _recall_asked(  # noqa: PLR0917
             statuses.status_entry(context, row, now),
             *await takebacks.noticed(context, arrival, asked, now),
         ]
+    else:
+        changes += await _answered_again(context, arrival, inbound["peer"], now)
     data = {"peer": inbound["peer"], "code": row["code"], "repeated": repeated}
     changes.append(event(row["id"], "received", now, **data))
     return Mail(tuple(changes), "processed", row["id"], asked="" if repeated else arrival["id"])
+
+
+async def _is_asked_again(context: Context, row: Row, arrival_id: str) -> bool:
+    """Tell whether this very 13 was kept already: what a peer sends again in doubt asks nothing.
+
+    It may have been kept without anybody reading it, or before the document itself was here.
+    """
+    earlier = await context.ledger.all("statuses_of_arrival", arrival_id=arrival_id)
+    before = [e for e in earlier if e["code"] == StatusCode.RECALL_ASKED.value]
+    known = await context.ledger.one("takeback_of", arrival_id=arrival_id)
+    if known is not None and known["means"] == BY_STATUS:
+        first = await context.ledger.one("status_report", id=known["notice_id"])
+        before += [first] if first is not None else []
+    return any(ahead.is_same(one, row) for one in before)
+
+
+async def _answered_again(context: Context, arrival: Row, peer: str, now: datetime) -> list[Change]:
+    """Return the rows that send the answer to a 13 again, word for word: it may have been lost.
+
+    Who has read it knows it by its time; while the question is open there is none.
+    """
+    known = await context.ledger.one("takeback_of", arrival_id=arrival["id"])
+    if known is None or known["answered_at"] is None or known["state"] == RecallState.ASKED.value:
+        return []
+    said = await context.ledger.all("statuses_of_arrival", arrival_id=arrival["id"])
+    answers = {
+        s["sender_written"]: s
+        for s in said
+        if s["sender"] == arrival["agency"] and recalls.is_answer(s["code"])
+    }
+    rows = [statuses.sent_again(context, one, peer, now) for one in answers.values()]
+    return [change for one in rows for change in one]
 
 
 async def _nothing_to_give(  # noqa: PLR0917

@@ -217,6 +217,10 @@ class Mailroom:
             if earlier:
                 return _Built(ChangeSet(), earlier, delivery["consignment_id"])
         links = {"consignment_id": delivery["consignment_id"], "delivery_id": delivery["id"]}
+        if not report.response_for.document_id.strip():
+            # Its sender may have been answered before the identifier was fixed; who is asked finds
+            # the document by it.
+            links["document_id"] = delivery["document_id"] or ""
         arrival = await context.ledger.one("arrival_of_delivery", delivery_id=delivery["id"])
         left = delivery["left_at"] or delivery["at_gateway_at"]
         told = delivery["hop"] if left or await recalls.may_have_left(context, delivery) else None

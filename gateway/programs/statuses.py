@@ -262,6 +262,11 @@ def _reader(context: Context, sender: str) -> str:
 
 def status_transfer(context: Context, report: Row, hop: str, now: datetime) -> list[Change]:
     """Return the rows that send a status report to a peer, and its receipt entry."""
+    return [*sent_again(context, report, hop, now), status_entry(context, report, now)]
+
+
+def sent_again(context: Context, report: Row, hop: str, now: datetime) -> list[Change]:
+    """Return the rows that send a status report, as it was said, in a transfer of its own."""
     transfer_id = context.ids.new()
     return [
         Insert(
@@ -281,7 +286,6 @@ def status_transfer(context: Context, report: Row, hop: str, now: datetime) -> l
             },
         ),
         wake(owed_to(hop), transfer_id, _STATUS_LANE),
-        status_entry(context, report, now),
     ]
 
 

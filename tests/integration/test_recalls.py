@@ -396,8 +396,16 @@ async def test_asked_again_after_agreeing_the_answer_goes_out_again(out):
     asked = status(about, "13", sender="G09", description="gửi nhầm")
     await out.bring(asked, "status")
     assert [t.code for t in await out.flush()] == ["15"]
+    first = out.peer.delivered[-1][1]
+    out.house.clock.move(timedelta(minutes=1))
     await out.bring(asked, "status")  # the answer was lost
     assert [t.code for t in await out.flush()] == ["15"]
+    assert out.peer.delivered[-1][1] == first  # who had read it knows it
+    # Evil twin: another 13 is another question.
+    again = status(about, "13", sender="G09", description="gửi nhầm, nhắc lại")
+    await out.bring(again, "status")
+    assert [t.code for t in await out.flush()] == ["15"]
+    assert out.peer.delivered[-1][1] != first
 
 
 RECALL = (

@@ -155,6 +155,41 @@ FOUND = {
         docs=(Doc(1, 1.0, "H25.01", ("G09", "H37.02"), replies=()),),
         acts=(Act("order", 1.1, 1, "H25.01"),),
     ),
+    # A 13 heard twice was answered 15 twice, each with a time of its own: its sender read both.
+    "a question heard twice and answered twice": Plan(
+        191125,
+        "pair",
+        shuffle=0.0,
+        yields=0.0,
+        latency=0.05,
+        docs=(Doc(1, 1.0, "H37.02", ("H25.01",), replies=()),),
+        faults=(Fault("deliver", "A", "late-effect", 2),),
+        desks=("H25.01",),
+        acts=(Act("13", 8.6, 1, "H37.02", ("H25.01",)),),
+    ),
+    # Its sender was answered before it had a number, and asked without one: 13 left without one.
+    "asked back without the identifier it got": Plan(
+        188888,
+        "cluster",
+        shuffle=0.0,
+        yields=0.0,
+        latency=0.05,
+        by_ordinal=True,
+        docs=(Doc(1, 8.0, "H37.04", ("G09",), verdict="slow", named=False, replies=()),),
+        acts=(Act("13", 24.7, 1, "H37.04", ("G09", "H37.02")),),
+    ),
+    # Taken back from all, then updated: the update went out, and its 15 was heard as another.
+    "an update of what was taken back from all": Plan(
+        191213,
+        "pair",
+        yields=0.0,
+        latency=0.5,
+        docs=(
+            Doc(1, 1.0, "H37.02", ("H37.04",), replies=("02",)),
+            Doc(2, 4.7, "H37.02", ("H37.04",), replies=(), about=1, kind=2),
+        ),
+        acts=(Act("order", 2.8, 1, "H37.02"),),
+    ),
     # REC-06: it asked through its own gateway, which knew whose document that is.
     "a neighbour that takes back": Plan(
         64,

@@ -262,6 +262,22 @@ def tells_twice(life: Life, context: Context, made: Made) -> None:
     context.ledger = Doubling(context.ledger, life)
 
 
+@_mutant("told-once")
+def answers_a_question_twice(life: Life, context: Context, made: Made) -> None:
+    """Who asks for a document is told 15 twice."""
+
+    class Doubling(_Rewriting):
+        def change(self, change: ChangeSet) -> ChangeSet | None:
+            more = [
+                Insert("status_report", dict(row.values) | {"id": f"{row.values['id']}x"})
+                for row in change.rows
+                if _of(row, Insert, "status_report") and row.values["code"] == "15"
+            ]
+            return dataclasses.replace(change, rows=(*change.rows, *more))
+
+    context.ledger = Doubling(context.ledger, life)
+
+
 @_mutant("states")
 def does_not_listen(life: Life, context: Context, made: Made) -> None:
     """A status is kept and moves nothing."""

@@ -52,7 +52,7 @@ OWN = {
     "once": MORE,
     "held": replace(RUSH, faults=(*RUSH.faults, Fault("hold", "A", "all", at=5.0, span=20.0))),
     "drained": replace(RUSH, faults=(*RUSH.faults, Fault("rest", "A1", at=2.0, span=20.0))),
-    **dict.fromkeys(("recall", "registers", "locked"), DESK),
+    **dict.fromkeys(("recall", "registers", "locked", "told-once"), DESK),
     "secret": Plan(1, "single", docs=(Doc(1, 1.0, "H37.02", ("H37.04",), verdict="secret"),)),
 }
 
