@@ -247,6 +247,19 @@ class Books(Protocol):
         """Return the counts of some agencies from one month to another; kept, not counted anew."""
         ...
 
+    async def together(self, agencies: Sequence[str], first: str, last: str) -> Sequence[Count]:
+        """Return the same of all these agencies together, their `agency` blank.
+
+        However many they are, as many as there are kinds; and so it is for `shares`.
+        """
+        ...
+
+    async def shares(
+        self, agencies: Sequence[str], first: str, last: str
+    ) -> Mapping[tuple[str, str], int]:
+        """Return how many each agency has in each direction."""
+        ...
+
     async def recount(self, agencies: Sequence[str], first: str, last: str) -> Sequence[Count]:
         """Return the same, counted anew document by document: what `counts` is checked against."""
         ...

@@ -161,6 +161,28 @@ class FileBooks:
         )
         return await self._counted(sql, agencies, first, last)
 
+    async def together(self, agencies: Sequence[str], first: str, last: str) -> Sequence[Count]:
+        """Return the counts of all these agencies together."""
+        kinds = KINDS.removeprefix("agency, ")
+        sql = (
+            f"SELECT '' AS agency, {kinds}, SUM(n) AS n FROM tally WHERE {_AGENCIES} "  # noqa: S608
+            f"AND month BETWEEN :first AND :last AND n > 0 GROUP BY {kinds} ORDER BY month"
+        )
+        return await self._counted(sql, agencies, first, last)
+
+    async def shares(
+        self, agencies: Sequence[str], first: str, last: str
+    ) -> Mapping[tuple[str, str], int]:
+        """Return how many each agency has in each direction."""
+        sql = (
+            f"SELECT agency, direction, SUM(n) FROM tally WHERE {_AGENCIES} "  # noqa: S608
+            "AND month BETWEEN :first AND :last AND n > 0 GROUP BY agency, direction"
+        )
+        told = {"agencies": json.dumps(list(agencies)), "first": first, "last": last}
+        return await self._read(
+            lambda c: {(agency, way): n for agency, way, n in c.execute(sql, told)}
+        )
+
     async def recount(self, agencies: Sequence[str], first: str, last: str) -> Sequence[Count]:
         """Return the counts, counted anew."""
         sql = (

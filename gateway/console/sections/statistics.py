@@ -90,7 +90,12 @@ class Statistics:
         """Show the figures of a period."""
         chosen = self._chosen(visit)
         progress = await self.following.caught_up(_SOON_S)
-        counts = await self.books.counts(chosen.agencies, chosen.first, chosen.last)
+        counts = await self.books.together(chosen.agencies, chosen.first, chosen.last)
+        shares = (
+            await self.books.shares(chosen.agencies, chosen.first, chosen.last)
+            if len(chosen.agencies) > 1
+            else {}
+        )
         overdue = await self.books.overdue(
             chosen.agencies, chosen.first, chosen.last, to_text(visit.now)
         )
@@ -106,7 +111,7 @@ class Statistics:
                 "agencies": [(code, self.names(code)) for code in may],
                 "total": _total(counts),
                 "overdue": overdue,
-                "parts": self._parts(visit, counts),
+                "parts": self._parts(visit, counts, shares),
                 "charts": self._charts(visit, counts, months),
                 "progress": progress,
                 "frozen": frozen,
@@ -115,7 +120,9 @@ class Statistics:
             },
         )
 
-    def _parts(self, visit: Visit, counts: Sequence[Count]) -> list[tuple[str, list[Any]]]:
+    def _parts(
+        self, visit: Visit, counts: Sequence[Count], shares: Mapping[tuple[str, str], int]
+    ) -> list[tuple[str, list[Any]]]:
         """Return tables: what it is by, and rows of a name and how many came in and went out."""
         say = visit.say
         by: list[tuple[str, Callable[[Count], str]]] = [
@@ -130,9 +137,11 @@ class Statistics:
             (say("Theo chữ ký số", "By signature"), lambda c: SIGNED[c.signed][0].to(visit.lang)),
             (say("Theo thời hạn", "By deadline"), lambda c: OUTCOMES[c.outcome][0].to(visit.lang)),
         ]
-        if len({c.agency for c in counts}) > 1:
-            by.insert(0, (say("Theo cơ quan", "By agency"), lambda c: self.names(c.agency)))
-        return [(title, _table(counts, name)) for title, name in by]
+        parts = [(title, _table((name(c), c.direction, c.n) for c in counts)) for title, name in by]
+        if len({agency for agency, _ in shares}) > 1:
+            own = ((self.names(agency), way, n) for (agency, way), n in shares.items())
+            parts.insert(0, (say("Theo cơ quan", "By agency"), _table(own)))
+        return parts
 
     def _charts(self, visit: Visit, counts: Sequence[Count], months: Sequence[str]) -> list[Any]:
         labels = tuple(f"{m[5:]}/{m[2:4]}" for m in months)
@@ -303,11 +312,12 @@ def _row(c: Count, visit: Visit) -> Row:
     return (c.agency, c.month, *_named(c, visit), c.n)
 
 
-def _table(counts: Iterable[Count], name: Callable[[Count], str]) -> list[tuple[str, int, int]]:
+def _table(named: Iterable[tuple[str, str, int]]) -> list[tuple[str, int, int]]:
+    """Return a name, how many came in, how many went out; of names, directions and numbers."""
     came: Counter[str] = Counter()
     went: Counter[str] = Counter()
-    for c in counts:
-        (came if c.direction == "in" else went)[name(c)] += c.n
+    for name, direction, n in named:
+        (came if direction == "in" else went)[name] += n
     keys = sorted(came.keys() | went.keys(), key=lambda k: (-came[k] - went[k], k))
     return [(key, came[key], went[key]) for key in keys[:50]]
 

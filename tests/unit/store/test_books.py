@@ -116,6 +116,24 @@ def test_counts_are_those_of_the_documents(books, changes):
     asyncio.run(play())
 
 
+async def test_agencies_are_counted_together_and_apart(books):
+    entries = [made(n, agency="H37.02" if n % 2 else "H37.04", direction="out" if n == 4 else "in")
+               for n in range(9)]  # fmt: skip
+    await books.put([*entries, made(9, agency="H37.06")], [], Mark(1))
+    both, span = ["H37.02", "H37.04"], ("2026-01", "2026-12")
+    apart = await books.counts(both, *span)
+    summed = {}
+    for one in apart:
+        key = replace(one, agency="", n=0)
+        summed[key] = summed.get(key, 0) + one.n
+    together = await books.together(both, *span)
+    assert {replace(one, n=0): one.n for one in together} == summed
+    assert len(together) < len(apart)
+    shares = {("H37.02", "in"): 4, ("H37.04", "in"): 4, ("H37.04", "out"): 1}
+    assert await books.shares(both, *span) == shares
+    assert await books.shares(both, "2026-12", "2026-12") == {}
+
+
 async def test_what_changed_is_found_by_what_it_is_now(books):
     await books.put([made(1, "hoà giải")], [], Mark(1))
     await books.put([made(1, "trợ cấp")], [], Mark(2, 77))
