@@ -18,12 +18,17 @@ from gateway.domain.envelope import BusinessType, Header, ResponseFor, StatusCod
 from gateway.domain.finding import Finding, Severity, finding_json
 from gateway.domain.lifecycle import ArrivalState, RecallState
 from gateway.domain.moments import from_text, iso, to_text
-from gateway.domain.recall import targets
 from gateway.ports import Change, Insert, Row, Update
 from gateway.programs import matching, statuses
 from gateway.programs.catalogue import Who, family, whois
 from gateway.programs.context import Context
-from gateway.programs.recalls import BY_DOCUMENT, Asked, arrival_named, concerned_arrival
+from gateway.programs.recalls import (
+    BY_DOCUMENT,
+    Asked,
+    arrival_named,
+    concerned_arrival,
+    names_itself,
+)
 from gateway.programs.routing import LOCAL
 from gateway.programs.rows import dumps, event, loads
 from gateway.programs.statuses import Said
@@ -51,19 +56,12 @@ async def asked_arrival(
     if found is None:
         return None
     named = [found]
-    if _names_itself(found):
+    if names_itself(found):
         named = await matching.arrivals_named(
             context, agency.canonical, issuer.canonical, found["document_id"]
         )
     hidden = ArrivalState.QUARANTINED.value
-    return next((a for a in named if a["state"] != hidden and not _names_itself(a)), None)
-
-
-def _names_itself(arrival: Row) -> bool:
-    if arrival["business_type"] != BusinessType.RECALL:
-        return False
-    header = envelope_from_json(loads(arrival["envelope"])).header
-    return arrival["document_id"] in targets(header, own_id_exists=False)
+    return next((a for a in named if a["state"] != hidden and not names_itself(a)), None)
 
 
 async def noticed(  # noqa: PLR0917
@@ -213,11 +211,11 @@ class Standing:
 
     Args:
         recall: The one that takes it back, None for none.
-        still: Refuses the change set when another came meanwhile.
+        still: Refuse the change set when another came, or was answered, meanwhile.
     """
 
     recall: Row | None
-    still: Update
+    still: Sequence[Update]
 
 
 async def standing(
@@ -237,23 +235,63 @@ async def standing(
     where = {"agency": agency, "sender": sender, "document_id": name, "arrival_id": None}
     rows = await _rows(context, agency, sender, name)
     seen = sum(all(row[key] == value for key, value in where.items()) for row in rows)
-    still = Update("takeback", where, {"document_id": name}, expect=seen)
+    still = [Update("takeback", where, {"document_id": name}, expect=seen)]
     if arrival["business_type"] == BusinessType.RECALL:
         return Standing(None, still)
     nameless = await _rows(context, agency, sender, "") if name.strip() else ()
-    if not rows and not nameless:
+    earlier, unmoved = await _of_versions(context, arrival)
+    still += unmoved
+    if not rows and not nameless and not earlier:
         return Standing(None, still)
     header = envelope_from_json(loads(arrival["envelope"])).header
     sent_at = _sent_off_at(header) or handed_in_at
-    for row in (*rows, *nameless):
+    for row in (*rows, *nameless, *earlier):
         asked_at = await _asked_at(context, row, header)
         if asked_at is None:
             continue
-        if sent_at is None or sent_at <= asked_at:
+        if not _is_after(sent_at, asked_at):
             return Standing(row, still)
         told = finding_json(_sent_after(asked_at))
         arrival["findings"] = dumps([*loads(arrival["findings"]), told])
     return Standing(None, still)
+
+
+async def _of_versions(context: Context, arrival: dict[str, Any]) -> tuple[list[Row], list[Update]]:
+    """Return the recalls that took back the versions before a document, and what has to stay so.
+
+    From outside a document is asked for by its identifier, which all its versions have: one that is
+    late, and was sent off before, was asked for as well.
+    """
+    if arrival["source"] == LOCAL or arrival["version"] == 1:
+        return [], []
+    recalled: list[Row] = []
+    unmoved: list[Update] = []
+    name = arrival["document_id"]
+    for one in await matching.arrivals_named(context, arrival["agency"], arrival["sender"], name):
+        if one["agency"] != arrival["agency"] or one["business_type"] == BusinessType.RECALL:
+            continue
+        row = await context.ledger.one("takeback_of", arrival_id=one["id"])
+        if row is not None and row["state"] == RecallState.AGREED.value:
+            recalled.append(row)
+        else:
+            where = {"id": one["id"], "state": one["state"]}
+            unmoved.append(Update("arrival", where, {"state": one["state"]}))
+    return recalled, unmoved
+
+
+async def is_another_sending(context: Context, question: Row, arrival: Row) -> bool:
+    """Tell whether a version was sent off after its sender had asked for the document."""
+    header = envelope_from_json(loads(arrival["envelope"])).header
+    asked_at = await _asked_at(context, question, header)
+    return asked_at is not None and _is_after(_sent_off_at(header), asked_at)
+
+
+def _is_after(sent_at: datetime | None, asked_at: datetime) -> bool:
+    """Tell whether something was sent off later; within one second, what was asked for was there.
+
+    TIM-02: statuses tell whole seconds.
+    """
+    return sent_at is not None and sent_at.replace(microsecond=0) > asked_at
 
 
 def _sent_off_at(header: Header) -> datetime | None:
@@ -296,33 +334,47 @@ def withdrawn(
 ) -> list[Change]:
     """Return the rows of a document that comes after its recall: it never enters (REC-01).
 
-    15 says so: its sender heard 16 before, and a receiver may agree after it declined.
+    15 says so: its sender heard 16 before, and a receiver may agree after it declined. Of a later
+    version 15 was said under its identifier; who does not tell when it was sent is told again.
     """
     code = StatusCode.RECALL_AGREED.value
     at = to_text(now)
     arrival |= {"state": ArrivalState.RECALLED.value, "offered_at": at, "sent_codes": code}
+    own, agency = str(arrival["id"]), arrival["agency"]
     values = {
-        "arrival_id": arrival["id"],
         "state": RecallState.AGREED.value,
         "looked": 1,
         "answered_at": at,
         "answered_by": _GATEWAY,
         "answer": OVERTAKEN,
     }
-    own, agency = str(arrival["id"]), arrival["agency"]
-    return [
+    header = envelope_from_json(loads(arrival["envelope"])).header
+    tells = recall["arrival_id"] is None or _sent_off_at(header) is None
+    changes: list[Change] = [
         Insert("arrival", arrival),
-        Update("takeback", {"id": recall["id"], "arrival_id": None}, values),
+        _about(context, arrival, recall, values),
         event(own, "recall_asked", now, agency=agency, means=recall["means"]),
-        event(own, "status", now, code=code, moved=True, sent=True, reason=OVERTAKEN),
-        *statuses.tell(context, arrival, Said(code, OVERTAKEN, now), now),
+        event(own, "status", now, code=code, moved=True, sent=tells, reason=OVERTAKEN),
     ]
+    if tells:
+        changes += statuses.tell(context, arrival, Said(code, OVERTAKEN, now), now)
+    return changes
 
 
-def attached(arrival: Row, recall: Row, now: datetime) -> list[Change]:
-    """Return what makes a question without a document one about an arrival."""
-    arrival_id, agency = arrival["id"], arrival["agency"]
-    values = {"arrival_id": arrival_id, "state": RecallState.ASKED.value, "looked": 0}
-    where = {"id": recall["id"], "arrival_id": None}
-    told = event(arrival_id, "recall_asked", now, agency=agency, means=recall["means"])
-    return [Update("takeback", where, values), told]
+def attached(context: Context, arrival: Row, recall: Row, now: datetime) -> list[Change]:
+    """Return what makes a question that was there before an arrival one about it."""
+    values = {"state": RecallState.ASKED.value, "looked": 0}
+    told = event(
+        arrival["id"], "recall_asked", now, agency=arrival["agency"], means=recall["means"]
+    )
+    return [_about(context, arrival, recall, values), told]
+
+
+def _about(context: Context, arrival: Row, recall: Row, values: dict[str, Any]) -> Change:
+    """Return the row of a recall that is about this arrival from now on."""
+    values = values | {"arrival_id": arrival["id"]}
+    if recall["arrival_id"] is None:
+        return Update("takeback", {"id": recall["id"], "arrival_id": None}, values)
+    facts = ("agency", "sender", "document_id", "means", "notice_id", "reason", "asked_at")
+    row = {"id": context.ids.new()} | {key: recall[key] for key in facts}
+    return Insert("takeback", row | values)

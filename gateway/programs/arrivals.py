@@ -166,11 +166,11 @@ async def _first(
     if recalled.recall is not None and not context.restored:
         gone = ahead.withdrawn(context, arrival, recalled.recall, now)
         log = came_in(context, row, arrival, now, came.verdicts)
-        return _One([recalled.still, *gone, log], named=True)
-    offered = [recalled.still, *_offered(context, came, arrival, now)]
+        return _One([*recalled.still, *gone, log], named=True)
+    offered = [*recalled.still, *_offered(context, came, arrival, now)]
     if recalled.recall is not None:
         # What a restored gateway shows may have been there before: nothing is decided yet.
-        offered += ahead.attached(arrival, recalled.recall, now)
+        offered += ahead.attached(context, arrival, recalled.recall, now)
     watched = undetermined.watch(context, "arrival", str(arrival["id"]), came.verdicts, now)
     asked = await takebacks.by_document(context, arrival, now)
     return _One([*offered, *watched, *asked], named=True)

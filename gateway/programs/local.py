@@ -83,14 +83,14 @@ async def _planned(
         arrival = arrival_of(context, consignment, delivery, now)
         offered.append(arrival)
         recalled = await ahead.standing(context, arrival, from_text(consignment["accepted_at"]))
-        changes.append(recalled.still)
+        changes += recalled.still
         if recalled.recall is not None and not context.restored:
             changes += _overtaken(context, consignment, delivery, arrival, recalled.recall, now)
             continue
         changes += _delivered(context, consignment, delivery, arrival, now)
         if recalled.recall is not None:
             # What a restored gateway shows may have been there before: nothing is decided yet.
-            changes += ahead.attached(arrival, recalled.recall, now)
+            changes += ahead.attached(context, arrival, recalled.recall, now)
         changes += undetermined.watch_copy(consignment, watched, str(arrival["id"]), now)
         changes += await takebacks.by_document(context, arrival, now)
     return changes, offered

@@ -47,10 +47,11 @@ from gateway.programs.recalls import BY_STATUS, Asked
 from gateway.programs.routing import LOCAL
 from gateway.programs.rows import entry, event, keep
 from gateway.programs.statuses import Said
-from gateway.programs.takebacks import Also, Takebacks
+from gateway.programs.takebacks import Also, Only, Takebacks
 from gateway.programs.undetermined import Decision
 
 _RACES = 8
+_GONE = (ArrivalState.RECALLED.value, ArrivalState.RETURNED.value)
 # A key no client can send: header values hold no control characters.
 _STATUS_KEY = "\x1fstatus:"
 
@@ -211,7 +212,7 @@ class Mailroom:
             await self._must_be_its_own(report, issuer, recipient)
             return await self._recall_unknown(report, issuer, recipient, sha256, now)
         delivery = await recalls.asked_for(context, delivery)
-        asked = await recalls.ask(context, delivery, report.description, now)
+        asked, left = await recalls.ask_for(context, delivery, report.description, now)
         if not asked:
             earlier = await self._earlier_recall(delivery)
             if earlier:
@@ -222,16 +223,16 @@ class Mailroom:
             # the document by it.
             links["document_id"] = delivery["document_id"] or ""
         arrival = await context.ledger.one("arrival_of_delivery", delivery_id=delivery["id"])
-        left = delivery["left_at"] or delivery["at_gateway_at"]
-        told = delivery["hop"] if left or await recalls.may_have_left(context, delivery) else None
+        hop = delivery["hop"] if left else None
+        report = replace(report, at=recalls.said_at(report.at, left, now))
         if arrival is not None:
             # Who decides is looked at afterwards: the agency's system hears of it if it has to.
             links |= {"arrival_id": arrival["id"], "id": context.ids.new()}
             wish = Asked(BY_STATUS, links["id"], report.description)
             asked += await takebacks.noticed(context, arrival, wish, now)
-            told = None
+            hop = None
         built = self._forward(
-            report, issuer, recipient, sha256, now, also=asked, links=links, hop=told
+            report, issuer, recipient, sha256, now, also=asked, links=links, hop=hop
         )
         return replace(built, asked=arrival["id"] if arrival is not None else "")
 
@@ -331,7 +332,7 @@ class Mailroom:
         decision: Decision = Decision(),  # noqa: B008 - frozen
         also: Also | None = None,
         still: str = "",
-        name: str = "",
+        only: Only = Only(),  # noqa: B008 - frozen
     ) -> Row:
         """Report a status on an arrival; return the arrival as it is after.
 
@@ -344,7 +345,7 @@ class Mailroom:
             also: Returns more rows of the same commit, from the arrival as it is now; what it
                 raises stops the report.
             still: State that what is reported on must be in, "" for any.
-            name: The one document of several that the arrival asks for, "" for all it asks for.
+            only: Which of the documents that the arrival asks for this is about.
 
         Raises:
             RejectedError: The state forbids it, the code is none an agency reports, no reason, or
@@ -358,7 +359,7 @@ class Mailroom:
             undetermined.must_be_reasoned(arrival, reported.code.value, decision)
             said = Said(reported.code.value, reason, now, staff)
             more = also(arrival, now) if also is not None else ()
-            built = await self._report(arrival, said, now, decision, still, name)
+            built = await self._report(arrival, said, now, decision, still, only)
             return replace(built, change=replace(built.change, rows=(*built.change.rows, *more)))
 
         await self._commit(build)
@@ -372,10 +373,10 @@ class Mailroom:
         decision: Decision,
         still: str,
         also: Also | None,
-        name: str,
+        only: Only,
     ) -> Row:
         return await self.on_arrival(
-            arrival_id, code, reason, decision=decision, still=still, also=also, name=name
+            arrival_id, code, reason, decision=decision, still=still, also=also, only=only
         )
 
     async def _report(  # noqa: PLR0917
@@ -385,7 +386,7 @@ class Mailroom:
         now: datetime,
         decision: Decision,
         still: str = "",
-        name: str = "",
+        only: Only = Only(),  # noqa: B008 - frozen
     ) -> _Built:
         """Build one status of an agency on its arrival."""
         context = self._context
@@ -393,8 +394,8 @@ class Mailroom:
             report_status(ArrivalState(arrival["state"]), said.code, said.reason)
         names = recalls.several(arrival) if recalls.is_answer(said.code) else ()
         if names:
-            return await self._severally(arrival, said, now, decision, still, names, name)
-        about = await self._about(arrival, said.code)
+            return await self._severally(arrival, said, now, decision, still, names, only)
+        about = await self._about(arrival, said.code, only)
         subject = about or arrival
         if still and subject["state"] != still:
             raise RejectedError(Reason.CONFLICT, f"the document is {subject['state']} by now")
@@ -414,11 +415,11 @@ class Mailroom:
         if gives_back and recalls.is_answer(said.code):
             by = decision.by or decision.system_id
             changes += takebacks.answered(context, subject, said, by, now)
-            if guards:
+            if known_code(said.code) is StatusCode.RECALL_AGREED:
                 changes += await self._given_back(given, said, by, now)
         changes += undetermined.taken(context, arrival, said.code, decision, now)
         entered = any("entered_system_at" in c.values for c in changes if isinstance(c, Update))
-        changes += await self._mirror(about or arrival, said, now, entered=entered)
+        changes += await self._mirror(about or arrival, said, now, entered=entered, given=given)
         number = self._number(arrival, said.code, now)
         change = ChangeSet(
             rows=tuple(changes),
@@ -437,20 +438,22 @@ class Mailroom:
         decision: Decision,
         still: str,
         names: Sequence[str],
-        name: str,
+        only: Only,
     ) -> _Built:
         """Build 15 or 16 to a message that asks for several documents (REC-01, REC-05).
 
-        Answered as a whole, the answer is given once for each that has none yet; by `name`, for
-        that one alone. What is here bears the mark of its own answer.
+        Answered as a whole, the answer is given once for each that has none yet; `only` one,
+        for that one alone. What is here bears the mark of its own answer.
         """
         context = self._context
-        one_only = name in names
+        one_only = only.name in names
         changes = statuses.answering(arrival, said, now, whole=not one_only)
         guards: list[Absent] = []
         again = not one_only and statuses.is_said(arrival, said.code)
-        for one in () if again else (name,) if one_only else names:
-            subject = await recalls.arrival_named(context, arrival, one)
+        agreed = known_code(said.code) is StatusCode.RECALL_AGREED
+        for one in () if again else (only.name,) if one_only else names:
+            subject = await self._asked_for(arrival, one, only)
+            given: list[Row] = []
             if subject is None:
                 changes += statuses.tell(context, recalls.as_named(arrival, one), said, now)
             elif statuses.is_said(subject, said.code):
@@ -459,21 +462,26 @@ class Mailroom:
                 raise RejectedError(Reason.CONFLICT, f"the document is {subject['state']} by now")
             else:
                 given = [subject, *await takebacks.versions(context, subject, by_name=True)]
-                kept = await self._not_kept(given, said.code)
+                guards += await self._not_kept(given, said.code)
                 by = decision.by or decision.system_id
                 changes += statuses.marked(subject, said.code)
-                if subject["state"] != ArrivalState.RECALLED.value or kept:
+                if agreed or subject["state"] != ArrivalState.RECALLED.value:
                     changes += statuses.tell(context, subject, said, now)
                 changes += self._taken_back(subject, said, now)
                 changes += takebacks.answered(context, subject, said, by, now)
-                changes += await self._given_back(given, said, by, now) if kept else []
-                guards += kept
-            changes += await self._mirror(subject or arrival, said, now, name=one)
+                changes += await self._given_back(given, said, by, now) if agreed else []
+            changes += await self._mirror(subject or arrival, said, now, name=one, given=given)
         report_id = _told(changes) or await self._said_before(arrival, said.code)
         change = ChangeSet(rows=tuple(changes), guards=tuple(guards))
         return _Built(change, report_id, arrival["consignment_id"])
 
-    async def _about(self, arrival: Row, code: str) -> Row | None:
+    async def _asked_for(self, arrival: Row, name: str, only: Only) -> Row | None:
+        """Return the version of a document that the question was about, or the newest."""
+        if only.arrival_id:
+            return await self._must(only.arrival_id)
+        return await recalls.arrival_named(self._context, arrival, name)
+
+    async def _about(self, arrival: Row, code: str, only: Only) -> Row | None:
         """Return the arrival whose change a 15 or 16 answers; None for a document asked back.
 
         C5: to a recall, update or replacement it is about the document concerned. Where that is
@@ -483,6 +491,8 @@ class Mailroom:
         kind = arrival["business_type"]
         if not kind or not recalls.is_answer(code):
             return None
+        if kind == BusinessType.RECALL and only.arrival_id not in {"", arrival["id"]}:
+            return await self._must(only.arrival_id)
         if kind != BusinessType.RECALL:
             asked = await self._context.ledger.one("takeback_of", arrival_id=arrival["id"])
             if asked is not None:
@@ -498,24 +508,26 @@ class Mailroom:
             if n:
                 changes += self._taken_back(row, said, now)
                 changes += takebacks.answered(self._context, row, said, by, now)
-            changes += await takebacks.chores(self._context, row, now)
+            if row["state"] != ArrivalState.RECALLED.value:
+                changes += await takebacks.chores(self._context, row, now)
         return changes
 
     async def _not_kept(self, given: Sequence[Row], code: str) -> tuple[Absent, ...]:
         """REC-08: return the guards that nobody holds what is given back.
+
+        A hold on what was given back before keeps its content, and takes no answer back.
 
         Raises:
             RejectedError: CONFLICT, somebody does.
         """
         if known_code(code) is not StatusCode.RECALL_AGREED:
             return ()
-        for row in given:
-            hold = await takebacks.held(self._context, row["id"])
+        goes = [row["id"] for row in given if row["state"] not in _GONE]
+        for name in goes:
+            hold = await takebacks.held(self._context, name)
             if hold is not None:
                 raise RejectedError(Reason.CONFLICT, f"kept by law: {hold['reason'][:200]}")
-        return tuple(
-            Absent("legal_hold", {"subject": row["id"], "released_at": None}) for row in given
-        )
+        return tuple(Absent("legal_hold", {"subject": name, "released_at": None}) for name in goes)
 
     def _taken_back(self, about: Row, said: Said, now: datetime) -> list[Change]:
         """REC-01: agreeing to a recall by document takes the recalled document back."""
@@ -583,9 +595,19 @@ class Mailroom:
         return _Built(ChangeSet(rows=tuple(told)), str(arrival["id"]))
 
     async def _mirror(
-        self, arrival: Row, said: Said, now: datetime, *, entered: bool = False, name: str = ""
+        self,
+        arrival: Row,
+        said: Said,
+        now: datetime,
+        *,
+        entered: bool = False,
+        name: str = "",
+        given: Sequence[Row] = (),
     ) -> list[Change]:
-        """Move the sender's delivery too when the sender is of this gateway."""
+        """Move the sender's delivery too when the sender is of this gateway.
+
+        What is `given` back is known here, not only its identifier.
+        """
         context = self._context
         if arrival["delivery_id"] is None:
             return []
@@ -593,9 +615,15 @@ class Mailroom:
         if delivery is None:
             return []
         if recalls.is_answer(said.code):
-            return await recalls.answered(
-                context, delivery, said.code, now, said.reason, now, name=name
-            )
+            facts = (said.code, now, said.reason, now)
+            rows = [
+                await context.ledger.one("delivery_whole", id=row["delivery_id"])
+                for row in given
+                if row["delivery_id"] is not None
+            ]
+            if given:
+                return await recalls.given_back(context, [r for r in rows if r], *facts)
+            return await recalls.answered(context, delivery, *facts, name=name)
         return await tracking.move(
             context, delivery, said.code, now, said.reason, now, entered=entered
         )

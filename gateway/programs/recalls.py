@@ -6,6 +6,7 @@ delivery back, 15 to an update or replacement does not. Rows only: a crash leave
 """
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -14,6 +15,7 @@ from gateway.codec.edxml import envelope_from_json
 from gateway.domain.envelope import BusinessType, Header, ResponseFor, StatusCode
 from gateway.domain.lifecycle import (
     DELIVERY,
+    RECALL_ASKABLE,
     ArrivalState,
     DeliveryState,
     RecallState,
@@ -36,6 +38,9 @@ BY_STATUS: Final = "13"
 BY_DOCUMENT: Final = "1"
 ANSWERS: Final = frozenset({StatusCode.RECALL_AGREED, StatusCode.RECALL_DECLINED})
 _OPEN: Final = (RecallState.WAITING.value, RecallState.ASKED.value)
+_UTTERED: Final = tuple(
+    s.value for s in (RecallState.ASKED, RecallState.AGREED, RecallState.DECLINED)
+)
 _UNANSWERED: Final = tuple(s.value for s in RecallState if s is not RecallState.AGREED)
 _NAMED: Final = 20
 
@@ -124,6 +129,40 @@ async def ask(context: Context, delivery: Row, reason: str, now: datetime) -> li
                 Reason.ILLEGAL_TRANSITION,
                 f"nothing to take back: the delivery to {delivery['agency']} is {state.value}",
             )
+
+
+async def ask_for(
+    context: Context, delivery: Row, reason: str, now: datetime
+) -> tuple[list[Change], list[Row]]:
+    """Return what a 13 of the issuer does, and what it asks for that its recipient may have.
+
+    It names an identifier: behind a peer it is about every version of the document that was sent
+    off by now. One that is not there (any more) stands in the way of none of the others.
+    """
+    concerned = [delivery]
+    if delivery["hop"] != LOCAL:
+        concerned += [
+            other
+            for other in await _bodies(context, delivery, delivery["document_id"])
+            if other["id"] != delivery["id"] and DeliveryState(other["state"]) in RECALL_ASKABLE
+        ]
+    live = [d for d in concerned if recall_act(DeliveryState(d["state"])) is not RecallAct.NOTHING]
+    changes: list[Change] = []
+    left: list[Row] = []
+    for one in live or [delivery]:
+        changes += await ask(context, one, reason, now)
+        if one["left_at"] or one["at_gateway_at"] or await may_have_left(context, one):
+            left.append(one)
+    return changes, left
+
+
+def said_at(report_at: datetime | None, left: Sequence[Row], now: datetime) -> datetime:
+    """Return when a 13 was said, for who reads it: after what it asks for was sent off.
+
+    The clock of the system that asks may be behind; the order in which things came is known.
+    """
+    times = [from_text(d["left_at"]) for d in left if d["left_at"]]
+    return max([report_at or now, *times])
 
 
 async def may_have_left(context: Context, delivery: Row) -> bool:
@@ -235,9 +274,16 @@ async def arrival_named(context: Context, arrival: Row, name: str) -> Row | None
     """Return what is here of a document that an incoming message names, never the message."""
     for found in await matching.arrivals_named(context, arrival["agency"], arrival["sender"], name):
         hidden = found["state"] == ArrivalState.QUARANTINED.value
-        if found["id"] != arrival["id"] and not hidden:
+        if found["id"] != arrival["id"] and not hidden and not names_itself(found):
             return found
     return None
+
+
+def names_itself(arrival: Row) -> bool:
+    """Tell whether what asks for a document bears the identifier of what it asks for."""
+    if arrival["business_type"] != BusinessType.RECALL:
+        return False
+    return arrival["document_id"] in targets(_header(arrival), own_id_exists=True)
 
 
 def several(arrival: Row) -> tuple[str, ...]:
@@ -310,32 +356,58 @@ async def answered(  # noqa: PLR0917
     """
     kind = BusinessType(delivery["business_type"])
     agreed = known_code(code) is StatusCode.RECALL_AGREED
-    changed = kind in {BusinessType.UPDATE, BusinessType.REPLACE}
-    # One that is itself asked back: the answer is to that.
-    if changed and not await _is_asked(context, delivery, open_only=True):
-        return [_change_answered(delivery, now, agreed=agreed)]
-    concerned = await _versions(context, delivery)
     if kind is BusinessType.RECALL:
-        concerned = await _recalled_by(context, delivery, name)
-    elif not await _is_asked(context, delivery) and await _is_changed(context, delivery):
-        return [_change_answered(delivery, now, agreed=agreed)]
-    changes: list[Change] = []
-    for one in concerned:
-        changes += recorded(one, description, now, agreed=agreed)
-        changes += await tracking.move(context, one, code, at, description, now)
+        found = await _recalled_by(context, delivery, name)
+        concerned, unasked = await _asked_among(context, found)
+        concerned = concerned or unasked
+    else:
+        others = await _bodies(context, delivery, delivery["document_id"])
+        versions = [delivery, *(o for o in others if o["id"] != delivery["id"])]
+        changed = kind in {BusinessType.UPDATE, BusinessType.REPLACE}
+        concerned, _ = await _asked_among(context, versions, open_only=changed)
+        # What is asked back is answered first: an update need not be answered at all.
+        if not concerned and (changed or await _is_changed(context, delivery)):
+            return [_change_answered(delivery, now, agreed=agreed)]
+        concerned = concerned or [delivery]
+    changes = await given_back(context, concerned, code, at, description, now)
     if not changes:
         changes.append(_change_answered(delivery, now, agreed=agreed))
     return changes
 
 
-async def _versions(context: Context, delivery: Row) -> list[Row]:
-    """Return a delivery and those of other versions that are asked back from the same agency.
+async def given_back(  # noqa: PLR0917
+    context: Context,
+    concerned: Sequence[Row],
+    code: str,
+    at: datetime,
+    description: str,
+    now: datetime,
+) -> list[Change]:
+    """Return what a 15 or 16 does to the deliveries it is known to be about."""
+    agreed = known_code(code) is StatusCode.RECALL_AGREED
+    changes: list[Change] = []
+    for one in concerned:
+        changes += recorded(one, description, now, agreed=agreed)
+        changes += await tracking.move(context, one, code, at, description, now)
+    return changes
 
-    An answer names the identifier, which all versions have.
+
+async def _asked_among(
+    context: Context, versions: Sequence[Row], *, open_only: bool = False
+) -> tuple[list[Row], list[Row]]:
+    """Return the versions that were asked back, which an answer is about; and those never wanted.
+
+    A wish that still waits was heard by nobody. Where `open_only`, what has its answer counts only
+    beside what has none.
     """
-    others = await _bodies(context, delivery, delivery["document_id"])
-    asked = [o for o in others if o["id"] != delivery["id"] and await _is_asked(context, o)]
-    return [delivery, *asked]
+    rows = await context.ledger.all(
+        "recalls_of_deliveries", ids=json.dumps([v["id"] for v in versions])
+    )
+    states = {r["delivery_id"]: r["state"] for r in rows}
+    unwanted = [v for v in versions if v["id"] not in states]
+    if open_only and RecallState.ASKED.value not in states.values():
+        return [], unwanted
+    return [v for v in versions if states.get(v["id"]) in _UTTERED], unwanted
 
 
 def recorded(delivery: Row, answer: str, now: datetime, *, agreed: bool) -> list[Change]:
@@ -351,11 +423,6 @@ def recorded(delivery: Row, answer: str, now: datetime, *, agreed: bool) -> list
 def _change_answered(delivery: Row, now: datetime, *, agreed: bool) -> Change:
     kind = "change_agreed" if agreed else "change_declined"
     return event(delivery["consignment_id"], kind, now, agency=delivery["agency"])
-
-
-async def _is_asked(context: Context, delivery: Row, *, open_only: bool = False) -> bool:
-    row = await context.ledger.one("recall_of", delivery_id=delivery["id"])
-    return row is not None and (not open_only or row["state"] in _OPEN)
 
 
 async def _is_changed(context: Context, delivery: Row) -> bool:

@@ -9,6 +9,7 @@ decision is a change set of its own: a crash in between leaves it to the janitor
 
 import json
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
@@ -54,9 +55,23 @@ AGREED: Final = "đã thu hồi văn bản"
 Also = Callable[[Row, datetime], Sequence[Change]]
 """More rows of the same commit, from the arrival as it is then."""
 
-Report = Callable[[str, str, str, Decision, str, Also | None, str], Awaitable[Any]]
-"""Arrival, code, reason, who decided, the state the document must still be in, what else, which
-document of several that the arrival asks for."""
+
+@dataclass(frozen=True, slots=True)
+class Only:
+    """Which of the documents that an arrival asks for is answered; by default all of them.
+
+    Args:
+        name: The one of several, as it is named.
+        arrival_id: The version the question was about; others may have come meanwhile.
+    """
+
+    name: str = ""
+    arrival_id: str = ""
+
+
+Report = Callable[[str, str, str, Decision, str, Also | None, Only], Awaitable[Any]]
+"""Arrival, code, reason, who decided, the state the document must still be in, what else, about
+which of what the arrival asks for."""
 
 
 # ---------------------------------------------------------------- rows
@@ -202,7 +217,8 @@ async def versions(context: Context, arrival: Row, *, by_name: bool = False) -> 
     """Return the other versions of a document that could be given back with it.
 
     From outside it is asked for by its identifier, which all versions have; a sender of this
-    gateway asks for each of its sendings, or `by_name` in a document of type 1.
+    gateway asks for each of its sendings, or `by_name` in a document of type 1. What was sent off
+    after it was asked for is another sending.
     """
     alone = arrival["source"] == statuses.PAPER or (arrival["source"] == LOCAL and not by_name)
     if alone or not arrival["document_id"].strip():
@@ -210,6 +226,7 @@ async def versions(context: Context, arrival: Row, *, by_name: bool = False) -> 
     found = await matching.arrivals_named(
         context, arrival["agency"], arrival["sender"], arrival["document_id"]
     )
+    question = await context.ledger.one("takeback_of", arrival_id=arrival["id"])
     return [
         row
         for row in found
@@ -217,6 +234,7 @@ async def versions(context: Context, arrival: Row, *, by_name: bool = False) -> 
         and row["agency"] == arrival["agency"]
         and row["business_type"] != BusinessType.RECALL
         and row["state"] in _GIVEABLE
+        and (question is None or not await ahead.is_another_sending(context, question, row))
     ]
 
 
@@ -303,7 +321,7 @@ class Takebacks:
         arrival = await ahead.come(self._context, row)
         if arrival is not None:
             known = await ledger.one("takeback_of", arrival_id=arrival["id"])
-            changes = ahead.attached(arrival, row, now)
+            changes = ahead.attached(self._context, arrival, row, now)
             if known is not None:
                 asked = Asked(row["means"], row["notice_id"], row["reason"])
                 changes = [
@@ -316,14 +334,14 @@ class Takebacks:
         open_ = {"id": row["id"], "arrival_id": None, "looked": 0}
         if row["means"] == BY_DOCUMENT:
             decision = Decision(ahead.UNKNOWN, GATEWAY, GATEWAY)
-            name = row["document_id"]
+            only = Only(row["document_id"])
 
             def also(_: Row, at: datetime) -> list[Change]:
                 return [ahead.answered(open_, at)]
 
             code = StatusCode.RECALL_DECLINED.value
             try:
-                await self._report(row["notice_id"], code, ahead.UNKNOWN, decision, "", also, name)
+                await self._report(row["notice_id"], code, ahead.UNKNOWN, decision, "", also, only)
             except UnavailableError:
                 # Somebody else was faster: another sweep, or the document itself.
                 fresh = await ledger.one("takeback", id=row["id"])
@@ -352,8 +370,9 @@ class Takebacks:
             RejectedError: The document is held, or not in the state `still` any more.
         """
         about = row["notice_id"] if row["means"] == BY_DOCUMENT else row["arrival_id"]
-        decision, name = Decision(reason, by, GATEWAY), row["document_id"]
-        await self._report(about, code, reason, decision, still, also, name)
+        decision = Decision(reason, by, GATEWAY)
+        only = Only(row["document_id"], row["arrival_id"] or "")
+        await self._report(about, code, reason, decision, still, also, only)
 
     async def _by_itself(self, row: Row, arrival: Row) -> tuple[str, str] | None:
         """Return the code and words of the gateway's own answer, None where others decide."""

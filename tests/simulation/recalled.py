@@ -5,6 +5,7 @@ back before it left leaves no more; nobody but its sender takes a document back;
 agree. Looked at in the ledgers directly, when all has come to rest.
 """
 
+import json
 from collections import Counter, defaultdict
 from typing import Any
 
@@ -73,6 +74,24 @@ def is_withdrawn_at(house: Any, doc: Doc, agency: str) -> bool:
             str(number(doc)),
         )
     )
+
+
+def is_given_back_as_another(world: Any, doc: Doc, agency: str) -> bool:
+    """Tell whether a version was given back, whatever its sender's own ledger says became of it.
+
+    A status names the identifier, which all versions have: 02 to the first may come when the second
+    is sent, and then each ends in the sender's ledger as the other one did.
+    """
+    house = world.houses.get(world.axis.owners[agency])
+    if house is None or not has_versions(world, doc) or agency not in _asked(world, doc):
+        return False
+    rows = house.rows(
+        "SELECT envelope FROM arrival WHERE agency = ? AND sender = ? AND state = 'recalled'",
+        agency,
+        doc.sender,
+    )
+    subjects = {json.loads(row["envelope"])["header"]["subject"] for row in rows}
+    return world.subject(doc.n) in subjects
 
 
 # ---------------------------------------------------------------- one ledger

@@ -813,16 +813,17 @@ class World:
                 raise
             return  # taken back between list and packet
         n = self.watch.arrived(agency, item.id, data, written=item.recipient_written)
+        known = (agency, item.id)
         if n is not None:
             self.recalls.took(agency, item.id, data, n)
-        await self.call(house, confirm)
-        self.say(f"{agency} takes document {n}")
-        known = (agency, item.id)
-        if n is None and known not in self._answered:
+        elif known not in self._answered:
+            # What a system keeps it works on, whether it hears that its word was heard or not.
             self._answered.add(known)
             self._asked(
                 agency, self.recalls.asked_by_document(house, caller, agency, item.id, data)
             )
+        await self.call(house, confirm)
+        self.say(f"{agency} takes document {n}")
         if n is not None and known not in self._answered:
             self._answered.add(known)
             doc = self.docs[n]
@@ -879,12 +880,12 @@ class World:
             return b"".join([chunk async for chunk in packet.chunks])
 
         data = await self.call(house, fetch)
-        await self.call(house, lambda m: m["door"].acknowledge(caller, item.id, done=True))
-        self.counts["statuses read"] += 1
         if head_of(data).status == "13" and item.id not in self._asked_by:
             self._asked_by.add(item.id)
             agency = item.recipient
             self._asked(agency, self.recalls.asked_by_status(house, caller, agency, data))
+        await self.call(house, lambda m: m["door"].acknowledge(caller, item.id, done=True))
+        self.counts["statuses read"] += 1
 
     def _asked(self, agency: str, answering: Any) -> None:
         """Somebody is asked to give a document back, and will answer."""
