@@ -185,7 +185,8 @@ FOUND = {
         docs=(Doc(1, 8.0, "H37.04", ("G09",), verdict="slow", named=False, replies=()),),
         acts=(Act("13", 24.7, 1, "H37.04", ("G09", "H37.02")),),
     ),
-    # Taken back from all, then updated: the update went out, and its 15 was heard as another.
+    # Taken back from all, then sent anew as an update: that draws a 15 of its own (edxml.md 5), and
+    # the judge took it for a second answer to the first question.
     "an update of what was taken back from all": Plan(
         191213,
         "pair",
