@@ -155,7 +155,6 @@ FOUND = {
         docs=(Doc(1, 1.0, "H25.01", ("G09", "H37.02"), replies=()),),
         acts=(Act("order", 1.1, 1, "H25.01"),),
     ),
-<<<<<<< HEAD
     # A 13 heard twice was answered 15 twice, each with a time of its own: its sender read both.
     "a question heard twice and answered twice": Plan(
         191125,
@@ -171,16 +170,10 @@ FOUND = {
     # Its sender was answered before it had a number, and asked without one: 13 left without one.
     "asked back without the identifier it got": Plan(
         188888,
-=======
-    # Its recipient gave the first version back; the update sent meanwhile stood for the answer.
-    "a question its update had the answer of": Plan(
-        189552,
->>>>>>> b492aba (wip8)
         "cluster",
         shuffle=0.0,
         yields=0.0,
         latency=0.05,
-<<<<<<< HEAD
         by_ordinal=True,
         docs=(Doc(1, 8.0, "H37.04", ("G09",), verdict="slow", named=False, replies=()),),
         acts=(Act("13", 24.7, 1, "H37.04", ("G09", "H37.02")),),
@@ -197,7 +190,14 @@ FOUND = {
             Doc(2, 4.7, "H37.02", ("H37.04",), replies=(), about=1, kind=2),
         ),
         acts=(Act("order", 2.8, 1, "H37.02"),),
-=======
+    ),
+    # Its recipient gave the first version back; the update sent meanwhile stood for the answer.
+    "a question its update had the answer of": Plan(
+        189552,
+        "cluster",
+        shuffle=0.0,
+        yields=0.0,
+        latency=0.05,
         docs=(
             Doc(1, 7.0, "H37.02", ("G09",), replies=()),
             Doc(2, 11.6, "H37.02", ("G09",), replies=(), about=1, kind=2),
@@ -273,7 +273,6 @@ FOUND = {
             Doc(3, 5.5, "H37.02", ("H25.01", "H37.04"), replies=(), about=2, kind=2),
         ),
         acts=(Act("13", 5.6, 3, "H37.02", ("H25.01",)),),
->>>>>>> b492aba (wip8)
     ),
     # REC-06: it asked through its own gateway, which knew whose document that is.
     "a neighbour that takes back": Plan(
