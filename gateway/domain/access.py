@@ -102,8 +102,9 @@ INHERITED: Final = frozenset(
 )
 """ID-05, REC-06: what who works for the one successor of a closed agency may do for it: read what
 it had, in lists, search, registers and figures; take its documents back, give back, hold. What it
-received is accepted or handled under its closed code by nobody any more. Where an agency was split,
-nobody inherits: an administrator grants by hand."""
+received is accepted or handled under its closed code by nobody any more: what was not answered is
+taken over into the successor's register, by who may receive there (decision 0041). Where an agency
+was split, nobody inherits: an administrator grants by hand."""
 
 GATEWAY_ROLES: Final = frozenset({Role.SYS_ADMIN, Role.PROVIDER_OPS, Role.AUDITOR, Role.INSPECTOR})
 """Roles that may be granted for the whole gateway; all others need an agency."""

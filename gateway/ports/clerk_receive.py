@@ -117,6 +117,7 @@ class Place:
         handlers: Accounts that handle it, or a part of it, now.
         console: The agency works in our console: what is done here counts.
         paper: It came on paper: nobody is told on the system.
+        heir: Who may take it over from its closed agency, "" for nobody.
     """
 
     agency: str
@@ -124,6 +125,7 @@ class Place:
     handlers: frozenset[str]
     console: bool
     paper: bool = False
+    heir: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -372,6 +374,13 @@ class Receiving(Protocol):
 
     async def progress(self, person: Person, arrival_id: str, *, finished: bool, note: str) -> Done:
         """Report by hand that it is being handled (05), or done (06)."""
+        ...
+
+    async def take_over(self, person: Person, arrival_id: str) -> None:
+        """Bring what a closed agency never answered into the register of its one successor.
+
+        CONFLICT where there is nothing to take over, or somebody was faster (ID-05).
+        """
         ...
 
     async def irregular(self, person: Person, arrival_id: str, *, text: str) -> Done:

@@ -8,7 +8,9 @@ from gateway import stores
 from gateway.domain.access import Role
 from gateway.domain.succession import Succession
 from gateway.ports import AgencyRecord
+from gateway.store.places import SqliteFile
 from tests.world.gatehouse import gatehouse, packet
+from tests.world.ledgers import ask as sql
 
 OLD, NEW, OTHER = "H37.61", "H37.62", "H37.63"
 
@@ -36,8 +38,8 @@ async def closed(house, *links):
     await house.until(known)
 
 
-async def arrived(house):
-    code, answer, _ = await house.send(packet("12", to=(OLD,)))
+async def arrived(house, number="12"):
+    code, answer, _ = await house.send(packet(number, to=(OLD,)))
     assert code == 202, answer
     await house.state(answer["id"], OLD, "arrived")
     (delivery,) = (await house.document(answer["id"]))["deliveries"]
@@ -65,6 +67,65 @@ async def test_the_one_successor_reads_all_of_it_and_acts_for_itself(house):
     other = await house.visitor("mai", Role.CLERK, OTHER)
     assert {(await one.get(path)).status for one in (officer, other)} == {404}
     assert (await other.get(f"/incoming?agency={OLD}")).status == 403
+
+
+async def test_what_was_never_answered_is_taken_over_and_answered_by_the_successor(house):
+    first, second = await arrived(house), await arrived(house, "13")
+    heir = await house.visitor("hoa", Role.CLERK, NEW)
+    path, ledger = f"/incoming/{first}", house.gateway.ledger
+    await closed(house, Succession(OLD, NEW))
+    assert "2 văn bản gửi tới mã đã đóng H37.61" in (await heir.get("/incoming")).words
+    assert "Nhận bàn giao" in (await heir.get(path)).words
+    done = await heir.post(f"{path}/take-over", {})
+    assert done.status == 303
+    row = await ledger.one("arrival", id=first)
+    assert (row["agency"], row["state"], row["forwarded_from"]) == (NEW, "taken", f'["{OLD}"]')
+    assert path in (await heir.get("/incoming")).text
+    assert "1 văn bản gửi tới mã đã đóng" in (await heir.get("/incoming")).words
+    # Twice is once: there is nothing more to take over.
+    assert (await heir.post(f"{path}/take-over", {})).status == 409
+    assert (await heir.post(f"{path}/accept", {})).status == 303
+    row = await ledger.one("arrival", id=first)
+    assert (row["state"], row["arrival_number"]) == ("accepted", 1)
+    # The sender is answered under the code it wrote, and told who answers.
+    reports = await ledger.all("statuses_of_arrival", arrival_id=first)
+    (told,) = [r for r in reports if r["code"] == "03"]
+    assert (told["sender"], told["sender_written"]) == (NEW, OLD)
+    assert f"đơn vị kế thừa là {NEW}" in told["description"]
+    # Refusing goes the same way, and the first number of the successor's register is its own.
+    await heir.post(f"/incoming/{second}/take-over", {})
+    wrong = {"code": "R09", "text": "gửi nhầm", "answered_for": "1"}
+    await heir.get(f"/incoming/{second}")
+    assert (await heir.post(f"/incoming/{second}/refuse", wrong)).status == 303
+    assert (await ledger.one("arrival", id=second))["state"] == "returned"
+    entries = await ledger.all("acts_on", subject=f"arrival:{first}")
+    assert "arrival-taken-over" in [e["type"] for e in entries]
+
+
+async def test_nobody_else_takes_over_and_what_was_accepted_stays(house):
+    accepted, waits = await arrived(house), await arrived(house, "13")
+    own = await house.visitor("lan", Role.CLERK, OLD)
+    await own.get(f"/incoming/{accepted}")
+    assert (await own.post(f"/incoming/{accepted}/accept", {})).status == 303
+    heir = await house.visitor("hoa", Role.CLERK, NEW)
+    leader = await house.visitor("hung", Role.LEADER, NEW)
+    other = await house.visitor("mai", Role.CLERK, OTHER)
+    await own.get(f"/incoming/{waits}")
+    assert (await own.post(f"/incoming/{waits}/take-over", {})).status == 409  # it is open
+    await closed(house, Succession(OLD, NEW))
+    for who, arrival_id, status in (
+        (heir, accepted, 409), (leader, waits, 403), (other, waits, 404), (own, waits, 403),
+    ):  # fmt: skip
+        await who.get("/incoming")
+        assert (await who.post(f"/incoming/{arrival_id}/take-over", {})).status == status
+    # Sent to both codes, it stands beside the successor's own, as a version of it.
+    code, answer, _ = await house.send(packet("14", to=(NEW,), document_id="HAI-MA"))
+    assert code == 202, answer
+    await house.state(answer["id"], NEW, "arrived")
+    place = SqliteFile(house.folder / "data" / "ledger.sqlite")
+    sql(place, "UPDATE arrival SET document_id = 'HAI-MA' WHERE id = ?", waits)
+    assert (await heir.post(f"/incoming/{waits}/take-over", {})).status == 303
+    assert (await house.gateway.ledger.one("arrival", id=waits))["version"] == 2
 
 
 async def test_nobody_inherits_an_agency_that_was_split_or_not_yet_taken_over(house):

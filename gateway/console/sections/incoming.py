@@ -32,6 +32,7 @@ from gateway.web.studio import Studio
 
 ROOT: Final = f"{BASE}/incoming"
 _MAX_TEXT: Final = 900
+_MOST_CLOSED: Final = 10
 
 Panel = Callable[[Visit, Letter], Awaitable[Shown | None]]
 """Another section's part of the document page: a template that reads its values from `v`."""
@@ -90,6 +91,7 @@ class Incoming:
                 "first": here if after else "",
                 "older": f"{here}&after={quote(page.next)}" if page.next else "",
                 "may_receive": visit.me.may(Right.RECEIVE, agency),
+                "left": await self._left(visit),
                 **words.ALL,
             },
         )
@@ -107,6 +109,14 @@ class Incoming:
         older = f"{ROOT}/mine?after={quote(page.next)}" if page.next else ""
         values = {"lines": lines, "first": f"{ROOT}/mine" if after else "", "older": older}
         return Shown("incoming-mine.html.j2", {**values, **words.ALL})
+
+    async def _left(self, visit: Visit) -> list[tuple[str, int]]:
+        """Return closed agencies whose documents wait for who took over (ID-05)."""
+        if not visit.me.may_anywhere(Right.RECEIVE):
+            return []
+        closed = sorted({grant.agency for grant in visit.me.inherited})[:_MOST_CLOSED]
+        counts = [(code, await self.means.receiving.counts(code)) for code in closed]
+        return [(code, found[Box.WAITING]) for code, found in counts if found[Box.WAITING]]
 
     async def _agency(self, visit: Visit) -> tuple[str, dict[str, Any]]:
         mine = visit.me.mine(Right.READ)
@@ -131,7 +141,8 @@ class Incoming:
     ) -> Shown:
         means, me, agency = self.means, visit.me, visit.thing.agency
         letter = await means.receiving.letter(visit.request.match_info["id"])
-        names = await means.receiving.agency_names([agency])
+        heir = visit.thing.found.heir
+        names = await means.receiving.agency_names([agency, heir])
         acts = {act for act in letter.acts if me.may(_RIGHTS[act], agency)}
         panels = [await panel(visit, letter) for panel in means.panels]
         handlers = await means.receiving.handlers(agency) if Act.ASSIGN in acts else ()
@@ -143,6 +154,7 @@ class Incoming:
                 "arrival": letter.arrival,
                 "header": letter.arrival["header"],
                 "agency_name": names[agency],
+                "heir_name": names[heir],
                 "view": await files.panel(visit, means.studio, letter.verification, letter.arrival),
                 "pdfs": [
                     f["index"]
@@ -150,6 +162,7 @@ class Incoming:
                     if files.looks_like_pdf(f["safe_name"], f["content_type"])
                 ],
                 "acts": {act.value for act in acts},
+                "heir": heir if heir and me.may(Right.RECEIVE, heir) else "",
                 "refusals": REFUSALS,
                 "handlers": handlers,
                 "panels": [panel for panel in panels if panel is not None],
@@ -229,6 +242,15 @@ class Incoming:
         await self.means.receiving.progress(visit.me, arrival_id, finished=finished, note=note)
         return See(f"{ROOT}/{arrival_id}", words.FINISHED if finished else words.IN_PROGRESS)
 
+    async def take_over(self, visit: Visit) -> Answer:
+        """Take it over from its closed agency (nhận bàn giao)."""
+        arrival_id, heir = visit.request.match_info["id"], visit.thing.found.heir
+        if not heir:
+            raise RejectedError(Reason.CONFLICT, "there is nothing to take over for one successor")
+        visit.must(Right.RECEIVE, heir)
+        await self.means.receiving.take_over(visit.me, arrival_id)
+        return See(f"{ROOT}/{arrival_id}", words.TAKEN_OVER)
+
     async def irregular(self, visit: Visit) -> Answer:
         """Report what is irregular (báo bất thường)."""
         arrival_id = visit.request.match_info["id"]
@@ -255,6 +277,7 @@ class Incoming:
             Page("GET", one, "incoming-document", self.document, READS, about=about, seen="page"),
             act("accept", "incoming-accept", self.accept, receive),
             act("refuse", "incoming-refuse", self.refuse, receive),
+            act("take-over", "incoming-take-over", self.take_over, Right.READ),
             act("assign", "incoming-assign", self.assign, process),
             act("unassign", "incoming-unassign", self.unassign, process),
             act("progress", "incoming-progress", self.progress, process),

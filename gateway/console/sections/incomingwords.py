@@ -17,6 +17,10 @@ BOXES: Final = {
     Box.RECALLED: Say("Đã thu hồi", "Recalled"),
 }
 UNTAKEN: Final = frozenset({ArrivalState.OFFERED, ArrivalState.TAKEN})
+TAKEN_OVER: Final = Say(
+    "Đã nhận bàn giao. Hãy tiếp nhận hoặc trả lại văn bản.",
+    "Taken over. Now accept it or return it.",
+)
 ALL: Final[dict[str, Any]] = {
     "urgencies": {
         0: Say("Thường", "Normal"),

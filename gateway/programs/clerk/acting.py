@@ -21,6 +21,7 @@ from gateway.ports import Absent, Change, ChangeSet, Conflict, Insert, Present, 
 from gateway.ports.clerk_receive import Assigned, Done
 from gateway.programs.catalogue import name_of
 from gateway.programs.clerk.marks import audited
+from gateway.programs.clerk.takingover import note_of
 from gateway.programs.context import Context
 from gateway.programs.mailroom import Mailroom
 from gateway.programs.rows import event
@@ -28,6 +29,7 @@ from gateway.programs.statuses import Said, tell
 from gateway.programs.undetermined import Decision
 
 _MAX_OPINION = 2000
+_ANSWERS = frozenset({"02", "03"})
 
 
 class _AlreadyError(Exception):
@@ -237,6 +239,8 @@ async def _report(  # noqa: PLR0917
 ) -> Done:
     row = await _arrival(context, arrival_id)
     staff = _staff(context, person, row["agency"])
+    if code in _ANSWERS and row["forwarded_from"] != "[]":
+        reason = f"{reason} {await note_of(context, row)}".strip()
     try:
         after = await mailroom.on_arrival(
             arrival_id, code, reason, staff=staff, decision=decision, also=also

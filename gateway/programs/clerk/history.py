@@ -37,6 +37,7 @@ _WORDS: Final[Mapping[str, tuple[Text, str]]] = {
     "recalled-purged": (Text("Đã hủy nội dung bị thu hồi", "Content taken back is gone"), "none"),
     "recheck_ended": (Text("Kết thúc kiểm tra lại chữ ký", "No further look at it"), "none"),
     "arrival-accepted": (Text("Văn thư tiếp nhận", "Accepted by the clerk"), "good"),
+    "arrival-taken-over": (Text("Đơn vị kế thừa nhận bàn giao", "Taken over"), "good"),
     "arrival-refused": (Text("Từ chối, trả lại bên gửi", "Refused, returned"), "bad"),
     "arrival-assigned": (Text("Phân công xử lý", "Assigned"), "good"),
     "assignment-ended": (Text("Kết thúc phần việc", "A part has ended"), "good"),

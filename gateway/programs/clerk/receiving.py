@@ -36,7 +36,7 @@ from gateway.ports.clerk_receive import (
 )
 from gateway.programs import undetermined
 from gateway.programs.catalogue import name_of, works_in_console
-from gateway.programs.clerk import acting, papers
+from gateway.programs.clerk import acting, papers, takingover
 from gateway.programs.clerk.history import history
 from gateway.programs.clerk.lines import assigned_of, line_of, same_of
 from gateway.programs.context import Context
@@ -143,7 +143,8 @@ class LedgerReceiving:
         handlers = frozenset(a.account_id for a in standing if a.standing) - {""}
         console = works_in_console(self._context, row["agency"])
         paper = row["source"] == PAPER
-        return Place(row["agency"], ArrivalState(row["state"]), handlers, console, paper)
+        heir = takingover.heir_of(self._context, row)
+        return Place(row["agency"], ArrivalState(row["state"]), handlers, console, paper, heir)
 
     async def letter(self, arrival_id: str) -> Letter:
         """Return all of one arrival."""
@@ -263,6 +264,10 @@ class LedgerReceiving:
         return await acting.progress(
             self._context, self._mailroom, person, arrival_id, note, finished=finished
         )
+
+    async def take_over(self, person: Person, arrival_id: str) -> None:
+        """Bring what a closed agency never answered into the register of its one successor."""
+        await takingover.take_over(self._context, person, await self._row(arrival_id))
 
     async def irregular(self, person: Person, arrival_id: str, *, text: str) -> Done:
         """Report errors or irregular signs."""
