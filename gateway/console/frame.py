@@ -59,8 +59,11 @@ _NUL: Final = "\0"
 # With `no-referrer`, a browser calls the origin of our own forms "null": all would be refused.
 _REFERRER: Final = "same-origin"
 _GROUPS: Final = {
-    Group.CLERK: Say("Văn thư", "Clerk"),
+    Group.CLERK: Say("Công việc", "Work"),
+    Group.INCOMING: Say("Văn bản đến", "Incoming"),
+    Group.OUTGOING: Say("Văn bản đi", "Outgoing"),
     Group.REPORTS: Say("Sổ và thống kê", "Registers and statistics"),
+    Group.DUTIES: Say("Lịch, trực, sự cố", "Calendar and duties"),
     Group.OPERATIONS: Say("Vận hành", "Operations"),
     Group.ADMINISTRATION: Say("Quản trị", "Administration"),
 }

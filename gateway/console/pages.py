@@ -68,7 +68,10 @@ class Group(StrEnum):
     """The parts of the menu, in their order."""
 
     CLERK = "clerk"
+    INCOMING = "incoming"
+    OUTGOING = "outgoing"
     REPORTS = "reports"
+    DUTIES = "duties"
     OPERATIONS = "operations"
     ADMINISTRATION = "administration"
 

@@ -34,7 +34,7 @@ TONES: Final[Mapping[DeliveryState, str]] = {
 
 NOW: Final[Mapping[DeliveryState, Text]] = {
     _D.NOT_CONNECTED: Text(
-        "Văn thư gửi bằng hình thức khác rồi ghi nhận ở “Việc cần làm”.",
+        "Văn thư gửi bằng hình thức khác rồi ghi nhận ở mục “Gửi hình thức khác”.",
         "The clerk sends it by other means and records that among the things to do.",
     ),
     _D.PENDING: Text("Hệ thống đang gửi, không phải làm gì.", "The gateway is sending it."),

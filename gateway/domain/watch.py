@@ -536,8 +536,8 @@ class Today:
 
 TODAY_TEXTS: Final[Mapping[str, tuple[Text, str]]] = MappingProxyType(
     {
-        "overdue": (Text("Quá hạn xử lý", "Overdue"), "/outgoing/late"),
-        "due_today": (Text("Đến hạn hôm nay", "Due today"), "/outgoing/late"),
+        "waiting": (Text("Văn bản đến chờ tiếp nhận", "Waiting to be accepted"), "/incoming"),
+        "urgent": (Text("Văn bản khẩn chờ tiếp nhận", "Urgent ones among them"), "/incoming"),
         "tasks_late": (
             Text("Văn bản đến quá hạn giải quyết", "Incoming, past their term"),
             "/incoming?box=due",
@@ -546,11 +546,23 @@ TODAY_TEXTS: Final[Mapping[str, tuple[Text, str]]] = MappingProxyType(
             Text("Văn bản đến phải giải quyết hôm nay", "Incoming, due today"),
             "/incoming?box=due",
         ),
-        "waiting": (Text("Văn bản đến chờ tiếp nhận", "Waiting to be accepted"), "/incoming"),
-        "urgent": (Text("Trong đó văn bản khẩn", "Urgent ones among them"), "/incoming"),
-        "returned": (Text("Bị trả lại", "Returned to us"), "/outgoing?tab=returned"),
-        "recalled": (Text("Bên gửi xin thu hồi", "Asked back by the sender"), "/recalls"),
-        "todos": (Text("Việc phải làm ngoài hệ thống", "To be done by other means"), "/todos"),
+        "recalled": (Text("Bên gửi yêu cầu thu hồi", "Asked back by the sender"), "/recalls"),
+        "overdue": (
+            Text("Văn bản đi quá hạn trả lời", "Sent, their answer is overdue"),
+            "/outgoing/late",
+        ),
+        "due_today": (
+            Text("Văn bản đi đến hạn trả lời hôm nay", "Sent, to be answered today"),
+            "/outgoing/late",
+        ),
+        "returned": (
+            Text("Văn bản đi bị trả lại", "Returned to us"),
+            "/outgoing?tab=returned",
+        ),
+        "todos": (
+            Text("Phải gửi bằng hình thức khác, bản giấy", "To be done by other means"),
+            "/todo",
+        ),
         "alerts": (Text("Cảnh báo", "Alerts"), "/alerts"),
     }
 )

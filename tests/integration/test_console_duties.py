@@ -9,6 +9,7 @@ import pytest
 
 from gateway.domain.access import Role
 from gateway.domain.moments import VIETNAM, from_text, to_text
+from gateway.domain.watch import TODAY_TEXTS
 from gateway.ports import ChangeSet, Update
 from tests.world.gatehouse import gatehouse, packet
 
@@ -27,8 +28,10 @@ async def test_maintenance_is_announced_to_all_and_its_reports_prove_that_nothin
     ops = await house.visitor("vanhanh", Role.PROVIDER_OPS)
     clerk = await house.visitor("lan", Role.CLERK, "H37.61")
     assert (await house.send(packet("1")))[0] == 202
+    for _, path in TODAY_TEXTS.values():
+        assert (await clerk.get(path)).status == 200, f"what the digest leads to: {path}"
     page = await ops.get("/maintenance")
-    assert "Đã quá ba tháng" in page.words
+    assert "Chưa ghi đợt bảo trì nào" in page.words
     form = {
         "title": "Nâng cấp phiên bản",
         "planned_from": _local(house, hours=1),

@@ -5,6 +5,7 @@ whole gateway; operations may be read by who sees operations. Others' alerts do 
 banner of a destination that is away is for everybody (SND-15), with the packets to carry by hand.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -74,9 +75,11 @@ class Pages:
 
     Args:
         alerts: Alerts, roster, digest.
+        names: Name of an agency, "" for an unknown one.
     """
 
     alerts: Alerts
+    names: Callable[[str], str] = str
 
     # ------------------------------------------------------------ alerts
 
@@ -197,7 +200,12 @@ class Pages:
         found = await self.alerts.today(agency) if agency else None
         return Shown(
             "today.html.j2",
-            {"today": found, "agency": agency, "agencies": mine, "rows": TODAY_TEXTS},
+            {
+                "today": found,
+                "agency": agency,
+                "agencies": [(code, self.names(code) or code) for code in mine],
+                "rows": TODAY_TEXTS,
+            },
         )
 
     async def held(self, visit: Visit) -> Answer:
@@ -273,7 +281,7 @@ class Pages:
             ),
             nav=(
                 Nav("/today", "Việc hôm nay", "Today", Group.CLERK, Right.READ, order=5),
-                Nav(PATH, "Cảnh báo", "Alerts", Group.CLERK, Right.ALERTS, order=95),
+                Nav(PATH, "Cảnh báo", "Alerts", Group.CLERK, Right.ALERTS, order=15),
             ),
         )
 
@@ -297,6 +305,6 @@ def _instant(text: str) -> datetime:
     return read.replace(tzinfo=VIETNAM) if read.tzinfo is None else read
 
 
-def section(alerts: Alerts) -> Section:
+def section(alerts: Alerts, names: Callable[[str], str] = str) -> Section:
     """Return the section."""
-    return Pages(alerts).section()
+    return Pages(alerts, names).section()

@@ -65,7 +65,7 @@ def section(times: Timekeeping) -> Section:
                 about=Whose.PROGRAM,
             ),
         ),
-        nav=(Nav(PATH, "Lịch làm việc", "Working calendar", Group.REPORTS, order=90),),
+        nav=(Nav(PATH, "Lịch làm việc", "Working calendar", Group.DUTIES, order=10),),
     )
 
 

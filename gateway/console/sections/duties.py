@@ -86,10 +86,10 @@ def section(duties: Duties) -> Section:
             page(device, "key-device-move", _move, form=True, about=_about_device),
         ),
         nav=(
-            Nav(INCIDENTS, "Sự cố", "Incidents", Group.OPERATIONS, Right.DUTIES, 80),
-            Nav(MAINTENANCE, "Bảo trì", "Maintenance", Group.OPERATIONS, Right.DUTIES, 82),
-            Nav(OUTAGE, "Nhập bù sau sự cố", "After an outage", Group.CLERK, Right.DUTIES, 84),
-            Nav(KEYS, "Thiết bị lưu khóa", "Key devices", Group.CLERK, Right.DUTIES, 86),
+            Nav(INCIDENTS, "Sự cố", "Incidents", Group.DUTIES, Right.DUTIES, 80),
+            Nav(MAINTENANCE, "Bảo trì", "Maintenance", Group.DUTIES, Right.DUTIES, 82),
+            Nav(OUTAGE, "Nhập bù sau sự cố", "After an outage", Group.DUTIES, Right.DUTIES, 84),
+            Nav(KEYS, "Thiết bị lưu khóa", "Key devices", Group.DUTIES, Right.DUTIES, 86),
         ),
     )
 

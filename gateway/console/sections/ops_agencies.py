@@ -34,7 +34,7 @@ from gateway.console.pages import (
     Visit,
     Whose,
 )
-from gateway.console.sections.ops_shared import HOME, OPS, TONES, acting, seeing
+from gateway.console.sections.ops_shared import HOME, OPS, STANDINGS, TONES, acting, seeing
 from gateway.domain.access import Right
 from gateway.domain.catalogue_plan import BLANK, KINDS, Fields, Listed, Scope, Step, compare
 from gateway.domain.succession import Succession
@@ -83,6 +83,7 @@ class AgencyPages:
             "q": text,
             "older": older,
             "tones": TONES,
+            "standings": STANDINGS,
             "asked": len(waiting),
         }
         return Shown("ops-agencies.html.j2", values)
@@ -91,7 +92,10 @@ class AgencyPages:
         """Show one agency, to be edited."""
         seeing(visit)
         code = visit.request.match_info["code"]
-        return Shown("ops-agency.html.j2", {"one": await self._one(code), "tones": TONES})
+        return Shown(
+            "ops-agency.html.j2",
+            {"one": await self._one(code), "tones": TONES, "standings": STANDINGS},
+        )
 
     async def _one(self, code: str) -> dict[str, Any]:
         found = await self._operating.catalogue(lambda s: s.catalogue().get(code))

@@ -14,7 +14,7 @@ from urllib.parse import urlencode
 
 from aiohttp import web
 
-from gateway.console.pages import BASE, Answer, Group, Nav, Page, Section, Shown, Visit
+from gateway.console.pages import BASE, Answer, Group, Nav, Page, Say, Section, Shown, Visit
 from gateway.console.sections.ops_shared import OPS, seeing
 from gateway.domain.access import Right
 from gateway.domain.moments import VIETNAM
@@ -44,6 +44,29 @@ _COLUMNS: Final = (
     Column("chain_hash", Words("Mã băm chuỗi", "Chain hash"), width=20),
 )
 
+KINDS: Final[Mapping[Kind, Say]] = {
+    Kind.ACCEPTED: Say("Cổng tiếp nhận", "Accepted"),
+    Kind.NUMBERED: Say("Cấp số phát hành", "Numbered"),
+    Kind.HANDED_OVER: Say("Bên nhận đã lấy", "Handed over"),
+    Kind.ARRIVED_AT_GATEWAY: Say("Đến cổng", "Arrived at the gateway"),
+    Kind.ENTERED_SYSTEM: Say("Vào hệ thống của đơn vị", "Entered the agency's system"),
+    Kind.STATUS: Say("Trạng thái, hồi báo", "Status"),
+    Kind.REFUSED: Say("Cổng từ chối", "Refused"),
+    Kind.FAILED: Say("Không gửi được", "Failed"),
+    Kind.CANCELLED: Say("Hủy gửi", "Cancelled"),
+    Kind.RETURNED: Say("Bị trả lại", "Returned"),
+    Kind.RECALLED: Say("Thu hồi", "Recalled"),
+    Kind.RESENT: Say("Gửi lại", "Sent again"),
+    Kind.VERIFIED: Say("Kết quả kiểm tra chữ ký", "Verified"),
+    Kind.QUARANTINED: Say("Cách ly", "Set apart"),
+    Kind.RELEASED: Say("Phát hành", "Issued"),
+    Kind.PURGED: Say("Hủy nội dung", "Content let go"),
+    Kind.AUDIT: Say("Nhật ký", "Audit"),
+    Kind.KEY_CHANGED: Say("Đổi khóa", "Key changed"),
+    Kind.RESTORED: Say("Phục hồi", "Restored"),
+    Kind.HEAD_STAMPED: Say("Đóng dấu thời gian đầu sổ", "Head time-stamped"),
+}
+
 
 class LogPages:
     """Handlers of the receipt log."""
@@ -62,7 +85,9 @@ class LogPages:
         values = {
             "entries": entries,
             "filter": fields,
-            "kinds": [("", visit.say("Mọi loại", "All"))] + [(k.value, k.value) for k in Kind],
+            "kinds": [("", visit.say("Mọi loại", "All"))]
+            + [(kind.value, visit.say(said.vi, said.en)) for kind, said in KINDS.items()],
+            "kind_words": {kind.value: said for kind, said in KINDS.items()},
             "older": f"{path}?{urlencode({**fields, 'before': older})}" if older else "",
             "export": f"{path}/export?{urlencode(fields)}",
             "bundle": f"{path}/bundle?{urlencode({'document': fields['document']})}",

@@ -9,7 +9,16 @@ from typing import Any, Final
 
 from gateway.console.pages import Answer, Group, Nav, Page, Say, Section, See, Shown, Visit
 from gateway.console.sections.ops_board import wrong_of
-from gateway.console.sections.ops_shared import HOME, OPS, STATES, TONES, acting, age, seeing
+from gateway.console.sections.ops_shared import (
+    HOME,
+    OPS,
+    STANDINGS,
+    STATES,
+    TONES,
+    acting,
+    age,
+    seeing,
+)
 from gateway.domain.access import Right
 from gateway.ports.operations import Operating, OpsDesk
 
@@ -46,6 +55,7 @@ class NodePages:
             "checks": CHECKS,
             "wrong": wrong_of(board.checks),
             "tones": TONES,
+            "standings": STANDINGS,
             "state_names": STATES,
             "age": lambda since: age(since, board.at, visit.lang),
             "subscriptions": await self._desk.subscriptions(),

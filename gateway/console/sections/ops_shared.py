@@ -29,6 +29,18 @@ STATES: Final[Mapping[str, Say]] = {
     "done": Say("Xong", "Done"),
     "cancelled": Say("Đã hủy", "Cancelled"),
 }
+STANDINGS: Final[Mapping[str, Say]] = {
+    "up": Say("đang chạy", "up"),
+    "maintenance": Say("đang bảo trì", "in maintenance"),
+    "draining": Say("đang rút", "draining"),
+    "down": Say("đã ngừng", "down"),
+    "active": Say("đang hoạt động", "active"),
+    "locked": Say("tạm khóa", "locked"),
+    "closed": Say("đã đóng", "closed"),
+    "not-yet": Say("chưa hiệu lực", "not in force yet"),
+    "disabled": Say("đã ngừng dùng", "disabled"),
+}
+"""How machines, systems and codes of agencies stand."""
 TONES: Final[Mapping[str, str]] = {
     "waiting": "none",
     "sending": "good",

@@ -21,7 +21,7 @@ from gateway.console.pages import (
     Visit,
     Whose,
 )
-from gateway.console.sections.ops_shared import HOME, OPS, TONES, acting, seeing
+from gateway.console.sections.ops_shared import HOME, OPS, STANDINGS, TONES, acting, seeing
 from gateway.domain.access import Right
 from gateway.errors import Reason, RejectedError
 from gateway.ports.operations import Operating
@@ -41,7 +41,7 @@ class SystemPages:
         """Show who may call."""
         seeing(visit)
         rows = await self._operating.do(lambda s: s.systems())
-        return Shown("ops-systems.html.j2", {"rows": rows, "tones": TONES})
+        return Shown("ops-systems.html.j2", {"rows": rows, "tones": TONES, "standings": STANDINGS})
 
     async def add(self, visit: Visit) -> Answer:
         """Register a system and show its keys, once."""

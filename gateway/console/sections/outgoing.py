@@ -337,17 +337,27 @@ def section(  # noqa: PLR0917
         pages=(*drafting.pages(), *listed.pages(), *outgoing.pages()),
         nav=(
             Nav(
-                "/outgoing/new", "Soạn, gửi văn bản", "Draft and send", Group.CLERK, Right.DRAFT, 30
+                "/outgoing/new",
+                "Soạn, gửi văn bản",
+                "Draft and send",
+                Group.OUTGOING,
+                Right.DRAFT,
+                30,
             ),
-            Nav("/outgoing/drafts", "Dự thảo", "Drafts", Group.CLERK, Right.DRAFT, 31),
-            Nav("/outgoing", "Văn bản đi", "Outgoing", Group.CLERK, Right.READ, 32),
+            Nav("/outgoing/drafts", "Dự thảo", "Drafts", Group.OUTGOING, Right.DRAFT, 31),
+            Nav("/outgoing", "Văn bản đi", "Outgoing", Group.OUTGOING, Right.READ, 32),
             Nav(
-                "/outgoing/late", "Nơi nhận quá hạn", "Late receivers", Group.CLERK, Right.READ, 33
+                "/outgoing/late",
+                "Nơi nhận quá hạn",
+                "Late receivers",
+                Group.OUTGOING,
+                Right.READ,
+                33,
             ),
             Nav(
                 *("/outgoing/late/mine", "Quá hạn (tôi soạn)", "Late (drafted by me)"),
-                *(Group.CLERK, Right.DRAFT, 34),
+                *(Group.OUTGOING, Right.DRAFT, 34),
             ),
-            Nav("/todo", "Việc cần làm", "Things to do", Group.CLERK, Right.SEND, 40),
+            Nav("/todo", "Gửi hình thức khác", "By other means", Group.OUTGOING, Right.SEND, 40),
         ),
     )

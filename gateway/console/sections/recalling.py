@@ -311,5 +311,5 @@ def section(recalls: Recalls, trail: Trail, names: Names) -> Section:
             act("/incoming/{id}/hold", "hold-received", pages.hold_received, hold, received),
             act("/incoming/{id}/hold/lift", "lift-received", pages.lift_received, hold, received),
         ),
-        nav=(Nav("/recalls", "Thu hồi", "Recalls", Group.CLERK, read, order=40),),
+        nav=(Nav("/recalls", "Thu hồi", "Recalls", Group.OUTGOING, read, order=45),),
     )

@@ -32,10 +32,13 @@ def section(
     return Section(
         pages=(*paper.pages(), *Incoming(means).pages(), *IncomingFiles(means).pages()),
         nav=(
-            Nav("/incoming", "Văn bản đến", "Incoming", Group.CLERK, Right.READ, 10),
-            Nav("/incoming/mine", "Việc của tôi", "Assigned to me", Group.CLERK, Right.PROCESS, 11),
+            Nav("/incoming", "Văn bản đến", "Incoming", Group.INCOMING, Right.READ, 10),
             Nav(
-                "/incoming/paper", "Nhập văn bản giấy", "Paper arrival", Group.CLERK,
+                "/incoming/mine", "Giao cho tôi", "Assigned to me", Group.INCOMING,
+                Right.PROCESS, 11,
+            ),
+            Nav(
+                "/incoming/paper", "Nhập văn bản giấy", "Paper arrival", Group.INCOMING,
                 Right.RECEIVE, 12,
             ),
         ),

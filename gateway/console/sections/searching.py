@@ -280,5 +280,5 @@ def section(
             Page("POST", "/search/saved", "search-save", pages.save, READS, takes="form"),
             Page("POST", "/search/saved/drop", "search-drop", pages.drop, READS, takes="form"),
         ),
-        nav=(Nav("/search", "Tìm kiếm", "Search", Group.CLERK, READS, order=80),),
+        nav=(Nav("/search", "Tìm kiếm", "Search", Group.CLERK, READS, order=10),),
     )
