@@ -11,14 +11,16 @@ A disabled fact costs a comparison and its counters (about 5 µs), a written one
 
 import json as jsonlib
 import logging
+import math
 import sys
+import time
 import traceback
 from collections.abc import Iterable, Mapping, MutableMapping
 from contextlib import suppress
 from contextvars import ContextVar
 from datetime import datetime, timedelta, timezone
 from pathlib import PurePath
-from typing import Any, Final, TextIO, cast
+from typing import Any, ClassVar, Final, TextIO, cast
 
 import structlog
 
@@ -27,6 +29,7 @@ from gateway import measures
 VIETNAM: Final = timezone(timedelta(hours=7))
 
 _TEXT_MAX: Final = 200
+_TOLD_AGAIN_S: Final = 60.0
 _SILENT: Final = logging.CRITICAL + 1
 _request_id: ContextVar[str] = ContextVar("vanlien_request_id", default="")
 
@@ -38,6 +41,26 @@ class _Sink:
 
     level: int = _SILENT
     logger: Any = None
+    stumbles: ClassVar[dict[tuple[str, type], "_Stumbles"]] = {}
+
+
+class _Stumbles:
+    """How often one program failed in one way since that was last written down."""
+
+    def __init__(self) -> None:
+        self.count, self._told_at = 0, -math.inf
+
+    def to_tell(self) -> int:
+        """Count one; return how many there are to tell of, 0 while the last line is fresh.
+
+        What is away for an hour fails programs twice a second: the log must not be full of it.
+        """
+        self.count += 1
+        now = time.monotonic()
+        if now - self._told_at < _TOLD_AGAIN_S:
+            return 0
+        self._told_at, count, self.count = now, self.count, 0
+        return count
 
 
 class _Lines:
@@ -72,6 +95,7 @@ def configure(json: bool, *, level: str = "info", stream: TextIO | None = None) 
     out = stream or sys.stderr
     lines = _Lines(out)
     _Sink.level = logging.getLevelNamesMapping()[level.upper()]
+    _Sink.stumbles.clear()
     renderer: Any = _dump if json else structlog.dev.ConsoleRenderer(colors=out.isatty())
     _Sink.logger = structlog.wrap_logger(
         structlog.WriteLogger(cast("TextIO", lines)),
@@ -671,10 +695,11 @@ def alert_not_told(*, way: str, reason: str, final: bool) -> None:
 
 
 def program_failed(*, program: str, failure: BaseException, retry_in_s: float) -> None:
-    """A background program stumbled and will go on."""
+    """A background program stumbled and will go on; the same again is told once a minute."""
     facts = locals()
     measures.of(measures.alarms, f"program-{program}").inc()
-    _error("program_failed", facts)
+    if times := _Sink.stumbles.setdefault((program, type(failure)), _Stumbles()).to_tell():
+        _error("program_failed", facts | {"times": times})
 
 
 def janitor_swept(*, what: str, count: int) -> None:

@@ -90,6 +90,24 @@ def test_a_failure_is_told_by_class_and_place_never_by_message(lines):
     assert CLERK not in json.dumps(lines(), ensure_ascii=False)
 
 
+def test_what_fails_twice_a_second_is_told_once_a_minute(lines, monkeypatch):
+    now = [1000.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    for _ in range(240):
+        now[0] += 0.5
+        for program in ("nodes", "herald"):
+            observe.program_failed(program=program, failure=OSError(), retry_in_s=0.5)
+    observe.program_failed(program="nodes", failure=ValueError(), retry_in_s=0.5)
+    told = [(line["program"], line["error"], line["times"]) for line in lines()]
+    assert told == [
+        ("nodes", "OSError", 1),
+        ("herald", "OSError", 1),
+        ("nodes", "OSError", 120),
+        ("herald", "OSError", 120),
+        ("nodes", "ValueError", 1),
+    ]
+
+
 def test_libraries_are_heard_without_their_values(lines):
     log = logging.getLogger("some.library")
     log.warning("cannot read %s", CLERK)
