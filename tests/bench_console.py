@@ -243,7 +243,7 @@ def page(known: dict[str, Any]) -> str:
     parts = "\n".join(_part(engine, known[engine]) for engine in ENGINES if engine in known)
     return f"""# The console under load
 
-Written by `make bench-console` (`tests/bench_console.py`); the figures are in [benchmarks-console.json](benchmarks-console.json). Real `vanlien serve` processes over HTTP with real sessions. Some documents went through the product; their rows were copied within the ledger (documents, deliveries, attempts, events, statuses, entries of the log) with words, numbers and days of their own, and `vanlien ledger reindex` made the books from them. The clerks share the machine with what they measure. Times are from the request to the last byte. The target is 300 ms at p95 for search and lists, and a first page under 100 kB.
+Written by `make bench-console` (`tests/bench_console.py`); the figures are in [benchmarks-console.json](benchmarks-console.json). Real `vanlien serve` processes over HTTP with real sessions. Some documents went through the product; their rows were copied within the ledger (documents, deliveries, attempts, events, statuses, entries of the log) with words, numbers and days of their own, and `vanlien ledger reindex` made the books from them. Every page was asked for once before. The clerks share the machine with what they measure. Times are from the request to the last byte. The target is 300 ms at p95 for search and lists, and a first page under 100 kB.
 
 {parts}"""
 

@@ -13,6 +13,9 @@ import aiohttp
 from tests.benching.desks import MODELS, WORDS, documents
 from tests.benching.houses import READER, SENDER, House
 
+Action = tuple[str, float, str]
+"""What it is called, how often of a hundred, its path."""
+
 OPERATORS: Final = 5
 COOKIE: Final = "vanlien_session"
 OK: Final = 200
@@ -21,8 +24,8 @@ _ASKED: Final = (
     "quyet dinh", "kế hoạch", "hoà giải", "chu ky so", "xa so 17", "ngân sách 2026",
     "QĐ-UBND", "V/v", "thanh tra a",
 )  # fmt: skip
-# What a clerk does, and how often of a hundred; the lists are asked for most.
-_CLERK: Final = (
+# The lists are asked for most.
+_CLERK: Final[Sequence[Action]] = (
     ("search, some words", 11, "/search?q={words}"),
     ("search, a rare word", 7, "/search?q={rare}"),
     ("search, filtered", 5, "/search?q={word}&direction=in&type=C%C3%B4ng+v%C4%83n&from={day}"),
@@ -49,7 +52,7 @@ _CLERK: Final = (
     ("alerts", 1, "/alerts"),
     ("first page", 2, ""),
 )
-_OPERATOR: Final = (
+_OPERATOR: Final[Sequence[Action]] = (
     ("flow board", 30, "/ops"),
     ("queue", 10, "/ops/queue"),
     ("receipt log", 8, "/ops/receipts"),
@@ -67,6 +70,8 @@ async def day(
 ) -> tuple[dict[str, list[float]], Counter[str], dict[str, int]]:
     """Have everybody work for some minutes; the first sessions are those of the operators.
 
+    Every page was asked for once before: a gateway that just started compiles its pages first.
+
     Returns:
         Milliseconds waited, by page; how often which answer came; the largest size, by page.
     """
@@ -79,43 +84,52 @@ async def day(
     }
     urls = [f"http://127.0.0.1:{port}/console" for port in house.ports]
     many = documents(house)
-    until = time.monotonic() + minutes * 60
     connector = aiohttp.TCPConnector(limit=0)
     async with aiohttp.ClientSession(
         connector=connector, cookie_jar=aiohttp.DummyCookieJar()
     ) as client:
 
+        async def asked(n: int, url: str, path: str) -> tuple[int, float, float, int]:
+            """Return the status, milliseconds to the first and to the last byte, the size."""
+            headers = {"Cookie": f"{COOKIE}={cookies[n]}"}
+            began = time.perf_counter()
+            async with client.get(url + path, headers=headers, allow_redirects=False) as answer:
+                first, _ = await answer.content.readchunk()
+                first_ms = (time.perf_counter() - began) * 1000
+                size = len(first) + len(await answer.read())
+                return answer.status, first_ms, (time.perf_counter() - began) * 1000, size
+
         async def person(n: int) -> None:
             dice = random.Random(n)
             await asyncio.sleep(dice.random() * min(pause_s, minutes * 30))
             while True:
-                name, path = _action(dice, ids, many, operator=n < OPERATORS)
-                began = time.perf_counter()
-                headers = {"Cookie": f"{COOKIE}={cookies[n]}"}
-                url = urls[n % len(urls)] + path
-                async with client.get(url, headers=headers, allow_redirects=False) as answer:
-                    first, _ = await answer.content.readchunk()
-                    first_at = time.perf_counter()
-                    size = len(first) + len(await answer.read())
-                    last_at = time.perf_counter()
-                told_of = "200" if answer.status == OK else f"{answer.status} ({name})"
-                statuses[told_of] += 1
-                ended = first_at if name.endswith(FIRST_BYTE) else last_at
-                waits[name].append((ended - began) * 1000)
+                name, path = _action(dice, ids, many, _of(n))
+                status, first_ms, last_ms, size = await asked(n, urls[n % len(urls)], path)
+                statuses["200" if status == OK else f"{status} ({name})"] += 1
+                waits[name].append(first_ms if name.endswith(FIRST_BYTE) else last_ms)
                 sizes[name] = max(sizes[name], size)
                 rest = pause_s * (0.5 + dice.random())
                 if time.monotonic() + rest > until:
                     return
                 await asyncio.sleep(rest)
 
+        for url in urls:
+            for n in {0, len(cookies) - 1}:
+                for one in _of(n):
+                    await asked(n, url, _action(random.Random(n), ids, many, (one,))[1])
+        until = time.monotonic() + minutes * 60
         await asyncio.gather(*(person(n) for n in range(len(cookies))))
     return waits, statuses, sizes
 
 
+def _of(n: int) -> Sequence[Action]:
+    """Return what a person does."""
+    return _OPERATOR if n < OPERATORS else _CLERK
+
+
 def _action(
-    dice: random.Random, ids: dict[str, list[str]], many: int, *, operator: bool
+    dice: random.Random, ids: dict[str, list[str]], many: int, known: Sequence[Action]
 ) -> tuple[str, str]:
-    known = _OPERATOR if operator else _CLERK
     name, _, path = dice.choices(known, [weight for _, weight, _ in known])[0]
     then = (datetime.now(UTC) - timedelta(days=dice.randrange(300))).date()
     return name, path.format(
