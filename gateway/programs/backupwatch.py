@@ -65,6 +65,8 @@ class BackupWatch:
         while True:
             try:
                 await self.once()
+            except GatewayError as exc:
+                observe.program_failed(program=KEY, failure=exc, retry_in_s=_PERIOD_S)
             except Exception as exc:  # noqa: BLE001 - the next look may find the trouble gone
                 observe.alarm(what="backup", failure=exc)
             await asyncio.sleep(_PERIOD_S)
