@@ -6,7 +6,9 @@ and the place they reach are one transaction of the books. A crash brings the la
 or broken books hold up nobody but who asks them. Books with years to catch up on are made anew from
 the documents themselves (`gateway.programs.booksanew`), half of the time left to others; so are
 books of another ledger, as after a restore. Books that an operator had made anew beside them
-(`vanlien ledger reindex`) are taken over within a minute.
+(`vanlien ledger reindex`) are taken over within a minute. Books that cannot be made anew, as on a
+full disk, are tried again by themselves, less and less often, with one alarm: each try reads the
+whole ledger.
 
 One page: (1) events behind the mark; (2) whose documents they are about, each once; that somebody
 looked is no change; (3) entries from the rows as they are now, in pieces; (4) entries and mark,
@@ -38,6 +40,8 @@ _PERSONS: Final = ("arrival:", "document:")
 """What an act of a person is about, as its event names it (AUD-03)."""
 
 _REST_S: Final = 5.0
+_LONGEST_REST_S: Final = 600.0
+_MOST_DOUBLED: Final = 8
 _LOOK_S: Final = 60.0
 
 
@@ -61,6 +65,12 @@ class Bookkeeper:
         self._moved = asyncio.Event()
         self._mark: Mark | None = None
         self._making: float | None = None
+        self._unmade = 0
+
+    @property
+    def rest_s(self) -> float:
+        """Return how long it rests after a failure: longer each time books cannot be made anew."""
+        return min(_REST_S * 2.0**self._unmade, _LONGEST_REST_S)
 
     async def run(self) -> None:
         """Follow for ever."""
@@ -74,8 +84,9 @@ class Bookkeeper:
                     continue
                 await self._pulse.beyond("event_seq", seen, _LOOK_S)
             except GatewayError as exc:
-                observe.program_failed(program="bookkeeper", failure=exc, retry_in_s=_REST_S)
-                await asyncio.sleep(_REST_S)
+                rest = self.rest_s
+                observe.program_failed(program="bookkeeper", failure=exc, retry_in_s=rest)
+                await asyncio.sleep(rest)
 
     async def caught_up(self, timeout_s: float) -> Progress:
         """Return when the books hold what the ledger holds now, or after a while."""
@@ -149,8 +160,20 @@ class Bookkeeper:
             await self._books.adopt()
         except _TakenOverError:
             pass
+        except GatewayError as exc:
+            self._not_made(exc)
+            raise
         finally:
             self._making = None
+        if self._unmade:
+            self._unmade = 0
+            observe.standing_warning(what="books", active=False)
+
+    def _not_made(self, failure: GatewayError) -> None:
+        if not self._unmade:
+            observe.alarm(what="books not made anew", failure=failure)
+            observe.standing_warning(what="books", active=True)
+        self._unmade = min(self._unmade + 1, _MOST_DOUBLED)
 
     async def entries(self, subjects: set[str]) -> tuple[list[Entry], list[str]]:
         """Return what the books are to hold of some subjects, and what not any more."""

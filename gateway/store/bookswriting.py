@@ -6,8 +6,10 @@ end, then brought to the disk and given their name: a crash leaves a file nobody
 """
 
 import asyncio
+import errno
 import hashlib
 import os
+import shutil
 import sqlite3
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -21,6 +23,10 @@ from gateway.ports.books import Entry, Mark
 from gateway.store import booksfile
 from gateway.store.booksfile import place_of
 
+_ROOM: Final = 512 << 20
+_ROOM_SHARE: Final = 20
+"""Free on a disk, or this part of a small one: above what the door keeps (`disk_floor`), so that
+books being made never close it."""
 KINDS: Final = "agency, direction, month, type_name, state, signed, outcome"
 _COLUMNS: Final = (
     "subject, direction, agency, at, month, day, year, number, state, type_name, urgency, signed, "
@@ -153,6 +159,13 @@ def _count(connection: sqlite3.Connection, of: Entry | sqlite3.Row, by: int) -> 
             connection.execute(_DUE_NO_MORE, due)
 
 
+def _must_have_room(folder: Path) -> None:
+    """Leave the last room of a disk to the ledger: it can do without books, not they without it."""
+    room = shutil.disk_usage(folder)
+    if room.free < min(_ROOM, room.total // _ROOM_SHARE):
+        raise OSError(errno.ENOSPC, "the room left is for the ledger")
+
+
 class FileMaking:
     """Books that are made anew; see `ports.books.Making`.
 
@@ -201,6 +214,7 @@ class FileMaking:
         return self._connection
 
     def _add(self, entries: Sequence[Entry]) -> None:
+        _must_have_room(self._path.parent)
         connection = self._begun()
         docs, words = [], []
         for entry in sorted(entries, key=_place):
@@ -220,6 +234,7 @@ class FileMaking:
         return n
 
     def _done(self, mark: Mark) -> None:
+        _must_have_room(self._path.parent)
         connection = self._begun()
         # The words first: the indexes take the room their merging leaves.
         connection.execute("INSERT INTO word (word) VALUES ('optimize')")

@@ -8,6 +8,7 @@ anew, answer alike, page by page: whichever node of a cluster a person is led to
 import asyncio
 import itertools
 import json
+import shutil
 import unicodedata
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
@@ -17,11 +18,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from gateway import observe
 from gateway.domain.directory import Directory
 from gateway.domain.moments import to_text
 from gateway.domain.stretches import FIRST, within
 from gateway.domain.wording import asked, one_of
 from gateway.domain.worktime import default_hours
+from gateway.errors import UnavailableError
 from gateway.ports import ChangeSet, Committed, Update
 from gateway.ports.books import Question, Span
 from gateway.programs import bookkeeper, booksanew
@@ -535,5 +538,38 @@ def test_who_makes_the_books_sooner_is_followed(shelf, monkeypatch):
         assert len((await books.find(Question(asked("tháp")))).hits) == 9
         assert [p.name for p in (shelf.folder / "a").glob("*.sqlite.*")] == []
         assert await keeper.once() is False
+
+    shelf.run(play())
+
+
+def test_on_a_full_disk_books_are_made_less_and_less_often_and_by_themselves(shelf, monkeypatch):
+    """Each try reads the whole ledger, and what it writes takes the room the ledger needs."""
+    told = []
+    monkeypatch.setattr(observe, "alarm", lambda *, what, **_: told.append(what))
+    monkeypatch.setattr(
+        observe, "standing_warning", lambda *, what, active: told.append((what, active))
+    )
+    monkeypatch.setattr(bookkeeper, "_FAR", 5)
+    left = [1 << 20]
+    room = lambda _: SimpleNamespace(total=1 << 40, free=left[0])  # noqa: E731
+    monkeypatch.setattr(shutil, "disk_usage", room)
+
+    async def play():
+        await shelf.write([document(words=["tháp"]) for _ in range(9)])
+        keeper, folder = shelf.keepers[0], shelf.folder / "a"
+        rests = []
+        for _ in range(9):
+            with pytest.raises(UnavailableError):
+                await keeper.once()
+            rests.append(keeper.rest_s)
+            assert [p.name for p in folder.glob("*.new*")] == []  # nothing half made stays
+        assert rests[:3] == [10, 20, 40]
+        assert rests[-1] == 600
+        assert told == ["books not made anew", ("books", True)]
+        left[0] = 1 << 39
+        await keeper.once()
+        assert told[2:] == [("books", False)]
+        assert keeper.rest_s == 5
+        assert len((await shelf.nodes[0].find(Question(asked("tháp")))).hits) == 9
 
     shelf.run(play())
