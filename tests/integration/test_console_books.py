@@ -68,6 +68,19 @@ async def test_a_document_is_found_by_who_may_read_it_and_nobody_else(house):
     assert "ĐẾN Số: 1 Ngày:" in stamp.words
     assert (await finance.get(f"/registers/stamp/{arrival['id']}")).status == 404
 
+    # C8: the slip of what is registered; and the reply, which the handling register shows later.
+    shown = await ward.get(f"/incoming/{arrival['id']}")
+    assert f"/console/registers/stamp/{arrival['id']}" in shown.text
+    slip = await ward.get(f"/incoming/{arrival['id']}/slip")
+    assert "PHIẾU GIẢI QUYẾT VĂN BẢN ĐẾN Số đến: 1" in slip.words
+    assert (await finance.get(f"/incoming/{arrival['id']}/slip")).status == 404
+    reply = {"agency": WARD, "reply_organ": "H37.02", "reply_code": rows[0][3]}
+    begun = await ward.post("/outgoing/drafts", reply)
+    draft = await ward.get(begun.location.removeprefix("/console"))
+    assert f'value="{rows[0][3]}"' in draft.text
+    assert 'name="to" value="H37.02"' in draft.text
+    assert (await finance.post("/outgoing/drafts", reply)).status == 403
+
     shown = await ward.get(f"/statistics?agency={WARD}")
     assert "1 văn bản đến" in shown.words
     assert (await finance.get(f"/statistics?agency={WARD}")).status == 403

@@ -34,6 +34,7 @@ _TABS: Final = {
     "sending": Say("Đang phát hành", "Being issued"),
     "mine": Say("Của tôi", "Mine"),
 }
+_REPLY: Final = ("reply_organ", "reply_code", "reply_date")
 _AUTHORITY: Final = ("", "TM.", "KT.", "TL.", "TUQ.", "Q.")
 _SECRET: Final = Say(
     "Văn bản có độ mật không được soạn, gửi qua hệ thống này (SEC-01).",
@@ -87,8 +88,17 @@ class Drafting:
     async def create(self, visit: Visit) -> Answer:
         """Begin a draft."""
         agency = visit.text("agency")
-        draft_id = await self.drafts.create(agency, by=visit.must(Right.DRAFT, agency))
-        return See(f"{ROOT}/{draft_id}")
+        person = visit.must(Right.DRAFT, agency)
+        draft_id = await self.drafts.create(agency, by=person)
+        answered = {name: visit.text(name) for name in _REPLY if visit.text(name)}
+        if not answered:
+            return See(f"{ROOT}/{draft_id}")
+        draft, to = await self.drafts.get(draft_id), answered.get("reply_organ", "")[:35]
+        recipients = [Recipient(to, self.names(to))] if to else []
+        form = {**draft.form, **answered}
+        await self.drafts.save(draft_id, draft.revision, form, recipients, by=person)
+        told = Say("Đã tạo dự thảo văn bản trả lời.", "A draft of the reply was made.")
+        return See(f"{ROOT}/{draft_id}", told)
 
     # ------------------------------------------------------------ one draft
 

@@ -132,6 +132,15 @@ class Incoming:
         """Show one document with all that is known of it."""
         return await self._page(visit)
 
+    async def slip(self, visit: Visit) -> Answer:
+        """Show the handling slip (phiếu giải quyết văn bản đến) of a registered one, to print."""
+        letter = await self.means.receiving.letter(visit.request.match_info["id"])
+        if letter.line.number is None:
+            raise RejectedError(Reason.NOT_FOUND)  # RCV-13: nobody handles what is not registered
+        names = await self.means.receiving.agency_names([visit.thing.agency])
+        values = {"letter": letter, "line": letter.line, "agency_name": names[visit.thing.agency]}
+        return Shown("incoming-slip.html.j2", values)
+
     async def _page(
         self,
         visit: Visit,
@@ -275,6 +284,7 @@ class Incoming:
             Page("GET", "/incoming", "incoming", self.listing, Right.READ),
             Page("GET", "/incoming/mine", "incoming-mine", self.mine, process),
             Page("GET", one, "incoming-document", self.document, READS, about=about, seen="page"),
+            Page("GET", f"{one}/slip", "incoming-slip", self.slip, READS, about=about, seen="slip"),
             act("accept", "incoming-accept", self.accept, receive),
             act("refuse", "incoming-refuse", self.refuse, receive),
             act("take-over", "incoming-take-over", self.take_over, Right.READ),
