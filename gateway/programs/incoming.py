@@ -151,7 +151,7 @@ async def _recall_asked(  # noqa: PLR0917
             *await takebacks.noticed(context, arrival, asked, now),
         ]
     else:
-        changes += await _answered_again(context, arrival, inbound["peer"], now)
+        changes += await _answered_again(context, arrival, now)
     data = {"peer": inbound["peer"], "code": row["code"], "repeated": repeated}
     changes.append(event(row["id"], "received", now, **data))
     return Mail(tuple(changes), "processed", row["id"], asked="" if repeated else arrival["id"])
@@ -171,7 +171,7 @@ async def _is_asked_again(context: Context, row: Row, arrival_id: str) -> bool:
     return any(ahead.is_same(one, row) for one in before)
 
 
-async def _answered_again(context: Context, arrival: Row, peer: str, now: datetime) -> list[Change]:
+async def _answered_again(context: Context, arrival: Row, now: datetime) -> list[Change]:
     """Return the rows that send the answer to a 13 again, word for word: it may have been lost.
 
     Who has read it knows it by its time; while the question is open there is none.
@@ -185,8 +185,10 @@ async def _answered_again(context: Context, arrival: Row, peer: str, now: dateti
         for s in said
         if s["sender"] == arrival["agency"] and recalls.is_answer(s["code"])
     }
-    rows = [statuses.sent_again(context, one, peer, now) for one in answers.values()]
-    return [change for one in rows for change in one]
+    changes: list[Change] = []
+    for one in answers.values():
+        changes += statuses.sent_again(context, one, arrival["source"], now)
+    return changes
 
 
 async def _nothing_to_give(  # noqa: PLR0917

@@ -6,6 +6,7 @@ Rules: REC-01, REC-02, REC-03, REC-07, REC-08, ARC-12.
 import asyncio
 import itertools
 import json
+import re
 from contextlib import asynccontextmanager
 from datetime import timedelta
 
@@ -186,18 +187,33 @@ def _thirteen(about, sender, why="x"):
     return parse_status(status(about, "13", sender=sender, description=why), Limits())
 
 
-async def test_by_document_where_the_peer_understands_only_that(out):
+async def test_a_13_without_the_identifier_leaves_with_it(out):
+    """Its sender may have been answered before the document had one."""
+    answer = await out.send()
+    mailroom, caller = out.house.gateway.mailroom, out.caller("snv")
+    asked = _thirteen(head("", issuer="G09", date="2026/11/23"), "H37.02")
+    await mailroom.from_system(caller, asked, "7" * 64)
+    told = [(t.code, t.to, t.document_id) for t in await out.flush()]
+    assert told == [("13", "G09", answer["document_id"])]
+
+
+async def test_by_document_where_the_peer_understands_only_that(out, monkeypatch):
     from dataclasses import replace
 
     peers = out.house.gateway.context.peers
     peers["truc"] = replace(peers["truc"], recall_by="1")
     answer = await out.send(to=("G09", "G12"))
-    before = len(out.peer.delivered)
-    await recall(out, answer)
+    before, instant = len(out.peer.delivered), out.house.clock.now()
+    with monkeypatch.context() as stopped:
+        stopped.setattr(out.house.clock, "now", lambda: instant)
+        await recall(out, answer)
     assert await states(out, answer) == {"G09": "asked", "G12": "asked"}
     assert await out.flush() == []
-    sent = [p for p, _ in out.peer.delivered[before:]]
-    assert {p.kind for p in sent} == {"edoc"}
+    sent = out.peer.delivered[before:]
+    assert {p.kind for p, _ in sent} == {"edoc"}
+    # One order, one instant: an axis that goes by To alone gives each of them the notice once.
+    named = [re.findall(rb"<edXML:To>\s*<edXML:OrganId>(.*?)<", data) for _, data in sent]
+    assert sorted(named) == [[b"G09"], [b"G12"]]
     notice = (await out.house.gateway.ledger.all("recalls_of_orders", ids=json.dumps(
         [(await out.house.call("GET", f"/documents/{answer['id']}/recall"))[1]["orders"][0]["id"]]
     )))[0]["notice_id"]  # fmt: skip
