@@ -76,14 +76,16 @@ def is_withdrawn_at(house: Any, doc: Doc, agency: str) -> bool:
     )
 
 
-def is_given_back_as_another(world: Any, doc: Doc, agency: str) -> bool:
-    """Tell whether a version was given back, whatever its sender's own ledger says became of it.
+def is_given_back_unseen(world: Any, doc: Doc, agency: str) -> bool:
+    """Tell whether a document was given back, whatever its sender's own ledger says became of it.
 
     A status names the identifier, which all versions have: 02 to the first may come when the second
-    is sent, and then each ends in the sender's ledger as the other one did.
+    is sent, and then each ends in the sender's ledger as the other one did. And the axis may say
+    that it took a 15, and drop it.
     """
     house = world.houses.get(world.axis.owners[agency])
-    if house is None or not has_versions(world, doc) or agency not in _asked(world, doc):
+    unclear = has_versions(world, doc) or world.status_lied
+    if house is None or not unclear or agency not in _asked(world, doc):
         return False
     rows = house.rows(
         "SELECT envelope FROM arrival WHERE agency = ? AND sender = ? AND state = 'recalled'",

@@ -302,7 +302,7 @@ class Watch:
         ):
             lied = delivery["transfer_id"] in self.lies
             taken_back = recalled.is_taken_back(self, doc, delivery)
-            gone = taken_back or recalled.is_given_back_as_another(world, doc, delivery["agency"])
+            gone = taken_back or recalled.is_given_back_unseen(world, doc, delivery["agency"])
             self._effect(doc, delivery["agency"], may_lack=lied or gone)
             if not taken_back:
                 self._ended(doc, delivery)

@@ -1,0 +1,70 @@
+"""Claims in doubt, on a virtual clock: who heard that a claim failed finds out whose it is.
+
+Rules: SND-15.
+"""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from random import Random
+
+import pytest
+
+from gateway.errors import UnavailableError
+from gateway.ports import ChangeSet, Insert
+from gateway.programs.relay import Relay
+from tests.simulation.loop import VirtualLoop
+from tests.world.fifty_peers import LoopClock, Town
+from tests.world.memory_ledger import MemoryLedger
+
+START = datetime(2026, 11, 23, 1, tzinfo=UTC)
+PEER = "peer01"
+
+
+class Doubtful(MemoryLedger):
+    """Breaks the connection at the first claim: before it is made, or when it is."""
+
+    def __init__(self, *, made):
+        super().__init__()
+        self.made = made
+        self.claims = 0
+        self.other = asyncio.Event()
+
+    async def commit(self, change):
+        claims = any(isinstance(r, Insert) and r.table == "attempt" for r in change.rows)
+        self.claims += claims
+        first = claims and self.claims == 1
+        if first and not self.made:
+            await self.other.wait()  # another worker claims at the same instant
+            raise UnavailableError
+        done = await super().commit(change)
+        if first:
+            raise UnavailableError
+        if claims:
+            self.other.set()
+        return done
+
+
+async def dialled(ledger, workers):
+    """Let workers of one node try one transfer at one instant; return calls and attempts."""
+    times = {"quick": (5.0, 5.0), "patience": timedelta(seconds=30)}
+    town = Town(ledger, LoopClock(START), peers=2, **times)
+    town.context.random = lambda: 0.5
+    await ledger.commit(ChangeSet(rows=(Insert("transfer", town.row("t", PEER, 0)),)))
+    relay = Relay(town.context)
+    await asyncio.gather(*(relay.once("t") for _ in range(workers)))
+    row = await ledger.one("transfer", id="t")
+    attempts = await ledger.all("attempts_of_transfer", transfer_id="t")
+    assert (row["state"], row["attempts"], len(attempts)) == ("done", 1, 1)
+    assert attempts[0]["outcome"] == "taken"
+    return town.adapters[PEER].tries
+
+
+@pytest.mark.parametrize(("made", "workers"), [(False, 2), (True, 1), (True, 2)])
+def test_a_claim_in_doubt_is_dialled_once_by_whose_it_is(made, workers):
+    """History 191471: two workers of one node claimed at one instant, and both dialled."""
+    loop = VirtualLoop(Random(1), shuffle=0.0)
+    try:
+        assert loop.run_until_complete(dialled(Doubtful(made=made), workers)) == 1
+        assert loop.strayed == []
+    finally:
+        loop.close()
