@@ -354,7 +354,7 @@ def _texts(book: Book, cells: Sequence[Cell]) -> list[tuple[str, str]]:
 def _how(column: Column) -> str:
     if column.key in _LINKED:
         return "link"
-    return "num" if column.kind is Kind.NUMBER else ""
+    return {Kind.NUMBER: "num", Kind.DAY: "nowrap"}.get(column.kind, "")
 
 
 def _after(text: str) -> tuple[int, int]:
