@@ -63,7 +63,9 @@ def backup(
     to: Annotated[
         list[Path] | None,
         typer.Option(
-            "--to", help="Thư mục đích, lặp lại được; không có thì theo [backup]. / Target folders."
+            "--to",
+            help="Thư mục đích, lặp lại được; không có thì theo `to` của \\[backup]. "
+            "/ Target folders; without it those of `to` in \\[backup].",
         ),
     ] = None,
     keys_to: Annotated[

@@ -340,6 +340,11 @@ def _begun(
     if folder.exists() and any(folder.iterdir()) and not again:
         raise UsageFault(f"{folder} không trống", f"{folder} is not empty")
     known = {**(keeping.signers_in(keys_from) if keys_from else {}), **public_keys(key)}
+    if not known and keys_from is not None:
+        raise UsageFault(
+            f"{keys_from} không có khóa hồi báo nào do `vanlien backup --keys-to` chép ra",
+            f"{keys_from} holds no receipt key that `vanlien backup --keys-to` copied",
+        )
     if not known:
         raise UsageFault(
             "chưa biết ai ký bản sao lưu: cần --keys-from có khóa hồi báo, hoặc --key (khóa trong "

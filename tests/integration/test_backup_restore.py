@@ -391,6 +391,11 @@ async def test_nothing_is_laid_out_of_a_backup_before_it_was_checked(lived, tmp_
     with_keys = [*told, "--keys-from", str(keys)]
     # Nobody knows whose it is.
     assert await asyncio.to_thread(main, told) == frame.USAGE
+    assert "give --keys-from" in json.loads(capsys.readouterr().out)["error"]["message_en"]
+    # The keys' own folder is not a copy of it.
+    live = ["--keys-from", str(lived / "keys")]
+    assert await asyncio.to_thread(main, [*told, *live]) == frame.USAGE
+    assert "holds no receipt key" in json.loads(capsys.readouterr().out)["error"]["message_en"]
     # It is damaged.
     victim = min(p for p in (target / "pool").rglob("*") if p.is_file())
     good = victim.read_bytes()
