@@ -188,6 +188,7 @@ class Gateway:
         opened.callback(self.callers.close)
         self._seed()
         self.ledger = await opened.enter_async_context(stores.open_ledger(settings))
+        await stores.claim_mode(settings, self.ledger)
         await stores.claim_blobs(settings, self.ledger, self.blobs, opened)
         self.pulse = Pulse(self.ledger)
         self.ledger.on_commit = self.pulse.wake

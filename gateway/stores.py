@@ -34,7 +34,7 @@ from gateway.policies import bucket_of, issuer_of, receipt_keys_of
 from gateway.ports import AdminStore, Blobs, Clock, Ledger
 from gateway.ports.agencies import AgencyStore
 from gateway.ports.registration import RequestStore
-from gateway.store import blobmark, revisions, setup
+from gateway.store import blobmark, modemark, revisions, setup
 from gateway.store.admin import LedgerAdmin
 from gateway.store.agencies import LedgerAgencies
 from gateway.store.blobs import FolderBlobs
@@ -337,6 +337,15 @@ async def claim_blobs(
     if not kept.shared and bucket_of(settings) is None:
         opened.callback(os.close, take_lock(kept.dir, "blobs.dir"))
     await blobmark.claim(ledger, blobs, str(kept.url or kept.dir))
+
+
+async def claim_mode(settings: Settings, ledger: Ledger) -> None:
+    """See that a ledger of training is not used in earnest, nor the real one for training.
+
+    Raises:
+        ConfigurationError: It is of the other kind.
+    """
+    await modemark.claim(ledger, training=settings.console.training)
 
 
 # ---------------------------------------------------------------- the command line
