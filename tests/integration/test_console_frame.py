@@ -75,6 +75,10 @@ async def _away(_: Visit) -> Shown:
     raise UnavailableError(public="the ledger cannot commit", retry_after_s=7)
 
 
+async def _crowded(_: Visit) -> Shown:
+    raise UnavailableError(Reason.OVERLOADED, retry_after_s=7)
+
+
 async def _no_room(_: Visit) -> Shown:
     raise web.HTTPRequestEntityTooLarge(1, 2)
 
@@ -108,6 +112,7 @@ THINGS = Section(
         Page("GET", "/whole/{id}", "whole", _thing, Right.READ, about=Whose.GATEWAY),
         Page("GET", "/cut", "cut", _cut),
         Page("GET", "/bug", "bug", _bug),
+        Page("GET", "/crowded", "crowded", _crowded),
         Page("GET", "/no-room", "no-room", _no_room),
         Page("POST", "/bug", "bug-form", _bug, takes="form"),
         Page("GET", "/away", "away", _away),
@@ -361,6 +366,16 @@ async def test_what_nobody_foresaw_is_a_page_that_says_what_to_do(site, path, st
     assert "frame-ancestors 'none'" in answer.headers["Content-Security-Policy"]
     for inside in ("secret", "ZeroDivision", "Traceback", "_bug"):
         assert inside not in answer.text
+
+
+async def test_too_many_requests_is_a_page_that_says_to_wait_in_both_languages(site):
+    clerk = await site.visitor(CLERK)
+    for words in (("đang quá tải", "Chờ một lúc"), ("Too many requests", "Wait a while")):
+        answer = await clerk.get("/crowded")
+        assert (answer.status, answer.headers["Retry-After"]) == (429, "7")
+        assert all(word in answer.words for word in words)
+        assert 'href="/console"' in answer.text  # the way back
+        clerk.cookies["vanlien_lang"] = "en"
 
 
 async def test_a_form_that_failed_is_not_sent_again_by_its_page(site):
