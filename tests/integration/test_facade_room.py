@@ -2,6 +2,7 @@
 
 import asyncio
 
+import aiohttp
 import pytest
 
 from gateway.dialects import dialect, names
@@ -28,29 +29,39 @@ class SlowDoor(FakeFrontDoor):
         return await super().waiting(caller, kind, **window)
 
 
-@pytest.mark.parametrize("name", names())
-async def test_one_caller_cannot_take_all_the_room(name):
-    clock, callers = FakeClock(), FakeCallers()
-    callers.add("mine", b"secret-mine", speaks_for=["H37.02"])
-    callers.add("other", b"secret-other", speaks_for=["H37.04"])
-    front = SlowDoor(clock)
-    spoken = dialect(name)
-    tokens = SealedTokens(lambda: (b"k" * 32,), callers, clock.now)
-    facade = spoken.facade(Means(front, callers, tokens, clock, max_bytes=1 << 20))
-    limits = Limits(in_flight=8, in_flight_per_caller=1, shutdown_s=1)
-    app = make_facade_app(UuidIds(), facade.routes, limits=limits, busy=facade.busy)
-    running = await listen(app, "127.0.0.1", 0, limits=limits)
+class Opened:
+    """A façade with its own listener, and the callers `mine` and `other`."""
 
-    def client(system_id):
-        return spoken.make_client(
+    def __init__(self, name, front):
+        self.clock, self.callers, self.spoken = front.clock, FakeCallers(), dialect(name)
+        for system_id, agency in (("mine", "H37.02"), ("other", "H37.04")):
+            self.callers.add(system_id, f"secret-{system_id}".encode(), speaks_for=[agency])
+        tokens = SealedTokens(lambda: (b"k" * 32,), self.callers, self.clock.now)
+        means = Means(front, self.callers, tokens, self.clock, max_bytes=1 << 20)
+        facade = self.spoken.facade(means)
+        self.limits = Limits(in_flight=8, in_flight_per_caller=1, shutdown_s=1)
+        self.app = make_facade_app(UuidIds(), facade.routes, limits=self.limits, busy=facade.busy)
+        self.running = None
+
+    async def listen(self):
+        self.running = await listen(self.app, "127.0.0.1", 0, limits=self.limits)
+
+    def client(self, system_id):
+        return self.spoken.make_client(
             name=system_id,
-            endpoint=running.url + spoken.path,
+            endpoint=self.running.url + self.spoken.path,
             system_id=system_id,
             secret=f"secret-{system_id}".encode(),
-            clock=clock,
+            clock=self.clock,
         )
 
-    first, second, stranger = client("mine"), client("mine"), client("other")
+
+@pytest.mark.parametrize("name", names())
+async def test_one_caller_cannot_take_all_the_room(name):
+    front = SlowDoor(FakeClock())
+    opened = Opened(name, front)
+    await opened.listen()
+    first, second, stranger = (opened.client(who) for who in ("mine", "mine", "other"))
     held = asyncio.create_task(first.listing("edoc"))
     try:
         await front.asked.wait()
@@ -65,4 +76,38 @@ async def test_one_caller_cannot_take_all_the_room(name):
         await asyncio.gather(held, return_exceptions=True)
         for one in (first, second, stranger):
             await one.close()
-        await running.close()
+        await opened.running.close()
+
+
+LISTS = {
+    "vxp": ("/XrdAdapter/adapter/getReceivedEdocList", 200, b"FAIL"),
+    "bkav": ("/EdocService/getPendingDocIds", 200, b"Error"),
+    "langson": ("/v1/syncReceivedEdocList", 503, b""),
+    "wso2": ("/truclienthong/v1.0.0/vanbans", 503, b"303001"),
+}
+
+
+@pytest.mark.parametrize("name", names())
+async def test_at_rest_a_client_hears_when_to_come_again_and_never_an_empty_list(name):
+    """OPS-06: no dialect has a word for maintenance; who asks is put off in the words it knows."""
+    opened = Opened(name, FakeFrontDoor(FakeClock()))
+    await opened.listen()
+    client, later = opened.client("mine"), opened.client("other")
+    path, status, word = LISTS[name]
+    try:
+        opened.running.rest(True)
+        with pytest.raises(UnavailableError):
+            await client.listing("edoc")
+        async with (
+            aiohttp.ClientSession() as session,
+            session.get(f"{opened.running.url}{path}") as answer,
+        ):
+            said = await answer.read()
+            assert (answer.status, answer.headers.get("Retry-After")) == (status, "30")
+        assert word in said
+        opened.running.rest(False)
+        assert list(await later.listing("edoc")) == []
+    finally:
+        await client.close()
+        await later.close()
+        await opened.running.close()
