@@ -53,6 +53,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     asked.add_argument("--keep", type=Path, default=None, help="folder of ledgers that stay")
     asked.add_argument("--out", type=Path, default=DOCS, help="folder of the page and its figures")
     told = asked.parse_args(argv)
+    told.out.mkdir(parents=True, exist_ok=True)
     figures = told.out / "benchmarks-console.json"
     known = json.loads(figures.read_text(encoding="utf-8")) if figures.exists() else {}
     for engine in [told.engine] if told.engine else ENGINES:
