@@ -71,7 +71,7 @@ class FilePatience:
     def __init__(self, paths: Sequence[Path]) -> None:
         self._paths = tuple(paths)
         self._seen = stamp(self._paths)
-        self._done = self._seen
+        self._done: Stamp | None = self._seen
 
     def due(self) -> bool:
         """Tell whether the files differ from those last settled."""
@@ -82,8 +82,8 @@ class FilePatience:
         current = stamp(self._paths)
         counts = good or now or current == self._seen
         self._seen = current
-        if good:
-            self._done = current
+        # Bad ones are looked at until they are good: those from before may come back, date and all.
+        self._done = current if good else None
         return counts
 
 

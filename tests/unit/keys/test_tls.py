@@ -1,6 +1,7 @@
 """The listeners' pair is replaced under way, and only by one that works."""
 
 import asyncio
+import os
 import ssl
 
 import pytest
@@ -194,6 +195,21 @@ async def test_two_files_that_come_one_after_the_other_raise_no_alarm(tmp_path):
     assert not warned()
     async with Door(tls) as door:
         assert await door.name() == "CN=two"
+
+
+async def test_the_very_file_from_before_put_back_ends_the_trouble(tmp_path):
+    put(tmp_path, *pair("one"))
+    path = tmp_path / "tls.pem"
+    good, dated = path.read_bytes(), path.stat()
+    tls = ServerTls(path, tmp_path / "tls.key")
+    path.write_bytes(b"no certificate")
+    for _ in range(2):
+        await tls.look(now=False)
+    assert warned()
+    path.write_bytes(good)  # as `cp -p` does: the same inode, size and date
+    os.utime(path, ns=(dated.st_atime_ns, dated.st_mtime_ns))
+    await tls.look(now=False)
+    assert not warned()
 
 
 async def test_asked_for_a_bad_pair_is_said_at_once(tmp_path):
