@@ -59,7 +59,7 @@ SIGNED: Final = {
     "unsigned": (Say("Không ký số", "Not signed"), "none"),
     "paper": (Say("Văn bản giấy", "On paper"), "none"),
 }
-_FIELDS: Final = ("q", "direction", "agency", "from", "to", "type", "urgency", "state", "sender")
+FIELDS: Final = ("q", "direction", "agency", "from", "to", "type", "urgency", "state", "sender")
 _HIDDEN: Final = {ArrivalState.QUARANTINED, ConsignmentState.QUARANTINED}
 _FEW: Final = 100
 """Events that are read within the second: nobody waits for them, nobody is told."""
@@ -113,8 +113,8 @@ class Searching:
         agencies = me.mine(Right.READ, Right.READ_OWN)
         if not agencies:
             raise ForbiddenError("nothing may be read")
-        told = {name: visit.query(name)[:200] for name in _FIELDS}
-        question, faults = _question(me, told, visit.query("before"), visit.now)
+        told = {name: visit.query(name)[:200] for name in FIELDS}
+        question, faults = question_of(me, told, visit.query("before"), visit.now)
         progress = await self.following.caught_up(0)
         found = await self.books.find(question)
         nothing = not found.hits and not question.before
@@ -147,7 +147,7 @@ class Searching:
         """Return questions that ask for more, as far as they find something."""
         offers = []
         for words, changed in wider(told):
-            question, _ = _question(visit.me, changed, "", visit.now)
+            question, _ = question_of(visit.me, changed, "", visit.now)
             found = await self.books.find(replace(question, limit=1))
             if found.hits:
                 offers.append((words, _address(changed, 0)))
@@ -209,9 +209,10 @@ def path_of(hit: Hit) -> str:
     return f"{BASE}/{'incoming' if hit.direction == 'in' else 'outgoing'}/{hit.subject}"
 
 
-def _question(
+def question_of(
     me: Person, told: Mapping[str, str], before: str, now: datetime
 ) -> tuple[Question, list[Say]]:
+    """Return what a filled form asks, within what a person may read, and what is wrong with it."""
     faults: list[Say] = []
     state_of, _, state = told["state"].partition(":")
     chosen = state_of if state and not told["direction"] else told["direction"]
