@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from gateway.console.pages import Section
-from gateway.console.sections import registering, searching, statistics
+from gateway.console.sections import registering, searchexport, searching, statistics
 from gateway.consoling.parts import Parts
 from gateway.programs.catalogue import name_of
 
@@ -20,6 +20,7 @@ def sections(parts: Parts) -> Sequence[Section]:
 
     return [
         searching.section(shelf.books, shelf.keeper, shelf.figures, names),
+        searchexport.section(shelf.books, shelf.keeper, trail, names),
         registering.section(shelf.books, shelf.keeper, trail, names),
         statistics.section(
             shelf.books, shelf.keeper, shelf.figures, trail, names=names, everybody=everybody

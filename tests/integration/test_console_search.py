@@ -5,12 +5,12 @@ from urllib.parse import urlencode
 
 import pytest
 
-from gateway.console.sections import searching
+from gateway.console.sections import searchexport, searching
 from gateway.domain.access import Grant, Person, Role
 from gateway.domain.wording import flag, terms_of
 from gateway.ports.books import Entry, Mark, Progress
 from gateway.store.books import FileBooks
-from tests.world.console import console_site
+from tests.world.console import NOBODY, FakeTrail, console_site
 
 WARD = "H37.61"
 LAN = Person("a-lan", "lan", "Nguyễn Thị Lan", (Grant(Role.CLERK, WARD),))
@@ -52,8 +52,10 @@ async def site(tmp_path):
     await books.put([entry()], [], Mark(1))
     following = Followed()
     section = searching.section(books, following, Kept(), lambda code: f"Cơ quan {code}")
-    async with console_site(section) as made:
-        made.following = following
+    trail = FakeTrail()
+    export = searchexport.section(books, following, trail, lambda code: code)
+    async with console_site(section, export) as made:
+        made.following, made.exports, made.books = following, trail, books
         yield made
     books.close()
 
@@ -131,3 +133,32 @@ async def test_books_that_are_made_anew_say_so(site):
     assert "còn 82.000 sự kiện" in (await asked(site)).words
     site.following.progress = Progress(89_990, 90_000)
     assert "sự kiện" not in (await asked(site)).words
+
+
+async def test_what_was_found_is_given_as_a_file_within_what_may_be_read(site, monkeypatch):
+    """RPT-12, PL6-15: every form of the registers; the audit entry comes first."""
+    other = entry(subject="0195a000-0000-7000-8000-00000000000b", agency="H37.04",
+                  shown={"code": "9/X", "subject": "của đơn vị khác"},
+                  terms=terms_of(["9/X", "khác"]) | {flag("in", "H37.04")})  # fmt: skip
+    await site.books.put([other], [], Mark(2))
+    lan = await site.visitor(LAN)
+    page = await lan.get("/search?q=qd")
+    assert "/console/search/export?q=qd&amp;form=docx" in page.text
+    for form in ("csv", "xlsx", "pdf", "docx", "json"):
+        answer = await lan.get(f"/search/export?q=qd&form={form}")
+        assert (answer.status, "attachment" in answer.headers["Content-Disposition"]) == (200, True)
+    text = (await lan.get("/search/export?form=csv")).text
+    assert "123/QĐ-UBND" in text
+    assert "9/X" not in text
+    assert len(site.exports.views) == 6
+    assert {(v[1], v[2]) for v in site.exports.views} == {("search:export", "export")}
+    # Evil twins: no such form; no day; nothing may be read; a file that would lack documents.
+    assert (await lan.get("/search/export?form=exe")).status == 404
+    assert (await lan.get("/search/export?form=csv&from=mai")).status == 400
+    nobody = await site.visitor(NOBODY)
+    assert (await nobody.get("/search/export?form=csv")).status == 403
+    monkeypatch.setattr(searchexport, "MOST", 1)
+    await site.books.put([entry(subject="0195a000-0000-7000-8000-00000000000c")], [], Mark(3))
+    assert "hãy thu hẹp tìm kiếm" in (await lan.get("/search/export?q=qd&form=csv")).text
+    site.following.progress = Progress(1, 9)
+    assert (await lan.get("/search/export?form=csv")).status == 503
