@@ -1,4 +1,4 @@
-"""What a search found, as a file (RPT-12, PL6-15): the lines of the page, as many as a person can use.
+"""What a search found, as a file (RPT-12, PL6-15): the lines of the page, as many as one can use.
 
 The question is the page's own, with its bound of what may be read; the export leaves its audit
 entry first. Over the most lines there are, the last one says that there are more.
