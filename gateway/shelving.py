@@ -7,7 +7,6 @@ them takes it over. Entries are built on all processors but one; a crash leaves 
 import asyncio
 import multiprocessing
 import os
-import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -26,6 +25,7 @@ from gateway.domain.moments import VIETNAM
 from gateway.domain.worktime import OfficeHours
 from gateway.errors import ConfigurationError, Fault, UnavailableError
 from gateway.officehours import calendar_for
+from gateway.parentwatch import end_with_parent
 from gateway.ports import Row
 from gateway.ports.books import Entry
 from gateway.programs.bookkeeping import Around, Known, built
@@ -142,16 +142,8 @@ _here: list[Known] = []
 
 
 def _furnish(config: Path) -> None:
-    threading.Thread(target=_end_with_parent, name="parent-watch", daemon=True).start()
+    end_with_parent()
     _here.append(_known(load(config), ExitStack()))
-
-
-def _end_with_parent() -> None:
-    """Wait for the end of whoever started this process: killed, it cannot tell anybody to stop."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
 
 
 def _built(
