@@ -36,8 +36,8 @@ TEXTS: Final[Mapping[str, tuple[str, str]]] = {
         'must be a duration such as "10 s", "500 ms", "1 h 30 m"',
     ),
     "size": (
-        'phải là dung lượng như "512 MiB" hoặc số byte',
-        'must be a size such as "512 MiB" or a count of bytes',
+        'phải là dung lượng như "512 MiB", "4096 B"',
+        'must be a size such as "512 MiB", "4096 B"',
     ),
     "agency_code": (
         "không phải mã định danh (chữ số, chữ hoa, dấu chấm; tối đa 35 ký tự)",
