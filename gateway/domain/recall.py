@@ -6,7 +6,7 @@ The recall is a record of its own (`lifecycle.RECALL`) beside the delivery. Pure
 """
 
 from collections.abc import Collection, Mapping
-from datetime import date
+from datetime import date, datetime
 from enum import StrEnum
 
 from gateway.domain.directory import Directory
@@ -105,3 +105,16 @@ def concerned(header: Header, target: str) -> tuple[str, ...]:
         if replacement.document_id == target:
             return replacement.organ_ids
     return ()
+
+
+def sent_off_at(header: Header) -> datetime | None:
+    """Return when a sender says that it sent a message off: the first hop of its trace."""
+    return header.trace[0].at if header.trace else None
+
+
+def sent_after(sent_at: datetime | None, asked_at: datetime) -> bool:
+    """Tell whether something was sent off after it was asked for: then it is another sending.
+
+    Source: REC-07; TIM-02 (statuses tell whole seconds: within one, what was asked for was there).
+    """
+    return sent_at is not None and sent_at.replace(microsecond=0) > asked_at

@@ -18,6 +18,7 @@ from gateway.domain.envelope import BusinessType, Header, ResponseFor, StatusCod
 from gateway.domain.finding import Finding, Severity, finding_json
 from gateway.domain.lifecycle import ArrivalState, RecallState
 from gateway.domain.moments import from_text, iso, to_text
+from gateway.domain.recall import sent_after, sent_off_at
 from gateway.ports import Change, Insert, Row, Update
 from gateway.programs import matching, statuses
 from gateway.programs.catalogue import Who, family, whois
@@ -28,6 +29,7 @@ from gateway.programs.recalls import (
     arrival_named,
     concerned_arrival,
     names_itself,
+    version_asked,
 )
 from gateway.programs.routing import LOCAL
 from gateway.programs.rows import dumps, event, loads
@@ -46,22 +48,22 @@ _DOCUMENT_ID: Final = "/edXML/edXMLEnvelope/edXMLHeader/MessageHeader/DocumentId
 
 
 async def asked_arrival(
-    context: Context, about: ResponseFor, *, agency: Who, issuer: Who
+    context: Context, about: ResponseFor, *, agency: Who, issuer: Who, said_at: datetime | None
 ) -> Row | None:
     """Return the arrival a 13 is about, None where it is not here, or set apart (SEC-01).
 
-    A notice of type 1 may bear the identifier of what it recalls: it is not what is asked back.
+    A notice of type 1 may bear the identifier of what it recalls: it is not what is asked back. Nor
+    is a version that was sent off later, as long as there is another.
     """
     found = await matching.arrival_of(context, about, agency=agency, issuer=issuer)
     if found is None:
         return None
-    named = [found]
-    if names_itself(found):
+    named: Sequence[Row] = [found]
+    if found["version"] > 1 or names_itself(found):
         named = await matching.arrivals_named(
             context, agency.canonical, issuer.canonical, found["document_id"]
         )
-    hidden = ArrivalState.QUARANTINED.value
-    return next((a for a in named if a["state"] != hidden and not names_itself(a)), None)
+    return version_asked(named, said_at)
 
 
 async def noticed(  # noqa: PLR0917
@@ -160,7 +162,8 @@ async def come(context: Context, row: Row) -> Row | None:
         promulgation_date=date.fromisoformat(dated) if dated else None,
     )
     agency, issuer = whois(context, row["agency"]), whois(context, row["sender"])
-    return await asked_arrival(context, about, agency=agency, issuer=issuer)
+    said_at = from_text(report["at"])
+    return await asked_arrival(context, about, agency=agency, issuer=issuer, said_at=said_at)
 
 
 def answered(where: Row, now: datetime, *, expect: int | None = 1) -> Update:
@@ -244,12 +247,12 @@ async def standing(
     if not rows and not nameless and not earlier:
         return Standing(None, still)
     header = envelope_from_json(loads(arrival["envelope"])).header
-    sent_at = _sent_off_at(header) or handed_in_at
+    sent_at = sent_off_at(header) or handed_in_at
     for row in (*rows, *nameless, *earlier):
         asked_at = await _asked_at(context, row, header)
         if asked_at is None:
             continue
-        if not _is_after(sent_at, asked_at):
+        if not sent_after(sent_at, asked_at):
             return Standing(row, still)
         told = finding_json(_sent_after(asked_at))
         arrival["findings"] = dumps([*loads(arrival["findings"]), told])
@@ -279,24 +282,20 @@ async def _of_versions(context: Context, arrival: dict[str, Any]) -> tuple[list[
     return recalled, unmoved
 
 
-async def is_another_sending(context: Context, question: Row, arrival: Row) -> bool:
-    """Tell whether a version was sent off after its sender had asked for the document."""
-    header = envelope_from_json(loads(arrival["envelope"])).header
-    asked_at = await _asked_at(context, question, header)
-    return asked_at is not None and _is_after(_sent_off_at(header), asked_at)
+async def sent_since(
+    context: Context, question: Row, arrival: Row, others: Sequence[Row]
+) -> set[str]:
+    """Return which other versions were sent off after their sender had asked for the document.
 
-
-def _is_after(sent_at: datetime | None, asked_at: datetime) -> bool:
-    """Tell whether something was sent off later; within one second, what was asked for was there.
-
-    TIM-02: statuses tell whole seconds.
+    None, where the one that was asked for says that it was sent later itself: clocks disagree.
     """
-    return sent_at is not None and sent_at.replace(microsecond=0) > asked_at
-
-
-def _sent_off_at(header: Header) -> datetime | None:
-    """Return when a sender says that it sent a message off: the first hop of its trace."""
-    return header.trace[0].at if header.trace else None
+    found = set()
+    for row in (arrival, *others):
+        header = envelope_from_json(loads(row["envelope"])).header
+        asked_at = await _asked_at(context, question, header)
+        if asked_at is not None and sent_after(sent_off_at(header), asked_at):
+            found.add(str(row["id"]))
+    return set() if arrival["id"] in found else found
 
 
 async def _asked_at(context: Context, row: Row, header: Header) -> datetime | None:
@@ -306,7 +305,7 @@ async def _asked_at(context: Context, row: Row, header: Header) -> datetime | No
         if notice is None or not row["document_id"]:
             return None
         own = envelope_from_json(loads(notice["envelope"])).header
-        return _sent_off_at(own) or from_text(notice["at_gateway_at"])
+        return sent_off_at(own) or from_text(notice["at_gateway_at"])
     report = await context.ledger.one("status_report", id=row["notice_id"])
     if report is None:
         return None
@@ -334,8 +333,8 @@ def withdrawn(
 ) -> list[Change]:
     """Return the rows of a document that comes after its recall: it never enters (REC-01).
 
-    15 says so: its sender heard 16 before, and a receiver may agree after it declined. Of a later
-    version 15 was said under its identifier; who does not tell when it was sent is told again.
+    15 says so: its sender heard 16 before, and a receiver may agree after it declined; or 15 about
+    the version before it, and did not know yet that this one was on its way.
     """
     code = StatusCode.RECALL_AGREED.value
     at = to_text(now)
@@ -348,17 +347,13 @@ def withdrawn(
         "answered_by": _GATEWAY,
         "answer": OVERTAKEN,
     }
-    header = envelope_from_json(loads(arrival["envelope"])).header
-    tells = recall["arrival_id"] is None or _sent_off_at(header) is None
-    changes: list[Change] = [
+    return [
         Insert("arrival", arrival),
         _about(context, arrival, recall, values),
         event(own, "recall_asked", now, agency=agency, means=recall["means"]),
-        event(own, "status", now, code=code, moved=True, sent=tells, reason=OVERTAKEN),
+        event(own, "status", now, code=code, moved=True, sent=True, reason=OVERTAKEN),
+        *statuses.tell(context, arrival, Said(code, OVERTAKEN, now), now),
     ]
-    if tells:
-        changes += statuses.tell(context, arrival, Said(code, OVERTAKEN, now), now)
-    return changes
 
 
 def attached(context: Context, arrival: Row, recall: Row, now: datetime) -> list[Change]:

@@ -137,7 +137,9 @@ async def _recall_asked(  # noqa: PLR0917
 ) -> Mail:
     """Bring a 13 from outside to the agency that has the document."""
     about = report.response_for
-    arrival = await ahead.asked_arrival(context, about, agency=recipient, issuer=issuer)
+    arrival = await ahead.asked_arrival(
+        context, about, agency=recipient, issuer=issuer, said_at=report.at
+    )
     if arrival is None:
         return await _nothing_to_give(context, report, issuer, recipient, row, inbound, now)
     row |= {"arrival_id": arrival["id"], "recipient": arrival["agency"]}

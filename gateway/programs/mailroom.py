@@ -195,6 +195,8 @@ class Mailroom:
         if arrival["state"] == ArrivalState.QUARANTINED.value:
             # SEC-01: what is in quarantine is offered to nobody, and nobody answers it.
             raise RejectedError(Reason.NOT_FOUND)
+        if recalls.is_answer(report.code):
+            arrival = await takebacks.asked_about(context, arrival)
         known = known_code(report.code)
         code = known.value if known is not None else report.code[:20]
         said = Said(code, report.description, report.at or now, report.staff, sha256)

@@ -26,7 +26,7 @@ from gateway.domain.envelope import (
     StatusReport,
 )
 from gateway.domain.lifecycle import ConsignmentState, DeliveryState, RecallState, TransferState
-from gateway.domain.moments import to_text
+from gateway.domain.moments import from_text, to_text
 from gateway.domain.recall import RecallAct, recall_act, targets
 from gateway.errors import GatewayError, Reason, RejectedError, UnavailableError
 from gateway.ports import (
@@ -47,7 +47,16 @@ from gateway.programs.catalogue import family, whois
 from gateway.programs.context import Context
 from gateway.programs.incoming import report_row
 from gateway.programs.intake import Intake
-from gateway.programs.recalls import BY_STATUS, Asked, may_have_left, order_row, wish_row
+from gateway.programs.recalls import (
+    BY_STATUS,
+    Asked,
+    given_back,
+    is_answer,
+    may_have_left,
+    order_row,
+    said_at,
+    wish_row,
+)
 from gateway.programs.routing import LOCAL
 from gateway.programs.rows import audited, event, loads
 from gateway.programs.takebacks import Takebacks
@@ -407,14 +416,33 @@ class RecallOrders:
             return [
                 _moved(wish, RecallState.ASKED, notice_id=notice),
                 event(delivery["consignment_id"], "recall_asked", now, agency=delivery["agency"]),
+                *await self._answered_before(notice, delivery, now),
             ], ""
         return await self._by_status(wish, delivery, notice)
+
+    async def _answered_before(self, notice: str, delivery: Row, now: datetime) -> list[Change]:
+        """Return what an answer does that the notice had before its wish became a question.
+
+        The notice left by itself; the wish waited for the end of an attempt.
+        """
+        ledger, said = self._context.ledger, None
+        for one in await ledger.all("deliveries", consignment_id=notice):
+            if one["agency"] == delivery["agency"]:
+                told = await ledger.all(
+                    "statuses_of_delivery", consignment_id=notice, delivery_id=one["id"]
+                )
+                answers = [t for t in told if is_answer(t["code"])]
+                said = answers[-1] if answers else said
+        if said is None:
+            return []
+        at, why = from_text(said["at"]), said["description"]
+        return await given_back(self._context, [delivery], said["code"], at, why, now)
 
     async def _by_status(self, wish: Row, delivery: Row, notice: str) -> tuple[list[Change], str]:
         """C6: 13 asks one recipient to give a document back."""
         context = self._context
         now = context.clock.now()
-        report = _thirteen(delivery, wish["reason"], now)
+        report = _thirteen(delivery, wish["reason"], said_at(now, [delivery], now))
         sender = whois(context, delivery["sender_written"])
         recipient = whois(context, report.response_for.organ_id)
         row = report_row(context, report, sender, recipient, LOCAL, "", now)

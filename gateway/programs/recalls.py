@@ -24,7 +24,7 @@ from gateway.domain.lifecycle import (
     moves_nothing,
 )
 from gateway.domain.moments import from_text, to_text
-from gateway.domain.recall import RecallAct, recall_act, targets
+from gateway.domain.recall import RecallAct, recall_act, sent_after, sent_off_at, targets
 from gateway.domain.receipt import delivery_event, known_code
 from gateway.errors import Reason, RejectedError, UnavailableError
 from gateway.ports import Change, Insert, Row, Update
@@ -272,11 +272,24 @@ async def concerned_arrival(context: Context, arrival: Row) -> Row | None:
 
 async def arrival_named(context: Context, arrival: Row, name: str) -> Row | None:
     """Return what is here of a document that an incoming message names, never the message."""
-    for found in await matching.arrivals_named(context, arrival["agency"], arrival["sender"], name):
-        hidden = found["state"] == ArrivalState.QUARANTINED.value
-        if found["id"] != arrival["id"] and not hidden and not names_itself(found):
-            return found
-    return None
+    found = await matching.arrivals_named(context, arrival["agency"], arrival["sender"], name)
+    others = [one for one in found if one["id"] != arrival["id"]]
+    return version_asked(others, sent_off_at(_header(arrival)))
+
+
+def version_asked(versions: Sequence[Row], asked_at: datetime | None) -> Row | None:
+    """Return the newest version that had been sent off when its sender asked for the document.
+
+    None of those set apart (SEC-01), and no notice under the identifier of what it asks for.
+    """
+    hidden = ArrivalState.QUARANTINED.value
+    there = [v for v in versions if v["state"] != hidden and not names_itself(v)]
+    before = (
+        one
+        for one in there
+        if asked_at is None or not sent_after(sent_off_at(_header(one)), asked_at)
+    )
+    return next(before, there[0] if there else None)
 
 
 def names_itself(arrival: Row) -> bool:

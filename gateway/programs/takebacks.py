@@ -226,16 +226,34 @@ async def versions(context: Context, arrival: Row, *, by_name: bool = False) -> 
     found = await matching.arrivals_named(
         context, arrival["agency"], arrival["sender"], arrival["document_id"]
     )
-    question = await context.ledger.one("takeback_of", arrival_id=arrival["id"])
-    return [
+    giveable = [
         row
         for row in found
         if row["id"] != arrival["id"]
         and row["agency"] == arrival["agency"]
         and row["business_type"] != BusinessType.RECALL
         and row["state"] in _GIVEABLE
-        and (question is None or not await ahead.is_another_sending(context, question, row))
     ]
+    question = await context.ledger.one("takeback_of", arrival_id=arrival["id"])
+    if question is None or not giveable:
+        return giveable
+    since = await ahead.sent_since(context, question, arrival, giveable)
+    return [row for row in giveable if row["id"] not in since]
+
+
+async def asked_about(context: Context, arrival: Row) -> Row:
+    """Return what an answer to an identifier is about: the version whose question is open."""
+    if arrival["business_type"] == BusinessType.RECALL or not arrival["document_id"].strip():
+        return arrival
+    versions = await matching.arrivals_named(
+        context, arrival["agency"], arrival["sender"], arrival["document_id"]
+    )
+    for one in (arrival, *versions):
+        question = await context.ledger.one("takeback_of", arrival_id=one["id"])
+        asked = question is not None and question["state"] == RecallState.ASKED.value
+        if asked and one["agency"] == arrival["agency"]:
+            return one
+    return arrival
 
 
 async def of_others(context: Context, agency: str, issuer: str, document_id: str) -> Row | None:

@@ -133,6 +133,22 @@ FOUND = {
         ),
         faults=(Fault("doubt", "A1", "blob.after", 3),),
     ),
+    # 16 to a notice, heard before the end of the attempt that brought the document: the wish waited
+    # for that end, became a question then, and nobody answered it any more.
+    "an answer that was faster than the attempt": Plan(
+        8,
+        "single",
+        shuffle=0.0,
+        yields=0.0,
+        latency=0.05,
+        recall_by="1",
+        docs=(Doc(1, 1.0, "H37.02", ("G09",), replies=()),),
+        faults=(
+            Fault("ledger-down", "A", at=2.2, span=15.0),
+            Fault("deliver", "A", "slow", 1),
+        ),
+        acts=(Act("notice", 1.3, 1, "H37.02"),),
+    ),
     # By document its sender took both versions back; the receiver gave the newer one.
     "one version given back of two": Plan(
         400238,

@@ -3,9 +3,11 @@
 import base64
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
+from datetime import datetime, timedelta
 
+from adapters.simulator import packets
 from tests.simulation.plan import LEGACY, Doc
-from tests.simulation.ports import file_of
+from tests.simulation.ports import EPOCH, file_of
 
 _NS = "http://www.mic.gov.vn/TBT/QCVN_102_2016"
 RECALL = 1
@@ -44,10 +46,10 @@ def _business(doc: Doc) -> str:
     )
 
 
-def notice_of(doc: Doc) -> bytes:
+def notice_of(doc: Doc, at: datetime) -> bytes:
     """Return the document by which its sender takes a document back (type 1)."""
     asking = replace(doc, n=doc.n + _NOTICES, about=number(doc), kind=RECALL, verdict="unsigned")
-    return packet_of(asking)
+    return packet_of(asking, at=at)
 
 
 def asked_by(n: int) -> int:
@@ -66,8 +68,9 @@ def files_of(doc: Doc) -> Sequence[tuple[str, bytes]]:
     return (main, (f"phu-luc-{doc.n}.txt", f"phu luc {doc.n}".encode()))[: 1 + doc.n % 2]
 
 
-def packet_of(doc: Doc, more: Sequence[str] = ()) -> bytes:
-    """Return the packet of a document as its sender's system writes it."""
+def packet_of(doc: Doc, more: Sequence[str] = (), *, at: datetime | None = None) -> bytes:
+    """Return the packet of a document as its sender's system writes it, when it is to be sent."""
+    at_text = packets.moment_text(at or EPOCH + timedelta(seconds=doc.at))
     files = files_of(doc)
     tos = "".join(
         f"<edXML:To><edXML:OrganId>{c}</edXML:OrganId><edXML:OrganName>{c}</edXML:OrganName>"
@@ -101,7 +104,7 @@ def packet_of(doc: Doc, more: Sequence[str] = ()) -> bytes:
         f"<edXML:Priority>{doc.urgency}</edXML:Priority></edXML:OtherInfo></edXML:MessageHeader>"
         f"<edXML:TraceHeaderList>{_business(doc)}<edXML:TraceHeader><edXML:OrganId>{doc.sender}"
         "</edXML:OrganId>"
-        "<edXML:Timestamp>2026/11/23 07:00:00</edXML:Timestamp></edXML:TraceHeader>"
+        f"<edXML:Timestamp>{at_text}</edXML:Timestamp></edXML:TraceHeader>"
         "</edXML:TraceHeaderList></edXML:edXMLHeader><edXML:edXMLBody><edXML:edXMLManifest "
         f'version="1.0">{manifest}</edXML:edXMLManifest></edXML:edXMLBody></edXML:edXMLEnvelope>'
         f"<AttachmentEncoded>{attached}</AttachmentEncoded></edXML>"

@@ -80,12 +80,20 @@ def is_given_back_unseen(world: Any, doc: Doc, agency: str) -> bool:
     """Tell whether a document was given back, whatever its sender's own ledger says became of it.
 
     A status names the identifier, which all versions have: 02 to the first may come when the second
-    is sent, and then each ends in the sender's ledger as the other one did. And the axis may say
-    that it took a 15, and drop it.
+    is sent, and then each ends in the sender's ledger as the other one did; 15 it has all the same.
+    And the axis may say that it took a 15, and drop it.
     """
     house = world.houses.get(world.axis.owners[agency])
-    unclear = has_versions(world, doc) or world.status_lied
-    if house is None or not unclear or agency not in _asked(world, doc):
+    if house is None or agency not in _asked(world, doc):
+        return False
+    told = world.house_of(doc.sender).rows(
+        "SELECT 1 FROM status_report WHERE recipient = ? AND sender = ? AND code = '15' "
+        "AND offered_at IS NOT NULL AND notation LIKE ?",
+        doc.sender,
+        agency,
+        f"{number(doc)}/%",
+    )
+    if not world.status_lied and not (told and has_versions(world, doc)):
         return False
     rows = house.rows(
         "SELECT envelope FROM arrival WHERE agency = ? AND sender = ? AND state = 'recalled'",

@@ -8,12 +8,15 @@ import asyncio
 import json
 from collections import defaultdict
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import Any
+
+from lxml import etree
 
 from adapters.simulator import packets
 from gateway.errors import Reason, RejectedError, UnavailableError
 from gateway.ports import Caller, SubmitOptions
-from tests.simulation.axis import head_of, read
+from tests.simulation.axis import Seen, head_of, read
 from tests.simulation.letters import DAY, chunks, identifier, notice_of, number
 from tests.simulation.plan import LEGACY, OUTSIDE, Act, Doc
 
@@ -28,6 +31,16 @@ class LostError(Exception):
     """A client heard nothing."""
 
 
+@dataclass
+class _Item:
+    """One version of a document that an agency's system has."""
+
+    id: str
+    n: int
+    sent_off_at: str
+    answered: bool = False
+
+
 class Recalls:
     """See the module.
 
@@ -38,7 +51,8 @@ class Recalls:
     def __init__(self, world: Any) -> None:
         self._world = world
         self.asked: defaultdict[int, set[str]] = defaultdict(set)
-        self.items: dict[tuple[str, str], tuple[str, int]] = {}
+        self.items: defaultdict[tuple[str, str], list[_Item]] = defaultdict(list)
+        self.notices: dict[int, bytes] = {}
         self._keeps: dict[str, bool] = {}
         self._ways: dict[str, Callable[[Act], Awaitable[None]]] = {
             "order": self._order,
@@ -152,7 +166,7 @@ class Recalls:
         if not answer or not doc.named:  # what it takes back is named by its identifier
             return
         self._noted(act, doc)
-        data = notice_of(doc)
+        data = self.notices.setdefault(doc.n, notice_of(doc, world.true_time()))
         world.say(f"{doc.sender} sends a document that takes document {doc.n} back")
         if doc.sender == OUTSIDE:
             world.axis.take(data)
@@ -233,23 +247,34 @@ class Recalls:
 
     def took(self, agency: str, item_id: str, data: bytes, n: int) -> None:
         """An agency has a document from now on."""
-        self.items[agency, read(data).head.document_id] = (item_id, n)
+        seen = read(data)
+        items = self.items[agency, seen.head.document_id]
+        if all(item.id != item_id for item in items):
+            items.append(_Item(item_id, n, _sent_off_at(seen)))
 
-    def _named(self, agency: str, head: packets.Head) -> tuple[str, int] | None:
-        """Return what an agency has under an identifier, or under a number where none is told."""
-        if head.document_id:
-            return self.items.get((agency, head.document_id))
-        held = (item for (holder, _), item in self.items.items() if holder == agency)
-        docs = self._world.docs
-        return next((i for i in held if f"{number(docs[i[1]])}/VP" == head.code), None)
+    def _named(self, agency: str, head: packets.Head, said_at: str = "") -> _Item | None:
+        """Return what an agency has under an identifier, or under a number where none is told.
+
+        Of versions the newest that was sent off before it was asked for; each is given back once.
+        """
+        items = self.items[agency, head.document_id] if head.document_id else []
+        if not head.document_id:
+            held = (i for (who, _), items in self.items.items() for i in items if who == agency)
+            docs = self._world.docs
+            items = [i for i in held if f"{number(docs[i.n])}/VP" == head.code]
+        if said_at:
+            items = [item for item in items if item.sent_off_at <= said_at] or items
+        kept = [item for item in items if not item.answered] or items
+        return kept[-1] if kept else None
 
     async def asked_by_status(self, house: Any, caller: Caller, agency: str, data: bytes) -> None:
         """A system reads a 13: it gives back what it has."""
         head = head_of(data)
         await asyncio.sleep(self._world.random.uniform(0.0, 4.0))
-        item = self._named(agency, head)
-        if item is not None and self._world.docs[item[1]].sender == head.sender:
-            await self.give_back(house, caller, agency, item[0], item[1])
+        item = self._named(agency, head, _said_at(data))
+        if item is not None and self._world.docs[item.n].sender == head.sender:
+            item.answered = True
+            await self.give_back(house, caller, agency, item.id, item.n)
             return
         about = packets.Head(head.sender, (), head.document_id, head.code, head.date)
         answer = self._packet(about, agency, "16", UNKNOWN)
@@ -264,9 +289,9 @@ class Recalls:
     ) -> None:
         """A system reads a document of type 1."""
         await asyncio.sleep(self._world.random.uniform(0.0, 4.0))
-        item = self.items.get((agency, target_of(data)))
-        if item is not None:
-            await self.give_back(house, caller, agency, item_id, item[1])
+        items = self.items[agency, target_of(data)]
+        if items:
+            await self.give_back(house, caller, agency, item_id, items[-1].n)
         else:
             await self._set(house, caller, item_id, "16", UNKNOWN)
 
@@ -304,15 +329,16 @@ class Recalls:
         """The ministry reads a 13, or a document of type 1 about `document_id`, and answers it."""
         world = self._world
         await asyncio.sleep(world.random.uniform(0.0, 4.0))
-        item = self.items.get((OUTSIDE, document_id))
-        if item is not None and not self._is_its_own(head.sender, world.docs[item[1]]):
+        items = self.items[OUTSIDE, document_id]
+        item = items[-1] if items else None
+        if item is not None and not self._is_its_own(head.sender, world.docs[item.n]):
             item = None
         keeps = self._keeps.setdefault(document_id, world.random.random() < 0.15)
         code = "15" if item is not None and not keeps else "16"
         about = packets.Head(head.sender, (), head.document_id, head.code, head.date)
         world.carry(self._packet(about, OUTSIDE, code, UNKNOWN if item is None else KEPT))
         if item is not None:
-            world.watch.said[OUTSIDE, item[1]].append(code)
+            world.watch.said[OUTSIDE, item.n].append(code)
         world.say(f"{OUTSIDE} says {code} of {head.code}")
 
     def _is_its_own(self, asking: str, doc: Doc) -> bool:
@@ -322,6 +348,16 @@ class Recalls:
         if not own and world.axis.owners[asking] == world.axis.owners[doc.sender]:
             world.watch.violate("recall", f"{asking} asks through its gateway for {doc.n}")
         return own
+
+
+def _sent_off_at(seen: Seen) -> str:
+    """Return when a document was sent off, as the first hop of its trace says."""
+    return next((str(hop[-1][1]) for hop in seen.trace), "")
+
+
+def _said_at(data: bytes) -> str:
+    found = next(etree.fromstring(data).iter("{*}StatusCode")).getparent()
+    return str(found.findtext("{*}Timestamp") or "")
 
 
 def target_of(data: bytes) -> str:

@@ -90,6 +90,22 @@ def test_desks_and_recalls_do_all_their_work():
         assert any(line in said for said in played.story), line
 
 
+@pytest.mark.parametrize("desks", [(), ("H25.01",)])
+@pytest.mark.parametrize("meanwhile", [(), (Fault("partition", "B", at=3.0, span=12.0),)])
+def test_what_is_sent_after_it_was_asked_back_is_another_sending(desks, meanwhile):
+    """The twin of what comes late: the version before it goes back, the new one stays."""
+    docs = (
+        Doc(1, 1.0, "H37.02", ("H25.01",), replies=("03",)),
+        Doc(2, 9.0, "H37.02", ("H25.01",), replies=("03",), about=1, kind=2),
+    )
+    asked = Act("13", 7.0, 1, "H37.02", ("H25.01",))
+    played = run(Plan(2, "pair", docs=docs, desks=desks, faults=meanwhile, acts=(asked,)))
+    assert not played.violations
+    came = "opens 1/VP" if desks else "takes document 2"
+    assert any(came in said for said in played.story[-12:])
+    assert any("H37.02 asks H25.01" in said for said in played.story)
+
+
 # ---------------------------------------------------------------- the simulation itself
 
 

@@ -21,7 +21,7 @@ from gateway.receipts.proof import Frontier
 from gateway.receipts.sign import verify_tree_head
 from tests.simulation import axis as axis_of
 from tests.simulation import recalled
-from tests.simulation.letters import RECALL, asked_by, notice_of
+from tests.simulation.letters import RECALL, asked_by
 from tests.simulation.plan import LEGACY, OUTSIDE, Doc
 
 INVARIANTS = {
@@ -413,7 +413,7 @@ class Watch:
             if row["via"] in _BY_FORM:
                 written.add(kept if kept[:1] == b"{" and row["subject"].encode() in kept else None)
             elif asked_by(n) in self.world.docs:
-                written.add(notice_of(self.world.docs[asked_by(n)]))
+                written.add(self.world.recalls.notices.get(asked_by(n)))
             if kept not in written:
                 self.violate("received", f"document {n} at {house.name}")
         for row in house.rows("SELECT peer_doc_id, sha256, state FROM inbound"):

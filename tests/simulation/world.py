@@ -674,6 +674,7 @@ class World:
         options = SubmitOptions(idempotency_key=keyed, secrecy=int(doc.stated))
         await asyncio.sleep(doc.at)
         await self._earlier(doc)
+        self.packets[doc.n] = packet_of(doc, at=self.true_time())
 
         async def request(made: dict[str, Any]) -> Any:
             accepted = await made["door"].submit(caller, chunks(self.packets[doc.n]), options)
