@@ -64,6 +64,7 @@ from gateway.programs.cataloguing import Cataloguer
 from gateway.programs.clockwatch import ClockWatch
 from gateway.programs.collector import Collector
 from gateway.programs.context import Context
+from gateway.programs.daylog import DayLog
 from gateway.programs.desk import Desk
 from gateway.programs.dispatch import Dispatch
 from gateway.programs.door import Door
@@ -366,7 +367,8 @@ class Gateway:
             guard=lambda: self.leases.guard(JANITOR_LEASE),
         )
         forget = sweep_of(self.ledger, self.clock, self.accounts.means.rules.pace)
-        chores = (self.mailroom.takebacks.sweep, self.recall_orders.sweep, forget)
+        days = DayLog(context)
+        chores = (self.mailroom.takebacks.sweep, self.recall_orders.sweep, forget, days.once)
         self.janitor = Janitor(context, self.nodes.dead, retention, chores)
         self.recheck = Recheck(context, self.verifier.trust_state)
         self.alerts = make_watch(self.settings, self.context, self._facts())

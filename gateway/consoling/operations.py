@@ -5,9 +5,10 @@ from collections.abc import Sequence
 from gateway import measures
 from gateway.agencycsv import parse_csv
 from gateway.console.pages import Section
-from gateway.console.sections import operations
+from gateway.console.sections import operations, ops_days
 from gateway.consoling.parts import Parts
 from gateway.domain.access import EVERYWHERE
+from gateway.programs.daylog import DayLog
 from gateway.programs.opsdesk import LedgerOpsDesk
 from gateway.programs.watch.keeping import LedgerAlerts
 
@@ -20,10 +21,11 @@ def sections(parts: Parts) -> Sequence[Section]:
     async def untaken() -> int:
         return (await alerts.counts({EVERYWHERE})).untaken
 
-    return operations.sections(
+    pages = operations.sections(
         LedgerOpsDesk(context.ledger, context.clock, parts.desk.ready, context.peers, untaken),
         parts.operating,
         parts.accounts.trail,
         read=lambda data: parse_csv(data, frozenset(context.peers)),
         terms=measures.terms,
     )
+    return [*pages, ops_days.section(DayLog(context), parts.accounts.trail)]

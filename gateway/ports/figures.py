@@ -47,6 +47,14 @@ class Snapshot:
     whole: bool
 
 
+class Days(Protocol):
+    """The log of operation, a day a row (AUD-02)."""
+
+    async def days(self, limit: int) -> Sequence[Snapshot]:
+        """Return the last days, the newest first."""
+        ...
+
+
 class Figures(Protocol):
     """Kept searches and figures. UnavailableError: the ledger cannot be used."""
 

@@ -80,7 +80,7 @@ class LedgerFigures:
     async def snapshots(self, agency: str) -> Sequence[Snapshot]:
         """Return what is frozen."""
         rows = await self._context.ledger.all("snapshots_of", agency=agency, kind=self._kind)
-        return [_snapshot(row) for row in rows]
+        return [snapshot_of(row) for row in rows]
 
     async def freeze(self, agency: str, period: str, *, by: str) -> Snapshot:
         """Freeze a month."""
@@ -108,7 +108,7 @@ class LedgerFigures:
         row = await self._context.ledger.one(
             "snapshot_of", agency=agency, kind=self._kind, period=period
         )
-        return None if row is None else _snapshot(row)
+        return None if row is None else snapshot_of(row)
 
     async def _change(self, agency: str, period: str, by: str, now: datetime) -> ChangeSet:
         counted = await figures_of(self._books, agency, period)
@@ -185,7 +185,8 @@ def month_before(now: datetime) -> str:
     return f"{year}-{month:02}"
 
 
-def _snapshot(row: Row) -> Snapshot:
+def snapshot_of(row: Row) -> Snapshot:
+    """Return frozen figures as they are shown."""
     text = row["figures"]
     figures: Mapping[str, Any] = loads(text)
     whole = hashlib.sha256(text.encode()).hexdigest() == row["sha256"]

@@ -958,6 +958,14 @@ QUERIES: Final[dict[str, str]] = {
     "snapshots_of": (
         "SELECT * FROM snapshot WHERE agency = :agency AND kind = :kind ORDER BY period DESC"
     ),
+    "snapshots_lately": (
+        "SELECT * FROM snapshot WHERE agency = '' AND kind = :kind ORDER BY period DESC "
+        "LIMIT :limit"
+    ),
+    "entries_counted": (
+        "SELECT kind, action, COUNT(*) AS n FROM receipt_entry "
+        "WHERE idx >= :first AND idx < :upto GROUP BY kind, action"
+    ),
     "snapshot_of": (
         "SELECT * FROM snapshot WHERE agency = :agency AND kind = :kind AND period = :period"
     ),

@@ -45,6 +45,7 @@ ACTIONS: Final[Mapping[str, Say]] = {
     "second-factor-set": Say("Cài xác thực bước hai", "Second factor set up"),
     "second-factor-removed": Say("Gỡ xác thực bước hai", "Second factor removed"),
     "proved-again": Say("Nhập lại mã bước hai", "Second factor given again"),
+    "day-closed": Say("Khóa nhật ký vận hành ngày", "Day of the operation log closed"),
     "first-link-made": Say("Tạo đường dẫn quản trị đầu tiên", "First administrator's link made"),
     "sessions-ended": Say("Kết thúc phiên", "Sessions ended"),
 }
