@@ -36,7 +36,10 @@ async def test_a_clerk_looks_accepts_and_refuses(house, open_window):
     clerk = await house.visitor("lan", Role.CLERK, WARD)
     window = await open_window(house, cookies=clerk.cookies)
     page = window.page
-    await window.go("/incoming")
+    await window.go("/today")
+    await window.serves_everybody()
+    await window.picture("today")
+    await page.get_by_role("link", name="Văn bản đến chờ tiếp nhận").click()
     await window.accessible()
     await window.picture("incoming-list")
 
@@ -98,6 +101,7 @@ async def test_what_a_day_leaves_is_read_by_everybody(house, open_window):
         (f"/registers?book=in&agency={WARD}", "registers"),
         (f"/statistics?agency={WARD}", "statistics"),
         ("/alerts", "alerts"),
+        (f"/incoming/{arrival['id']}/slip", ""),
         ("/no-such-page", ""),
     ):
         await window.go(path)
