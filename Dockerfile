@@ -26,7 +26,8 @@ COPY --from=build /opt/vanlien /opt/vanlien
 ENV PATH=/opt/vanlien/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     VANLIEN_CONFIG=/srv/vanlien/vanlien.toml
-USER vanlien
+# A number: orchestrators that refuse root can tell that this is not root.
+USER 10001
 WORKDIR /srv/vanlien
 VOLUME /srv/vanlien
 EXPOSE 8480

@@ -131,7 +131,7 @@ def test_debian_packages_are_names_only():
 def test_the_container_runs_without_rights_and_asks_after_itself():
     lines = text("Dockerfile").splitlines()
     last_stage = lines[max(i for i, line in enumerate(lines) if line.startswith("FROM")) :]
-    assert any(line == "USER vanlien" for line in last_stage)
+    assert any(line == "USER 10001" for line in last_stage)
     assert any(line.startswith("HEALTHCHECK") and '"health"' in line for line in last_stage)
     assert sum(line.startswith("FROM") for line in lines) == 2
 
