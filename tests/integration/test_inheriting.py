@@ -26,13 +26,13 @@ async def _house(tmp_path):
         yield house
 
 
-async def closed(house, *links):
+async def closed(house, *links, code=OLD):
     with stores.open_agencies(house.folder / "vanlien.toml") as book:
-        book.close_agency(OLD, list(links), forward_until=None, reason="sáp nhập", by="t")
+        book.close_agency(code, list(links), forward_until=None, reason="sáp nhập", by="t")
 
     async def known():
         directory = house.gateway.catalogue.directory()
-        found = directory.get(OLD)
+        found = directory.get(code)
         return found is not None and found.status.value == "closed"
 
     await house.until(known)
@@ -126,6 +126,31 @@ async def test_nobody_else_takes_over_and_what_was_accepted_stays(house):
     sql(place, "UPDATE arrival SET document_id = 'HAI-MA' WHERE id = ?", waits)
     assert (await heir.post(f"/incoming/{waits}/take-over", {})).status == 303
     assert (await house.gateway.ledger.one("arrival", id=waits))["version"] == 2
+
+
+async def test_what_the_system_of_a_closed_agency_never_fetched_enters_the_successors(house):
+    old = "H37.04"  # it had a system of its own
+    code, answer, _ = await house.send(packet("12", to=(old,)))
+    assert code == 202, answer
+    await house.state(answer["id"], old, "handed_over")
+    (delivery,) = (await house.document(answer["id"]))["deliveries"]
+    arrival = await house.row("arrival_of_delivery", delivery_id=delivery["id"])
+    assert (arrival["state"], arrival["entered_system_at"]) == ("offered", None)
+    heir = await house.visitor("hoa", Role.CLERK, NEW)
+    await closed(house, Succession(old, NEW), code=old)
+    path = f"/incoming/{arrival['id']}"
+    await heir.get(path)
+    assert (await heir.post(f"{path}/take-over", {})).status == 303
+    row = await house.gateway.ledger.one("arrival", id=arrival["id"])
+    assert (row["agency"], row["state"], row["sent_codes"]) == (NEW, "taken", "01")
+    assert row["entered_system_at"]
+    reports = await house.gateway.ledger.all("statuses_of_arrival", arrival_id=arrival["id"])
+    assert [(r["code"], r["sender_written"]) for r in reports] == [("01", old)]
+    assert (await heir.post(f"{path}/accept", {})).status == 303
+    assert (await house.gateway.ledger.one("arrival", id=arrival["id"]))["arrival_number"] == 1
+    # Nobody gets it under the closed code any more.
+    inbox = (await house.call("GET", "/inbox", "stc"))[1]["items"]
+    assert [item["id"] for item in inbox if item["id"] == arrival["id"]] == []
 
 
 async def test_nobody_inherits_an_agency_that_was_split_or_not_yet_taken_over(house):

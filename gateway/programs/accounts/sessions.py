@@ -18,7 +18,7 @@ from gateway.errors import UnavailableError
 from gateway.ports import Change, ChangeSet, Conflict, Row, Update
 from gateway.ports.accounts import Denied, State, Why
 from gateway.programs.accounts.factors import spent_code
-from gateway.programs.accounts.means import Means, ended, grant_of, kept_of
+from gateway.programs.accounts.means import Means, ended, grant_of, handle_of, kept_of
 from gateway.programs.accounts.waits import Waits
 
 _WRITTEN_EVERY: Final = timedelta(minutes=1)
@@ -85,11 +85,14 @@ class LedgerSessions:
         row = await means.ledger.one("account", id=person.account_id)
         if row is None or row["state"] != State.ACTIVE or row["totp"] is None:
             return Denied(Why.OVER)
-        wait = await self._waits.begin(f"code:{row['id']}", "", "session")
+        # Each session answers for itself: who guesses in a stolen one keeps no other from proving.
+        place = handle_of(person.session_id)
+        wait = await self._waits.begin(f"code:{row['id']}", "", place)
         if wait > 0:
             return Denied(Why.WAIT, wait)
         now, spent = means.clock.now(), spent_code(means, row, code)
         if spent is None:
+            await means.commit(*means.told(person, "sign-in-failed", row, now, code="code"))
             return Denied(Why.CODE)
         # A session that ended meanwhile is made fresh by nobody.
         where = {"id": person.session_id, "ended_at": None, "strong": 1}
@@ -97,7 +100,7 @@ class LedgerSessions:
         told = means.told(person, "proved-again", row, now)
         if isinstance(await means.ledger.commit(ChangeSet(rows=(spent, fresh, *told))), Conflict):
             return Denied(Why.CODE)
-        await self._waits.succeeded(f"code:{row['id']}", "", "session")
+        await self._waits.succeeded(f"code:{row['id']}", "", place)
         return None
 
     async def _write(self, change: Change) -> None:

@@ -355,6 +355,14 @@ async def test_a_code_given_again_makes_the_session_fresh_for_a_while(office):
     assert await prove(stale, office.code(secret)) == Denied(Why.CODE)
     told = [await prove(stale, "000000") for _ in range(12)]
     assert told[-1].why is Why.WAIT
+    # Guesses in a stolen session leave their trace, and keep no other session from proving.
+    other = await office.signins.by_password("lan", PASSWORD, HERE)
+    office.clock.move(minutes=1)
+    other = await office.signins.by_code(other.token, office.code(secret), HERE)
+    office.clock.move(minutes=16)
+    assert await prove(await person(other.token), office.code(secret)) is None
+    asked = "SELECT COUNT(*) AS n FROM receipt_entry WHERE action = 'sign-in-failed'"
+    assert office.ledger.connection.execute(asked).fetchone()["n"] >= 2
 
 
 async def test_who_has_no_factor_here_proves_by_signing_in_anew(office):
