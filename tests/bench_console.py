@@ -125,6 +125,7 @@ def _server(folder: Path) -> PostgresServer:
 
 def measure(folder: Path, engine: str, told: argparse.Namespace) -> dict[str, Any]:
     """Return what was measured on one engine."""
+    kept = (folder / "house").exists()
     with _house(folder, engine) as house:
         began = time.perf_counter()
         load_filling = load_now()
@@ -154,6 +155,7 @@ def measure(folder: Path, engine: str, told: argparse.Namespace) -> dict[str, An
             "documents": documents(house),
             "entries": entries,
             "ledger_mb": round(house.size_bytes() / 1e6),
+            "kept": kept,
             "filled_s": round(filled_s),
             "load_filling": load_filling,
             "books_mb": round(books[0].stat().st_size / 1e6),
@@ -264,9 +266,14 @@ def _part(engine: str, found: dict[str, Any]) -> str:
         if made
         else ""
     )
+    filled = (
+        "kept from an earlier run"
+        if found["kept"]
+        else f"filled in {found['filled_s']} s at load {found['load_filling']:g}"
+    )
     return f"""## {_WHAT[engine]}
 
-Measured {found["measured_on"]} on {found["machine"]}, Python {found["python"]}; load of the machine {found["load_before"]:g} before and {found["load_after"]:g} after. {found["clerks"]} persons ({OPERATORS} of them operators), each with an action about every {found["pause_s"]:g} s, for {found["minutes"]:g} minutes. The ledger holds {found["documents"]:,} documents and {found["entries"]:,} entries of the receipt log ({found["ledger_mb"]:,} MB, filled in {found["filled_s"]} s at load {found["load_filling"]:g}), the books {found["books_mb"]:,} MB. {reindexed}Ready {found["ready_s"]:g} s after the start; processor a page: {spent}. Answers: {answers}.
+Measured {found["measured_on"]} on {found["machine"]}, Python {found["python"]}; load of the machine {found["load_before"]:g} before and {found["load_after"]:g} after. {found["clerks"]} persons ({OPERATORS} of them operators), each with an action about every {found["pause_s"]:g} s, for {found["minutes"]:g} minutes. The ledger holds {found["documents"]:,} documents and {found["entries"]:,} entries of the receipt log ({found["ledger_mb"]:,} MB, {filled}), the books {found["books_mb"]:,} MB. {reindexed}Ready {found["ready_s"]:g} s after the start; processor a page: {spent}. Answers: {answers}.
 
 | page | asked | p50 ms | p95 ms | p99 ms | largest, kB |
 |---|---|---|---|---|---|
