@@ -1,7 +1,8 @@
 """Dates and moments of the packet: strict out, every form partners write in. Pure.
 
-On the wire a date is `yyyy/MM/dd` and a moment `yyyy/MM/dd HH:mm:ss`, Vietnamese time without a
-zone. Other forms are told apart by the position of the four-digit group.
+TIM-02: on the wire a date is `yyyy/MM/dd` and a moment `yyyy/MM/dd HH:mm:ss`, Vietnamese time
+without a zone; nothing without one goes further than here. Other forms are told apart by the
+position of the four-digit group.
 """
 
 import re

@@ -198,10 +198,10 @@ class Frame:
         """Return the page that asks for a code again, what was typed on it; None: it was right."""
         fields = [(name, value) for name, value in visit.form.items() if name != CODE]
         code, denied = str(visit.form.get(CODE, "")), None
+        visit.form = MultiDictProxy(MultiDict(fields))  # a code stands on no page
         if code:
             denied = await self.sessions.prove(visit.me, code)
             if denied is None:
-                visit.form = MultiDictProxy(MultiDict(fields))
                 return None
         values = {"action": visit.request.path_qs, "fields": fields, "denied": denied}
         return Shown("second-factor-again.html.j2", values, status=403)

@@ -241,6 +241,7 @@ class Relay:
                 {"state": DeliveryState.SENDING.value},
                 expect=None,
             ),
+            # SND-11 (LGDĐT art 15): when it left what its sender controls, beside SND-10's moment.
             Update("delivery", covered | {"left_at": None}, {"left_at": at}, expect=None),
             event(row["id"], "attempt_began", now, n=attempt, hop=row["hop"]),
         )

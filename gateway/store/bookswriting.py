@@ -214,8 +214,8 @@ class FileMaking:
         return self._connection
 
     def _add(self, entries: Sequence[Entry]) -> None:
-        _must_have_room(self._path.parent)
         connection = self._begun()
+        _must_have_room(self._path.parent)
         docs, words = [], []
         for entry in sorted(entries, key=_place):
             terms = _terms(entry)
@@ -234,8 +234,8 @@ class FileMaking:
         return n
 
     def _done(self, mark: Mark) -> None:
-        _must_have_room(self._path.parent)
         connection = self._begun()
+        _must_have_room(self._path.parent)
         # The words first: the indexes take the room their merging leaves.
         connection.execute("INSERT INTO word (word) VALUES ('optimize')")
         _set(connection, _WORDS_LIVE)

@@ -156,6 +156,7 @@ async def test_assigned_to_an_officer_who_sees_it_and_finishes_it(house):
 
 
 async def test_several_units_are_several_lines(house):
+    """RCV-15: a document with several tasks stands in several lines, each ended by itself."""
     _, arrival_id = await sent(house)
     clerk, path = await clerk_of(house), f"/incoming/{arrival_id}"
     officer = await clerk_of(house, "tuan", Role.OFFICER)

@@ -187,7 +187,7 @@ async def test_a_lost_answer_means_send_again_the_same_bytes(tmp_path):
         assert len(copies) == 2
         assert copies[0] == copies[1]
         assert sha256(copies[0]).hexdigest() == (await transfer(house, document))["parcel_sha256"]
-        # It left when the first attempt began; when it was acknowledged is another matter.
+        # SND-11: it left when the first attempt began; when it was acknowledged is another matter.
         assert again["left_at"] == first["left_at"] == again["attempts"][0]["began_at"]
         assert first["acknowledged_at"] is None
         assert again["acknowledged_at"] == again["attempts"][1]["ended_at"]

@@ -1,3 +1,5 @@
+"""Every form of a date and a moment, in and out. Rule: TIM-02."""
+
 from datetime import UTC, date, datetime
 
 import pytest

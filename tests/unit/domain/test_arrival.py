@@ -1,6 +1,6 @@
 """Two moments of an arrival, and what its agency may report.
 
-Rules: RCV-04, RCV-06, STS-03, DID-04.
+Rules: RCV-04, RCV-06, RCV-07, STS-03, DID-04.
 """
 
 from datetime import UTC, datetime

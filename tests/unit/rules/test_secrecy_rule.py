@@ -1,4 +1,4 @@
-"""SEC-01: a stated level or a stamp means quarantine; circulation marks do not."""
+"""SEC-01, SND-12: a stated level or a stamp means quarantine; circulation marks do not."""
 
 import pytest
 
