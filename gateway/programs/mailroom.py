@@ -406,6 +406,10 @@ class Mailroom:
         given = [subject] if gives_back else []
         if gives_back:
             given += await takebacks.versions(context, subject, by_name=recalls_it)
+        if gives_back and decision.system_id != takebacks.GATEWAY:
+            known = {row["id"] for row in given}
+            beside = await takebacks.asked_beside(context, subject, said.code)
+            given += [row for row in beside if row["id"] not in known]
         guards = await self._not_kept(given, said.code)
         named = recalls.as_named(arrival) if about is arrival else about
         # REC-01: what was given back is not kept any more, whoever says 16 after the 15.
@@ -417,8 +421,7 @@ class Mailroom:
         if gives_back and recalls.is_answer(said.code):
             by = decision.by or decision.system_id
             changes += takebacks.answered(context, subject, said, by, now)
-            if known_code(said.code) is StatusCode.RECALL_AGREED:
-                changes += await self._given_back(given, said, by, now)
+            changes += await self._given_back(given, said, by, now)
         changes += undetermined.taken(context, arrival, said.code, decision, now)
         entered = any("entered_system_at" in c.values for c in changes if isinstance(c, Update))
         changes += await self._mirror(about or arrival, said, now, entered=entered, given=given)
@@ -504,13 +507,17 @@ class Mailroom:
     async def _given_back(
         self, given: Sequence[Row], said: Said, by: str, now: datetime
     ) -> list[Change]:
-        """REC-01: return what giving back leaves to do; earlier versions go with the newest."""
+        """REC-01: return what giving back leaves to do; earlier versions go with the newest.
+
+        Kept, they are kept all together.
+        """
+        agreed = known_code(said.code) is StatusCode.RECALL_AGREED
         changes: list[Change] = []
         for n, row in enumerate(given):
             if n:
                 changes += self._taken_back(row, said, now)
                 changes += takebacks.answered(self._context, row, said, by, now)
-            if row["state"] != ArrivalState.RECALLED.value:
+            if agreed and row["state"] != ArrivalState.RECALLED.value:
                 changes += await takebacks.chores(self._context, row, now)
         return changes
 

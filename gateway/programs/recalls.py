@@ -117,7 +117,7 @@ async def ask(context: Context, delivery: Row, reason: str, now: datetime) -> li
             raise UnavailableError(public="restored from a backup and not released yet")
         case RecallAct.CANCEL:
             changes = await _cancelled(context, delivery, now)
-            if await may_have_left(context, delivery):
+            if await _may_be_there(context, delivery):
                 changes += await _asked(context, delivery, reason, now)
             return changes
         case RecallAct.WAIT:
@@ -151,9 +151,15 @@ async def ask_for(
     left: list[Row] = []
     for one in live or [delivery]:
         changes += await ask(context, one, reason, now)
-        if one["left_at"] or one["at_gateway_at"] or await may_have_left(context, one):
+        if await _may_be_there(context, one):
             left.append(one)
     return changes, left
+
+
+async def _may_be_there(context: Context, delivery: Row) -> bool:
+    """Tell whether a recipient may have a delivery: an attempt that failed can have got there."""
+    sent = delivery["left_at"] or delivery["at_gateway_at"]
+    return bool(sent) or await may_have_left(context, delivery)
 
 
 def said_at(report_at: datetime | None, left: Sequence[Row], now: datetime) -> datetime:
@@ -344,7 +350,9 @@ async def meant(context: Context, delivery: Row, code: str) -> Row:
     kind = delivery_event(code)
     if kind is None:
         return delivery
-    for body in reversed(await _bodies(context, delivery, delivery["document_id"])):
+    bodies = await _bodies(context, delivery, delivery["document_id"])
+    # Nobody reports on a version that was taken back before it left, if another one did leave.
+    for body in reversed([b for b in bodies if b["left_at"]] or bodies):
         state = DeliveryState(body["state"])
         if allows(DELIVERY, state, kind) and not moves_nothing(DELIVERY, state, kind):
             return body

@@ -256,6 +256,29 @@ async def asked_about(context: Context, arrival: Row) -> Row:
     return arrival
 
 
+async def asked_beside(context: Context, arrival: Row, code: str) -> list[Row]:
+    """Return the other versions a sender of this gateway asked back that wait for their answer.
+
+    Each has a 13 of its own, and all name one identifier: an agency's system cannot tell them
+    apart, so what it answers of one it answers of all. What the law keeps is not given back.
+    """
+    if arrival["source"] != LOCAL or known_code(code) not in _ANSWERS:
+        return []
+    found = await matching.arrivals_named(
+        context, arrival["agency"], arrival["sender"], arrival["document_id"]
+    )
+    agreed = known_code(code) is StatusCode.RECALL_AGREED
+    beside = []
+    for row in found:
+        if row["id"] == arrival["id"] or row["agency"] != arrival["agency"]:
+            continue
+        question = await context.ledger.one("takeback_of", arrival_id=row["id"])
+        waits = question is not None and question["state"] == RecallState.ASKED.value
+        if waits and not (agreed and await held(context, row["id"])):
+            beside.append(row)
+    return beside
+
+
 async def of_others(context: Context, agency: str, issuer: str, document_id: str) -> Row | None:
     """Return an agency's arrival under this identifier that somebody else sent (REC-06)."""
     if not document_id.strip():

@@ -188,10 +188,10 @@ async def _no_doubt(context: Context, delivery: Row, now: datetime) -> list[Chan
 def there_after_all(*delivery_ids: str) -> Update:
     """Return the row that takes up a recall again: what was cancelled in doubt did get there.
 
-    REC-07: it is asked for by the next sweep.
+    REC-07: it is asked for by the next sweep, whatever asked before: that came too early.
     """
     where = {"delivery_id": delivery_ids, "state": RecallState.NOT_NEEDED.value}
-    values = {"state": RecallState.WAITING.value, "answered_at": None}
+    values = {"state": RecallState.WAITING.value, "answered_at": None, "notice_id": ""}
     return Update("recall", where, values, expect=None)
 
 

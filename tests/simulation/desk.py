@@ -150,8 +150,8 @@ class Desk:
                 world.say(f"{self.agency} may not {_ACTS[code]} {n}: {done.reason.value}")
                 continue
             world.say(f"{self.agency} {_ACTS[code]}s {n}, number {done.number}")
-            if n is not None:
-                world.watch.said[self.agency, n].append(code)
+            told = world.watch.said_of_notices[self.agency]
+            (told if n is None else world.watch.said[self.agency, n]).append(code)
         world.owed[self.agency] -= 1
 
     async def _give_back(self, question: Any) -> None:

@@ -290,6 +290,74 @@ FOUND = {
         ),
         acts=(Act("13", 5.6, 3, "H37.02", ("H25.01",)),),
     ),
+    # Two versions, two 13s under one identifier: its system answered both about the newer one.
+    "two questions answered about one version": Plan(
+        500185,
+        "single",
+        shuffle=0.0,
+        yields=0.0,
+        latency=0.05,
+        docs=(
+            Doc(1, 2.2, "H37.04", ("H37.02",), replies=()),
+            Doc(2, 3.7, "H37.04", ("H37.02",), replies=(), about=1, kind=2),
+        ),
+        acts=(Act("order", 11.5, 2, "H37.04", ("H37.02",)),),
+    ),
+    # 01 about the update was taken for one about the version that was never issued: it came alive.
+    "a status about what was never issued": Plan(
+        111,
+        "pair",
+        shuffle=0.0,
+        yields=0.0,
+        latency=0.05,
+        recall_by="1",
+        docs=(
+            Doc(1, 3.4, "H37.04", ("G09",), verdict="slow", replies=()),
+            Doc(2, 3.9, "H37.04", ("H37.02", "G09"), replies=(), about=1, kind=2),
+        ),
+        acts=(Act("order", 7.9, 1, "H37.04"),),
+    ),
+    # 02 about the first version was taken for one about the update, which had not left.
+    "a refusal of what was cancelled": Plan(
+        501036,
+        "single",
+        shuffle=0.0,
+        yields=0.0,
+        latency=0.05,
+        desks=("H37.02", "H37.04"),
+        recall_by="both",
+        docs=(
+            Doc(1, 2.3, "H37.02", ("G09",), replies=("02",)),
+            Doc(2, 12.8, "H37.02", ("H37.04", "G09"), replies=(), about=1, kind=2),
+        ),
+        faults=(Fault("deliver", "A", "slow", 1),),
+        acts=(Act("order", 15.8, 2, "H37.02"),),
+    ),
+    # 13 about a replacement whose answer was lost: asked, and no record that it was.
+    "asked for in doubt": Plan(
+        501002,
+        "single",
+        shuffle=0.0,
+        yields=0.0,
+        latency=0.05,
+        docs=(
+            Doc(1, 1.1, "H37.04", ("G09",), replies=()),
+            Doc(2, 4.6, "H37.04", ("G09",), replies=(), about=1, kind=3),
+        ),
+        faults=(Fault("deliver", "A", "answer-lost", 2),),
+        acts=(Act("13", 7.0, 2, "H37.04", ("G09",)),),
+    ),
+    # A notice was faster than its document in doubt, and counted for the question after it came.
+    "a notice that came too early": Plan(
+        500084,
+        "pair",
+        shuffle=0.0,
+        yields=0.0,
+        latency=0.05,
+        docs=(Doc(1, 5.2, "H25.01", ("G09",), replies=()),),
+        faults=(Fault("deliver", "B", "late-effect", 1),),
+        acts=(Act("notice", 6.2, 1, "H25.01"),),
+    ),
     # REC-06: it asked through its own gateway, which knew whose document that is.
     "a neighbour that takes back": Plan(
         64,

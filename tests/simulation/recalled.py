@@ -50,17 +50,22 @@ def is_taken_back(watch: Any, doc: Doc, delivery: Any) -> bool:
 
 def _asked(world: Any, doc: Doc) -> set[str]:
     """Return who was asked for a document: who takes one version back takes all back."""
-    return set().union(*(world.recalls.asked[d.n] for d in _versions(world, doc)))
+    return set().union(*(world.recalls.asked[d.n] for d in versions(world, doc)))
 
 
-def _versions(world: Any, doc: Doc) -> list[Doc]:
+def is_asked(world: Any, doc: Doc) -> bool:
+    """Tell whether anybody was asked for a document, or for another version of it."""
+    return bool(_asked(world, doc))
+
+
+def versions(world: Any, doc: Doc) -> list[Doc]:
     """Return the documents that bear the identifier of this one: an update does."""
     return [d for d in world.docs.values() if d.sender == doc.sender and number(d) == number(doc)]
 
 
 def has_versions(world: Any, doc: Doc) -> bool:
     """Tell whether the statuses of a document may be those of another version."""
-    return len(_versions(world, doc)) > 1
+    return len(versions(world, doc)) > 1
 
 
 def is_withdrawn_at(house: Any, doc: Doc, agency: str) -> bool:

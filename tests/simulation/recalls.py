@@ -16,6 +16,7 @@ from lxml import etree
 from adapters.simulator import packets
 from gateway.errors import Reason, RejectedError, UnavailableError
 from gateway.ports import Caller, SubmitOptions
+from tests.simulation import recalled
 from tests.simulation.axis import Seen, head_of, read
 from tests.simulation.letters import DAY, chunks, identifier, notice_of, number
 from tests.simulation.plan import LEGACY, OUTSIDE, Act, Doc
@@ -91,7 +92,8 @@ class Recalls:
     # ------------------------------------------------------------ asking
 
     def _noted(self, act: Act, doc: Doc) -> None:
-        codes = act.of or (*doc.to, *doc.more)
+        whole = recalled.versions(self._world, doc) if act.kind == "order" else [doc]
+        codes = act.of or [code for one in whole for code in (*one.to, *one.more)]
         self.asked[doc.n] |= {LEGACY.get(code, code) for code in codes}
         self._world.counts[f"recall {act.kind}"] += 1
 

@@ -63,6 +63,16 @@ _MAY_REPEAT = ("05", "13", "15", "16")
 """Codes that may be told again; `recalled` looks at the last three."""
 
 
+def _end(codes: Sequence[str]) -> str:
+    """Return where the reports of a recipient lead a delivery."""
+    state = DeliveryState.HANDED_OVER
+    for code in codes:
+        event = delivery_event(code)
+        if event is not None and allows(DELIVERY, state, event):
+            state = advance(DELIVERY, state, event)
+    return state.value
+
+
 def canonical(code: str) -> str:
     """Return an agency's code in the new notation."""
     return LEGACY.get(code, code)
@@ -83,6 +93,7 @@ class Watch:
         self.entered: defaultdict[tuple[str, int], set[str]] = defaultdict(set)
         self._seen: dict[str, dict[str, int]] = {}
         self.said: defaultdict[tuple[str, int], list[str]] = defaultdict(list)
+        self.said_of_notices: defaultdict[str, list[str]] = defaultdict(list)
 
     def violate(self, name: str, what: str) -> None:
         if len(self.violations) < 20:
@@ -282,7 +293,7 @@ class Watch:
         if [r["id"] for r in rows] != [answer["id"]]:
             self.violate("lost", f"document {doc.n} was accepted as {answer['id']}, there: {rows}")
             return
-        if rows[0]["state"] == "cancelled" and doc.n in world.recalls.asked:
+        if rows[0]["state"] == "cancelled" and recalled.is_asked(world, doc):
             if any(self.entered[canonical(code), doc.n] for code in doc.to):
                 self.violate("recall", f"document {doc.n} was cancelled and got there")
             return
@@ -334,12 +345,11 @@ class Watch:
         agency = delivery["agency"]
         if not self.entered[agency, doc.n] or recalled.has_versions(self.world, doc):
             return
-        expected = DeliveryState.HANDED_OVER
-        for code in ("01", *self.said[agency, doc.n]):
-            event = delivery_event(code)
-            if event is not None and allows(DELIVERY, expected, event):
-                expected = advance(DELIVERY, expected, event)
-        if delivery["state"] != expected.value and not self.world.status_lied:
+        said = ("01", *self.said[agency, doc.n])
+        # A notice may bear the identifier of its document, and what its reader says of it counts
+        # for the document, which nothing tells from it.
+        ends = {_end(said), _end((*said, *self.said_of_notices[agency]))}
+        if delivery["state"] not in ends and not self.world.status_lied:
             if {"02", "15"} <= set(self.said[agency, doc.n]) and delivery["state"] == "returned":
                 return  # both are ends, and the first that gets here stays
             told = f"document {doc.n} at {agency}: {delivery['state']}, {agency} said "
