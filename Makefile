@@ -122,7 +122,7 @@ bundle: dev
 
 bundle-test: dev
 	VANLIEN_BUNDLE=$$(ls -t dist/vanlien-*-linux-x86_64.tar.gz | head -1) \
-	  $(BIN)/python -m pytest tests/integration/test_bundle.py -s -o timeout=3600 $(ARGS)
+	  $(BIN)/python -m pytest tests/integration/test_bundle.py -s $(ARGS)
 
 compose-test: dev debian
 	VANLIEN_COMPOSE=1 $(BIN)/python -m pytest tests/integration/test_compose.py -o timeout=900 $(ARGS)

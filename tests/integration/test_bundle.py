@@ -670,6 +670,7 @@ def numbers(home):
         return [row[0] for row in rows]
 
 
+@pytest.mark.timeout(3600)  # four minutes where nobody else works
 def test_the_whole_bundle_installs_and_works_without_a_network(tmp_path):
     archive = os.environ.get("VANLIEN_BUNDLE")
     if not archive:
