@@ -46,16 +46,21 @@ def own_number(facts: Facts) -> Iterator[Finding]:
     if header.business.doc_type is not BusinessType.REPLACE or not header.document_id:
         return
     if any(t.document_id == header.document_id for t in facts.targets or ()):
-        yield Finding(
-            "REC-04",
-            Severity.WARNING,
-            f"{BUSINESS}/DocumentId",
-            "Văn bản thay thế mang mã định danh của văn bản bị thay thế. Văn bản thay thế có hình "
-            "thức tương đương và số riêng.",
-            "The replacement bears the identifier of what it replaces. It is of equal form, with a "
-            "number of its own.",
-            "R08",
-        )
+        yield own_number_finding()
+
+
+def own_number_finding() -> Finding:
+    """Return what is said of a replacement under the identifier of what it replaces (REC-04)."""
+    return Finding(
+        "REC-04",
+        Severity.WARNING,
+        f"{BUSINESS}/DocumentId",
+        "Văn bản thay thế mang mã định danh của văn bản bị thay thế. Văn bản thay thế có hình "
+        "thức tương đương và số riêng.",
+        "The replacement bears the identifier of what it replaces. It is of equal form, with a "
+        "number of its own.",
+        "R08",
+    )
 
 
 @rule("REC-05", source="QCVN102 practice")

@@ -365,6 +365,9 @@ async def test_what_was_sent_is_replaced_updated_or_recalled_by_a_document_that_
         await upload(clerk, again, ("cong-van.pdf", letter(subject=words)))
         if change == "1":
             assert "Thiếu lý do thu hồi" in (await clerk.get(f"{again}/check")).words
+        if change == "3":
+            await saved(clerk, again, form | {"code_number": "140"}, "H37.04")
+            assert "hình thức tương đương và số riêng" in (await clerk.get(f"{again}/check")).words
         stranger = form | {"changes": "H37.09,2026/01/02,1/UBND", "changes_why": "Sai số liệu"}
         await saved(clerk, again, stranger, "H37.04")
         assert "Không tìm thấy văn bản" in (await clerk.get(f"{again}/check")).words

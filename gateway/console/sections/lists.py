@@ -16,6 +16,7 @@ from gateway.console.frame import check_forgery
 from gateway.console.pages import Answer, Page, Say, Section, Shown, Visit
 from gateway.console.sections.faults import faults_of
 from gateway.console.sections.people import MANAGES, link_to
+from gateway.domain.access import ROLE_TEXTS
 from gateway.errors import Reason, RejectedError
 from gateway.ports.accounts import AccountLists
 
@@ -38,13 +39,13 @@ class _Pages:
 
     async def ask(self, visit: Visit) -> Answer:
         """Show the form."""
-        return Shown("people-import.html.j2", {"faults": ()})
+        return _asking()
 
     async def plan(self, visit: Visit) -> Answer:
         """Show what the list would do; nothing is done yet."""
         data = await _file(visit)
         if not data:
-            return Shown("people-import.html.j2", {"faults": (_NONE,)}, 422)
+            return _asking(_NONE)
         plan = await self.lists.plan(visit.me, data)
         shown = [line for line in plan.lines if line.action != "same"]
         values = {
@@ -67,9 +68,15 @@ class _Pages:
         except RejectedError as refused:
             if refused.reason is Reason.FORBIDDEN:
                 raise
-            return Shown("people-import.html.j2", {"faults": faults_of(refused)}, 422)
+            return _asking(*faults_of(refused))
         invited = [(one, link_to(visit, one.token)) for one in made]
         return Shown("people-import-done.html.j2", {"invited": invited})
+
+
+def _asking(*faults: Say) -> Shown:
+    """Return the form, with what is wrong and the words a list may use."""
+    values = {"faults": faults, "roles": ROLE_TEXTS}
+    return Shown("people-import.html.j2", values, 422 if faults else 200)
 
 
 async def _file(visit: Visit) -> bytes:

@@ -11,8 +11,14 @@ from datetime import datetime, timedelta
 
 from gateway.codec.names import safe_name
 from gateway.domain.consignment import Repeat, plan_deliveries
-from gateway.domain.drafting import header_of, read_fields
-from gateway.domain.envelope import Attachment, Envelope, Header, ManifestEntry
+from gateway.domain.drafting import change_of, header_of, read_fields
+from gateway.domain.envelope import (
+    Attachment,
+    BusinessType,
+    Envelope,
+    Header,
+    ManifestEntry,
+)
 from gateway.domain.finding import Finding, Severity
 from gateway.domain.malware import ScanResult
 from gateway.domain.numbering import issue_counter
@@ -29,6 +35,7 @@ from gateway.programs.judging import judge, legal_class_of
 from gateway.programs.reading import HEAD_BYTES, ReadPacket
 from gateway.programs.verifying import Verdicts, verify_files
 from gateway.rules.facts import ATTACHMENTS, MESSAGE_HEADER
+from gateway.rules.recall import own_number_finding
 from gateway.rules.release import release_of
 from gateway.rules.signature import LegalClass
 from gateway.trust.report import Verdict, VerificationReport
@@ -131,6 +138,10 @@ async def check(context: Context, policy: ClerkPolicy, draft: Draft) -> Check:
     if identity.unusable is not None:
         findings += identity.unusable.findings
     findings += _again(known)
+    if change_of(draft.form) is BusinessType.REPLACE and not header.document_id:
+        # A form's identifier is given on acceptance: REC-04 is asked of the one it will have.
+        named = draft.form.get("changes", "")
+        findings += [own_number_finding()] if named and named == identity.document_id else []
     legal = None
     if verdicts is None:
         findings.append(_PENDING)
