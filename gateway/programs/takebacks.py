@@ -270,13 +270,19 @@ async def asked_beside(context: Context, arrival: Row, code: str) -> list[Row]:
     agreed = known_code(code) is StatusCode.RECALL_AGREED
     beside = []
     for row in found:
-        if row["id"] == arrival["id"] or row["agency"] != arrival["agency"]:
+        if row["agency"] != arrival["agency"] or not await waits_under(context, row, arrival):
             continue
-        question = await context.ledger.one("takeback_of", arrival_id=row["id"])
-        waits = question is not None and question["state"] == RecallState.ASKED.value
-        if waits and not (agreed and await held(context, row["id"])):
+        if not (agreed and await held(context, row["id"])):
             beside.append(row)
     return beside
+
+
+async def waits_under(context: Context, other: Row, arrival: Row) -> bool:
+    """Tell whether another version under an arrival's identifier is asked back, and unanswered."""
+    if other["id"] == arrival["id"] or other["document_id"] != arrival["document_id"]:
+        return False
+    question = await context.ledger.one("takeback_of", arrival_id=other["id"])
+    return question is not None and question["state"] == RecallState.ASKED.value
 
 
 async def of_others(context: Context, agency: str, issuer: str, document_id: str) -> Row | None:
@@ -441,15 +447,13 @@ class Takebacks:
         return None
 
     async def _leave(self, row: Row, arrival: Row) -> None:
-        now = self._context.clock.now()
+        now, agency = self._context.clock.now(), arrival["agency"]
+        where = {"id": arrival["id"], "state": arrival["state"], "agency": agency}
         changes: list[Change] = [
-            Update("takeback", {"id": row["id"], "looked": 0}, {"looked": 1}),
+            # Taken over by a successor while it was asked for: there it is answered (ID-05).
+            Update("takeback", {"id": row["id"], "looked": 0}, {"looked": 1, "agency": agency}),
             # What was decided on is still so.
-            Update(
-                "arrival",
-                {"id": arrival["id"], "state": arrival["state"]},
-                {"state": arrival["state"]},
-            ),
+            Update("arrival", where, {"state": arrival["state"]}),
         ]
         if not works_in_console(self._context, arrival["agency"]):
             changes += await self.offered(row, now)

@@ -7,7 +7,7 @@ import pytest
 from gateway import stores
 from gateway.domain.access import Role
 from gateway.domain.succession import Succession
-from gateway.ports import AgencyRecord
+from gateway.ports import AgencyRecord, ChangeSet, Insert
 from gateway.store.places import SqliteFile
 from tests.world.gatehouse import gatehouse, packet
 from tests.world.ledgers import ask as sql
@@ -126,6 +126,33 @@ async def test_nobody_else_takes_over_and_what_was_accepted_stays(house):
     sql(place, "UPDATE arrival SET document_id = 'HAI-MA' WHERE id = ?", waits)
     assert (await heir.post(f"/incoming/{waits}/take-over", {})).status == 303
     assert (await house.gateway.ledger.one("arrival", id=waits))["version"] == 2
+
+
+async def test_a_recall_that_waits_goes_with_the_document(house):
+    arrival_id = await arrived(house)
+    (asked, later) = [
+        Insert(
+            "takeback",
+            {
+                "id": name, "arrival_id": arrival_id, "agency": OLD, "sender": "H37.02",
+                "document_id": "x", "state": "asked", "asked_at": "2026", "looked": looked,
+                "means": "13", "notice_id": "n", "reason": "nhầm",
+            },
+        )
+        for name, looked in (("t1", 1), ("t2", 0))
+    ]  # fmt: skip
+    ledger, heir = house.gateway.ledger, await house.visitor("hoa", Role.CLERK, NEW)
+    await ledger.commit(ChangeSet(rows=(asked,)))
+    await closed(house, Succession(OLD, NEW))
+    await heir.get("/incoming")
+    assert (await heir.post(f"/incoming/{arrival_id}/take-over", {})).status == 303
+    assert (await ledger.one("takeback", id="t1"))["agency"] == NEW
+    # Evil twin: it was asked for at the very moment, under the old code.
+    sql(SqliteFile(house.folder / "data" / "ledger.sqlite"), "DELETE FROM takeback")
+    await ledger.commit(ChangeSet(rows=(later,)))
+    await house.gateway.mailroom.takebacks.sweep()
+    row = await ledger.one("takeback", id="t2")
+    assert (row["agency"], row["looked"]) == (NEW, 1)
 
 
 async def test_what_the_system_of_a_closed_agency_never_fetched_enters_the_successors(house):
