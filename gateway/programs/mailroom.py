@@ -402,10 +402,16 @@ class Mailroom:
         if still and subject["state"] != still:
             raise RejectedError(Reason.CONFLICT, f"the document is {subject['state']} by now")
         recalls_it = arrival["business_type"] == BusinessType.RECALL and subject is not arrival
+        if about is not None and not recalls_it:
+            # Asked back under the identifier its update bears too: that is answered first.
+            recalls_it = await takebacks.waits_under(context, subject, arrival)
+            by_name = False
+        else:
+            by_name = recalls_it
         gives_back = about is None or recalls_it
         given = [subject] if gives_back else []
         if gives_back:
-            given += await takebacks.versions(context, subject, by_name=recalls_it)
+            given += await takebacks.versions(context, subject, by_name=by_name)
         if gives_back and decision.system_id != takebacks.GATEWAY:
             known = {row["id"] for row in given}
             beside = await takebacks.asked_beside(context, subject, said.code)

@@ -358,6 +358,19 @@ FOUND = {
         faults=(Fault("deliver", "B", "late-effect", 1),),
         acts=(Act("notice", 6.2, 1, "H25.01"),),
     ),
+    # 15 on the update, which nobody asked back, was no answer to the question about the older one.
+    "a question answered on its update": Plan(
+        2327,
+        "single",
+        shuffle=0.0,
+        yields=0.0,
+        latency=0.05,
+        docs=(
+            Doc(1, 1.5, "H37.04", ("H37.02",), replies=("02",)),
+            Doc(2, 2.1, "H37.04", ("H37.02",), replies=(), about=1, kind=2),
+        ),
+        acts=(Act("order", 6.9, 2, "H37.04"),),
+    ),
     # REC-06: it asked through its own gateway, which knew whose document that is.
     "a neighbour that takes back": Plan(
         64,
