@@ -3,7 +3,7 @@
 Rules: REC-05, REC-06, REC-07.
 """
 
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
@@ -15,6 +15,7 @@ from gateway.domain.envelope import (
     Organization,
     Replacement,
     ResponseFor,
+    TraceHop,
 )
 from gateway.domain.lifecycle import RECALL_ASKABLE, DeliveryState
 from gateway.domain.recall import (
@@ -23,6 +24,8 @@ from gateway.domain.recall import (
     may_change,
     recall_act,
     recall_plan,
+    sent_after,
+    sent_off_at,
     targets,
 )
 
@@ -98,3 +101,18 @@ def test_the_first_place_that_names_a_target_counts():
     assert targets(_header(Business(), response_for=answered), own_id_exists=True) == ()
     assert concerned(_header(listed), "B1") == ("H01",)
     assert concerned(_header(listed), "B9") == ()
+
+
+def test_what_is_sent_in_the_second_of_the_question_was_there():
+    asked = datetime(2026, 11, 23, 1, 0, 7, tzinfo=UTC)
+    assert not sent_after(asked + timedelta(milliseconds=999), asked)
+    assert sent_after(asked + timedelta(seconds=1), asked)
+    assert not sent_after(asked - timedelta(days=1), asked)
+    assert not sent_after(None, asked)  # who does not say when, did not say that it was later
+
+
+def test_a_message_was_sent_off_when_its_first_hop_says_so():
+    at = datetime(2026, 11, 23, 1, tzinfo=UTC)
+    hops = (TraceHop("H37.02", at), TraceHop("00.37.W00", at + timedelta(seconds=9)))
+    assert sent_off_at(Header(Organization("H37.02"), (), trace=hops)) == at
+    assert sent_off_at(Header(Organization("H37.02"), ())) is None
