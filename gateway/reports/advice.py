@@ -29,12 +29,22 @@ class Advice:
         todo: What to do next; `{technician}` is replaced.
         actor: Who acts: `clerk` (văn thư), `system` or `technician`.
         refusal: Refusal code offered to the clerk (R03, R04, R05), or "" for none.
+        own: What to do next about a document one sent oneself; None follows from the rest.
     """
 
     why: Words
     todo: Words
     actor: str = "clerk"
     refusal: str = ""
+    own: Words | None = None
+
+    def to_sender(self) -> Words:
+        """Return what to do next, said to who sent the document."""
+        if self.own is not None:
+            return self.own
+        if self.refusal:
+            return _MAY_COME_BACK[self.refusal]
+        return _SIGN_AGAIN if self.actor == "clerk" else self.todo
 
 
 REFUSALS: Final = {
@@ -45,6 +55,43 @@ REFUSALS: Final = {
         "certificate expired, revoked or not trusted",
     ),
 }
+
+_MAY_COME_BACK: Final = {
+    "R03": Words(
+        "Nơi nhận có thể trả lại với lý do R03. Ký lại bằng đúng chứng thư ký văn bản, rồi gửi văn "
+        "bản thay thế.",
+        "Recipients may return it with R03. Sign again with a certificate meant for documents, "
+        "and send a replacement.",
+    ),
+    "R04": Words(
+        "Nơi nhận có thể trả lại với lý do R04. Lấy bản đã ký cuối cùng, không sửa gì sau khi ký, "
+        "rồi gửi văn bản thay thế.",
+        "Recipients may return it with R04. Take the last signed copy, change nothing after "
+        "signing, and send a replacement.",
+    ),
+    "R05": Words(
+        "Nơi nhận có thể trả lại với lý do R05. Ký lại bằng chứng thư còn hiệu lực, có dấu thời "
+        "gian, rồi gửi văn bản thay thế.",
+        "Recipients may return it with R05. Sign again with a certificate in force and a "
+        "time-stamp, and send a replacement.",
+    ),
+}
+_SIGN_AGAIN: Final = Words(
+    "Nơi nhận chưa coi là hợp lệ. Ký lại toàn bộ tệp, không đặt mật khẩu, không sửa gì sau khi ký, "
+    "rồi gửi văn bản thay thế.",
+    "Recipients will not take it as valid. Sign the whole file again, without a password and with "
+    "nothing changed afterwards, and send a replacement.",
+)
+_FOR_REFERENCE: Final = Words(
+    "Nơi nhận chỉ dùng để tham khảo. Cần gửi bản gốc thì ký số, rồi gửi văn bản thay thế.",
+    "Recipients use it for reference only. Where an original is needed, sign it and send a "
+    "replacement.",
+)
+_NOTHING: Final = Words("Không cần làm gì.", "Nothing to do.")
+_CHECKED_AGAIN: Final = Words(
+    "Chưa phải làm gì: hệ thống tự kiểm tra lại khi có dữ liệu và báo kết quả.",
+    "Nothing to do yet: the system checks again by itself when data arrives, and tells the result.",
+)
 
 _ASK_TECHNICIAN: Final = Words(
     "Chưa coi là hợp lệ. Báo {technician} và gửi kèm báo cáo này.",
@@ -104,6 +151,7 @@ BY_SUB_INDICATION: Final[dict[str, Advice]] = {
             "The signature is valid; the content has not been changed since.",
         ),
         Words("Tiếp nhận.", "Accept."),
+        own=_NOTHING,
     ),
     "FORMAT_FAILURE": Advice(
         Words(
@@ -202,6 +250,7 @@ BY_SUB_INDICATION: Final[dict[str, Advice]] = {
             "day without a result, tell the {technician}.",
         ),
         "system",
+        own=_CHECKED_AGAIN,
     ),
     "CRYPTO_CONSTRAINTS_FAILURE": _WEAK,
     "CRYPTO_CONSTRAINTS_FAILURE_NO_POE": _WEAK,
@@ -251,6 +300,7 @@ BY_SUB_INDICATION: Final[dict[str, Advice]] = {
             "reason recorded.",
         ),
         "system",
+        own=_CHECKED_AGAIN,
     ),
     "NO_POE": Advice(_TIME, _ASK_TECHNICIAN, "technician"),
     "REVOCATION_OUT_OF_BOUNDS_NO_POE": Advice(
@@ -328,6 +378,7 @@ BY_CASE: Final[dict[str, Advice]] = {
             "The signature is valid and the content unchanged, but there are points to note.",
         ),
         Words("Tiếp nhận; đọc các lưu ý bên dưới.", "Accept; read the notes below."),
+        own=Words("Đọc các lưu ý bên dưới.", "Read the notes below."),
     ),
     "timestamp": Advice(
         Words(
@@ -335,6 +386,7 @@ BY_CASE: Final[dict[str, Advice]] = {
             "The time-stamp is valid; the document has not been changed since.",
         ),
         Words("Tiếp nhận.", "Accept."),
+        own=_NOTHING,
     ),
     "changed": Advice(
         Words(
@@ -389,6 +441,7 @@ BY_CASE: Final[dict[str, Advice]] = {
             "Không cần làm gì: dựa vào chữ ký số trong các tệp đính kèm.",
             "Nothing to do: rely on the signatures inside the attached files.",
         ),
+        own=_NOTHING,
     ),
     "not-analysed": Advice(
         Words(
@@ -438,6 +491,7 @@ BY_CASE: Final[dict[str, Advice]] = {
             "Chỉ dùng để tham khảo; cần bản ký số thì hỏi bên gửi.",
             "For reference only; ask the sender if a signed copy is needed.",
         ),
+        own=_FOR_REFERENCE,
     ),
     "unsigned": Advice(
         Words(
@@ -450,6 +504,7 @@ BY_CASE: Final[dict[str, Advice]] = {
             "Chỉ dùng để tham khảo; cần bản ký số thì hỏi bên gửi.",
             "For reference only; ask the sender if a signed copy is needed.",
         ),
+        own=_FOR_REFERENCE,
     ),
     "unreadable": Advice(
         Words(
@@ -508,6 +563,7 @@ BY_CASE: Final[dict[str, Advice]] = {
             "An archive: the worst of the files inside counts.",
         ),
         Words("Xem từng tệp bên dưới.", "See each file below."),
+        own=Words("Xem từng tệp bên dưới.", "See each file below."),
     ),
     "pending": Advice(
         Words("Chữ ký đang được kiểm tra.", "The signatures are being verified."),

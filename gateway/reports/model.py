@@ -137,10 +137,11 @@ class Dossier:
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """Advice with its names filled in."""
+    """Advice with its names filled in; `own` is said to who sent the document."""
 
     why: Words
     todo: Words
+    own: Words
     actor: Words
     actor_code: str
     refusal: str
@@ -314,11 +315,12 @@ class DocumentView:
 def tell(advice: Advice, contact: Contact) -> Told:
     """Return advice with the technician's name in it."""
     phrase = contact.phrase()
-    todo = Words(
-        advice.todo.vi.replace(TECHNICIAN, phrase.vi), advice.todo.en.replace(TECHNICIAN, phrase.en)
+    todo, own = (
+        Words(said.vi.replace(TECHNICIAN, phrase.vi), said.en.replace(TECHNICIAN, phrase.en))
+        for said in (advice.todo, advice.to_sender())
     )
     refusal = REFUSALS.get(advice.refusal, Words("", ""))
-    return Told(advice.why, todo, ACTORS[advice.actor], advice.actor, advice.refusal, refusal)
+    return Told(advice.why, todo, own, ACTORS[advice.actor], advice.actor, advice.refusal, refusal)
 
 
 def pending(contact: Contact) -> Told:

@@ -125,3 +125,17 @@ def test_no_remark_makes_an_invalid_signature_acceptable(code, verdict):
     for found in (choosing.of_signature(one), choosing.of_file(report(one, verdict=verdict))):
         assert found not in {BY_SUB_INDICATION["OK"], BY_CASE["noted"], BY_CASE["timestamp"]}
         assert not found.todo.vi.startswith("Tiếp nhận")
+
+
+@pytest.mark.parametrize("advice", ROWS)
+def test_a_sender_is_told_what_a_sender_can_do(advice):
+    told = tell(advice, Contact()).own
+    for text in told:
+        assert text.endswith(".")
+        assert TECHNICIAN not in text
+    for receivers in ("bên gửi", "iếp nhận"):
+        assert receivers not in told.vi
+    assert "sender" not in told.en
+    assert "ccept" not in told.en
+    assert advice.refusal in told.vi
+    assert advice.refusal in told.en
