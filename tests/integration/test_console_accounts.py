@@ -480,7 +480,7 @@ async def test_the_audit_log_is_read_filtered_and_taken_away(world):
     assert (await clerk.get("/audit")).status == 403
     auditor = await signed_in(site, office, "kiemtra")
     page = await auditor.get("/audit?actor=lan&action=refused")
-    assert "page:audit" in page.words
+    assert "Trang audit" in page.words
     entry = re.search(r"/console/audit/([0-9a-f-]{36})", page.text)[1]
     assert "lan" in (await auditor.get(f"/audit/{entry}")).words
     assert (await auditor.get("/audit/none")).status == 404
@@ -488,7 +488,7 @@ async def test_the_audit_log_is_read_filtered_and_taken_away(world):
     office.clock.move(seconds=1)
     export = await auditor.get("/audit/export?actor=lan")
     assert export.headers["Content-Type"].startswith("text/csv")
-    assert "refused" in export.text
+    assert "Bị từ chối" in export.text
     taken = await auditor.get("/audit?actor=kiemtra&action=viewed")
     assert "export" in taken.words
 

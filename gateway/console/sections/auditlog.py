@@ -4,7 +4,6 @@ Promises: read by who has the right, for the agencies it is had for; an export i
 before it begins, and its cells are guarded against formulas. Changes nothing else.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any, Final
@@ -12,7 +11,8 @@ from urllib.parse import urlencode
 
 from aiohttp import web
 
-from gateway.console.pages import BASE, Answer, Group, Nav, Page, Say, Section, Shown, Visit, Whose
+from gateway.console import auditwords as words
+from gateway.console.pages import BASE, Answer, Group, Nav, Page, Section, Shown, Visit, Whose
 from gateway.console.sections.delegation import time_of
 from gateway.console.transfers import still_here
 from gateway.domain.access import Right
@@ -24,31 +24,6 @@ from gateway.reports.tables import Column, Kind, Table
 LOG: Final = f"{BASE}/audit"
 _NAMES: Final = ("actor", "action", "target", "agency", "since", "until")
 _PIECE: Final = 200
-ACTIONS: Final[Mapping[str, Say]] = {
-    "viewed": Say("Xem", "Viewed"),
-    "refused": Say("Bị từ chối", "Refused"),
-    "signed-in": Say("Đăng nhập", "Signed in"),
-    "signed-out": Say("Đăng xuất", "Signed out"),
-    "sign-in-failed": Say("Đăng nhập sai", "Sign-in failed"),
-    "account-added": Say("Tạo tài khoản", "Account made"),
-    "account-changed": Say("Sửa tài khoản", "Account changed"),
-    "account-locked": Say("Khóa tài khoản", "Account locked"),
-    "account-unlocked": Say("Mở khóa tài khoản", "Account unlocked"),
-    "account-closed": Say("Đóng tài khoản", "Account closed"),
-    "account-reset": Say("Cấp lại mật khẩu", "Password reset"),
-    "right-granted": Say("Cấp vai trò", "Role granted"),
-    "right-revoked": Say("Thu hồi vai trò", "Role revoked"),
-    "role-lent": Say("Ủy quyền", "Role lent"),
-    "role-taken-back": Say("Thôi ủy quyền", "Role taken back"),
-    "work-handed-over": Say("Bàn giao việc", "Work handed over"),
-    "password-changed": Say("Đổi mật khẩu", "Password changed"),
-    "second-factor-set": Say("Cài xác thực bước hai", "Second factor set up"),
-    "second-factor-removed": Say("Gỡ xác thực bước hai", "Second factor removed"),
-    "proved-again": Say("Nhập lại mã bước hai", "Second factor given again"),
-    "day-closed": Say("Khóa nhật ký vận hành ngày", "Day of the operation log closed"),
-    "first-link-made": Say("Tạo đường dẫn quản trị đầu tiên", "First administrator's link made"),
-    "sessions-ended": Say("Kết thúc phiên", "Sessions ended"),
-}
 _SHEET: Final = Table(
     Words("Nhật ký", "Audit log"),
     (
@@ -61,11 +36,6 @@ _SHEET: Final = Table(
         Column("entry_id", Words("Mã mục", "Entry"), width=30),
     ),
 )
-
-
-def facts_text(facts: Mapping[str, Any]) -> str:
-    """Return what else an entry says, on one line."""
-    return " · ".join(f"{name}: {value}" for name, value in facts.items())
 
 
 def _asked(visit: Visit) -> AuditQuery:
@@ -96,10 +66,9 @@ class _Pages:
         values = {
             "items": page.items,
             "asked": asked,
-            "actions": ACTIONS,
+            "words": words,
             "choices": [("", visit.say("Tất cả", "All"))]
-            + [(name, said.to(visit.lang)) for name, said in ACTIONS.items()],
-            "facts_text": facts_text,
+            + [(name, said.to(visit.lang)) for name, said in words.ACTIONS.items()],
             "older": f"{LOG}?{query}&{urlencode({'after': page.after})}" if page.after else "",
             "newer": f"{LOG}?{query}" if visit.query("after") else "",
             "export": f"{LOG}/export?{query}",
@@ -109,7 +78,7 @@ class _Pages:
     async def one(self, visit: Visit) -> Answer:
         """Show one entry with what stands beside it."""
         row = await self.log.one(visit.me, visit.request.match_info["id"])
-        return Shown("audit-entry.html.j2", {"row": row, "actions": ACTIONS})
+        return Shown("audit-entry.html.j2", {"row": row, "words": words})
 
     async def export(self, visit: Visit) -> Answer:
         """Give the entries asked for as CSV, in pieces."""
@@ -128,7 +97,7 @@ class _Pages:
         await response.prepare(visit.request)
         await response.write(made.head())
         while True:
-            await response.write(made.rows(map(_cells, page.items)))
+            await response.write(made.rows(_cells(row, visit.lang) for row in page.items))
             if not page.after:
                 break
             await still_here(visit)
@@ -138,9 +107,11 @@ class _Pages:
         return response
 
 
-def _cells(row: AuditRow) -> tuple[Any, ...]:
-    facts = facts_text(row.facts)
-    return row.at, row.actor, row.action, row.target, row.agency, facts, row.entry_id
+def _cells(row: AuditRow, lang: str) -> tuple[Any, ...]:
+    done = words.action_text(row.action, lang)
+    # The target as it stands: whoever compares the file with the log looks for it.
+    facts = words.facts_text(row.facts, lang)
+    return row.at, row.actor, done, row.target, row.agency, facts, row.entry_id
 
 
 def section(log: AuditLog, trail: Trail) -> Section:

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Final
 
+from gateway.console.auditwords import ACTIONS
 from gateway.console.exports import form_of, send
 from gateway.console.pages import Answer, Group, Nav, Page, Say, Section, Shown, Visit
-from gateway.console.sections.auditlog import ACTIONS
 from gateway.console.sections.ops_shared import OPS, seeing
 from gateway.domain.access import Right
 from gateway.ports.accounts import Trail

@@ -20,6 +20,7 @@ from gateway.console.sections.ops_shared import (
     seeing,
 )
 from gateway.domain.access import Right
+from gateway.domain.eventwords import EVENTS, OUTCOMES
 from gateway.errors import Reason, RejectedError
 from gateway.ports.accounts import Trail
 from gateway.ports.operations import Action, Matching, Operating, OpsDesk, QueueState
@@ -117,7 +118,8 @@ class QueuePages:
         life = await self._operating.do(lambda s: s.transfer(transfer_id))
         target = life.transfer.consignment_id or transfer_id
         await self._trail.viewed(visit.me, f"document:{target}", what="trace")
-        return Shown("ops-transfer.html.j2", {"life": life, **_words(visit)})
+        values = {"life": life, "events": EVENTS, "outcomes": OUTCOMES, **_words(visit)}
+        return Shown("ops-transfer.html.j2", values)
 
     async def change(self, visit: Visit) -> Answer:
         """Put one back, hold it or release it."""
