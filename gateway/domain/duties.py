@@ -131,6 +131,17 @@ DEVICE_STEPS: Final[Mapping[tuple[DeviceState, str], DeviceState]] = MappingProx
     }
 )
 
+TABLE_TEXTS: Final[Mapping[str, Text]] = MappingProxyType(
+    {
+        "consignment": Text("Văn bản đi", "Documents sent"),
+        "delivery": Text("Nơi nhận của văn bản đi", "Recipients of documents sent"),
+        "arrival": Text("Văn bản đến", "Documents received"),
+        "receipt_entry": Text("Mục hồi báo, kể cả mục chờ", "Receipt entries, waiting ones too"),
+        "verification": Text("Kết quả kiểm tra chữ ký", "Verdicts on signatures"),
+        "counter": Text("Sổ đếm số", "Counters"),
+    }
+)
+
 DEVICE_ACTS: Final[Mapping[str, Text]] = MappingProxyType(
     {
         "hand-over": Text("Giao cho người khác", "Hand over"),
@@ -211,8 +222,12 @@ def compared(before: Integrity, after: Integrity) -> tuple[Remark, ...]:
     remarks.append(
         Remark(
             not wrong,
-            f"Đã đọc lại {after.blobs_checked} tệp, {wrong} tệp sai",
-            f"{after.blobs_checked} files read again, {wrong} of them wrong",
+            f"Đã đọc lại {after.blobs_checked} gói tin, {wrong} gói sai"
+            if after.blobs_checked
+            else "Bảy ngày qua không có gói tin nào để đọc lại",
+            f"{after.blobs_checked} packets read again, {wrong} of them wrong"
+            if after.blobs_checked
+            else "No packet of the last seven days to read again",
         )
     )
     return tuple(remarks)

@@ -151,7 +151,9 @@ def received(context: Known, row: Row, beside: Around, dues: "_Dues") -> Entry:
         **{"from": name or row["sender"], "from_code": row["sender"]},
         came_at=came_at,
         legal_at=None if row["came_at"] else row["received_at_legal"],
-        unit="; ".join(dict.fromkeys(one["unit"] for one in units)),
+        # What a clerk wrote on paper's form stands until somebody is named.
+        unit="; ".join(dict.fromkeys(one["unit"] for one in units))
+        or ("; ".join(header.get("to_places") or ()) if row["source"] == "paper" else ""),
         unit_at=units[0]["at"] if units else "",
         units=units,
         document_id=row["document_id"],

@@ -30,6 +30,7 @@ from gateway.domain.duties import (
     INCIDENT_TEXTS,
     MAINTENANCE_TEXTS,
     NOTICE_TEXTS,
+    TABLE_TEXTS,
     TELLING_TEXTS,
     WAY_TEXTS,
     DeviceState,
@@ -225,8 +226,8 @@ async def _announce(duties: Duties, visit: Visit) -> Answer:
     )
     maintenance_id = await duties.announce(person, new)
     told = Say(
-        "Đã đăng thông báo: trên đầu mọi trang, cho hệ thống của đơn vị và qua thư",
-        "The notice stands above every page and goes to units' systems and by mail",
+        "Đã đăng thông báo trên đầu mọi trang. Ai được báo qua hệ thống, qua thư: xem bên dưới.",
+        "The notice stands above every page. Who is told by a system or by mail: see below.",
     )
     return See(f"{BASE}{MAINTENANCE}/{maintenance_id}", told)
 
@@ -234,7 +235,7 @@ async def _announce(duties: Duties, visit: Visit) -> Answer:
 async def _maintenance(duties: Duties, visit: Visit) -> Answer:
     view = await duties.maintenance(visit.request.match_info["id"])
     may = visit.me.may(Right.DUTIES)
-    values = {"view": view, "texts": MAINTENANCE_TEXTS, "may": may}
+    values = {"view": view, "texts": MAINTENANCE_TEXTS, "tables": TABLE_TEXTS, "may": may}
     if may:
         # Addresses of persons: for who runs the maintenance alone.
         after = [visit.query(name)[:300] for name in ("act", "way", "whom")]

@@ -60,8 +60,9 @@ def history(events: Sequence[Mapping[str, Any]], acts: Sequence[Row]) -> tuple[E
         events: Of the arrival, as `ports.Desk` answers them.
         acts: Rows of what persons did to it.
     """
-    found = [_told(e["type"], datetime.fromisoformat(e["at"]), e["data"]) for e in events]
-    found += [_told(row["type"], from_text(row["at"]), loads(row["data"])) for row in acts]
+    # Of one instant, what a person did comes before what came of it.
+    found = [_told(row["type"], from_text(row["at"]), loads(row["data"])) for row in acts]
+    found += [_told(e["type"], datetime.fromisoformat(e["at"]), e["data"]) for e in events]
     return tuple(sorted(found, key=lambda event: event.at))
 
 
