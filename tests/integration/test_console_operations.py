@@ -362,7 +362,12 @@ async def test_maintenance_begins_and_ends(house):
     operator = await house.site.visitor(OPERATOR)
     await operator.get("/ops/health")
     assert (await operator.post("/ops/maintenance", {"do": "begin"})).status == 400
-    begun = await operator.post("/ops/maintenance", {"do": "begin", "reason": "nâng cấp"})
+    rest = {"do": "begin", "reason": "nâng cấp"}
+    unsure = await operator.post("/ops/maintenance", rest)
+    assert "vanlien maintenance off" in (await operator.get("/ops/health")).words
+    assert unsure.status == 303
+    assert not ask(house.place, "SELECT * FROM meta WHERE key = 'maintenance'")
+    begun = await operator.post("/ops/maintenance", rest | {"sure": "1"})
     assert begun.status == 303
     assert len(ask(house.place, "SELECT * FROM meta WHERE key = 'maintenance'")) == 1
     assert (await operator.post("/ops/maintenance", {"do": "end", "reason": "xong"})).status == 303

@@ -36,6 +36,12 @@ CHECKS: Final[Mapping[str, Say]] = {
 }
 _SOON_DAYS: Final = 60
 _DAY_S: Final = 86_400
+_UNSURE: Final = Say(
+    "Chưa bắt đầu: không còn nút nào phục vụ, kể cả trang này. Đánh dấu vào ô xác nhận nếu kết "
+    "thúc được bằng lệnh trên máy chủ.",
+    "Not begun: no node would serve, not even this page. Tick the box if you can end it by the "
+    "command on the machine.",
+)
 
 
 class NodePages:
@@ -82,10 +88,18 @@ class NodePages:
         if visit.text("do") == "end":
             await self._operating.do(lambda s: s.end_maintenance(node, by=by))
             told = Say("Đã hết bảo trì", "Maintenance has ended")
+        elif await self._is_last(node) and not visit.text("sure"):
+            # No node would answer the console, and who began it could not end it here.
+            return See(f"{HOME}/health", _UNSURE, good=False)
         else:
             await self._operating.do(lambda s: s.begin_maintenance(node, reason=reason, by=by))
             told = Say("Đã bắt đầu bảo trì", "Maintenance has begun")
         return See(f"{HOME}/health", told)
+
+    async def _is_last(self, node: str | None) -> bool:
+        """Tell whether nobody serves once a node rests; None stands for all of them."""
+        up = {one.name for one in (await self._desk.board()).nodes if one.state == "up"}
+        return node is None or up == {node}
 
 
 def section(desk: OpsDesk, operating: Operating, terms: Terms) -> Section:
