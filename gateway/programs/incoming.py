@@ -142,8 +142,10 @@ async def _recall_asked(  # noqa: PLR0917
     )
     if arrival is None:
         return await _nothing_to_give(context, report, issuer, recipient, row, inbound, now)
-    row |= {"arrival_id": arrival["id"], "recipient": arrival["agency"]}
     repeated = await _is_asked_again(context, row, arrival["id"])
+    if not repeated:
+        arrival = await takebacks.still_here(context, arrival)
+    row |= {"arrival_id": arrival["id"], "recipient": arrival["agency"]}
     changes: list[Change] = [Insert("status_report", row)]
     if not repeated:
         # Who decides is looked at afterwards: the agency's system hears of it if it has to.
@@ -182,10 +184,13 @@ async def _answered_again(context: Context, arrival: Row, now: datetime) -> list
     if known is None or known["answered_at"] is None or known["state"] == RecallState.ASKED.value:
         return []
     said = await context.ledger.all("statuses_of_arrival", arrival_id=arrival["id"])
+    agreed = known["state"] == RecallState.AGREED.value
+    code = StatusCode.RECALL_AGREED if agreed else StatusCode.RECALL_DECLINED
+    # What was refused while the clock was ahead sorts behind what was agreed to afterwards.
     answers = {
         s["sender_written"]: s
         for s in said
-        if s["sender"] == arrival["agency"] and recalls.is_answer(s["code"])
+        if s["sender"] == arrival["agency"] and s["code"] == code.value
     }
     changes: list[Change] = []
     for one in answers.values():

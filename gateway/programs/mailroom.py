@@ -51,7 +51,6 @@ from gateway.programs.takebacks import Also, Only, Takebacks
 from gateway.programs.undetermined import Decision
 
 _RACES = 8
-_GONE = (ArrivalState.RECALLED.value, ArrivalState.RETURNED.value)
 # A key no client can send: header values hold no control characters.
 _STATUS_KEY = "\x1fstatus:"
 
@@ -490,7 +489,8 @@ class Mailroom:
         """Return the version of a document that the question was about, or the newest."""
         if only.arrival_id:
             return await self._must(only.arrival_id)
-        return await recalls.arrival_named(self._context, arrival, name)
+        found = await recalls.arrival_named(self._context, arrival, name)
+        return found and await takebacks.still_here(self._context, found)
 
     async def _about(self, arrival: Row, code: str, only: Only) -> Row | None:
         """Return the arrival whose change a 15 or 16 answers; None for a document asked back.
@@ -508,7 +508,10 @@ class Mailroom:
             asked = await self._context.ledger.one("takeback_of", arrival_id=arrival["id"])
             if asked is not None:
                 return None
-        return await recalls.concerned_arrival(self._context, arrival) or arrival
+        concerned = await recalls.concerned_arrival(self._context, arrival)
+        if concerned is not None and kind == BusinessType.RECALL:
+            concerned = await takebacks.still_here(self._context, concerned)
+        return concerned or arrival
 
     async def _given_back(
         self, given: Sequence[Row], said: Said, by: str, now: datetime
@@ -537,7 +540,7 @@ class Mailroom:
         """
         if known_code(code) is not StatusCode.RECALL_AGREED:
             return ()
-        goes = [row["id"] for row in given if row["state"] not in _GONE]
+        goes = [row["id"] for row in given if row["state"] not in takebacks.GONE]
         for name in goes:
             hold = await takebacks.held(self._context, name)
             if hold is not None:
@@ -637,7 +640,9 @@ class Mailroom:
                 if row["delivery_id"] is not None
             ]
             if given:
-                return await recalls.given_back(context, [r for r in rows if r], *facts)
+                whole = [r for r in rows if r]
+                whole += await recalls.returned_meanwhile(context, whole)
+                return await recalls.given_back(context, whole, *facts)
             return await recalls.answered(context, delivery, *facts, name=name)
         return await tracking.move(
             context, delivery, said.code, now, said.reason, now, entered=entered

@@ -413,6 +413,22 @@ async def given_back(  # noqa: PLR0917
     return changes
 
 
+async def returned_meanwhile(context: Context, given: Sequence[Row]) -> list[Row]:
+    """Return the other versions of what is answered that were returned after they were asked for.
+
+    A document of type 1 asks for all that bear one identifier: no other answer comes for these.
+    """
+    known = {one["id"] for one in given}
+    gone = [
+        other
+        for one in given[:1]
+        for other in await _bodies(context, one, one["document_id"])
+        if other["id"] not in known and other["state"] == DeliveryState.RETURNED.value
+    ]
+    asked, _ = await _asked_among(context, gone, open_only=True)
+    return asked
+
+
 async def _asked_among(
     context: Context, versions: Sequence[Row], *, open_only: bool = False
 ) -> tuple[list[Row], list[Row]]:

@@ -47,6 +47,7 @@ _UNANSWERED: Final = (RecallState.ASKED.value, RecallState.DECLINED.value)
 _GIVEABLE: Final = frozenset(
     state.value for state, kind in ARRIVAL.rows if kind is ArrivalEvent.RECALL_AGREED
 )
+GONE: Final = (ArrivalState.RECALLED.value, ArrivalState.RETURNED.value)
 _UNFETCHED: Final = frozenset({ArrivalState.CHECKED.value, ArrivalState.OFFERED.value})
 _ANSWERS: Final = frozenset({StatusCode.RECALL_AGREED, StatusCode.RECALL_DECLINED})
 WITHDRAWN: Final = "văn bản được rút lại trước khi đơn vị nhận lấy về"
@@ -177,7 +178,7 @@ async def by_document(context: Context, arrival: Row, now: datetime) -> list[Cha
     if not names:
         target = await concerned_arrival(context, arrival)
         if target is not None:
-            return await noticed(context, target, asked, now)
+            return await noticed(context, await still_here(context, target), asked, now)
         names = targets(header, own_id_exists=False) or ("",)
     changes: list[Change] = []
     here: set[str] = set()
@@ -186,7 +187,9 @@ async def by_document(context: Context, arrival: Row, now: datetime) -> list[Cha
         target = await arrival_named(context, arrival, name) if name else None
         if target is None:
             changes += await _nothing_here(context, arrival, name, asked, now)
-        elif target["id"] not in here:
+            continue
+        target = await still_here(context, target)
+        if target["id"] not in here:
             here.add(target["id"])
             changes += await noticed(context, target, asked, now)
     return changes
@@ -239,6 +242,20 @@ async def versions(context: Context, arrival: Row, *, by_name: bool = False) -> 
         return giveable
     since = await ahead.sent_since(context, question, arrival, giveable)
     return [row for row in giveable if row["id"] not in since]
+
+
+async def still_here(context: Context, arrival: Row) -> Row:
+    """Return what is asked for by a name: an older version where the newest went back already.
+
+    It decides for itself, picked up or held (REC-08). An open question stays with its version.
+    """
+    if arrival["state"] not in GONE:
+        return arrival
+    question = await context.ledger.one("takeback_of", arrival_id=arrival["id"])
+    if question is not None and question["state"] == RecallState.ASKED.value:
+        return arrival
+    left = await versions(context, arrival, by_name=True)
+    return next((one for one in left if one["version"] < arrival["version"]), arrival)
 
 
 async def asked_about(context: Context, arrival: Row) -> Row:

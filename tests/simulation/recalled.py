@@ -186,12 +186,13 @@ def _given_back(watch: Any, house: Any) -> None:
         if row["mirrored"] is not None and (row["mirrored"] == "recalled") != gone:
             watch.violate("recall", f"sender and receiver disagree: {told}")
     answers: defaultdict[str, list[str]] = defaultdict(list)
-    for row in house.rows(
-        "SELECT s.arrival_id, s.sender_written, s.code FROM status_report s "
-        "JOIN arrival a ON a.id = s.arrival_id AND a.agency = s.sender "
-        "WHERE s.code IN ('15', '16') ORDER BY s.created_at, s.id"
-    ):
-        answers[row["arrival_id"]].append(row["code"])
+    agencies = {row["id"]: row["agency"] for row in house.rows("SELECT id, agency FROM arrival")}
+    # In the order of the log: what was said while the clock was ahead is not said later for that.
+    for row in house.rows("SELECT body FROM receipt_entry WHERE kind = 'status' ORDER BY ord"):
+        told = json.loads(row["body"])
+        arrival = told.get("arrival_id", "")
+        if told["code"] in {"15", "16"} and agencies.get(arrival) == told["sender"]:
+            answers[arrival].append(told["code"])
     for arrival, codes in sorted(answers.items()):
         if "16" in codes[codes.index("15") :] if "15" in codes else False:
             watch.violate(
