@@ -13,7 +13,6 @@ of the other's attempt.
 
 import asyncio
 import contextlib
-import itertools
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -32,6 +31,7 @@ from gateway.ports import (
     Busy,
     Change,
     ChangeSet,
+    Committed,
     Conflict,
     Insert,
     Outcome,
@@ -81,7 +81,6 @@ class Relay:
         self._hops = tuple(context.adapters)
         self.breakers = Breakers(context, self._try)
         self._patience = Patience("relay", context.random)
-        self._claims = itertools.count()
 
     async def run(self) -> None:
         """Work until cancelled; attempts under way get a few seconds to finish."""
@@ -221,11 +220,13 @@ class Relay:
         first_at = from_text(tries["first_at"]) if tries and tries["first_at"] else now
         facts: dict[str, Any] = {"tries": known + 1, "first_at": first_at, "began_at": now}
         facts["claimed_s"] = asyncio.get_running_loop().time()
+        # Neither a node's name nor an instant nor a count tells two claims apart; this does.
+        facts["claim"] = context.ids.new()
         due = await self._next({**row, **facts}, now, None)
         values = {
             "state": TransferState.SENDING.value,
             "attempts": attempt,
-            "lease_until": to_text(now + context.policy.lease + self._mark()),
+            "lease_until": to_text(now + context.policy.lease),
             "due_at": to_text(due or now + context.policy.lease),
             "node": context.node,
         }
@@ -234,7 +235,7 @@ class Relay:
         covered = {"transfer_id": row["id"]}
         claim: tuple[Change, ...] = (
             Update("transfer", mine, values),
-            Insert("attempt", {"transfer_id": row["id"], "n": attempt, "began_at": at}),
+            Insert("attempt", covered | {"n": attempt, "began_at": at, "claim": facts["claim"]}),
             Update(
                 "delivery",
                 covered | {"state": settle.before(DeliveryEvent.ATTEMPT_BEGAN)},
@@ -253,10 +254,6 @@ class Relay:
             return None
         return claimed
 
-    def _mark(self) -> timedelta:
-        """Return what makes a lease our claim's own: two workers may claim at one instant."""
-        return timedelta(microseconds=next(self._claims) % 1000)
-
     async def _claimed(self, row: Row, claim: ChangeSet) -> Conflict | None:
         """Commit a claim, however long the ledger is away, as long as its lease lasts.
 
@@ -269,10 +266,11 @@ class Relay:
         while True:
             try:
                 result = await self._context.ledger.commit(claim)
-                if doubt and await self._is_ours(row):
-                    until = self._context.clock.now() + lease
-                    await self._extend_lease(row, until)  # the ledger was away for part of it
-                    return None
+                if doubt:  # and the ledger was away for part of our lease
+                    kept = await self._extend_lease(row, self._context.clock.now() + lease)
+                    if not isinstance(kept, Conflict):
+                        return None
+                    result = result if isinstance(result, Conflict) else kept
             except UnavailableError as exc:
                 if loop.time() > row["claimed_s"] + lease.total_seconds():
                     raise
@@ -280,12 +278,6 @@ class Relay:
                 await patience.wait(exc)
             else:
                 return result if isinstance(result, Conflict) else None
-
-    async def _is_ours(self, row: Row) -> bool:
-        """Tell whether the transfer bears the very claim we made."""
-        fresh = await self._context.ledger.one("transfer", id=row["id"])
-        marks = ("state", "attempts", "node", "lease_until")
-        return fresh is not None and all(fresh[mark] == row[mark] for mark in marks)
 
     async def _next(self, row: Row, now: datetime, retry_after_s: float | None) -> datetime | None:
         """Return when to try again, None to give up; tries count from the last requeue."""
@@ -393,10 +385,13 @@ class Relay:
         mine = (TransferState.SENDING, row["attempts"])
         return fresh is None or (fresh["state"], fresh["attempts"]) != mine
 
-    async def _extend_lease(self, row: Row, until: datetime) -> None:
-        where = {"id": row["id"], "attempts": row["attempts"]}
+    async def _extend_lease(self, row: Row, until: datetime) -> Committed | Conflict:
+        """Move the lease of the attempt under way; refused when that is not the one we made."""
+        made = {"transfer_id": row["id"], "n": row["attempts"], "claim": row["claim"]}
+        where = {"id": row["id"], "attempts": row["attempts"], "state": TransferState.SENDING.value}
         lease = Update("transfer", where, {"lease_until": to_text(until)})
-        await self._context.ledger.commit(ChangeSet(rows=(lease,)))
+        ours = Present("attempt", made | {"ended_at": None})
+        return await self._context.ledger.commit(ChangeSet(rows=(lease,), guards=(ours,)))
 
     # ------------------------------------------------------------ (3) record
 

@@ -350,6 +350,7 @@ attempt = Table(
     _text("ended_at", null=True),
     _text("outcome", default=""),
     _text("detail", default=""),
+    _text("claim", default=""),
     PrimaryKeyConstraint("transfer_id", "n"),
 )
 

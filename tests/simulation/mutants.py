@@ -6,13 +6,16 @@ that the invariant named beside it notices.
 
 import dataclasses
 from collections.abc import Callable, Sequence
+from datetime import timedelta
 from typing import Any
 
+from gateway.domain.moments import to_text
 from gateway.errors import UnavailableError
 from gateway.ports import Accepted, ChangeSet, Committed, Delete, Insert, Outcome, Parcel, Update
 from gateway.programs.context import Context
 from gateway.programs.intake import Intake
 from gateway.programs.relay import Relay
+from gateway.programs.statuses import status_entry
 from gateway.receipts.log import entry_hash
 from tests.simulation.life import Life
 
@@ -156,6 +159,38 @@ def dials_before_recording(life: Life, context: Context, made: Made) -> None:
             return _without(change, "attempt")
 
     context.ledger = Eager(context.ledger, life)
+
+
+@_mutant("unrecorded")
+def takes_anothers_claim_for_its_own(life: Life, context: Context, made: Made) -> None:
+    """Who heard that its claim failed dials with whatever claim it finds."""
+
+    class Doubtful(_Rewriting):
+        seen: frozenset[str] = frozenset()
+
+        async def commit(self, change: ChangeSet) -> Any:
+            tried = {r.values["transfer_id"] for r in change.rows if _of(r, Insert, "attempt")}
+            if life.node.endswith("2") and tried - self.seen:
+                self.seen |= tried
+                raise UnavailableError(public="the connection broke before it was done")
+            return await super().commit(change)
+
+        def change(self, change: ChangeSet) -> ChangeSet:
+            rows = tuple(
+                dataclasses.replace(r, values={**r.values, "claim": ""})
+                if _of(r, Insert, "attempt")
+                else r
+                for r in change.rows
+            )
+            guards = tuple(
+                dataclasses.replace(g, where={**g.where, "claim": ""})
+                if g.table == "attempt"
+                else g
+                for g in change.guards
+            )
+            return dataclasses.replace(change, rows=rows, guards=guards)
+
+    context.ledger = Doubtful(context.ledger, life)
 
 
 @_mutant("other-bytes")
@@ -517,6 +552,27 @@ def agrees_and_keeps(life: Life, context: Context, made: Made) -> None:
             return dataclasses.replace(change, rows=tuple(rows))
 
     context.ledger = Keeping(context.ledger, life)
+
+
+@_mutant("recall")
+def refuses_what_it_gave_back(life: Life, context: Context, made: Made) -> None:
+    """Who was told 15 is told 16 after it, while the clock is behind."""
+
+    class Fickle(_Rewriting):
+        def change(self, change: ChangeSet) -> ChangeSet | None:
+            more = []
+            for row in change.rows:
+                if _of(row, Insert, "status_report") and row.values["code"] == "15":
+                    earlier = context.clock.now() - timedelta(hours=1)
+                    refusal = dict(row.values) | {"id": f"{row.values['id']}x", "code": "16"}
+                    refusal |= {"created_at": to_text(earlier), "offered_at": None}
+                    more += [
+                        Insert("status_report", refusal),
+                        status_entry(context, refusal, earlier),
+                    ]
+            return dataclasses.replace(change, rows=(*change.rows, *more))
+
+    context.ledger = Fickle(context.ledger, life)
 
 
 @_mutant("registers")

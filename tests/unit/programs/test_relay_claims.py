@@ -10,7 +10,7 @@ from random import Random
 import pytest
 
 from gateway.errors import UnavailableError
-from gateway.ports import ChangeSet, Insert
+from gateway.ports import ChangeSet, Insert, Present
 from gateway.programs.relay import Relay
 from tests.simulation.loop import VirtualLoop
 from tests.world.fifty_peers import LoopClock, Town
@@ -44,14 +44,14 @@ class Doubtful(MemoryLedger):
         return done
 
 
-async def dialled(ledger, workers):
-    """Let workers of one node try one transfer at one instant; return calls and attempts."""
+async def dialled(ledger, workers, relays=1):
+    """Let workers of each relay try one transfer at one instant; return the calls."""
     times = {"quick": (5.0, 5.0), "patience": timedelta(seconds=30)}
     town = Town(ledger, LoopClock(START), peers=2, **times)
     town.context.random = lambda: 0.5
     await ledger.commit(ChangeSet(rows=(Insert("transfer", town.row("t", PEER, 0)),)))
-    relay = Relay(town.context)
-    await asyncio.gather(*(relay.once("t") for _ in range(workers)))
+    working = [Relay(town.context) for _ in range(relays)]
+    await asyncio.gather(*(r.once("t") for r in working for _ in range(workers)))
     row = await ledger.one("transfer", id="t")
     attempts = await ledger.all("attempts_of_transfer", transfer_id="t")
     assert (row["state"], row["attempts"], len(attempts)) == ("done", 1, 1)
@@ -59,12 +59,45 @@ async def dialled(ledger, workers):
     return town.adapters[PEER].tries
 
 
+def played(ledger, *shape):
+    loop = VirtualLoop(Random(1), shuffle=0.0)
+    try:
+        calls = loop.run_until_complete(dialled(ledger, *shape))
+        assert loop.strayed == []
+        return calls
+    finally:
+        loop.close()
+
+
 @pytest.mark.parametrize(("made", "workers"), [(False, 2), (True, 1), (True, 2)])
 def test_a_claim_in_doubt_is_dialled_once_by_whose_it_is(made, workers):
     """History 191471: two workers of one node claimed at one instant, and both dialled."""
-    loop = VirtualLoop(Random(1), shuffle=0.0)
-    try:
-        assert loop.run_until_complete(dialled(Doubtful(made=made), workers)) == 1
-        assert loop.strayed == []
-    finally:
-        loop.close()
+    assert played(Doubtful(made=made), workers) == 1
+
+
+@pytest.mark.parametrize("made", [False, True])
+def test_two_processes_of_one_name_do_not_take_each_others_claims_for_theirs(made):
+    """History 194798: two nodes, each at its third claim, in one instant: both dialled."""
+    assert played(Doubtful(made=made), 1, 2) == 1
+
+
+class DoubtfulTwice(Doubtful):
+    """Breaks the connection again, when the claim that was found is kept."""
+
+    kept = 0
+
+    async def commit(self, change):
+        done = await super().commit(change)
+        keeps = any(isinstance(g, Present) and g.table == "attempt" for g in change.guards)
+        self.kept += keeps
+        if keeps and self.kept == 1:
+            raise UnavailableError
+        return done
+
+
+@pytest.mark.parametrize(("made", "workers"), [(False, 2), (True, 1), (True, 2)])
+def test_a_claim_is_still_known_when_keeping_it_is_in_doubt_too(made, workers):
+    """Else nobody dials until the lease is over."""
+    ledger = DoubtfulTwice(made=made)
+    assert played(ledger, workers) == 1
+    assert ledger.kept == 2

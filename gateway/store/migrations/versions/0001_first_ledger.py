@@ -369,6 +369,7 @@ def _outgoing() -> None:
         sa.Column("ended_at", TEXT, nullable=True),
         sa.Column("outcome", TEXT, nullable=False, server_default=sa.text("''")),
         sa.Column("detail", TEXT, nullable=False, server_default=sa.text("''")),
+        sa.Column("claim", TEXT, nullable=False, server_default=sa.text("''")),
         sa.PrimaryKeyConstraint("transfer_id", "n", name="pk_attempt"),
     )
 
