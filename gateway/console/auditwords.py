@@ -7,7 +7,7 @@ row here is shown as it stands. Pure values.
 from collections.abc import Mapping
 from typing import Any, Final
 
-from gateway.console.pages import Say
+from gateway.console.pages import Lang, Say
 
 ACTIONS: Final[Mapping[str, Say]] = {
     "viewed": Say("Xem", "Viewed"),
@@ -188,23 +188,23 @@ FACTS: Final[Mapping[str, Say]] = {
 }
 
 
-def action_text(action: str, lang: str) -> str:
+def action_text(action: str, lang: Lang) -> str:
     """Return what was done."""
     return ACTIONS[action].to(lang) if action in ACTIONS else action
 
 
-def target_text(target: str, lang: str) -> str:
+def target_text(target: str, lang: Lang) -> str:
     """Return to what: the kind in words, the id as it stands."""
     kind, _, which = target.partition(":")
     return f"{TARGETS[kind].to(lang)} {which}".strip() if kind in TARGETS else target
 
 
-def fact_text(name: str, lang: str) -> str:
+def fact_text(name: str, lang: Lang) -> str:
     """Return the name of a fact."""
     return FACTS[name].to(lang) if name in FACTS else name
 
 
-def facts_text(facts: Mapping[str, Any], lang: str) -> str:
+def facts_text(facts: Mapping[str, Any], lang: Lang) -> str:
     """Return what else an entry says, on one line; a hash is shown by the entry itself."""
     return " · ".join(
         f"{fact_text(name, lang)}: {_value(value)}"

@@ -5,6 +5,7 @@ text; the same table gives the same bytes. Keeps nothing.
 """
 
 import json
+import re
 from collections.abc import Iterable
 from datetime import datetime
 from pathlib import Path
@@ -18,6 +19,7 @@ from gateway.reports.pdf import STANDARD, printable
 from gateway.reports.tables import NO_ROWS, SIGN_HERE, Kind, Lang, Printed, Row, Table, said
 
 _TEMPLATE: Final = Path(__file__).parent / "templates" / "sheet.typ"
+_UNBROKEN: Final = re.compile(r"[0-9A-Za-z_]{12}(?=[0-9A-Za-z_]{8})")
 
 
 class Pdf:
@@ -53,7 +55,7 @@ class Pdf:
                 }
                 for c in table.columns
             ],
-            "rows": [[printable(cell) for cell in row] for row in self._printed.rows],
+            "rows": [[_breaking(cell) for cell in row] for row in self._printed.rows],
             "empty": said(NO_ROWS, lang),
             "more": self._printed.left_out(lang),
             "signers": [printable(said(signer, lang)) for signer in table.signers],
@@ -71,3 +73,8 @@ class Pdf:
                 timestamp=int(at.timestamp()),
             )
         )
+
+
+def _breaking(cell: str) -> str:
+    """Return the text of a cell; a hash may be broken, else it runs over the edge of the page."""
+    return _UNBROKEN.sub("\\g<0>\u200b", printable(cell))

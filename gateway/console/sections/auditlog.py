@@ -12,7 +12,7 @@ from urllib.parse import urlencode
 from aiohttp import web
 
 from gateway.console import auditwords as words
-from gateway.console.pages import BASE, Answer, Group, Nav, Page, Section, Shown, Visit, Whose
+from gateway.console.pages import BASE, Answer, Group, Lang, Nav, Page, Section, Shown, Visit, Whose
 from gateway.console.sections.delegation import time_of
 from gateway.console.transfers import still_here
 from gateway.domain.access import Right
@@ -107,7 +107,7 @@ class _Pages:
         return response
 
 
-def _cells(row: AuditRow, lang: str) -> tuple[Any, ...]:
+def _cells(row: AuditRow, lang: Lang) -> tuple[Any, ...]:
     done = words.action_text(row.action, lang)
     # The target as it stands: whoever compares the file with the log looks for it.
     facts = words.facts_text(row.facts, lang)

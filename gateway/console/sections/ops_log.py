@@ -8,13 +8,15 @@ tree head signed now. An export cut short by a crash does not pass `vanlien rece
 import asyncio
 import tempfile
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import date, datetime, time, timedelta
 from typing import Final
 from urllib.parse import urlencode
 
 from aiohttp import web
 
-from gateway.console.pages import BASE, Answer, Group, Nav, Page, Say, Section, Shown, Visit
+from gateway.console.auditwords import action_text
+from gateway.console.pages import BASE, Answer, Group, Lang, Nav, Page, Say, Section, Shown, Visit
 from gateway.console.sections.ops_shared import OPS, seeing
 from gateway.domain.access import Right
 from gateway.domain.moments import VIETNAM
@@ -33,6 +35,7 @@ _CHUNK: Final = 500
 _IN_MEMORY: Final = 4 << 20
 _SENT: Final = 1 << 18
 _LONGEST: Final = 200
+_FOR_PERSONS: Final = frozenset({Form.PDF, Form.DOCX, Form.XLSX})
 _COLUMNS: Final = (
     Column("index", Words("Thứ tự", "Index"), CellKind.NUMBER, 8),
     Column("at", Words("Thời điểm", "At"), CellKind.MOMENT, 16),
@@ -110,7 +113,9 @@ class LogPages:
                 )
             )
         table = Table(Words("SỔ HỒI BÁO", "RECEIPT LOG"), _COLUMNS, tuple(notes), made_at=visit.now)
-        cells = [_row(entry) for entry in rows]
+        # Persons read words; machines get the codes of the log.
+        told = visit.lang if form in _FOR_PERSONS else None
+        cells = [_row(entry, told) for entry in rows]
         data = await asyncio.to_thread(
             write, form, table, cells, visit.lang, training=visit.training
         )
@@ -151,7 +156,11 @@ def _file(data: bytes, media: str, name: str) -> web.Response:
     return web.Response(body=data, headers=headers)
 
 
-def _row(entry: LogEntry) -> tuple[str | int | datetime | None, ...]:
+def _row(entry: LogEntry, lang: Lang | None) -> tuple[str | int | datetime | None, ...]:
+    if lang is not None:
+        known = {kind.value: said.to(lang) for kind, said in KINDS.items()}
+        kind = known.get(entry.kind, entry.kind)
+        entry = replace(entry, kind=kind, action=action_text(entry.action, lang))
     return tuple(getattr(entry, column.key) for column in _COLUMNS)
 
 
