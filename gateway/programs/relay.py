@@ -330,13 +330,16 @@ class Relay:
     async def _deliver(self, adapter: Adapter, row: dict[str, Any]) -> Outcome | _Damaged:
         try:
             row.update(await parcels.ensure(self._context, row))
+            faults.reach("relay.after-parcel")
+            allowed = await self._allowed(row)
         except (IntegrityError, RejectedError) as exc:
             return _damaged(row, exc)
         except GatewayError as exc:
             return _AtHome(exc.public)
-        faults.reach("relay.after-parcel")
+        if allowed is None:
+            return _AtHome("tiến trình khác đã nhận việc này / another process has taken it over")
         try:
-            return await self._hand_over(adapter, row)
+            return await self._hand_over(adapter, row, allowed)
         except (IntegrityError, RejectedError) as exc:
             return _damaged(row, exc)
         except GatewayError as exc:
@@ -345,7 +348,21 @@ class Relay:
             observe.alarm(what="adapter", subject=row["id"], failure=exc)
             return Busy(f"adapter failed: {type(exc).__name__}")
 
-    async def _hand_over(self, adapter: Adapter, row: Row) -> Outcome:
+    async def _allowed(self, row: Row) -> timedelta | None:
+        """Return how long the call may take, under our lease; None when the transfer is not ours.
+
+        Asked before the adapter is: a ledger that is away says nothing of the destination.
+        """
+        context = self._context
+        patience = max(context.policy.deadline, context.peer(row["hop"]).timeout)
+        allowed = patience + timedelta(seconds=row["parcel_size"] / _SLOWEST)
+        if allowed > context.policy.lease / 2:
+            until = context.clock.now() + 2 * allowed
+            if isinstance(await self._extend_lease(row, until), Conflict):
+                return None
+        return None if await self._overtaken(row) else allowed
+
+    async def _hand_over(self, adapter: Adapter, row: Row, allowed: timedelta) -> Outcome:
         context = self._context
 
         def open_parcel() -> AsyncIterator[bytes]:
@@ -361,16 +378,9 @@ class Relay:
             size_bytes=row["parcel_size"],
             open=open_parcel,
         )
-        patience = max(context.policy.deadline, context.peer(row["hop"]).timeout)
-        allowed = patience + timedelta(seconds=parcel.size_bytes / _SLOWEST)
-        now = context.clock.now()
-        if allowed > context.policy.lease / 2:
-            await self._extend_lease(row, now + 2 * allowed)
-        if await self._overtaken(row):
-            return _AtHome("tiến trình khác đã nhận việc này / another process has taken it over")
         try:
             async with asyncio.timeout(allowed.total_seconds()):
-                return await adapter.deliver(parcel, deadline=now + allowed)
+                return await adapter.deliver(parcel, deadline=context.clock.now() + allowed)
         except TimeoutError:
             return Busy("không trả lời trước hạn / no answer before the deadline")
 

@@ -100,7 +100,7 @@ async def _patiently(town):
     """Make an attempt that outlives every deadline, as that of a stopped process does."""
     relay = Relay(town.context)
 
-    async def hand_over(adapter, row):
+    async def hand_over(adapter, row, allowed):
         return await adapter.deliver(None, deadline=town.clock.now())
 
     relay._hand_over = hand_over

@@ -9,8 +9,9 @@ from random import Random
 
 import pytest
 
+from gateway.domain.moments import to_text
 from gateway.errors import UnavailableError
-from gateway.ports import ChangeSet, Insert, Present
+from gateway.ports import ChangeSet, Insert, Present, Update
 from gateway.programs.relay import Relay
 from tests.simulation.loop import VirtualLoop
 from tests.world.fifty_peers import LoopClock, Town
@@ -18,6 +19,7 @@ from tests.world.memory_ledger import MemoryLedger
 
 START = datetime(2026, 11, 23, 1, tzinfo=UTC)
 PEER = "peer01"
+WAITS = {"state": "deferred", "lease_until": None}
 
 
 class Doubtful(MemoryLedger):
@@ -101,3 +103,44 @@ def test_a_claim_is_still_known_when_keeping_it_is_in_doubt_too(made, workers):
     ledger = DoubtfulTwice(made=made)
     assert played(ledger, workers) == 1
     assert ledger.kept == 2
+
+
+class Away(MemoryLedger):
+    """Cannot commit the longer lease of a call that may take long."""
+
+    async def commit(self, change):
+        if any(isinstance(g, Present) and g.table == "attempt" for g in change.guards):
+            raise UnavailableError(public="the ledger is away")
+        return await super().commit(change)
+
+
+class Expired(MemoryLedger):
+    """The janitor takes the transfer back before its lease is made longer."""
+
+    async def commit(self, change):
+        if any(isinstance(g, Present) and g.table == "attempt" for g in change.guards):
+            ended = {"ended_at": to_text(START), "outcome": "died"}
+            rows = (Update("attempt", {"n": 1}, ended), Update("transfer", {"id": "t"}, WAITS))
+            await super().commit(ChangeSet(rows=rows))
+        return await super().commit(change)
+
+
+async def tried_once(ledger):
+    town = Town(ledger, LoopClock(START), peers=2, patience=timedelta(minutes=10))
+    await ledger.commit(ChangeSet(rows=(Insert("transfer", town.row("t", PEER, 0)),)))
+    await Relay(town.context).once("t")
+    row = await ledger.one("transfer", id="t")
+    breaker = town.context.breakers.get(PEER)
+    return town.adapters[PEER].tries, row, breaker is not None and any(breaker.recent)
+
+
+@pytest.mark.parametrize("ledger", [Away, Expired])
+def test_nobody_is_dialled_under_a_lease_that_could_not_be_kept(ledger):
+    """And it is not the destination's failure."""
+    loop = VirtualLoop(Random(1), shuffle=0.0)
+    try:
+        tries, row, failed = loop.run_until_complete(tried_once(ledger()))
+    finally:
+        loop.close()
+    assert (tries, failed) == (0, False)
+    assert row["state"] == "deferred"
