@@ -371,6 +371,51 @@ FOUND = {
         ),
         acts=(Act("order", 6.9, 2, "H37.04"),),
     ),
+    # By name a document was asked for, and one version returned before the answer to the other.
+    "a wish for what was returned meanwhile": Plan(
+        191638,
+        "cluster",
+        shuffle=0.0,
+        yields=0.0,
+        latency=0.05,
+        docs=(
+            Doc(1, 5.8, "H37.02", ("H37.04",), replies=("02",)),
+            Doc(3, 7.9, "H37.02", ("H37.04",), replies=(), about=1, kind=2),
+        ),
+        acts=(Act("notice", 8.6, 3, "H37.02"),),
+    ),
+    # The newer version was given back, the older is kept by law: 15 was tried, and nothing said.
+    "a name asked for after half of it went back": Plan(
+        2295,
+        "single",
+        shuffle=0.0,
+        yields=0.0,
+        latency=0.05,
+        docs=(
+            Doc(1, 4.4, "H37.02", ("H37.04",), replies=()),
+            Doc(2, 9.4, "H37.02", ("H37.04",), replies=(), about=1, kind=2),
+        ),
+        acts=(
+            Act("notice", 13.3, 1, "H37.02"),
+            Act("13", 5.7, 2, "H37.02", ("H37.04", "G09")),
+            Act("law", 1.8, 1, "H37.04"),
+        ),
+    ),
+    # A fault of the judge: 16 was said while the clock was ahead, 15 after it was set back.
+    "kept while the clock was ahead": Plan(
+        195061,
+        "single",
+        shuffle=0.0,
+        yields=0.0,
+        latency=0.05,
+        docs=(Doc(1, 1.0, "H37.04", ("H37.02",), replies=()),),
+        faults=(Fault("clock-jump", "A", at=0.6, span=3.0, size=5.0),),
+        desks=("H37.02", "H37.04"),
+        acts=(
+            Act("law", 1.1, 1, "H37.02", span=4.0),
+            Act("13", 2.6, 1, "H37.04", ("H37.02", "000.00.02.H37"), times=2),
+        ),
+    ),
     # REC-06: it asked through its own gateway, which knew whose document that is.
     "a neighbour that takes back": Plan(
         64,
@@ -378,5 +423,27 @@ FOUND = {
         latency=0.05,
         docs=(Doc(2, 2.4, "H37.04", ("G09",), replies=()),),
         acts=(Act("stranger", 3.2, 2, "H37.02", ("G09",)),),
+    ),
+    # Two nodes at their third claim in one instant: one, in doubt, took the other's for its own.
+    "another node's claim": Plan(
+        194798,
+        "cluster",
+        broker="shared",
+        shuffle=0.2,
+        yields=0.5,
+        latency=2.0,
+        docs=(Doc(1, 3.1, "G09", ("H37.02",), replies=()),),
+        faults=(
+            Fault("broker-down", "A", at=14.0, span=1.0),
+            Fault("doubt", "A2", "ledger.after", 21),
+            Fault("doubt", "A2", "blob.after", 3),
+            Fault("broker-down", "A", at=9.1, span=1.0),
+            Fault("broker-down", "A", at=7.4, span=1.0),
+        ),
+        acts=(
+            Act("13", 10.2, 1, "G09", ("H37.02",), times=2),
+            Act("order", 11.0, 1, "G09", ("H37.02",), times=2),
+            Act("purge", 22.0, who="H37.02"),
+        ),
     ),
 }
