@@ -649,6 +649,7 @@ class Gateway:
             hooks=self.hooks,
             recalls=self.recalls,
             extra_streams=() if console is None else console.streams,
+            extra_free=() if console is None else console.free,
             pages=None if console is None else console.pages,
             training=self.settings.console.training,
         )

@@ -48,6 +48,9 @@ from gateway.ports.accounts import Sessions, Trail
 from gateway.web.problems import WebRefusalError
 from gateway.web.server import REQUEST_ID, stream_place
 
+FILES: Final = f"{BASE}/static/{{name}}"
+"""The route of styles and scripts: there also while the gateway lets nobody in."""
+
 SESSION: Final = "vanlien_session"
 VISITOR: Final = "vanlien_visitor"
 LANG: Final = "vanlien_lang"
@@ -428,7 +431,7 @@ def _told(request: web.Request) -> dict[str, Any] | None:
 
 def routes_of(frame: Frame, sections: Sequence[Section]) -> list[web.RouteDef]:
     """Return the routes of the console."""
-    routes = [web.get(f"{BASE}/static/{{name}}", render.serve_static)]
+    routes = [web.get(FILES, render.serve_static)]
     for page in (page for section in sections for page in section.pages):
         add = web.get if page.method == "GET" else web.post
         routes.append(add(BASE + page.path, frame.handler(page), name=_route_name(page)))

@@ -10,7 +10,7 @@ from typing import Final
 
 from aiohttp import web
 
-from gateway.console.frame import Frame, routes_of, streams_of
+from gateway.console.frame import FILES, Frame, routes_of, streams_of
 from gateway.console.pages import BASE, Banner, Banners, Section
 from gateway.consoling import (
     accounts,
@@ -49,10 +49,11 @@ _BANNERS: Final[tuple[Callable[[Parts], Banners], ...]] = (
 
 @dataclass(frozen=True, slots=True)
 class Console:
-    """The routes, those that stay open, and how the console says what went wrong."""
+    """The routes, those that stay open or are always there, and how it says what went wrong."""
 
     routes: Sequence[web.RouteDef]
     streams: frozenset[str]
+    free: frozenset[str]
     pages: Callable[[web.Request, web.Response], web.Response | None]
 
 
@@ -76,7 +77,7 @@ def make_console(parts: Parts) -> Console:
         proxies=told.proxies,
     )
     routes = [*routes_of(frame, sections), web.get("/", _to_console)]
-    return Console(routes, streams_of(sections), frame.trouble)
+    return Console(routes, streams_of(sections), frozenset({FILES}), frame.trouble)
 
 
 def _all_banners(sources: Sequence[Banners]) -> Banners:

@@ -194,6 +194,9 @@ Pages = Callable[[web.Request, web.Response], web.Response | None]
 """How a problem looks to a person: the same answer as a page; None for what no person asked for."""
 
 
+_OPEN_PATHS: Final = frozenset({"/live", "/ready", "/metrics", "/openapi.json"})
+
+
 @dataclass(frozen=True, slots=True)
 class House:
     """What belongs to one application."""
@@ -204,6 +207,7 @@ class House:
     endpoints: tuple[Endpoint, ...]
     busy: Busy | None = None
     streams: frozenset[str] = frozenset()
+    free: frozenset[str] = _OPEN_PATHS
     pages: Pages | None = None
     training: bool = False
 
@@ -244,6 +248,7 @@ def make_app(
     hooks: Webhooks | None = None,
     recalls: Recalls | None = None,
     extra_streams: Collection[str] = (),
+    extra_free: Collection[str] = (),
     pages: Pages | None = None,
     training: bool = False,
 ) -> web.Application:
@@ -268,6 +273,8 @@ def make_app(
         recalls: Takes documents back, None for no such address.
         extra_streams: Patterns of those extra routes that stay open; they take their place among
             streams themselves (`stream_place`), for they know who looks.
+        extra_free: Patterns of those extra routes that take no place, and are there also while
+            nobody else is let in: what a page that says so is made of.
         pages: How problems look to persons.
         training: Whether all data are for training: names of files say so.
     """
@@ -291,7 +298,8 @@ def make_app(
     )
     ops.publish(functools.partial(openapi.render, endpoints, API_VERSION))
     streams = frozenset(e.path for e in endpoints if e.streams) | frozenset(extra_streams)
-    app = _framed(House(gate, ops, ids, endpoints, busy, streams, pages, training), ())
+    free = _OPEN_PATHS | frozenset(extra_free)
+    app = _framed(House(gate, ops, ids, endpoints, busy, streams, free, pages, training), ())
     fixed = frozenset(endpoint.path for endpoint in endpoints)
     for endpoint in endpoints:
         handler = _open(endpoint) if endpoint.open else _guarded(endpoint, callers, gate)
@@ -344,7 +352,7 @@ def make_facade_app(
         training: As `make_app` has it.
     """
     gate = Gate(limits or Limits())
-    house = House(gate, None, ids, (), busy, frozenset(streams), pages, training)
+    house = House(gate, None, ids, (), busy, frozenset(streams), pages=pages, training=training)
     app = _framed(house, middlewares)
     app.router.add_routes(routes)
     return app
@@ -423,7 +431,7 @@ async def _frame(request: web.Request, handler: Any) -> web.StreamResponse:
     places: _Places | None = None
     try:
         _refuse_strange_type(request)
-        if not _always_open(route) and route not in house.streams:
+        if route not in house.free and route not in house.streams:
             size_bytes = house.gate.bytes_of(request)
             house.gate.enter(size_bytes)  # (1)
             entered = True
@@ -500,11 +508,6 @@ def _refuse_strange_type(request: web.Request) -> None:
 
 
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
-_OPEN_PATHS: Final = frozenset({"/live", "/ready", "/metrics", "/openapi.json"})
-
-
-def _always_open(route: str) -> bool:
-    return route in _OPEN_PATHS
 
 
 def _refuse(

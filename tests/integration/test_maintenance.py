@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 
 import pytest
 
@@ -42,6 +43,14 @@ async def test_maintenance_puts_off_and_its_end_takes_on_again(tmp_path):
         assert (status, checks["server"]) == (503, "maintenance")
         async with house.session.get(f"{house.url}/live") as live:
             assert live.status == 200
+        # The page that says so has its style and script, and nothing else of the console.
+        async with house.session.get(f"{house.url}/console/sign-in") as page:
+            assert page.status == 503
+            files = re.findall(r'(?:href|src)="(/console/static/[^"]+)"', await page.text())
+        assert files
+        for file in files:
+            async with house.session.get(house.url + file) as answer:
+                assert answer.status == 200
         calls = house.axis.calls.count("getReceivedEdocList")
         for _ in range(3):
             await house.sweep()  # nothing of a sweep goes out of the house
