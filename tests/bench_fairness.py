@@ -7,6 +7,7 @@ the page says of "without a breaker" is what the breaker is for. Then the same o
 real clock, where everything is measured, what else the machine does included.
 """
 
+import argparse
 import asyncio
 import os
 import statistics
@@ -220,6 +221,9 @@ def rows_of(runs: dict[str, list[tuple[Waits, float]]]) -> list[str]:
 
 def main() -> None:
     """Measure and write the page."""
+    argparse.ArgumentParser(
+        prog="bench_fairness", description="Measure one dead destination of fifty (about 12 min)."
+    ).parse_args()
     runs: dict[str, list[tuple[Waits, float]]] = {name: [] for name in CASES}
     for seed in range(1, ROUNDS + 1):
         for name, options in CASES.items():
