@@ -967,6 +967,28 @@ async def test_an_earlier_version_that_was_fetched_is_not_said_to_be_withdrawn(o
     assert [c for c, _, _ in await out.waiting("stc")] == ["13"]
 
 
+@pytest.mark.parametrize("held", [False, True])
+async def test_the_newest_went_back_the_one_before_it_decides_for_itself(out, held):
+    """REC-08: 15 is not said of what was fetched, or is kept, because the other was returned."""
+    for again in ({}, {"subject": "Bản sửa", "trace": UPDATE.format("G09-7")}):
+        await out.bring(packet("7", to=("H37.04",), sender="G09", document_id="G09-7", **again))
+    found = await out.arrivals()
+    for item in found:
+        await out.house.call("POST", f"/inbox/{item['id']}/confirm", "stc")
+    first, newest = sorted(item["id"] for item in found)
+    await out.house.gateway.mailroom.on_arrival(newest, "02", "trùng")
+    if held:
+        await recalls(out).hold("received", first, "đang thanh tra", by="hung")
+    await out.flush()
+    asked = status(head("G09-7", issuer="H37.04", code="7/SNV-VP"), "13", sender="G09")
+    await out.bring(asked, "status")
+    row = await out.house.row("takeback_of", arrival_id=first)
+    assert row["state"] == ("declined" if held else "asked")
+    assert [t.code for t in await out.flush()] == (["16"] if held else [])
+    assert (await out.house.row("arrival", id=first))["state"] == "taken"
+    assert await out.house.row("takeback_of", arrival_id=newest) is None
+
+
 async def test_an_update_is_taken_back_like_any_document(out):
     old = await local(out)
     code, new, _ = await out.house.send(
