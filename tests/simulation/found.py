@@ -446,4 +446,16 @@ FOUND = {
             Act("purge", 22.0, who="H37.02"),
         ),
     ),
+    # REC-02: an order for an update covers the version before it, which nobody is added to any more.
+    "an earlier version taken back before its number": Plan(
+        7277,
+        "single",
+        latency=0.05,
+        give_up=15.0,
+        docs=(
+            Doc(1, 4.2, "H37.04", ("H37.02",), verdict="slow", replies=(), more=("G09",)),
+            Doc(2, 7.1, "H37.04", ("H37.02",), replies=(), about=1, kind=2),
+        ),
+        acts=(Act("order", 10.0, 2, "H37.04", ("H37.02",)),),
+    ),
 }

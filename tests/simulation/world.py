@@ -52,6 +52,7 @@ from gateway.programs.recheck import Recheck
 from gateway.programs.relay import Relay
 from gateway.programs.retention import Ages, Retention
 from gateway.programs.turnstile import Turnstile
+from tests.simulation import recalled
 from tests.simulation.axis import Axis, SimAdapter, head_of, read
 from tests.simulation.broker import SharedBroker, UrgentFirst
 from tests.simulation.desk import Desk as Clerks
@@ -740,7 +741,8 @@ class World:
                     continue
                 # What was refused after acceptance is new when it comes without its key.
                 known = doc.keyed and doc.n in self.watch.answers
-                frozen = doc.n in self.recalls.asked  # and nobody is added any more (REC-02)
+                # and nobody is added any more to any version of it (REC-02)
+                frozen = recalled.is_asked(self, doc)
                 if not may_refuse and not frozen and (not doc.doubtful or known):
                     rules = [f.rule for f in exc.findings]
                     self.watch.violate("lost", f"document {doc.n}: {exc.reason} {rules}")
