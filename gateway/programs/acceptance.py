@@ -4,7 +4,7 @@ Everything of the answer is in that transaction, so a repeat of the same submiss
 bytes, also after a crash between the commit and the answer.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any, Final
@@ -14,7 +14,7 @@ from gateway.codec.names import safe_name
 from gateway.domain.consignment import PlannedDelivery
 from gateway.domain.document_id import render_ordinal_id
 from gateway.domain.envelope import Attachment, Envelope
-from gateway.domain.finding import Finding, finding_json
+from gateway.domain.finding import Finding, Severity, finding_json
 from gateway.domain.lifecycle import ConsignmentState
 from gateway.domain.marking import marked
 from gateway.domain.moments import iso, to_text
@@ -46,6 +46,8 @@ from gateway.receipts.sign import Acceptance, FileHash, acceptance_receipt
 
 CONSOLE: Final = "console"
 """The door of what a clerk sends by form."""
+BY_ORDER: Final = "order"
+"""The door of the document by which this gateway asks back what its sender recalls."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -422,6 +424,22 @@ def _events(  # noqa: PLR0917
     if state is ConsignmentState.RELEASED:
         rows.append(event(consignment_id, "released", now))
     return [*rows, *todo(context, wanted, consignment_id, now)]
+
+
+def let_out(via: str, findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """Return what was found, as it counts for a document that came by this door.
+
+    REC-01 (NĐ30 art 18.4b): the files of what is asked back left with the document itself. That a
+    signature was found bad since is no reason to leave them there: it is told, and stops nothing.
+    """
+    if via != BY_ORDER:
+        return tuple(findings)
+    return tuple(
+        replace(f, severity=Severity.WARNING)
+        if f.severity is Severity.ERROR and f.rule.startswith("SIG-")
+        else f
+        for f in findings
+    )
 
 
 def todo(context: Context, wanted: Wanted, consignment_id: str, now: datetime) -> list[Change]:

@@ -286,7 +286,7 @@ class Intake:
         found = await judge(
             self._context, work.caller, read, work.options, work.verdicts, "out", compared
         )
-        return (*read.findings, *found)
+        return (*read.findings, *acceptance.let_out(work.options.via, found))
 
     async def _refuse(
         self, work: "_Work", known: repeats.Known, findings: tuple[Finding, ...]

@@ -17,7 +17,7 @@ FILES: Final = 50
 """Files read again in one report: enough to notice a lost store, quick enough to wait for."""
 
 _LATELY: Final = timedelta(days=7)
-_FORMS: Final = frozenset({"form", "spool-form"})
+_FORMS: Final = frozenset({"form", "order", "spool-form"})
 
 
 async def integrity_now(context: Context, before: Integrity | None = None) -> Integrity:

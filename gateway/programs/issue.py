@@ -20,7 +20,7 @@ from gateway.domain.moments import from_text, to_text
 from gateway.errors import UnavailableError
 from gateway.ports import BlobInfo, Change, ChangeSet, Conflict, Row, Update
 from gateway.programs import clockwatch, quarantine, scanning, tracking, undetermined
-from gateway.programs.acceptance import Ordinal, ordinal_request
+from gateway.programs.acceptance import Ordinal, let_out, ordinal_request
 from gateway.programs.context import Context
 from gateway.programs.judging import findings_from_json, judge_signatures, legal_class_of
 from gateway.programs.patience import Patience
@@ -90,7 +90,7 @@ class Issue:
     async def _end_with(self, row: Row, verdicts: Verdicts) -> bool:
         """Commit what a verdict makes of a consignment; False when its facts changed meanwhile."""
         envelope = envelope_from_json(loads(row["envelope"]))
-        added = judge_signatures(self._context, envelope, verdicts, "out")
+        added = let_out(row["via"], judge_signatures(self._context, envelope, verdicts, "out"))
         # What was held for the clock had its verdict, and these findings, at acceptance.
         findings = tuple(dict.fromkeys((*findings_from_json(row["findings"]), *added)))
         now = self._context.clock.now()

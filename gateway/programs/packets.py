@@ -10,7 +10,7 @@ from gateway.programs.context import Context
 from gateway.programs.rows import dumps, keep, loads
 
 EDXML = "application/edxml+xml"
-_FORMS = frozenset({"form", "spool-form", "console"})
+_FORMS = frozenset({"form", "order", "spool-form", "console"})
 
 
 async def strict(context: Context, arrival: Row) -> Packet:

@@ -43,6 +43,7 @@ from gateway.ports import (
     Update,
 )
 from gateway.programs import statuses, takebacks, tracking
+from gateway.programs.acceptance import BY_ORDER
 from gateway.programs.catalogue import family, whois
 from gateway.programs.context import Context
 from gateway.programs.incoming import report_row
@@ -497,7 +498,7 @@ class RecallOrders:
                 )
 
         caller = Caller(row["system_id"], frozenset({whois(context, row["sender"]).canonical}))
-        options = SubmitOptions(via="form", idempotency_key=f"\x1frecall:{wish['id']}")
+        options = SubmitOptions(via=BY_ORDER, idempotency_key=f"\x1frecall:{wish['id']}")
         try:
             done = await self._intake.submit_form(caller, header, files(), options)
         except RejectedError as exc:

@@ -458,4 +458,29 @@ FOUND = {
         ),
         acts=(Act("order", 10.0, 2, "H37.04", ("H37.02",)),),
     ),
+    # REC-01: the document asks for what has left already, with the very file found bad since.
+    "a recall of what was found to be badly signed": Plan(
+        710479,
+        "cluster",
+        leases=True,
+        yields=0.5,
+        noise=0.1,
+        latency=0.05,
+        give_up=15.0,
+        docs=(
+            Doc(
+                1,
+                1.1,
+                "H37.04",
+                ("H37.02", "G09", "000.00.02.H37"),
+                verdict="listed-bad",
+                replies=(),
+            ),
+        ),
+        faults=(Fault("verifier-down", "A", at=7.2, span=15.0),),
+        desks=("H37.02",),
+        agrees="clerk",
+        recall_by="1",
+        acts=(Act("order", 1.2, 1, "H37.04"),),
+    ),
 }

@@ -58,7 +58,7 @@ _STEPS = {
 _STEPS["takeback"] = _STEPS["recall"]
 
 
-_BY_FORM = ("form", "console")
+_BY_FORM = ("form", "order", "console")
 _MAY_REPEAT = ("05", "13", "15", "16")
 """Codes that may be told again; `recalled` looks at the last three."""
 
